@@ -1,0 +1,76 @@
+# SIMDES. `make` alone prints this help. Nothing here needs root.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+UV     := .tools/uv/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+# A Python that every dependency has a wheel for (pyrevm stops at 3.12).
+HOST_PYTHON := $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; raise SystemExit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { command -v $$p; break; }; done)
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "; print "SIMDES: make TARGET\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@test -n "$(HOST_PYTHON)" || { echo "SIMDES needs Python 3.11 or 3.12 on the PATH."; exit 1; }
+	@$(HOST_PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+
+$(VENV)/.runtime: $(UV) requirements.txt pyproject.toml
+	@test -x $(PYTHON) || $(UV) venv --quiet --python "$(HOST_PYTHON)" $(VENV)
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
+	@$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements-dev.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## One record, end to end, on shipped sample messages, narrated (Python alone)
+	@$(VENV)/bin/simdes demo
+
+.PHONY: setup
+setup: $(VENV)/.development node_modules/.package-lock.json ## Install what developing and testing need
+
+.PHONY: test
+test: setup lint ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
+
+.PHONY: lint
+lint: $(VENV)/.development ## Style, types, import rules
+	@$(VENV)/bin/ruff check --quiet src tests bench tools
+	@$(VENV)/bin/ruff format --check --quiet src tests bench tools
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache >/dev/null || $(VENV)/bin/lint-imports --no-cache
+
+.PHONY: journeys
+journeys: setup ## The paper's journeys as tests
+	@$(PYTHON) -m pytest -q tests/journeys
+
+.PHONY: accept
+accept: setup ## Slow acceptance suites: 200 kills, long fuzzing (seeds and results are printed)
+	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
+	@node_modules/@foundry-rs/forge-linux-amd64/bin/forge --version >/dev/null
+	@cd contracts && FOUNDRY_PROFILE=accept ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge test
+
+.PHONY: bench
+bench: setup ## Measure and write bench/results and docs/evaluation.md
+	@$(PYTHON) bench/run.py
+
+.PHONY: requirements
+requirements: $(UV) ## Resolve the hashed requirement files again
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what was installed and built here
+	@rm -rf $(VENV) .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis contracts/out contracts/cache
