@@ -1,0 +1,96 @@
+"""What the FHIR Data Mapper takes and gives: plain values, no behaviour.
+
+The FHIR Data Mapper of the paper's Fig. 1 turns what hospitals already send into FHIR R4. It is
+pure: bytes in, these values out. Nothing here knows a network, a database or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+Json = dict[str, Any]
+"""A FHIR JSON object; decimals are ``decimal.Decimal`` so that 4.00 stays 4.00."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one input may hold before it is refused; every one has a reason code."""
+
+    file_bytes: int = 64 * 1024 * 1024
+    message_bytes: int = 16 * 1024 * 1024
+    messages: int = 100_000
+    segments: int = 20_000
+    repetitions: int = 2_000
+    resources: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the sending site means where its messages do not say.
+
+    ``time_zone`` is an IANA name or an offset (``+01:00``), for times that carry no zone.
+    ``systems`` maps an assigning authority's namespace id (HD.1) to the URI of its identifiers.
+    ``code_systems`` maps a local name of a coding system (CWE.3) to its URI.
+    ``identity`` keeps resource ids of sites apart that share a store by accident.
+    """
+
+    name: str = "default"
+    time_zone: str = "UTC"
+    encoding: str = "utf-8"
+    systems: MappingABC[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    code_systems: MappingABC[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    identity: str = "simdes"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A field of the source that is not in the output: where it stood and why, never its value."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """One source message as one FHIR R4 Bundle.
+
+    ``index`` counts messages of the input from 0, quarantined ones included.
+    ``bundle`` is a message Bundle (MessageHeader first) for HL7 v2, a collection otherwise.
+    ``source`` is this message's bytes as received, ``event`` its type, e.g. ``ADT^A01``.
+    ``patient_identifiers`` are the (system, value) pairs of the message's patient.
+    """
+
+    index: int
+    bundle: Json
+    source: bytes
+    event: str
+    dropped: tuple[Dropped, ...] = ()
+    patient_identifiers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A message that could not be mapped, kept whole, with what a person can do about it."""
+
+    index: int
+    reason_code: str
+    reason: str
+    advice: str
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """Everything one input gave. Each message is either in ``messages`` or in ``quarantined``."""
+
+    name: str
+    kind: str
+    messages: tuple[Mapped, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+
+
+LIMITS = Limits()
+DEFAULT_SITE = Site()
