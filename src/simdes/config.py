@@ -1,0 +1,124 @@
+"""Settings of one organisation: a folder with `simdes.toml`, `network.json` and its keys.
+
+The choice between the embedded parts and a consortium's servers is a URL each (ARCHITECTURE.md),
+here or in the environment:
+
+=========================  ==========================================  ==========================
+setting                    environment                                 values
+=========================  ==========================================  ==========================
+``ledger_url``             ``SIMDES_LEDGER_URL``                       ``embedded:PATH`` ``http://…``
+``store_url``              ``SIMDES_IPFS_URL``                         ``file:PATH`` ``ipfs:http://…``
+``database_url``           ``SIMDES_DATABASE_URL``                     ``sqlite:PATH`` ``postgresql://…``
+=========================  ==========================================  ==========================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from simdes.errors import Conflict, Invalid, NotFound
+
+KINDS = ("hospital", "pharmacy", "insurer", "research")
+
+_ENVIRONMENT = {
+    "ledger_url": "SIMDES_LEDGER_URL",
+    "store_url": "SIMDES_IPFS_URL",
+    "database_url": "SIMDES_DATABASE_URL",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `simdes init` writes down. Ids are 0x-hex; relative paths are relative to the folder.
+
+    ``shares_needed`` (m) and ``custodians`` (n) are for vaults this organisation opens.
+    ``stale_after_seconds`` is the age of the ledger's head beyond which custodians refuse;
+    0 means that the ledger makes blocks on demand, so that the head has no meaningful age.
+    """
+
+    name: str
+    kind: str
+    organisation: str
+    ledger_url: str
+    store_url: str
+    database_url: str
+    custody_url: str = "http://127.0.0.1:8400"
+    shares_needed: int = 2
+    custodians: int = 3
+    stale_after_seconds: int = 0
+    time_zone: str = "UTC"
+
+
+def data_path(url: str, data: Path) -> str:
+    """Make the path in ``file:``, ``sqlite:`` or ``embedded:`` URLs absolute, below ``data``."""
+    scheme, _, rest = url.partition(":")
+    if scheme not in ("file", "sqlite", "embedded") or rest.startswith("/"):
+        return url
+    return f"{scheme}:{(data / rest).resolve()}"
+
+
+def load(data: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the folder's settings, the environment taking precedence.
+
+    Raises NotFound where the folder is no organisation, Invalid where a setting is not known.
+    """
+    path = data / "simdes.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFound(
+            f"{data} holds no organisation (no simdes.toml).",
+            advice="Make one with `simdes init --data DIR --name N --kind hospital`.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} is not readable as TOML: {error}") from error
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(set(table) - known):
+        raise Invalid(f"{path} has unknown settings: {', '.join(unknown)}.")
+    try:
+        settings = Settings(**table)
+    except TypeError as error:
+        raise Invalid(f"{path} is incomplete: {error}.") from error
+    overrides = {name: environment[key] for name, key in _ENVIRONMENT.items() if key in environment}
+    _check(settings)
+    return replace(
+        settings,
+        ledger_url=data_path(overrides.get("ledger_url", settings.ledger_url), data),
+        store_url=data_path(overrides.get("store_url", settings.store_url), data),
+        database_url=data_path(overrides.get("database_url", settings.database_url), data),
+    )
+
+
+def save(data: Path, settings: Settings) -> None:
+    """Write the settings of a new organisation; Conflict where the folder already holds one."""
+    _check(settings)
+    data.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in asdict(settings).items()
+    ]
+    try:
+        with (data / "simdes.toml").open("x", encoding="utf-8") as file:
+            file.write("# Settings of one SIMDES organisation; see `simdes init --help`.\n")
+            file.write("\n".join(lines) + "\n")
+    except FileExistsError:
+        raise Conflict(
+            f"{data} already holds an organisation.", advice="Choose another folder."
+        ) from None
+
+
+def _check(settings: Settings) -> None:
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        wanted = int if field.type == "int" else str
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise Invalid(f"Setting {field.name} must be {wanted.__name__}.")
+    if settings.kind not in KINDS:
+        raise Invalid(f"Kind must be one of {', '.join(KINDS)}.")
+    if not 2 <= settings.shares_needed <= settings.custodians <= 255:
+        raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")
