@@ -1,0 +1,309 @@
+"""The key store: one file that holds every secret of an organisation and of the people it hosts.
+
+A random master key is locked with Argon2id (RFC 9106) under the organisation's passphrase and
+wraps the organisation's own secrets: database key, descriptor key (HPKE), agent lane keys and the
+token signing key. A hosted person's account key is locked under *their* passphrase, so whoever
+starts the gateway cannot sign for them. User names and display data are wrapped under the master
+key and stand nowhere else. The file is written atomically with mode 0600; no verb exports it and
+nothing here is logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cbor2
+from joserfc.jwk import ECKey
+
+from simdes.access.categories import Role
+from simdes.crypto.keys import (
+    DEFAULT_COST,
+    ArgonCost,
+    OpeningKey,
+    SigningKey,
+    lock,
+    unlock,
+    unwrap,
+    wrap,
+)
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated, Unsupported
+
+Random = Callable[[int], bytes]
+VERSION = 1
+PASSPHRASE_VARIABLE = "SIMDES_PASSPHRASE"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A hosted person. `user` and `display` are known to this organisation alone."""
+
+    user: str
+    account: bytes
+    address: bytes
+    role: Role
+    display: str
+
+
+def read_passphrase(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """The organisation's passphrase: `SIMDES_PASSPHRASE`, or a file that only its owner can read.
+
+    Raises `Unauthenticated` when there is neither, or when others may read the file.
+    """
+    if value := environment.get(PASSPHRASE_VARIABLE):
+        return value
+    if path is None or not path.is_file():
+        raise Unauthenticated(
+            "The key store's passphrase is missing.",
+            advice=f"Set {PASSPHRASE_VARIABLE}, or put it in a file with mode 0600.",
+        )
+    if path.stat().st_mode & 0o077:
+        raise Unauthenticated(
+            f"{path} can be read by others.", advice=f"Run `chmod 600 {path}` and try again."
+        )
+    return path.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def write_passphrase(path: Path, random: Random = secrets.token_bytes) -> str:
+    """Make a passphrase of 256 random bits in a new file with mode 0600 and return it."""
+    passphrase = base64.urlsafe_b64encode(random(32)).decode().rstrip("=")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise Conflict(f"{path} exists already.") from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(passphrase + "\n")
+    return passphrase
+
+
+class KeyStore:
+    """An opened key store. Make one with `create` or `open`; safe to use from several threads."""
+
+    def __init__(self, path: Path, document: dict[str, Any], master: bytes, random: Random) -> None:
+        self._path = path
+        self._master = master
+        self._random = random
+        self._lock = threading.RLock()
+        self._document = document
+        self.organisation = bytes.fromhex(document["organisation"].removeprefix("0x"))
+        self.database_key: bytes = self._secret("database")
+        self.descriptor_key = OpeningKey.from_bytes(self._secret("descriptor"))
+        self.token_key: ECKey = ECKey.import_key(json.loads(self._secret("token")))
+        count = sum(name.startswith("lane/") for name in document["secrets"])
+        self.lanes = tuple(
+            SigningKey.from_bytes(self._secret(f"lane/{number}")) for number in range(count)
+        )
+
+    def __repr__(self) -> str:
+        return f"KeyStore(organisation=0x{self.organisation.hex()[:8]}…)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a key store is never exported")
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        passphrase: str,
+        *,
+        organisation: bytes,
+        lanes: int = 1,
+        random: Random = secrets.token_bytes,
+        cost: ArgonCost = DEFAULT_COST,
+    ) -> KeyStore:
+        """Make the secrets of a new organisation; `Conflict` when the file exists."""
+        if path.exists():
+            raise Conflict(f"{path} exists already.", advice="Choose another folder.")
+        master = random(32)
+        token = ECKey.generate_key("P-256", private=True)
+        plain = {
+            "database": random(32),
+            "descriptor": OpeningKey.generate().to_bytes(),
+            "token": json.dumps(token.as_dict(private=True)).encode(),
+            **{f"lane/{n}": SigningKey.generate(random).to_bytes() for n in range(lanes)},
+        }
+        document = {
+            "v": VERSION,
+            "organisation": "0x" + organisation.hex(),
+            "master": _text(lock(master, passphrase.encode(), cost=cost, random=random)),
+            "secrets": {
+                name: _text(wrap(master, secret, aad=_aad(organisation, name), random=random))
+                for name, secret in plain.items()
+            },
+            "people": [],
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, document)
+        return cls(path, document, master, random)
+
+    @classmethod
+    def open(
+        cls, path: Path, passphrase: str, *, random: Random = secrets.token_bytes
+    ) -> KeyStore:
+        """Unlock the organisation's own secrets.
+
+        Raises `NotFound` without a file, `Unauthenticated` for a wrong passphrase, `Invalid` for a
+        damaged file, `Unsupported` for a later version.
+        """
+        document = _read(path)
+        try:
+            master = unlock(_bytes(document["master"]), passphrase.encode())
+        except SimdesError as error:
+            raise Unauthenticated(
+                "The key store does not open with this passphrase.",
+                advice=f"Check {PASSPHRASE_VARIABLE} or the passphrase file.",
+            ) from error
+        try:
+            return cls(path, document, master, random)
+        except (KeyError, ValueError, SimdesError) as error:
+            raise Invalid(f"{path} is damaged.", advice="Restore it from a backup.") from error
+
+    # People ------------------------------------------------------------------------------------
+
+    def people(self) -> tuple[Person, ...]:
+        """Everybody hosted here, in order of registration."""
+        with self._lock:
+            self._document = _read(self._path)
+            return tuple(self._person(entry) for entry in self._document["people"])
+
+    def person(self, user: str) -> Person:
+        """The person of a user name; `NotFound` when nobody has it."""
+        for person in self.people():
+            if person.user == user:
+                return person
+        raise NotFound("No such user here.", advice="Check the user name.")
+
+    def person_of(self, account: bytes) -> Person | None:
+        """The hosted person behind an account id, None when hosted elsewhere."""
+        return next((person for person in self.people() if person.account == account), None)
+
+    def add_person(
+        self,
+        person: Person,
+        key: SigningKey,
+        passphrase: str,
+        *,
+        cost: ArgonCost = DEFAULT_COST,
+    ) -> None:
+        """Keep a person's account key, locked under their passphrase; `Conflict` if hosted."""
+        if key.address != person.address:
+            raise Invalid("The key is not the account's.")
+        locked = lock(key.to_bytes(), passphrase.encode(), cost=cost, random=self._random)
+        card = cbor2.dumps(
+            [person.user, person.account, person.address, int(person.role), person.display]
+        )
+        aad = _aad(self.organisation, "person")
+        entry = {
+            "card": _text(wrap(self._master, card, aad=aad, random=self._random)),
+            "locked": _text(locked),
+        }
+        with self._changing() as document:
+            for listed in map(self._person, document["people"]):
+                if listed.user == person.user or listed.account == person.account:
+                    raise Conflict("The user name is taken.", advice="Choose another user name.")
+            document["people"].append(entry)
+
+    def unlock_person(self, user: str, passphrase: str) -> SigningKey:
+        """The account key of a person; `Unauthenticated` alike for wrong user and passphrase."""
+        refused = Unauthenticated("User name or passphrase is wrong.")
+        with self._lock:
+            document = _read(self._path)
+        for entry in document["people"]:
+            person = self._person(entry)
+            if person.user == user:
+                try:
+                    key = SigningKey.from_bytes(
+                        unlock(_bytes(entry["locked"]), passphrase.encode())
+                    )
+                except SimdesError:
+                    raise refused from None
+                return key
+        raise refused
+
+    def lane_addresses(self) -> tuple[bytes, ...]:
+        """The addresses that send this organisation's transactions and sign its receipts."""
+        return tuple(lane.address for lane in self.lanes)
+
+    def _secret(self, name: str) -> bytes:
+        wrapped = _bytes(self._document["secrets"][name])
+        return unwrap(self._master, wrapped, aad=_aad(self.organisation, name))
+
+    def _person(self, entry: Mapping[str, str]) -> Person:
+        aad = _aad(self.organisation, "person")
+        user, account, address, role, display = cbor2.loads(
+            unwrap(self._master, _bytes(entry["card"]), aad=aad)
+        )
+        return Person(user, account, address, Role(role), display)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """Read, change and replace the file, alone among threads and processes."""
+        guard = self._path.with_suffix(self._path.suffix + ".lock")
+        with self._lock, guard.open("a") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            document = _read(self._path)
+            yield document
+            _write(self._path, document)
+            self._document = document
+
+
+def _aad(organisation: bytes, name: str) -> bytes:
+    return b"simdes/keystore/v1" + organisation + name.encode()
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Invalid("The key store is damaged.") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound(f"{path} does not exist.", advice="Run `simdes init` first.") from error
+    except ValueError as error:
+        raise Invalid(f"{path} is damaged.", advice="Restore it from a backup.") from error
+    if not isinstance(document, dict) or not {"v", "organisation", "master", "secrets"} <= set(
+        document
+    ):
+        raise Invalid(f"{path} is damaged.", advice="Restore it from a backup.")
+    if document["v"] != VERSION:
+        raise Unsupported(f"{path} was written by a later release.")
+    return document
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Write beside and rename over, so that a crash leaves the old file or the new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".keystore-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(document, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
