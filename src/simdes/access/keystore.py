@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cbor2
 from joserfc.jwk import ECKey
 
 from simdes.access.categories import Role
+from simdes.crypto import cbor
 from simdes.crypto.keys import (
     DEFAULT_COST,
     ArgonCost,
@@ -130,14 +130,14 @@ class KeyStore:
         token = ECKey.generate_key("P-256", private=True)
         plain = {
             "database": random(32),
-            "descriptor": OpeningKey.generate().to_bytes(),
+            "descriptor": OpeningKey.generate(random).to_bytes(),
             "token": json.dumps(token.as_dict(private=True)).encode(),
             **{f"lane/{n}": SigningKey.generate(random).to_bytes() for n in range(lanes)},
         }
         document = {
             "v": VERSION,
             "organisation": "0x" + organisation.hex(),
-            "master": _text(lock(master, passphrase.encode(), cost=cost, random=random)),
+            "master": _text(lock(master, passphrase, cost=cost, random=random)),
             "secrets": {
                 name: _text(wrap(master, secret, aad=_aad(organisation, name), random=random))
                 for name, secret in plain.items()
@@ -159,11 +159,10 @@ class KeyStore:
         """
         document = _read(path)
         try:
-            master = unlock(_bytes(document["master"]), passphrase.encode())
-        except SimdesError as error:
+            master = unlock(_bytes(document["master"]), passphrase)
+        except Unauthenticated as error:
             raise Unauthenticated(
-                "The key store does not open with this passphrase.",
-                advice=f"Check {PASSPHRASE_VARIABLE} or the passphrase file.",
+                error.message, advice=f"Check {PASSPHRASE_VARIABLE} or the passphrase file."
             ) from error
         try:
             return cls(path, document, master, random)
@@ -200,9 +199,15 @@ class KeyStore:
         """Keep a person's account key, locked under their passphrase; `Conflict` if hosted."""
         if key.address != person.address:
             raise Invalid("The key is not the account's.")
-        locked = lock(key.to_bytes(), passphrase.encode(), cost=cost, random=self._random)
-        card = cbor2.dumps(
-            [person.user, person.account, person.address, int(person.role), person.display]
+        locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
+        card = cbor.encode(
+            {
+                "user": person.user,
+                "account": person.account,
+                "address": person.address,
+                "role": int(person.role),
+                "display": person.display,
+            }
         )
         aad = _aad(self.organisation, "person")
         entry = {
@@ -225,7 +230,7 @@ class KeyStore:
             if person.user == user:
                 try:
                     key = SigningKey.from_bytes(
-                        unlock(_bytes(entry["locked"]), passphrase.encode())
+                        unlock(_bytes(entry["locked"]), passphrase)
                     )
                 except SimdesError:
                     raise refused from None
@@ -242,10 +247,8 @@ class KeyStore:
 
     def _person(self, entry: Mapping[str, str]) -> Person:
         aad = _aad(self.organisation, "person")
-        user, account, address, role, display = cbor2.loads(
-            unwrap(self._master, _bytes(entry["card"]), aad=aad)
-        )
-        return Person(user, account, address, Role(role), display)
+        card: Any = cbor.decode(unwrap(self._master, _bytes(entry["card"]), aad=aad))
+        return Person(**card | {"role": Role(card["role"])})
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
-import cbor2
 import msgspec
 
+from simdes.crypto import cbor
 from simdes.crypto.digest import keccak256, sha256
 from simdes.crypto.keys import OpeningKey, recover, seal_to
 from simdes.errors import Invalid, SimdesError, Tampered, TooLarge, Unauthenticated
@@ -135,7 +135,7 @@ class Answer:
     signer: bytes
     issued_seconds: int
     receipt: dict[str, Any]
-    body: dict[str, Any]
+    body: dict[str, cbor.Value]
     token: bytes
 
 
@@ -154,7 +154,7 @@ def sign_request(
 
     A fresh ephemeral HPKE key is made for it: whoever records the exchange cannot open the answer.
     """
-    key = OpeningKey.generate()
+    key = OpeningKey.generate(random)
     nonce = random(32)
     claims = RequestClaims(
         aud=hexed(audience),
@@ -218,7 +218,7 @@ def sign_answer(
     """Seal `body` (CBOR) to the question's ephemeral key and sign the receipt over it."""
     sealed = seal_to(
         question.ephemeral,
-        cbor2.dumps(body, canonical=True),
+        cbor.encode(body),
         info=ANSWER_INFO,
         aad=question.digest + custodian,
     )
@@ -265,9 +265,9 @@ def read_answer(token: bytes, asked: Asked) -> Answer:
         unb64(claims.sealed), info=ANSWER_INFO, aad=question + asked.audience
     )
     try:
-        body = cbor2.loads(plain)
-    except (cbor2.CBORDecodeError, ValueError) as error:
-        raise Tampered("The custodian's answer is not CBOR.") from error
+        body = cbor.decode(plain)
+    except SimdesError as error:
+        raise Tampered("The custodian's answer is not well-formed CBOR.") from error
     if not isinstance(body, dict):
         raise Tampered("The custodian's answer is not a map.")
     return Answer(asked.audience, signer, claims.iat, claims.receipt, body, token)

@@ -1,0 +1,185 @@
+"""The bodies of the custody API: one strict Struct for each method's question.
+
+Unknown members, wrong types, lengths and counts are refused before anything is looked up
+(docs/formats/custody-release.md). Ids are 0x-hex, masks and times are integers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
+from simdes.ledger.terms import ZERO20, ZERO32, Terms
+
+MAX_RECORDS = 1_000
+MAX_VAULTS = 256
+MAX_IDENTIFIERS = 16
+MAX_PROOF = 32
+MAX_PAGE = 1_000
+
+Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
+Mask = Annotated[int, Meta(ge=0, lt=1 << 64)]
+Small = Annotated[int, Meta(ge=0, le=255)]
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every body: immutable, nothing beside the named members."""
+
+
+class TermsBody(_Body):
+    """The terms of a consent as JSON, field by field as in `ledger.terms.Terms`."""
+
+    grantee_kind: Small
+    grantee: Hex32
+    grantee_role: Small
+    categories: Mask
+    labels: Mask
+    purposes: Annotated[int, Meta(ge=0, lt=1 << 16)]
+    not_before: Mask
+    expiry: Mask
+    records: Hex32
+    condition: Hex20
+    condition_id: Hex32
+
+    @classmethod
+    def of(cls, terms: Terms) -> TermsBody:
+        """The body of terms."""
+        return cls(
+            grantee_kind=terms.grantee_kind,
+            grantee=hexed(terms.grantee),
+            grantee_role=terms.grantee_role,
+            categories=terms.categories,
+            labels=terms.labels,
+            purposes=terms.purposes,
+            not_before=terms.not_before,
+            expiry=terms.expiry,
+            records=hexed(terms.records),
+            condition=hexed(terms.condition),
+            condition_id=hexed(terms.condition_id),
+        )
+
+    def value(self) -> Terms:
+        """The terms of a body."""
+        return Terms(
+            grantee_kind=self.grantee_kind,
+            grantee=unhex(self.grantee),
+            grantee_role=self.grantee_role,
+            categories=self.categories,
+            labels=self.labels,
+            purposes=self.purposes,
+            not_before=self.not_before,
+            expiry=self.expiry,
+            records=unhex(self.records),
+            condition=unhex(self.condition),
+            condition_id=unhex(self.condition_id),
+        )
+
+
+NO_TERMS = Terms(
+    grantee_kind=0,
+    grantee=ZERO32,
+    grantee_role=0,
+    categories=0,
+    labels=0,
+    purposes=0,
+    not_before=0,
+    expiry=0,
+    records=ZERO32,
+    condition=ZERO20,
+    condition_id=ZERO32,
+)
+"""What enters `isAllowed` where no terms count: PATRQT and emergencies."""
+
+
+class Basis(_Body):
+    """On what ground somebody asks: purpose, and the consent that they rely on.
+
+    Without `handle` the ground is being the vault's control account (PATRQT) or having written
+    the record. `terms` and `salt` come with a grant, and stay away for an emergency.
+    """
+
+    vault: Hex32
+    purpose: Annotated[int, Meta(ge=0, le=15)]
+    handle: Hex32 | None = None
+    terms: TermsBody | None = None
+    salt: Hex32 | None = None
+    proofs: Annotated[
+        dict[Hex32, Annotated[list[Hex32], Meta(max_length=MAX_PROOF)]],
+        Meta(max_length=MAX_RECORDS),
+    ] = {}
+
+
+class ReleaseBody(_Body):
+    """`release`: shares of these records, of this epoch."""
+
+    basis: Basis
+    records: Records
+    epoch: Annotated[int, Meta(ge=1, lt=1 << 32)]
+
+
+class CapsulesBody(_Body):
+    """`capsules`: where the current capsules of these records lie."""
+
+    basis: Basis
+    records: Records
+
+
+class ManifestsBody(_Body):
+    """`manifests`: the records of a vault that the basis opens, a page at a time."""
+
+    basis: Basis
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    after: Hex32 | None = None
+
+
+class LogBody(_Body):
+    """`log`: the audit entries of a vault with proofs, for its control account."""
+
+    vault: Hex32
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    after: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
+
+
+class VaultAsked(_Body):
+    """One vault to be opened."""
+
+    tag: Hex32
+    epoch: Annotated[int, Meta(ge=1, lt=1 << 32)] = 1
+
+
+class VaultsBody(_Body):
+    """`vaults`: a fresh public key for each vault that the asking organisation opens."""
+
+    vaults: Annotated[list[VaultAsked], Meta(min_length=1, max_length=MAX_VAULTS)]
+
+
+class Identifier(_Body):
+    """A business identifier (FHIR Identifier.system and .value)."""
+
+    system: Annotated[str, Meta(min_length=1, max_length=256)]
+    value: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class LocateBody(_Body):
+    """`locate`: which vaults do you hold for this person?"""
+
+    identifiers: Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_IDENTIFIERS)]
+    purpose: Annotated[int, Meta(ge=0, le=15)]
+
+
+class AttestBody(_Body):
+    """`attest`: sign that this account is the person of this vault."""
+
+    vault: Hex32
+    account: Hex32
+    deadline: Seconds
+
+
+class AckBody(_Body):
+    """`ack`: confirm that your shares of these records open; asked by their author."""
+
+    vault: Hex32
+    records: Records
