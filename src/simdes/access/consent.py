@@ -1,0 +1,216 @@
+"""Consents as a patient speaks them: draft terms, commit to them, seal them to who must know.
+
+The chain keeps handle, commitment and state; the terms travel in a letter to the grantee's
+organisation and the vault's custodians (docs/formats/consent.md; paper: "access control"). Whether
+a consent opens a record is asked of the contract; `policy.decide` is its twin for filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Final
+
+from simdes.access.categories import category_mask, label_mask, purpose_mask, role_of
+from simdes.crypto import cbor
+from simdes.crypto.digest import keccak256
+from simdes.crypto.keys import OpeningKey
+from simdes.crypto.letter import open_letter, seal_letter
+from simdes.errors import Invalid, NotFound, Tampered
+from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Terms
+
+Random = Callable[[int], bytes]
+LETTER_INFO: Final = b"simdes/consent-terms/v1"
+FOREVER_SECONDS: Final = (1 << 64) - 1
+_KIND: Final = "consent-terms"
+_KNOWN: Final = frozenset({"type", "v", "vault", "handle", "salt", "terms"})
+_SIZES: Final = {"grantee": 32, "records": 32, "condition": 20, "condition_id": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A drafted consent: its place (vault tag, handle), terms and salt."""
+
+    vault: bytes
+    handle: bytes
+    terms: Terms
+    salt: bytes
+
+    @property
+    def commitment(self) -> bytes:
+        """What stands on chain for it."""
+        return commitment(self.salt, self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """Whom a consent names: an account, an organisation, or one role (by name) in it."""
+
+    id: bytes
+    kind: GranteeKind
+    role: int = 0
+
+    @classmethod
+    def account(cls, account: bytes) -> Grantee:
+        """One account."""
+        return cls(account, GranteeKind.ACCOUNT)
+
+    @classmethod
+    def organisation(cls, organisation: bytes) -> Grantee:
+        """Everybody of an organisation whom its administrators verified."""
+        return cls(organisation, GranteeKind.ORGANISATION)
+
+    @classmethod
+    def role_in(cls, organisation: bytes, role: str) -> Grantee:
+        """One role in an organisation, such as its doctors; `Invalid` for an unknown role."""
+        return cls(organisation, GranteeKind.ROLE_IN_ORGANISATION, int(role_of(role)))
+
+
+def draft(
+    vault: bytes,
+    grantee: Grantee,
+    *,
+    categories: Sequence[str],
+    purposes: Sequence[str],
+    not_before_seconds: int,
+    expiry_seconds: int,
+    random: Random,
+    labels: Sequence[str] = (),
+    records: Sequence[bytes] = (),
+    condition: bytes = ZERO20,
+    condition_id: bytes = ZERO32,
+) -> Consent:
+    """Draft a consent for a vault, with a fresh handle and salt.
+
+    Names are those of `categories`; an empty list of categories or purposes opens nothing and is
+    refused with `Invalid`, as is a validity that ends before it begins. `records` narrows it to
+    those record ids.
+    """
+    if not categories or not purposes:
+        raise Invalid("A consent names at least one category and one purpose.")
+    if not 0 <= not_before_seconds < expiry_seconds <= FOREVER_SECONDS:
+        raise Invalid("A consent must end after it begins.")
+    terms = Terms(
+        grantee_kind=int(grantee.kind),
+        grantee=grantee.id,
+        grantee_role=grantee.role,
+        categories=category_mask(categories),
+        labels=label_mask(labels),
+        purposes=purpose_mask(purposes),
+        not_before=not_before_seconds,
+        expiry=expiry_seconds,
+        records=records_root(records) if records else ZERO32,
+        condition=condition,
+        condition_id=condition_id,
+    )
+    return Consent(vault, random(32), terms, random(32))
+
+
+def commitment(salt: bytes, terms: Terms) -> bytes:
+    """keccak256(abi.encode(salt, terms)), as the contract computes it."""
+    words = [salt]
+    for value in astuple(terms):
+        word = value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32, "big")
+        words.append(word)
+    return keccak256(b"".join(words))
+
+
+def seal_terms(consent: Consent, publics: Sequence[bytes], *, random: Random) -> bytes:
+    """The letter to put into the content store; its sha256 is the `pointer` of the grant.
+
+    `publics` are the HPKE keys of the grantee's organisation and of the vault's custodians.
+    """
+    payload = cbor.encode(
+        {
+            "type": _KIND,
+            "v": 1,
+            "vault": consent.vault,
+            "handle": consent.handle,
+            "salt": consent.salt,
+            "terms": list(astuple(consent.terms)),
+        }
+    )
+    return seal_letter(payload, publics, info=LETTER_INFO, random=random)
+
+
+def open_terms(letter: bytes, keys: Sequence[OpeningKey]) -> Consent | None:
+    """The consent in a letter, None when it is for none of these keys.
+
+    Raises `Tampered` or `Invalid` for a letter that opens to something else.
+    """
+    for key in keys:
+        payload = open_letter(letter, key, info=LETTER_INFO)
+        if payload is not None:
+            return _consent(payload)
+    return None
+
+
+def check_terms(consent: Consent, *, vault: bytes, handle: bytes, committed: bytes) -> None:
+    """`Tampered` unless a letter's consent is the one that the chain committed to."""
+    if (consent.vault, consent.handle, consent.commitment) != (vault, handle, committed):
+        raise Tampered("The sealed terms are not those that the chain committed to.")
+
+
+def records_root(records: Sequence[bytes]) -> bytes:
+    """Merkle root of record ids for `Terms.records`: sorted pairs, an odd node promoted."""
+    level = _leaves(records)
+    while len(level) > 1:
+        level = _above(level)
+    return level[0]
+
+
+def record_proof(records: Sequence[bytes], record: bytes) -> tuple[bytes, ...]:
+    """The siblings that lead from `record` to `records_root`; `NotFound` if it is not listed."""
+    level = _leaves(records)
+    leaf = _record_leaf(record)
+    if leaf not in level:
+        raise NotFound("The record is not among those of the consent.")
+    at, path = level.index(leaf), []
+    while len(level) > 1:
+        if (sibling := at ^ 1) < len(level):
+            path.append(level[sibling])
+        level, at = _above(level), at >> 1
+    return tuple(path)
+
+
+def record_listed(root: bytes, record: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether a proof leads from a record id to the root, as the contract checks it."""
+    node = _record_leaf(record)
+    for sibling in proof:
+        node = _pair(node, sibling)
+    return node == root
+
+
+def _record_leaf(record: bytes) -> bytes:
+    return keccak256(b"\4" + record)
+
+
+def _leaves(records: Sequence[bytes]) -> list[bytes]:
+    if not records:
+        raise Invalid("A list of records for a consent must not be empty.")
+    return sorted(_record_leaf(record) for record in set(records))
+
+
+def _above(level: list[bytes]) -> list[bytes]:
+    paired = [_pair(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+    return paired + level[2 * len(paired) :]
+
+
+def _pair(one: bytes, other: bytes) -> bytes:
+    return keccak256(b"\1" + min(one, other) + max(one, other))
+
+
+def _consent(payload: bytes) -> Consent:
+    read = cbor.Fields(cbor.decode(payload), kind=_KIND, known=_KNOWN)
+    names = [field.name for field in fields(Terms)]
+    values = read.array("terms", least=len(names), most=len(names))
+    for name, value in zip(names, values, strict=True):
+        size = _SIZES.get(name)
+        if not (isinstance(value, int) if size is None else _is_bytes(value, size)):
+            raise Invalid("The sealed terms are malformed.")
+    terms = Terms(*values)  # type: ignore[arg-type]  # checked member by member above
+    return Consent(read.fixed("vault", 32), read.fixed("handle", 32), terms, read.fixed("salt", 32))
+
+
+def _is_bytes(value: object, size: int) -> bool:
+    return isinstance(value, bytes) and len(value) == size
