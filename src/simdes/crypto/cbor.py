@@ -1,0 +1,246 @@
+"""The part of deterministic CBOR that the formats use, read strictly.
+
+https://www.rfc-editor.org/rfc/rfc8949#section-4.2: unsigned integers, byte strings, text strings,
+arrays, maps with text keys. Nothing else exists here: no floats, tags, simple values or indefinite
+lengths. Exactly one encoding of a value is accepted, so equal values have equal bytes and a reader
+cannot be shown two meanings. Writing is left to `cbor2`; reading is our own because a general
+decoder is lax about duplicates, order and lengths and gives tags a life of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cbor2
+
+from simdes.errors import Invalid, Unsupported
+
+Value = int | bytes | str | list["Value"] | dict[str, "Value"]
+MAX_DEPTH = 6
+_UNSIGNED, _BYTES, _TEXT, _ARRAY, _MAP = 0, 2, 3, 4, 5
+_SMALLEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
+
+
+def encode(value: object) -> bytes:
+    """Encode integers, bytes, text, lists and text-keyed dicts deterministically."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def head(major: int, argument: int) -> bytes:
+    """Encode one item head: major type 0..7 and its argument, in the shortest form."""
+    if argument < 24:
+        return bytes((major << 5 | argument,))
+    for extra, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if argument < 1 << (8 * size):
+            return bytes((major << 5 | extra,)) + argument.to_bytes(size, "big")
+    raise Invalid("A number does not fit in 64 bits.")
+
+
+def bytes_head(length: int) -> bytes:
+    """Encode the head of a byte string of `length` bytes, for content written piecewise."""
+    return head(_BYTES, length)
+
+
+def decode(data: bytes) -> Value:
+    """Decode exactly one item that fills `data`; `Invalid` for anything not deterministic."""
+    value, end = decode_first(data)
+    if end != len(data):
+        raise Invalid("Bytes follow the end of the item.")
+    return value
+
+
+def decode_first(data: bytes) -> tuple[Value, int]:
+    """Decode the item at the start of `data`; return it and where it ends."""
+    reader = Reader(data)
+    return reader.item(), reader.at
+
+
+class Reader:
+    """Reads deterministic CBOR items one after the other from bytes; `at` is the position."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes, at: int = 0) -> None:
+        self.data = data
+        self.at = at
+
+    def _head(self) -> tuple[int, int]:
+        data, at = self.data, self.at
+        if at >= len(data):
+            raise Invalid("The item ends too early.")
+        major, extra = data[at] >> 5, data[at] & 31
+        if extra < 24:
+            self.at = at + 1
+            return major, extra
+        smallest = _SMALLEST.get(extra)
+        if smallest is None:
+            raise Invalid("Indefinite and reserved lengths are not allowed.")
+        end = at + 1 + (1 << (extra - 24))
+        argument = int.from_bytes(data[at + 1 : end], "big")
+        if end > len(data):
+            raise Invalid("The item ends too early.")
+        if argument < smallest:
+            raise Invalid("A number is not in its shortest form.")
+        self.at = end
+        return major, argument
+
+    def _typed(self, wanted: int, name: str) -> int:
+        major, argument = self._head()
+        if major != wanted:
+            raise Invalid(f"Expected {name}.")
+        return argument
+
+    def _take(self, length: int) -> bytes:
+        end = self.at + length
+        if end > len(self.data):
+            raise Invalid("The item ends too early.")
+        taken = self.data[self.at : end]
+        self.at = end
+        return taken
+
+    def uint(self, limit: int) -> int:
+        """Read an unsigned integer of at most `limit`."""
+        value = self._typed(_UNSIGNED, "an unsigned integer")
+        if value > limit:
+            raise Invalid("A number is over its limit.")
+        return value
+
+    def fixed(self, size: int) -> bytes:
+        """Read a byte string of exactly `size` bytes."""
+        if self._typed(_BYTES, "a byte string") != size:
+            raise Invalid("A byte string has the wrong length.")
+        return self._take(size)
+
+    def bytes_length(self) -> int:
+        """Read the head of a byte string and return its length; the content comes next."""
+        return self._typed(_BYTES, "a byte string")
+
+    def content(self) -> bytes:
+        """Read a byte string of any length."""
+        return self._take(self.bytes_length())
+
+    def text(self) -> str:
+        """Read a text string."""
+        return _utf8(self._take(self._typed(_TEXT, "a text string")))
+
+    def array(self, count: int) -> None:
+        """Read the head of an array of exactly `count` items; the items come next."""
+        if self._typed(_ARRAY, "an array") != count:
+            raise Invalid("An array has the wrong number of items.")
+
+    def item(self, depth: int = 0) -> Value:
+        """Read an item of any of the allowed types."""
+        major, argument = self._head()
+        if major == _UNSIGNED:
+            return argument
+        if major == _BYTES:
+            return self._take(argument)
+        if major == _TEXT:
+            return _utf8(self._take(argument))
+        if major not in (_ARRAY, _MAP):
+            raise Invalid("Only integers, bytes, text, arrays and maps are allowed.")
+        if depth >= MAX_DEPTH or argument > len(self.data) - self.at:
+            raise Invalid("The item is nested too deeply or ends too early.")
+        if major == _ARRAY:
+            return [self.item(depth + 1) for _ in range(argument)]
+        return self._map(argument, depth + 1)
+
+    def _map(self, count: int, depth: int) -> dict[str, Value]:
+        result: dict[str, Value] = {}
+        previous = b""
+        for _ in range(count):
+            start = self.at
+            key = self.text()
+            encoded = self.data[start : self.at]
+            if encoded <= previous:
+                raise Invalid("Map keys are repeated or out of order.")
+            previous = encoded
+            result[key] = self.item(depth)
+        return result
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Invalid("Text is not UTF-8.") from None
+
+
+class Fields:
+    """A decoded map read by a schema: type and version first, then known fields only.
+
+    A key that starts with ``_`` is an extension that a reader may ignore; every other key that
+    the schema does not name is critical and refused.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(
+        self, value: Value, *, kind: str, known: frozenset[str], extensible: bool = True
+    ) -> None:
+        if not isinstance(value, dict):
+            raise Invalid(f"A {kind} starts with a map.")
+        self._values: Mapping[str, Value] = value
+        if value.get("type") != kind:
+            raise Invalid(f"This is not a {kind}.")
+        if value.get("v") != 1:
+            raise Unsupported(f"This version of the {kind} format is not known.")
+        if any(not (extensible and key.startswith("_")) for key in value.keys() - known):
+            raise Unsupported(f"This {kind} has a critical field that is not known.")
+
+    def uint(self, key: str, limit: int) -> int:
+        """Return the unsigned integer `key`, at most `limit`."""
+        return as_uint(self._values.get(key), limit, key)
+
+    def fixed(self, key: str, size: int) -> bytes:
+        """Return the byte string `key` of exactly `size` bytes."""
+        return as_fixed(self._values.get(key), size, key)
+
+    def content(self, key: str) -> bytes:
+        """Return the byte string `key` of any length."""
+        return as_bytes(self._values.get(key), key)
+
+    def array(self, key: str, *, least: int, most: int) -> Sequence[Value]:
+        """Return the array `key` of `least` to `most` items."""
+        return as_array(self._values.get(key), key, least=least, most=most)
+
+    def suite(self) -> None:
+        """`Unsupported` unless the field `suite` names the one suite of this version."""
+        if self._values.get("suite") != 1:
+            raise Unsupported("This cryptographic suite is not known.")
+
+
+def as_bytes(value: Value | None, name: str) -> bytes:
+    """Return `value` if it is a byte string, else `Invalid` naming the field."""
+    if not isinstance(value, bytes):
+        raise Invalid(f"Field {name} is missing or not bytes.")
+    return value
+
+
+def as_fixed(value: Value | None, size: int, name: str) -> bytes:
+    """Return `value` if it is a byte string of `size` bytes, else `Invalid`."""
+    raw = as_bytes(value, name)
+    if len(raw) != size:
+        raise Invalid(f"Field {name} has the wrong length.")
+    return raw
+
+
+def as_array(value: Value | None, name: str, *, least: int, most: int) -> list[Value]:
+    """Return `value` if it is an array of `least` to `most` items, else `Invalid`."""
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        raise Invalid(f"Field {name} is missing or not an array of an allowed size.")
+    return value
+
+
+def as_text(value: Value | None, name: str) -> str:
+    """Return `value` if it is a text string, else `Invalid`."""
+    if not isinstance(value, str):
+        raise Invalid(f"Field {name} is missing or not text.")
+    return value
+
+
+def as_uint(value: Value | None, limit: int, name: str) -> int:
+    """Return `value` if it is a number of at most `limit`, else `Invalid`."""
+    if not isinstance(value, int) or value > limit:
+        raise Invalid(f"Field {name} is missing or not a number in its range.")
+    return value

@@ -1,0 +1,38 @@
+"""Hashes and key derivation.
+
+Keccak-256 (the pre-standard SHA-3 of Ethereum) where a contract recomputes the value, SHA-256
+elsewhere; HKDF-SHA256 as in https://www.rfc-editor.org/rfc/rfc5869.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+import sha3
+
+Random = Callable[[int], bytes]
+"""Source of randomness: returns that many unpredictable bytes, as `os.urandom` does."""
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return the 32-byte Keccak-256 digest, as `keccak256` in Solidity."""
+    digest: bytes = sha3.keccak_256(data).digest()
+    return digest
+
+
+def sha256(data: bytes) -> bytes:
+    """Return the 32-byte SHA-256 digest."""
+    return hashlib.sha256(data).digest()
+
+
+def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:
+    """Derive `length` bytes (at most 8160) from `secret` by HKDF-SHA256 (RFC 5869)."""
+    key = hmac.digest(salt, secret, "sha256")
+    block, output, counter = b"", b"", 0
+    while len(output) < length:
+        counter += 1
+        block = hmac.digest(key, block + info + bytes((counter,)), "sha256")
+        output += block
+    return output[:length]
