@@ -141,7 +141,7 @@ class Lane:
     def transact(self, call: Call) -> Receipt:
         """Carry out one call and wait for its block.
 
-        Raises `Reverted` when the contract refuses (in the simulation, or in the block),
+        Raises what the contract's refusal means (`refusals`), in the simulation or in the block;
         `Unavailable` when no block took it in time: then it stays stored and is sent again.
         """
         return self.wait(self.submit(call))

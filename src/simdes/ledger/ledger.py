@@ -107,6 +107,11 @@ class Ledger(Protocol):
         Raises `Reverted` when the contract refuses, `Unavailable` when that state is gone.
         """
 
+    def call_many(
+        self, calls: Sequence[tuple[Address, bytes]], *, sender: Address | None = None
+    ) -> list[bytes | SimdesError]:
+        """Run several calls on the head at once; each gets its result or its own error."""
+
     def estimate(self, to: Address | None, data: bytes, *, sender: Address) -> int:
         """Return a gas limit that is enough for this transaction now; `to` None deploys.
 
@@ -149,6 +154,9 @@ class Ledger(Protocol):
 
     def code(self, address: Address) -> bytes:
         """Return the contract's code, empty for a plain account."""
+
+    def storage(self, address: Address, slot: int) -> bytes:
+        """Return the 32 bytes in one of the contract's storage slots."""
 
     def balance(self, address: Address) -> int:
         """Return the balance in wei."""

@@ -1,0 +1,63 @@
+"""The network's contracts as Python objects, and their events as values.
+
+`Contracts` is the one thing the floors above need: `contracts.accounts`, `.consents`, `.records`,
+`.audit_log` and `.administrators` offer views that return dataclasses and verbs that return a
+`Call` for a `Lane`; `decode` turns a log into a typed event. Refusals of the contracts arrive as
+classes of `simdes.errors` (see `refusals`). `deploy` sets up a new network.
+"""
+
+from __future__ import annotations
+
+from simdes.ledger.abi import Artifact, artifact
+from simdes.ledger.accounts import AccountsContract
+from simdes.ledger.consents import ConsentsContract
+from simdes.ledger.events import EVENTS, RENAMED, ChainEvent
+from simdes.ledger.governance import AdministratorsContract
+from simdes.ledger.ledger import Address, Ledger, Log
+from simdes.ledger.network import Addresses
+from simdes.ledger.records import AuditLogContract, RecordsContract
+
+
+class Contracts:
+    """The contracts of one network on one ledger."""
+
+    def __init__(self, ledger: Ledger, addresses: Addresses) -> None:
+        self.ledger = ledger
+        self.addresses = addresses
+        self.accounts = AccountsContract(ledger, addresses.accounts)
+        self.consents = ConsentsContract(ledger, addresses.consents)
+        self.records = RecordsContract(ledger, addresses.records)
+        self.audit_log = AuditLogContract(ledger, addresses.audit_log)
+        self.administrators = AdministratorsContract(ledger, addresses.administrators)
+        self._emitters: dict[Address, Artifact] = {
+            addresses.accounts: artifact("Accounts"),
+            addresses.consents: artifact("Consents"),
+            addresses.records: artifact("Records"),
+            addresses.audit_log: artifact("AuditLog"),
+        }
+
+    def decode(self, log: Log) -> ChainEvent | None:
+        """Return the event that a log is, None for another contract's or an unknown one.
+
+        Raises `Tampered` where the log doesn't fit its event.
+        """
+        emitter = self._emitters.get(log.address)
+        decoded = emitter.event(log) if emitter is not None else None
+        if decoded is None:
+            return None
+        name, fields = decoded
+        kind = EVENTS.get(name)
+        if kind is None:
+            return None
+        return kind(log=log, **{_snake(field): _plain(value) for field, value in fields.items()})
+
+
+def _snake(name: str) -> str:
+    """``reasonDigest`` to ``reason_digest``; Python's reserved words to others."""
+    text = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return RENAMED.get(text, text)
+
+
+def _plain(value: object) -> object:
+    """Turn the hex text that eth_abi gives for addresses into 20 bytes."""
+    return bytes.fromhex(value[2:]) if isinstance(value, str) else value

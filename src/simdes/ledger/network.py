@@ -1,0 +1,166 @@
+"""Which contracts make up a network, and what of them a custodian pins.
+
+`Addresses` is what ``network.json`` holds and members hand to each other. `Pins` is what an
+operator accepted: genesis, proxies, implementations and code. A custodian stops releasing as soon
+as `check_pins` finds something else on its ledger, until the operator accepts the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from simdes.errors import Invalid, Tampered
+from simdes.ledger.digests import keccak256
+from simdes.ledger.ledger import Address, Ledger
+
+# ERC-1967: keccak256("eip1967.proxy.implementation") - 1
+IMPLEMENTATION_SLOT = int.from_bytes(keccak256(b"eip1967.proxy.implementation"), "big") - 1
+
+CONTRACTS = (
+    "accounts",
+    "consents",
+    "records",
+    "audit_log",
+    "administrators",
+    "timelock",
+    "manager",
+)
+"""The members of `Addresses` that are contracts."""
+
+PROXIES = ("accounts", "consents", "records")
+"""Those that can be upgraded, behind an ERC-1967 proxy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """A network's contracts. `first_block` is where their events begin."""
+
+    chain_id: int
+    genesis: bytes
+    first_block: int
+    accounts: Address
+    consents: Address
+    records: Address
+    audit_log: Address
+    administrators: Address
+    timelock: Address
+    manager: Address
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form of ``network.json``: bytes as 0x-prefixed hex."""
+        return {name: _written(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read the form of ``network.json``. Raises `Invalid` for anything malformed."""
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            octets = {"genesis": 32}.get(field.name, 20 if field.name in CONTRACTS else 0)
+            values[field.name] = _read(document, field.name, octets)
+        return cls(**values)
+
+    def watched(self) -> tuple[Address, ...]:
+        """Return the contracts whose events a gateway follows."""
+        return (self.accounts, self.consents, self.records, self.audit_log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What an operator accepted of a network; names are those of `CONTRACTS`."""
+
+    chain_id: int
+    genesis: bytes
+    addresses: Mapping[str, Address]
+    implementations: Mapping[str, Address]
+    code_hashes: Mapping[str, bytes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON document: bytes as 0x-prefixed hex."""
+        return {
+            "chain_id": self.chain_id,
+            "genesis": _written(self.genesis),
+            "addresses": {name: _written(value) for name, value in self.addresses.items()},
+            "implementations": {
+                name: _written(value) for name, value in self.implementations.items()
+            },
+            "code_hashes": {name: _written(value) for name, value in self.code_hashes.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote. Raises `Invalid` for anything malformed."""
+        return cls(
+            chain_id=_read(document, "chain_id", 0),
+            genesis=_read(document, "genesis", 32),
+            addresses=_read_map(document, "addresses", 20),
+            implementations=_read_map(document, "implementations", 20),
+            code_hashes=_read_map(document, "code_hashes", 32),
+        )
+
+
+def pins(ledger: Ledger, addresses: Addresses) -> Pins:
+    """Read what stands on the ledger now, to be pinned or compared.
+
+    `code_hashes` holds a proxy's own code under its name and its implementation's under
+    ``<name>.implementation``.
+    """
+    genesis = ledger.block(0)
+    where = {name: getattr(addresses, name) for name in CONTRACTS}
+    implementations = {
+        name: ledger.storage(where[name], IMPLEMENTATION_SLOT)[-20:] for name in PROXIES
+    }
+    hashes = {name: keccak256(ledger.code(address)) for name, address in where.items()}
+    for name, address in implementations.items():
+        hashes[f"{name}.implementation"] = keccak256(ledger.code(address))
+    return Pins(
+        chain_id=ledger.chain_id(),
+        genesis=genesis.hash if genesis is not None else b"",
+        addresses=where,
+        implementations=implementations,
+        code_hashes=hashes,
+    )
+
+
+def check_pins(ledger: Ledger, addresses: Addresses, accepted: Pins) -> None:
+    """Compare the ledger with what the operator accepted.
+
+    Raises `Tampered` naming what differs, `Unavailable` when the ledger doesn't answer.
+    """
+    found = pins(ledger, addresses)
+    differing = [
+        name for name in ("chain_id", "genesis") if getattr(found, name) != getattr(accepted, name)
+    ]
+    for part in ("addresses", "implementations", "code_hashes"):
+        now, then = getattr(found, part), getattr(accepted, part)
+        differing += [f"{part}.{n}" for n in sorted({*now, *then}) if now.get(n) != then.get(n)]
+    if differing:
+        raise Tampered(
+            f"the network differs from what was accepted: {', '.join(differing)}",
+            advice="Ask the network's owners what changed before accepting it.",
+        )
+
+
+def _written(value: Any) -> Any:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else value
+
+
+def _read(document: Mapping[str, Any], name: str, octets: int) -> Any:
+    """Read a number, or where `octets` is given, that many bytes."""
+    value = document.get(name)
+    try:
+        if not octets and isinstance(value, int) and value >= 0:
+            return value
+        if octets and isinstance(value, str) and len(value) == 2 + 2 * octets:
+            return bytes.fromhex(value.removeprefix("0x"))
+    except ValueError:
+        pass
+    raise Invalid(f"the network description lacks a valid {name}")
+
+
+def _read_map(document: Mapping[str, Any], name: str, octets: int) -> dict[str, bytes]:
+    inner = document.get(name)
+    if not isinstance(inner, Mapping):
+        raise Invalid(f"the network description lacks a valid {name}")
+    return {key: _read(inner, key, octets) for key in inner}
