@@ -32,6 +32,8 @@ library Errors {
 
     // --- Accounts: keys, guardians, recovery -----------------------------------------------
 
+    /// Only a patient's account can do or be this.
+    error Accounts_NotPatient(bytes32 account);
     /// Nothing of this kind is waiting for the account.
     error Accounts_NothingPending(bytes32 account);
     /// The waiting time is not over.
@@ -93,6 +95,8 @@ library Errors {
     error Consents_AlreadyRevoked(bytes32 tag, bytes32 handle);
     /// The signature was made for another generation of the vault.
     error Consents_WrongGeneration(bytes32 tag, uint64 current, uint64 signed);
+    /// An emergency must last 1 second to 3 days and leave at least 1 second for its review.
+    error Consents_LimitsMalformed(uint64 openSeconds, uint64 reviewSeconds);
     /// Only an active doctor or nurse of a verified organisation opens an emergency.
     error Consents_NotClinician(address caller);
     /// No vault with this tag.

@@ -212,8 +212,8 @@ interface IAccounts {
         uint256 deadline,
         GuardianProof[] calldata proofs
     ) external;
-    /// @notice Start a recovery attested by active Administrators or Agents of two verified
-    /// organisations; cannot be vetoed.
+    /// @notice Start a recovery of a patient's account attested by active Administrators or Agents
+    /// of two verified organisations; cannot be vetoed.
     function recoverAttested(
         bytes32 account,
         address key,

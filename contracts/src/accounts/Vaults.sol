@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Errors} from "../interfaces/Errors.sol";
+import {IAccounts} from "../interfaces/IAccounts.sol";
+import {Signatures} from "../lib/Signatures.sol";
+import {Standings} from "../lib/Standings.sol";
+import {Vocabulary} from "../lib/Vocabulary.sol";
+import {AccountsState} from "./AccountsState.sol";
+
+/// @title Vaults
+/// @notice The part of Accounts that opens vaults and says who controls them.
+abstract contract Vaults is AccountsState {
+    using Standings for Standing;
+
+    uint8 private constant MOST_CUSTODIANS = 64;
+
+    bytes32 private constant CLAIM_VAULT_TYPE =
+        keccak256("ClaimVault(bytes32 tag,bytes32 account,uint256 deadline)");
+    bytes32 private constant ATTEST_VAULT_TYPE =
+        keccak256("AttestVault(bytes32 tag,bytes32 account,uint256 deadline)");
+
+    /// @inheritdoc IAccounts
+    function openVault(bytes32 tag, bytes32 descriptor, uint8 m, uint8 n)
+        external
+        unlessPaused(this.openVault.selector)
+    {
+        if (tag == 0 || descriptor == 0) revert Errors.Accounts_Zero();
+        // One share must never be enough: no single server holds the key.
+        if (m < 2 || m > n || n > MOST_CUSTODIANS) revert Errors.Accounts_VaultMalformed(m, n);
+        Standing memory who = standing(msg.sender);
+        if (!who.isActiveAs(Vocabulary.AGENT)) revert Errors.Accounts_NotPermitted(msg.sender);
+        Vault storage v = _state().vaults[tag];
+        if (v.epoch != 0) revert Errors.Accounts_VaultExists(tag);
+
+        v.organisation = who.organisation;
+        v.descriptor = descriptor;
+        v.m = m;
+        v.n = n;
+        v.epoch = 1;
+        v.since = uint64(block.timestamp);
+        emit VaultOpened(tag, who.organisation, descriptor, m, n, 1);
+    }
+
+    /// @inheritdoc IAccounts
+    function setVault(
+        bytes32 tag,
+        bytes32 id,
+        uint256 deadline,
+        bytes calldata signature,
+        bytes[] calldata attestations
+    ) external unlessPaused(this.setVault.selector) {
+        Signatures.requireInTime(deadline);
+        Vault storage v = _state().vaults[tag];
+        if (v.epoch == 0) revert Errors.Accounts_VaultUnknown(tag);
+        if (v.control != 0) revert Errors.Accounts_VaultSet(tag);
+        _requirePatientSigned(tag, id, deadline, signature);
+        bytes32 structHash = keccak256(abi.encode(ATTEST_VAULT_TYPE, tag, id, deadline));
+        _requireTwoAttestors(_hashTypedDataV4(structHash), attestations);
+
+        v.control = id;
+        emit VaultSet(tag, id);
+    }
+
+    /// @inheritdoc IAccounts
+    function vault(bytes32 tag) external view returns (Vault memory) {
+        return _state().vaults[tag];
+    }
+
+    function _requirePatientSigned(
+        bytes32 tag,
+        bytes32 id,
+        uint256 deadline,
+        bytes calldata signature
+    ) private view {
+        bytes32 structHash = keccak256(abi.encode(CLAIM_VAULT_TYPE, tag, id, deadline));
+        address signer = Signatures.signer(_hashTypedDataV4(structHash), signature);
+        Standing memory who = standing(signer);
+        if (id == 0 || who.account != id) revert Errors.Signatures_Invalid(signer);
+        if (who.role != Vocabulary.PATIENT) revert Errors.Accounts_NotPatient(id);
+        if (!who.isActive()) revert Errors.Accounts_NotPermitted(signer);
+    }
+}
