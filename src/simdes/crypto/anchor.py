@@ -8,6 +8,7 @@ node is promoted to the next level unchanged, so no leaf is ever counted twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from simdes.crypto.digest import Random, keccak256, sha256
 from simdes.errors import Invalid, Tampered
@@ -16,6 +17,7 @@ _LEAF, _NODE, _AUDIT = b"\0", b"\1", b"\2"
 TYPE_BYTES = 32
 
 
+@lru_cache(maxsize=1024)
 def type_field(resource_type: str) -> bytes:
     """Return a resource type's name as 32 bytes: 1 to 32 ASCII letters, then zeros."""
     if not (resource_type.isascii() and resource_type.isalpha() and len(resource_type) <= 32):
@@ -31,14 +33,10 @@ def leaf(
     keccak256(0 ‖ record id ‖ sha256(body) ‖ type ‖ keccak256(salt ‖ sha256(content))); every
     field is 32 bytes, `type` the resource type's name.
     """
-    for field in (record_id, body_digest, salt, content_digest):
-        if len(field) != 32:
-            raise Invalid("Record id, body digest, salt and content digest are 32 bytes each.")
-    return keccak256(
-        b"".join(
-            (_LEAF, record_id, body_digest, type_field(type), keccak256(salt + content_digest))
-        )
-    )
+    if not len(record_id) == len(body_digest) == len(salt) == len(content_digest) == 32:
+        raise Invalid("Record id, body digest, salt and content digest are 32 bytes each.")
+    committed = keccak256(salt + content_digest)
+    return keccak256(b"".join((_LEAF, record_id, body_digest, type_field(type), committed)))
 
 
 def audit_leaf(salt: bytes, entry: bytes) -> bytes:

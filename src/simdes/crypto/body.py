@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
@@ -70,7 +71,7 @@ class RecordEnd:
 
 
 def _header(subject: Subject, chunk: int) -> bytes:
-    return cbor.encode(
+    return cbor.encode_header(
         {
             "type": "body",
             "v": 1,
@@ -105,12 +106,18 @@ def _preamble(subject: Subject, author: bytes, count: int) -> bytes:
     )
 
 
-def _item_head(item_type: str, salt: bytes, length: int) -> bytes:
+@lru_cache(maxsize=1024)
+def _type_head(item_type: str) -> bytes:
+    """Encode the start of a resource: an array of 3, its type, the head of its salt."""
     anchor.type_field(item_type)
+    head = cbor.head(4, 3) + cbor.head(3, len(item_type))
+    return head + item_type.encode() + cbor.bytes_head(32)
+
+
+def _item_head(item_type: str, salt: bytes, length: int) -> bytes:
     if len(salt) != 32:
         raise Invalid("A resource's salt is 32 bytes.")
-    head = (b"\x83", cbor.head(3, len(item_type)), item_type.encode(), b"\x58\x20", salt)
-    return b"".join((*head, cbor.bytes_head(length)))
+    return _type_head(item_type) + salt + cbor.bytes_head(length)
 
 
 class SealingBody:
@@ -150,7 +157,7 @@ class SealingBody:
         body, content_digests = hashlib.sha256(header), list[bytes]()
         yield header
         plain = self._plaintext(content_digests)
-        chunks = _rechunk(plain, self._chunk or self._padded)
+        chunks = _rechunk(plain, self._chunk) if self._chunk else ((b"".join(plain), True),)
         for counter, (chunk, last) in enumerate(chunks):
             sealed = cipher.encrypt(_nonce(counter, last=last), chunk, header)
             body.update(sealed)

@@ -22,13 +22,12 @@ AUTHORED: Final = 1
 REDISTRIBUTED: Final = 2
 MAX_CAPSULE_BYTES: Final = 1024 * 1024
 _INFO_TAG: Final = b"simdes/capsule/v1\0"
+_BYTES_32: Final = cbor.bytes_head(32)
+_PAYLOAD_HEAD: Final = cbor.head(4, 9) + _BYTES_32  # an array of 9, the share's value first
+_COMMON: Final = ("type", "v", "suite", "kind", "record", "epoch", "m", "secret")
 _KNOWN: Final = {
-    AUTHORED: frozenset(
-        ("type", "v", "suite", "kind", "record", "epoch", "m", "secret", "shares", "sealed")
-    ),
-    REDISTRIBUTED: frozenset(
-        ("type", "v", "suite", "kind", "record", "epoch", "m", "n", "secret", "from", "parts")
-    ),
+    AUTHORED: frozenset((*_COMMON, "shares")),
+    REDISTRIBUTED: frozenset((*_COMMON, "n", "from")),
 }
 
 
@@ -58,7 +57,7 @@ class Capsule:
     """A key capsule as anybody can read it.
 
     `kind` is AUTHORED (with `shares` and `sealed`) or REDISTRIBUTED (with `old_epoch` and
-    `parts`); `binding` is the digest of all clear fields, which every sealed payload is bound to.
+    `parts`); `binding` is the digest of the header, which every sealed payload is bound to.
     """
 
     kind: int
@@ -149,47 +148,49 @@ def read_capsule(capsule: bytes) -> Capsule:
     """Parse a capsule; `Invalid` or `Unsupported` for anything the format does not allow."""
     if len(capsule) > MAX_CAPSULE_BYTES:
         raise Invalid("A key capsule is at most 1 MiB.")
-    value = cbor.decode(capsule)
-    kind = value.get("kind") if isinstance(value, dict) else None
-    known = _KNOWN[kind if isinstance(kind, int) and kind in _KNOWN else AUTHORED]
-    fields = cbor.Fields(value, kind="capsule", known=known, extensible=kind != REDISTRIBUTED)
+    header, end = cbor.decode_first(capsule)
+    kind = header.get("kind") if isinstance(header, dict) else None
+    known = _KNOWN.get(kind) if isinstance(kind, int) else None
+    fields = cbor.Fields(header, kind="capsule", known=known or _KNOWN[AUTHORED])
     fields.suite()
-    if kind not in _KNOWN:
+    if known is None:
         raise Unsupported("This kind of key capsule is not known.")
-    return _authored(fields, value) if kind == AUTHORED else _redistributed(fields, value)
-
-
-def _binding(value: cbor.Value, without: str) -> bytes:
-    clear = {k: v for k, v in value.items() if k != without} if isinstance(value, dict) else {}
-    return sha256(cbor.encode(clear))
+    sealed, at = cbor.decode_first(capsule, end)
+    if at != len(capsule):
+        raise Invalid("Bytes follow the end of the key capsule.")
+    binding = sha256(capsule[:end])
+    read = _authored if kind == AUTHORED else _redistributed
+    parsed = read(fields, sealed, binding)
+    shares.check_threshold(m=parsed.m, n=parsed.n)
+    if parsed.epoch < 1:
+        raise Invalid("Epochs count from 1.")
+    return parsed
 
 
 def _fixed_tuple(values: Sequence[cbor.Value], name: str) -> tuple[bytes, ...]:
-    return tuple(cbor.as_fixed(value, 32, name) for value in values)
+    return tuple([cbor.as_fixed(value, 32, name) for value in values])
 
 
-def _authored(fields: cbor.Fields, value: cbor.Value) -> Capsule:
+def _authored(fields: cbor.Fields, sealed: cbor.Value, binding: bytes) -> Capsule:
     commitments = _fixed_tuple(fields.array("shares", least=2, most=shares.MAX_SHARES), "shares")
     n = len(commitments)
-    sealed = tuple(cbor.as_bytes(v, "sealed") for v in fields.array("sealed", least=n, most=n))
-    capsule = Capsule(
+    return Capsule(
         kind=AUTHORED,
         record_id=fields.fixed("record", 32),
         epoch=fields.uint("epoch", MAX_EPOCH),
         m=fields.uint("m", shares.MAX_SHARES),
         n=n,
         commitment=fields.fixed("secret", 32),
-        binding=_binding(value, "sealed"),
+        binding=binding,
         shares=commitments,
-        sealed=sealed,
+        sealed=_sealed_tuple(sealed, n),
     )
-    shares.check_threshold(m=capsule.m, n=n)
-    return capsule
 
 
-def _redistributed(fields: cbor.Fields, value: cbor.Value) -> Capsule:
+def _redistributed(fields: cbor.Fields, sealed: cbor.Value, binding: bytes) -> Capsule:
     n = fields.uint("n", shares.MAX_SHARES)
-    parts = tuple(_part(v, n) for v in fields.array("parts", least=2, most=shares.MAX_SHARES))
+    listed = cbor.as_array(sealed, "parts", least=2, most=shares.MAX_SHARES)
+    parts = tuple(_part(value, n) for value in listed)
     dealers = [part.dealer for part in parts]
     capsule = Capsule(
         kind=REDISTRIBUTED,
@@ -198,14 +199,19 @@ def _redistributed(fields: cbor.Fields, value: cbor.Value) -> Capsule:
         m=fields.uint("m", shares.MAX_SHARES),
         n=n,
         commitment=fields.fixed("secret", 32),
-        binding=b"",  # dealers seal apart from each other and sign what they bind
+        binding=binding,
         old_epoch=fields.uint("from", MAX_EPOCH),
         parts=parts,
     )
-    shares.check_threshold(m=capsule.m, n=n)
-    if dealers != sorted(set(dealers)) or capsule.old_epoch >= capsule.epoch:
+    if dealers != sorted(set(dealers)) or not 1 <= capsule.old_epoch < capsule.epoch:
         raise Invalid("Dealers must be distinct and in order, and the new epoch a later one.")
     return capsule
+
+
+def _sealed_tuple(value: cbor.Value, n: int) -> tuple[bytes, ...]:
+    return tuple(
+        [cbor.as_bytes(v, "sealed") for v in cbor.as_array(value, "sealed", least=n, most=n)]
+    )
 
 
 def _part(value: cbor.Value, n: int) -> Part:
@@ -214,12 +220,7 @@ def _part(value: cbor.Value, n: int) -> Part:
     if not isinstance(dealer, int) or not 1 <= dealer <= shares.MAX_SHARES:
         raise Invalid("A dealer's number is 1 to 255.")
     commitments = cbor.as_array(items[1], "parts", least=n + 1, most=n + 1)
-    sealed = cbor.as_array(items[2], "parts", least=n, most=n)
-    return Part(
-        dealer,
-        _fixed_tuple(commitments, "parts"),
-        tuple(cbor.as_bytes(one, "parts") for one in sealed),
-    )
+    return Part(dealer, _fixed_tuple(commitments, "parts"), _sealed_tuple(items[2], n))
 
 
 def check_custodians(custodians: Sequence[Custodian], *, m: int) -> None:
@@ -256,47 +257,45 @@ def seal_capsule(
     if commitments.secret != subject.commitment:
         raise Invalid("The subject commits to another secret.")
     digest = capsule_digest(subject, m=m, n=n, commitments=commitments.shares)
-    signature = author.sign(digest)
-    clear: dict[str, object] = {
-        "type": "capsule",
-        "v": 1,
-        "suite": 1,
-        "kind": AUTHORED,
-        "record": record_id,
-        "epoch": epoch,
-        "m": m,
-        "secret": commitments.secret,
-        "shares": list(commitments.shares),
-    }
-    binding = sha256(cbor.encode(clear))
+    header = cbor.encode_header(
+        {
+            "type": "capsule",
+            "v": 1,
+            "suite": 1,
+            "kind": AUTHORED,
+            "record": record_id,
+            "epoch": epoch,
+            "m": m,
+            "secret": commitments.secret,
+            "shares": commitments.shares,
+        }
+    )
+    binding, signed = sha256(header), _signed_fields(subject, author, author.sign(digest))
     sealed = [
         seal_to(
             custodian.public,
-            _payload(share, subject, custodian.organisation, author.address, signature),
+            b"".join((_PAYLOAD_HEAD, share.value, _BYTES_32, custodian.organisation, signed)),
             info=_info(record_id, epoch, share.index),
             aad=binding,
         )
         for share, custodian in zip(split, custodians, strict=True)
     ]
-    return cbor.encode(clear | {"sealed": sealed})
+    return header + cbor.encode(sealed)
 
 
-def _payload(
-    share: Share, subject: Subject, custodian: bytes, author: bytes, signature: bytes
-) -> bytes:
+def _signed_fields(subject: Subject, author: SigningKey, signature: bytes) -> bytes:
+    """Encode what is the same in every custodian's payload, without an array's head."""
     return cbor.encode(
         [
-            share.value,
-            custodian,
             subject.record_id,
             subject.vault,
             subject.category,
             subject.labels,
             subject.organisation,
-            author,
+            author.address,
             signature,
         ]
-    )
+    )[1:]
 
 
 def unseal_authored(capsule: Capsule, key: OpeningKey, index: int) -> bytes:
@@ -314,7 +313,8 @@ def check_authored(
     value, custodian, record_id, vault = (reader.fixed(32) for _ in range(4))
     category, labels = reader.uint(MAX_CATEGORY), reader.uint(MAX_LABELS)
     author_organisation, author, signature = reader.fixed(32), reader.fixed(20), reader.fixed(65)
-    if reader.at != len(payload) or custodian != organisation or record_id != capsule.record_id:
+    reader.end()
+    if custodian != organisation or record_id != capsule.record_id:
         raise Tampered(f"Share {index} was not made for this custodian and record.")
     subject = Subject(
         record_id=record_id,

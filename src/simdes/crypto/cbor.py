@@ -26,6 +26,16 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
+def encode_header(fields: Mapping[str, object]) -> bytes:
+    """Encode a map whose values hold no maps: `encode`, at less than half the cost."""
+    return cbor2.dumps({key: fields[key] for key in sorted(fields, key=_key_order)})
+
+
+def _key_order(key: str) -> tuple[int, str]:
+    # Bytewise order of encoded text keys: the head, which is the length, comes first.
+    return len(key), key
+
+
 def head(major: int, argument: int) -> bytes:
     """Encode one item head: major type 0..7 and its argument, in the shortest form."""
     if argument < 24:
@@ -49,14 +59,72 @@ def decode(data: bytes) -> Value:
     return value
 
 
-def decode_first(data: bytes) -> tuple[Value, int]:
-    """Decode the item at the start of `data`; return it and where it ends."""
-    reader = Reader(data)
-    return reader.item(), reader.at
+def decode_first(data: bytes, at: int = 0) -> tuple[Value, int]:
+    """Decode the item that starts at `at`; return it and where it ends."""
+    return _item(data, at, 0)
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Read an item's head; return major type, argument and where its content starts."""
+    if at >= len(data):
+        raise Invalid("The item ends too early.")
+    first = data[at]
+    extra = first & 31
+    if extra < 24:
+        return first >> 5, extra, at + 1
+    smallest = _SMALLEST.get(extra)
+    if smallest is None:
+        raise Invalid("Indefinite and reserved lengths are not allowed.")
+    end = at + 1 + (1 << (extra - 24))
+    if end > len(data):
+        raise Invalid("The item ends too early.")
+    argument = int.from_bytes(data[at + 1 : end], "big")
+    if argument < smallest:
+        raise Invalid("A number is not in its shortest form.")
+    return first >> 5, argument, end
+
+
+def _item(data: bytes, at: int, depth: int) -> tuple[Value, int]:
+    major, argument, at = _head(data, at)
+    if major == _UNSIGNED:
+        return argument, at
+    if major not in (_BYTES, _TEXT, _ARRAY, _MAP):
+        raise Invalid("Only integers, bytes, text, arrays and maps are allowed.")
+    if argument > len(data) - at:
+        raise Invalid("The item ends too early.")
+    if major == _BYTES:
+        return data[at : at + argument], at + argument
+    if major == _TEXT:
+        return _utf8(data[at : at + argument]), at + argument
+    if depth >= MAX_DEPTH:
+        raise Invalid("The item is nested too deeply.")
+    if major == _MAP:
+        return _map(data, at, argument, depth + 1)
+    items: list[Value] = []
+    for _ in range(argument):
+        item, at = _item(data, at, depth + 1)
+        items.append(item)
+    return items, at
+
+
+def _map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[str, Value], int]:
+    result: dict[str, Value] = {}
+    previous = b""
+    for _ in range(count):
+        start = at
+        key, at = _item(data, at, depth)
+        encoded = data[start:at]
+        if not isinstance(key, str):
+            raise Invalid("Map keys are text.")
+        if encoded <= previous:
+            raise Invalid("Map keys are repeated or out of order.")
+        previous = encoded
+        result[key], at = _item(data, at, depth)
+    return result, at
 
 
 class Reader:
-    """Reads deterministic CBOR items one after the other from bytes; `at` is the position."""
+    """Reads items of known types one after the other; `at` is the position in `data`."""
 
     __slots__ = ("at", "data")
 
@@ -64,30 +132,11 @@ class Reader:
         self.data = data
         self.at = at
 
-    def _head(self) -> tuple[int, int]:
-        data, at = self.data, self.at
-        if at >= len(data):
-            raise Invalid("The item ends too early.")
-        major, extra = data[at] >> 5, data[at] & 31
-        if extra < 24:
-            self.at = at + 1
-            return major, extra
-        smallest = _SMALLEST.get(extra)
-        if smallest is None:
-            raise Invalid("Indefinite and reserved lengths are not allowed.")
-        end = at + 1 + (1 << (extra - 24))
-        argument = int.from_bytes(data[at + 1 : end], "big")
-        if end > len(data):
-            raise Invalid("The item ends too early.")
-        if argument < smallest:
-            raise Invalid("A number is not in its shortest form.")
-        self.at = end
-        return major, argument
-
     def _typed(self, wanted: int, name: str) -> int:
-        major, argument = self._head()
+        major, argument, at = _head(self.data, self.at)
         if major != wanted:
             raise Invalid(f"Expected {name}.")
+        self.at = at
         return argument
 
     def _take(self, length: int) -> bytes:
@@ -115,10 +164,6 @@ class Reader:
         """Read the head of a byte string and return its length; the content comes next."""
         return self._typed(_BYTES, "a byte string")
 
-    def content(self) -> bytes:
-        """Read a byte string of any length."""
-        return self._take(self.bytes_length())
-
     def text(self) -> str:
         """Read a text string."""
         return _utf8(self._take(self._typed(_TEXT, "a text string")))
@@ -128,35 +173,10 @@ class Reader:
         if self._typed(_ARRAY, "an array") != count:
             raise Invalid("An array has the wrong number of items.")
 
-    def item(self, depth: int = 0) -> Value:
-        """Read an item of any of the allowed types."""
-        major, argument = self._head()
-        if major == _UNSIGNED:
-            return argument
-        if major == _BYTES:
-            return self._take(argument)
-        if major == _TEXT:
-            return _utf8(self._take(argument))
-        if major not in (_ARRAY, _MAP):
-            raise Invalid("Only integers, bytes, text, arrays and maps are allowed.")
-        if depth >= MAX_DEPTH or argument > len(self.data) - self.at:
-            raise Invalid("The item is nested too deeply or ends too early.")
-        if major == _ARRAY:
-            return [self.item(depth + 1) for _ in range(argument)]
-        return self._map(argument, depth + 1)
-
-    def _map(self, count: int, depth: int) -> dict[str, Value]:
-        result: dict[str, Value] = {}
-        previous = b""
-        for _ in range(count):
-            start = self.at
-            key = self.text()
-            encoded = self.data[start : self.at]
-            if encoded <= previous:
-                raise Invalid("Map keys are repeated or out of order.")
-            previous = encoded
-            result[key] = self.item(depth)
-        return result
+    def end(self) -> None:
+        """`Invalid` unless everything was read."""
+        if self.at != len(self.data):
+            raise Invalid("Bytes follow the end of the item.")
 
 
 def _utf8(raw: bytes) -> str:
@@ -167,17 +187,15 @@ def _utf8(raw: bytes) -> str:
 
 
 class Fields:
-    """A decoded map read by a schema: type and version first, then known fields only.
+    """The header of an object: a map that tells its type and version, read by a schema.
 
-    A key that starts with ``_`` is an extension that a reader may ignore; every other key that
-    the schema does not name is critical and refused.
+    A key that starts with ``_`` is an extension that a reader ignores; every other key that the
+    schema does not name is critical and refused.
     """
 
     __slots__ = ("_values",)
 
-    def __init__(
-        self, value: Value, *, kind: str, known: frozenset[str], extensible: bool = True
-    ) -> None:
+    def __init__(self, value: Value, *, kind: str, known: frozenset[str]) -> None:
         if not isinstance(value, dict):
             raise Invalid(f"A {kind} starts with a map.")
         self._values: Mapping[str, Value] = value
@@ -185,8 +203,9 @@ class Fields:
             raise Invalid(f"This is not a {kind}.")
         if value.get("v") != 1:
             raise Unsupported(f"This version of the {kind} format is not known.")
-        if any(not (extensible and key.startswith("_")) for key in value.keys() - known):
-            raise Unsupported(f"This {kind} has a critical field that is not known.")
+        for key in value:
+            if key not in known and not key.startswith("_"):
+                raise Unsupported(f"This {kind} has a critical field that is not known.")
 
     def uint(self, key: str, limit: int) -> int:
         """Return the unsigned integer `key`, at most `limit`."""

@@ -9,6 +9,7 @@ signed reply). Format: ``docs/formats/letter.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -27,7 +28,7 @@ HINT_BYTES: Final = 16
 _HINT_TAG: Final = b"simdes/hint/v1"
 _KEY_TAG: Final = b"simdes/letter/v1\0"
 _COMMIT_TAG: Final = b"simdes/letter-key/v1\0"
-_KNOWN: Final = frozenset(("type", "v", "suite", "salt", "key", "hints", "sealed", "data"))
+_KNOWN: Final = frozenset(("type", "v", "suite", "salt", "key", "hints"))
 
 
 def hint(public: bytes, *, salt: bytes) -> bytes:
@@ -44,45 +45,66 @@ def seal_letter(payload: bytes, publics: Sequence[bytes], *, info: bytes, random
         raise Invalid("A letter has 1 to 255 recipients, each once.")
     salt, key = random(32), random(32)
     ordered = sorted((hint(public, salt=salt), public) for public in publics)
-    header: dict[str, object] = {
-        "type": "letter",
-        "v": 1,
-        "suite": 1,
-        "salt": salt,
-        "key": sha256(_COMMIT_TAG + salt + key),
-        "hints": [one for one, _ in ordered],
-    }
-    binding = sha256(cbor.encode(header))
+    header = cbor.encode_header(
+        {
+            "type": "letter",
+            "v": 1,
+            "suite": 1,
+            "salt": salt,
+            "key": sha256(_COMMIT_TAG + salt + key),
+            "hints": [one for one, _ in ordered],
+        }
+    )
+    binding = sha256(header)
     sealed = [seal_to(public, key, info=_KEY_TAG + info, aad=binding) for _, public in ordered]
     data = ChaCha20Poly1305(key).encrypt(ZERO_NONCE, pad(payload), binding + info)
-    letter = cbor.encode(header | {"sealed": sealed, "data": data})
+    letter = b"".join((header, cbor.encode(sealed), cbor.encode(data)))
     if len(letter) > MAX_LETTER_BYTES:
         raise TooLarge("A letter is at most 16 MiB.")
     return letter
 
 
-def _read(letter: bytes) -> tuple[cbor.Fields, tuple[bytes, ...], bytes]:
-    """Parse a letter; return its fields, hints and the digest of its clear header."""
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    salt: bytes
+    commitment: bytes
+    hints: tuple[bytes, ...]
+    binding: bytes
+    sealed: tuple[bytes, ...]
+    data: bytes
+
+
+def _read(letter: bytes) -> _Letter:
     if len(letter) > MAX_LETTER_BYTES:
         raise TooLarge("A letter is at most 16 MiB.")
-    value = cbor.decode(letter)
-    fields = cbor.Fields(value, kind="letter", known=_KNOWN)
+    header, end = cbor.decode_first(letter)
+    fields = cbor.Fields(header, kind="letter", known=_KNOWN)
     fields.suite()
-    listed = fields.array("hints", least=1, most=MAX_RECIPIENTS)
-    hints_found = tuple(cbor.as_fixed(one, HINT_BYTES, "hints") for one in listed)
+    found = fields.array("hints", least=1, most=MAX_RECIPIENTS)
+    count = len(found)
+    hints_found = tuple(cbor.as_fixed(one, HINT_BYTES, "hints") for one in found)
     if list(hints_found) != sorted(set(hints_found)):
         raise Invalid("The hints of a letter are distinct and in order.")
-    clear = (
-        {k: v for k, v in value.items() if k not in ("sealed", "data")}
-        if isinstance(value, dict)
-        else {}
+    sealed, at = cbor.decode_first(letter, end)
+    data, at = cbor.decode_first(letter, at)
+    if at != len(letter):
+        raise Invalid("Bytes follow the end of the letter.")
+    return _Letter(
+        salt=fields.fixed("salt", 32),
+        commitment=fields.fixed("key", 32),
+        hints=hints_found,
+        binding=sha256(letter[:end]),
+        sealed=tuple(
+            cbor.as_bytes(one, "sealed")
+            for one in cbor.as_array(sealed, "sealed", least=count, most=count)
+        ),
+        data=cbor.as_bytes(data, "data"),
     )
-    return fields, hints_found, sha256(cbor.encode(clear))
 
 
 def hints(letter: bytes) -> tuple[bytes, ...]:
     """Return the letter's hints, in their order; `Invalid` if it is not a letter."""
-    return _read(letter)[1]
+    return _read(letter).hints
 
 
 def open_letter(letter: bytes, key: OpeningKey, *, info: bytes) -> bytes | None:
@@ -90,25 +112,19 @@ def open_letter(letter: bytes, key: OpeningKey, *, info: bytes) -> bytes | None:
 
     `Tampered` if it is for this key and `info` or any byte it depends on differs.
     """
-    fields, hints_found, binding = _read(letter)
-    salt, commitment, data = (
-        fields.fixed("salt", 32),
-        fields.fixed("key", 32),
-        fields.content("data"),
-    )
-    count = len(hints_found)
-    sealed = fields.array("sealed", least=count, most=count)
-    mine = hint(key.public, salt=salt)
-    if mine not in hints_found:
+    read = _read(letter)
+    mine = hint(key.public, salt=read.salt)
+    if mine not in read.hints:
         return None
-    stanza = cbor.as_bytes(sealed[hints_found.index(mine)], "sealed")
-    content_key = key.open(stanza, info=_KEY_TAG + info, aad=binding)
+    stanza = read.sealed[read.hints.index(mine)]
+    content_key = key.open(stanza, info=_KEY_TAG + info, aad=read.binding)
     # ChaCha20-Poly1305 does not commit to its key: without this, a writer could make one letter
     # that says different things to different recipients.
-    if len(content_key) != 32 or sha256(_COMMIT_TAG + salt + content_key) != commitment:
+    if len(content_key) != 32 or sha256(_COMMIT_TAG + read.salt + content_key) != read.commitment:
         raise Tampered("The letter's key is not the one it commits to.")
     try:
-        padded = ChaCha20Poly1305(content_key).decrypt(ZERO_NONCE, data, binding + info)
+        cipher = ChaCha20Poly1305(content_key)
+        padded = cipher.decrypt(ZERO_NONCE, read.data, read.binding + info)
     except InvalidTag:
         raise Tampered("The letter does not open: another use or altered bytes.") from None
     return unpad(padded)

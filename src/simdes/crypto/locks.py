@@ -23,7 +23,7 @@ ZERO_NONCE: Final = bytes(12)
 _WRAP_VERSION: Final = b"\x01"
 _WRAP_TAG: Final = b"simdes/wrap/v1\0"
 _WRAP_SALT_BYTES: Final = 24
-_KNOWN: Final = frozenset(("type", "v", "suite", "passes", "memory", "lanes", "salt", "data"))
+_KNOWN: Final = frozenset(("type", "v", "suite", "passes", "memory", "lanes", "salt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +70,27 @@ def lock(
     """Seal `secret` under a passphrase; the cost is stored beside it. `TooLarge` over the limit."""
     _check_cost(cost)
     salt = random(16)
-    header: dict[str, object] = {
-        "type": "lock",
-        "v": 1,
-        "suite": 1,
-        "passes": cost.passes,
-        "memory": cost.memory_kib,
-        "lanes": cost.lanes,
-        "salt": salt,
-    }
+    header = cbor.encode_header(
+        {
+            "type": "lock",
+            "v": 1,
+            "suite": 1,
+            "passes": cost.passes,
+            "memory": cost.memory_kib,
+            "lanes": cost.lanes,
+            "salt": salt,
+        }
+    )
     cipher = ChaCha20Poly1305(_passphrase_key(passphrase, salt, cost))
-    sealed = cipher.encrypt(ZERO_NONCE, secret, cbor.encode(header))
-    return cbor.encode(header | {"data": sealed})
+    return header + cbor.encode(cipher.encrypt(ZERO_NONCE, secret, header))
 
 
 def unlock(locked: bytes, passphrase: str) -> bytes:
     """Undo `lock`. `Unauthenticated` for a wrong passphrase or altered bytes (one looks like the
     other), `TooLarge` for a cost beyond the limit, `Invalid` or `Unsupported` for a bad format.
     """
-    value = cbor.decode(locked)
-    fields = cbor.Fields(value, kind="lock", known=_KNOWN)
+    header, end = cbor.decode_first(locked)
+    fields = cbor.Fields(header, kind="lock", known=_KNOWN)
     fields.suite()
     wide = 2**32
     cost = ArgonCost(
@@ -98,12 +99,10 @@ def unlock(locked: bytes, passphrase: str) -> bytes:
         lanes=fields.uint("lanes", wide),
     )
     _check_cost(cost)
-    salt, sealed = fields.fixed("salt", 16), fields.content("data")
-    assert isinstance(value, dict)  # noqa: S101 - Fields has checked; this tells the type checker
-    header = cbor.encode({key: value[key] for key in value if key != "data"})
+    salt, sealed = fields.fixed("salt", 16), cbor.decode(locked[end:])
     try:
         cipher = ChaCha20Poly1305(_passphrase_key(passphrase, salt, cost))
-        return cipher.decrypt(ZERO_NONCE, sealed, header)
+        return cipher.decrypt(ZERO_NONCE, cbor.as_bytes(sealed, "data"), locked[:end])
     except InvalidTag:
         raise Unauthenticated(
             "The passphrase does not open this key store.",

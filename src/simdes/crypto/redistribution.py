@@ -75,10 +75,29 @@ def _part_commitments(
     return parts, (own, *dealt)
 
 
-def _info(capsule_place: tuple[bytes, int, int], dealer: int, index: int) -> bytes:
-    record_id, old_epoch, epoch = capsule_place
-    numbers = old_epoch.to_bytes(4, "big") + epoch.to_bytes(4, "big") + bytes((dealer, index))
-    return b"".join((_INFO_TAG, record_id, numbers))
+def _header(opened: OpenedShare, *, epoch: int, m: int, n: int) -> bytes:
+    return cbor.encode_header(
+        {
+            "type": "capsule",
+            "v": 1,
+            "suite": 1,
+            "kind": REDISTRIBUTED,
+            "record": opened.record_id,
+            "from": opened.epoch,
+            "epoch": epoch,
+            "m": m,
+            "n": n,
+            "secret": opened.commitment,
+        }
+    )
+
+
+def _info(record_id: bytes, epoch: int, dealer: int, index: int) -> bytes:
+    return b"".join((_INFO_TAG, record_id, epoch.to_bytes(4, "big"), bytes((dealer, index))))
+
+
+def _binding(header_digest: bytes, commitments: Sequence[bytes]) -> bytes:
+    return header_digest + sha256(b"".join(commitments))
 
 
 def deal(
@@ -121,13 +140,13 @@ def deal(
             commitments=commitments,
         )
     )
-    place = (opened.record_id, opened.epoch, epoch)
+    binding = _binding(sha256(_header(opened, epoch=epoch, m=m, n=n)), commitments)
     sealed = tuple(
         seal_to(
             custodian.public,
             _encode_payload(part.value, custodian.organisation, opened, organisation, signature),
-            info=_info(place, dealer, part.index),
-            aad=sha256(b"".join(commitments)),
+            info=_info(opened.record_id, epoch, dealer, part.index),
+            aad=binding,
         )
         for part, custodian in zip(parts, custodians, strict=True)
     )
@@ -166,23 +185,11 @@ def assemble(opened: OpenedShare, parts: Sequence[Part], *, epoch: int, m: int) 
     """
     if len(parts) < opened.m:
         raise Invalid(f"{opened.m} old custodians must deal and only {len(parts)} did.")
-    capsule = cbor.encode(
-        {
-            "type": "capsule",
-            "v": 1,
-            "suite": 1,
-            "kind": REDISTRIBUTED,
-            "record": opened.record_id,
-            "from": opened.epoch,
-            "epoch": epoch,
-            "m": m,
-            "n": len(parts[0].sealed),
-            "secret": opened.commitment,
-            "parts": [
-                [part.dealer, list(part.commitments), list(part.sealed)]
-                for part in sorted(parts, key=lambda part: part.dealer)
-            ],
-        }
+    capsule = _header(opened, epoch=epoch, m=m, n=len(parts[0].sealed)) + cbor.encode(
+        [
+            [part.dealer, part.commitments, part.sealed]
+            for part in sorted(parts, key=lambda part: part.dealer)
+        ]
     )
     read_capsule(capsule)
     return capsule
@@ -190,13 +197,12 @@ def assemble(opened: OpenedShare, parts: Sequence[Part], *, epoch: int, m: int) 
 
 def unseal_redistributed(capsule: Capsule, key: OpeningKey, index: int) -> bytes:
     """Open every dealer's part for new custodian `index`; return them as a share's value."""
-    place = (capsule.record_id, capsule.old_epoch, capsule.epoch)
     return cbor.encode(
         [
             key.open(
                 part.sealed[index - 1],
-                info=_info(place, part.dealer, index),
-                aad=sha256(b"".join(part.commitments)),
+                info=_info(capsule.record_id, capsule.epoch, part.dealer, index),
+                aad=_binding(capsule.binding, part.commitments),
             )
             for part in capsule.parts
         ]
@@ -222,8 +228,7 @@ def _payload(capsule: Capsule, part: Part, encoded: bytes) -> _Payload:
         reader.uint(MAX_SHARES), reader.uint(MAX_SHARES), reader.fixed(32), reader.fixed(65)
     )
     dealer_organisation, signature = reader.fixed(32), reader.fixed(65)
-    if reader.at != len(encoded):
-        raise Invalid("Bytes follow the end of a part.")
+    reader.end()
     subject = Subject(
         record_id=capsule.record_id,
         vault=vault,
