@@ -1,0 +1,20 @@
+"""Alembic's entry: run the revisions on the connection that ``migrate`` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+LOCK = 0x51_4D_44_45_53  # any fixed number: one migration at a time in this database
+
+
+def run(connection: Connection) -> None:
+    """Run every outstanding revision in one transaction, under a lock."""
+    context.configure(connection=connection, transaction_per_migration=False)
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.run_migrations()
+
+
+run(context.config.attributes["connection"])

