@@ -13,9 +13,17 @@ from typing import Final
 
 from simdes.crypto import cbor, shares
 from simdes.crypto.digest import sha256
-from simdes.crypto.keys import OpeningKey, SigningKey, recover, seal_to
+from simdes.crypto.keys import OpeningKey, seal_to
 from simdes.crypto.shares import Commitments, Share
-from simdes.crypto.statement import MAX_CATEGORY, MAX_EPOCH, MAX_LABELS, Subject, capsule_digest
+from simdes.crypto.statement import (
+    MAX_CATEGORY,
+    MAX_EPOCH,
+    MAX_LABELS,
+    Subject,
+    Warrant,
+    author_of,
+    record_digest,
+)
 from simdes.errors import Invalid, Tampered, Unsupported
 
 AUTHORED: Final = 1
@@ -23,7 +31,7 @@ REDISTRIBUTED: Final = 2
 MAX_CAPSULE_BYTES: Final = 1024 * 1024
 _INFO_TAG: Final = b"simdes/capsule/v1\0"
 _BYTES_32: Final = cbor.bytes_head(32)
-_PAYLOAD_HEAD: Final = cbor.head(4, 9) + _BYTES_32  # an array of 9, the share's value first
+_PAYLOAD_HEAD: Final = cbor.head(4, 10) + _BYTES_32  # an array of 10, the share's value first
 _COMMON: Final = ("type", "v", "suite", "kind", "record", "epoch", "m", "secret")
 _KNOWN: Final = {
     AUTHORED: frozenset((*_COMMON, "shares")),
@@ -80,18 +88,6 @@ class Dealer:
     index: int
     organisation: bytes
     address: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Warrant:
-    """What is needed beside the subject to check the author's signature again: m, n, SHA-256 of
-    the share commitments (32 bytes) and the signature (65 bytes) of the author's own capsule.
-    """
-
-    m: int
-    n: int
-    roster: bytes
-    signature: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,26 +233,63 @@ def _info(record_id: bytes, epoch: int, index: int) -> bytes:
     return b"".join((_INFO_TAG, record_id, epoch.to_bytes(4, "big"), bytes((index,))))
 
 
-def seal_capsule(
-    secret: bytes,
-    subject: Subject,
-    *,
-    m: int,
-    custodians: Sequence[Custodian],
-    author: SigningKey,
-) -> bytes:
-    """Seal a record's secret to n custodians, any m of whom can give it back.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A capsule before its author has signed: shares made, commitments and header fixed."""
 
-    Also how the author, who holds the record lawfully, issues a capsule for a new epoch: the same
-    secret and subject, with the new epoch in it.
-    """
+    subject: Subject
+    m: int
+    custodians: Sequence[Custodian]
+    shares: tuple[Share, ...]
+    header: bytes
+    roster: bytes
+
+    def statement(self, content_digest: bytes) -> bytes:
+        """Return the digest for the author to sign once the plaintext's digest is known."""
+        return record_digest(
+            self.subject,
+            m=self.m,
+            n=len(self.shares),
+            roster=self.roster,
+            content_digest=content_digest,
+        )
+
+    def seal(self, *, content_digest: bytes, author: bytes, signature: bytes) -> bytes:
+        """Seal each custodian's payload; return the capsule."""
+        subject = self.subject
+        signed = cbor.encode(
+            [
+                subject.record_id,
+                subject.vault,
+                subject.category,
+                subject.labels,
+                subject.organisation,
+                author,
+                content_digest,
+                signature,
+            ]
+        )[1:]  # without the array's head: the items that are the same in every payload
+        binding = sha256(self.header)
+        sealed = [
+            seal_to(
+                custodian.public,
+                b"".join((_PAYLOAD_HEAD, share.value, _BYTES_32, custodian.organisation, signed)),
+                info=_info(subject.record_id, subject.epoch, share.index),
+                aad=binding,
+            )
+            for share, custodian in zip(self.shares, self.custodians, strict=True)
+        ]
+        return self.header + cbor.encode(sealed)
+
+
+def draft(secret: bytes, subject: Subject, *, m: int, custodians: Sequence[Custodian]) -> Draft:
+    """Split a record's secret among n custodians, any m of whom can give it back."""
     check_custodians(custodians, m=m)
     n, record_id, epoch = len(custodians), subject.record_id, subject.epoch
     split = shares.split(secret, m=m, n=n, record_id=record_id, epoch=epoch)
     commitments = shares.commit(secret, split, record_id=record_id, epoch=epoch)
     if commitments.secret != subject.commitment:
-        raise Invalid("The subject commits to another secret.")
-    digest = capsule_digest(subject, m=m, n=n, commitments=commitments.shares)
+        raise Invalid("The secret is not the one that the subject commits to.")
     header = cbor.encode_header(
         {
             "type": "capsule",
@@ -270,32 +303,14 @@ def seal_capsule(
             "shares": commitments.shares,
         }
     )
-    binding, signed = sha256(header), _signed_fields(subject, author, author.sign(digest))
-    sealed = [
-        seal_to(
-            custodian.public,
-            b"".join((_PAYLOAD_HEAD, share.value, _BYTES_32, custodian.organisation, signed)),
-            info=_info(record_id, epoch, share.index),
-            aad=binding,
-        )
-        for share, custodian in zip(split, custodians, strict=True)
-    ]
-    return header + cbor.encode(sealed)
-
-
-def _signed_fields(subject: Subject, author: SigningKey, signature: bytes) -> bytes:
-    """Encode what is the same in every custodian's payload, without an array's head."""
-    return cbor.encode(
-        [
-            subject.record_id,
-            subject.vault,
-            subject.category,
-            subject.labels,
-            subject.organisation,
-            author.address,
-            signature,
-        ]
-    )[1:]
+    return Draft(
+        subject=subject,
+        m=m,
+        custodians=custodians,
+        shares=split,
+        header=header,
+        roster=sha256(b"".join(commitments.shares)),
+    )
 
 
 def unseal_authored(capsule: Capsule, key: OpeningKey, index: int) -> bytes:
@@ -309,10 +324,11 @@ def check_authored(
 ) -> OpenedShare:
     """Read and check the payload of share `index`; see `seal.open_share`."""
     reader = cbor.Reader(payload)
-    reader.array(9)
+    reader.array(10)
     value, custodian, record_id, vault = (reader.fixed(32) for _ in range(4))
     category, labels = reader.uint(MAX_CATEGORY), reader.uint(MAX_LABELS)
-    author_organisation, author, signature = reader.fixed(32), reader.fixed(20), reader.fixed(65)
+    author_organisation, author = reader.fixed(32), reader.fixed(20)
+    content_digest, signature = reader.fixed(32), reader.fixed(65)
     reader.end()
     if custodian != organisation or record_id != capsule.record_id:
         raise Tampered(f"Share {index} was not made for this custodian and record.")
@@ -325,8 +341,9 @@ def check_authored(
         organisation=author_organisation,
         commitment=capsule.commitment,
     )
-    digest = capsule_digest(subject, m=capsule.m, n=capsule.n, commitments=capsule.shares)
-    if recover(digest, signature) != author:
+    roster = sha256(b"".join(capsule.shares))
+    warrant = Warrant(capsule.m, capsule.n, roster, content_digest, signature)
+    if author_of(subject, warrant) != author:
         raise Tampered("The author did not sign this key capsule.")
     commitments = Commitments(capsule.commitment, capsule.shares)
     share = Share(index, value)
@@ -350,5 +367,5 @@ def check_authored(
         custodian=custodian,
         commitment=capsule.commitment,
         kind=AUTHORED,
-        warrant=Warrant(capsule.m, capsule.n, sha256(b"".join(capsule.shares)), signature),
+        warrant=warrant,
     )

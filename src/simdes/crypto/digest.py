@@ -29,7 +29,16 @@ def sha256(data: bytes) -> bytes:
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:
     """Derive `length` bytes (at most 8160) from `secret` by HKDF-SHA256 (RFC 5869)."""
-    key = hmac.digest(salt, secret, "sha256")
+    return hkdf_expand(hkdf_extract(secret, salt=salt), info=info, length=length)
+
+
+def hkdf_extract(secret: bytes, *, salt: bytes) -> bytes:
+    """Return the pseudorandom key from which `hkdf_expand` derives for several infos."""
+    return hmac.digest(salt, secret, "sha256")
+
+
+def hkdf_expand(key: bytes, *, info: bytes, length: int = 32) -> bytes:
+    """Derive `length` bytes (at most 8160) from a pseudorandom key."""
     block, output, counter = b"", b"", 0
     while len(output) < length:
         counter += 1

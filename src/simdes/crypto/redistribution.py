@@ -23,7 +23,6 @@ from simdes.crypto.capsule import (
     Dealer,
     OpenedShare,
     Part,
-    Warrant,
     check_custodians,
     read_capsule,
 )
@@ -35,13 +34,15 @@ from simdes.crypto.statement import (
     MAX_EPOCH,
     MAX_LABELS,
     Subject,
+    Warrant,
+    author_of,
     dealer_digest,
-    roster_digest,
 )
 from simdes.errors import Invalid, SimdesError, Tampered
 
 _INFO_TAG: Final = b"simdes/capsule-part/v1\0"
 _PART_TAG: Final = b"simdes/part/v1\0"
+_PAYLOAD_ITEMS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def _encode_payload(
             warrant.m,
             warrant.n,
             warrant.roster,
+            warrant.content_digest,
             warrant.signature,
             organisation,
             signature,
@@ -220,12 +222,16 @@ def _payloads(capsule: Capsule, value: bytes) -> list[_Payload]:
 
 def _payload(capsule: Capsule, part: Part, encoded: bytes) -> _Payload:
     reader = cbor.Reader(encoded)
-    reader.array(14)
+    reader.array(_PAYLOAD_ITEMS)
     value, custodian, vault = (reader.fixed(32) for _ in range(3))
     category, labels, epoch = (reader.uint(x) for x in (MAX_CATEGORY, MAX_LABELS, MAX_EPOCH))
     organisation, author = reader.fixed(32), reader.fixed(20)
     warrant = Warrant(
-        reader.uint(MAX_SHARES), reader.uint(MAX_SHARES), reader.fixed(32), reader.fixed(65)
+        reader.uint(MAX_SHARES),
+        reader.uint(MAX_SHARES),
+        reader.fixed(32),
+        reader.fixed(32),
+        reader.fixed(65),
     )
     dealer_organisation, signature = reader.fixed(32), reader.fixed(65)
     reader.end()
@@ -273,8 +279,7 @@ def _check_payloads(capsule: Capsule, payloads: Sequence[_Payload], index: int) 
         if not shares.is_secret(payload.value) or part.commitments[index] != expected:
             raise Tampered(f"Dealer {part.dealer} gave another part than it committed to.")
     warrant = first.warrant
-    signed = roster_digest(first.subject, m=warrant.m, n=warrant.n, roster=warrant.roster)
-    if recover(signed, warrant.signature) != first.author:
+    if author_of(first.subject, warrant) != first.author:
         raise Tampered("The author did not sign what the dealers say of this record.")
     if len(payloads) < warrant.m and capsule.old_epoch == first.subject.epoch:
         raise Tampered("Fewer custodians dealt than the old epoch's threshold.")
@@ -319,7 +324,7 @@ def _scalar(opened: OpenedShare) -> bytes:
     points = []
     for dealer, one in zip(opened.dealers, encoded, strict=True):
         reader = cbor.Reader(cbor.as_bytes(one, "parts"))
-        reader.array(14)
+        reader.array(_PAYLOAD_ITEMS)
         points.append((dealer.index, int.from_bytes(reader.fixed(32), "big")))
     return shares.interpolate(points).to_bytes(32, "big")
 

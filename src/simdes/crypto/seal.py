@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from simdes.crypto import redistribution, shares
 from simdes.crypto.body import ItemStart, RecordEnd, SealingBody, StreamItem, open_chunks
@@ -19,11 +20,11 @@ from simdes.crypto.capsule import (
     Capsule,
     Custodian,
     Dealer,
+    Draft,
     OpenedShare,
     check_authored,
-    check_custodians,
+    draft,
     read_capsule,
-    seal_capsule,
     unseal_authored,
 )
 from simdes.crypto.digest import Random
@@ -87,6 +88,8 @@ class SealedRecord:
 class OpenedRecord:
     """What `open_body` finds, author's signature checked.
 
+    `content_digest` is what the author signed of the plaintext (SHA-256); `body_digest` is over
+    the sealed bytes.
     `author` is the 20-byte address that signed, `organisation` the one it claims to write for:
     whether it was an account of that organisation is for the caller to ask the chain. `leaves` are
     what must stand in the anchored batch, one per item.
@@ -101,20 +104,20 @@ class OpenedRecord:
     author: bytes
     organisation: bytes
     body_digest: bytes
+    content_digest: bytes
     leaves: tuple[bytes, ...]
 
 
 class SealedStream:
-    """A record being sealed piece by piece.
+    """A record being sealed piece by piece: iterate exactly once for the body's bytes.
 
-    `record_id` and `capsule` are there at once. Iterate exactly once for the body's bytes, then
-    read `body_digest` and `leaves` (`Invalid` before).
+    `record_id` is there at once; `body_digest`, `capsule` and `leaves` once all bytes were taken
+    (`Invalid` before), because the author's signature covers every byte.
     """
 
-    def __init__(self, record_id: bytes, capsule: bytes, body: SealingBody) -> None:
-        self.record_id = record_id
-        self.capsule = capsule
-        self._body = body
+    def __init__(self, body: SealingBody, draft: Draft, author: SigningKey) -> None:
+        self.record_id = draft.subject.record_id
+        self._body, self._draft, self._author = body, draft, author
         self._started = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -138,6 +141,16 @@ class SealedStream:
         """One leaf per item, in the order of the items."""
         return self._finished().leaves
 
+    @cached_property
+    def capsule(self) -> bytes:
+        """The key capsule, sealed when first asked for."""
+        body = self._finished()
+        return self._draft.seal(
+            content_digest=body.content_digest,
+            author=self._author.address,
+            signature=body.signature,
+        )
+
 
 def seal_chunks(
     items: Sequence[StreamItem],
@@ -156,7 +169,6 @@ def seal_chunks(
 
     The arguments are those of `seal`.
     """
-    check_custodians(custodians, m=m)
     record_id, secret = random(32), random(32)
     while not shares.is_secret(secret):
         secret = random(32)
@@ -169,9 +181,8 @@ def seal_chunks(
         organisation=organisation,
         commitment=shares.commit_secret(secret, record_id=record_id),
     )
-    body = SealingBody(items, secret, subject, author)
-    capsule = seal_capsule(secret, subject, m=m, custodians=custodians, author=author)
-    return SealedStream(record_id, capsule, body)
+    drafted = draft(secret, subject, m=m, custodians=custodians)
+    return SealedStream(SealingBody(items, secret, drafted, author), drafted, author)
 
 
 def seal(
@@ -233,7 +244,12 @@ def reissue(
         organisation=record.organisation,
         commitment=shares.commit_secret(secret, record_id=record.record_id),
     )
-    return seal_capsule(secret, subject, m=m, custodians=custodians, author=author)
+    drafted = draft(secret, subject, m=m, custodians=custodians)
+    return drafted.seal(
+        content_digest=record.content_digest,
+        author=author.address,
+        signature=author.sign(drafted.statement(record.content_digest)),
+    )
 
 
 def open_share(
@@ -327,5 +343,6 @@ def open_body(body: bytes, secret: bytes, *, record_id: bytes) -> OpenedRecord:
         author=end.author,
         organisation=subject.organisation,
         body_digest=end.body_digest,
+        content_digest=end.warrant.content_digest,
         leaves=end.leaves,
     )

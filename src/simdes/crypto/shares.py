@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.crypto.digest import hkdf, sha256
+from simdes.crypto.digest import hkdf_expand, hkdf_extract, sha256
 from simdes.errors import Invalid, Tampered
 
 PRIME: Final = 2**256 - 189
@@ -98,9 +98,10 @@ def split(secret: bytes, *, m: int, n: int, record_id: bytes, epoch: int) -> tup
     if not is_secret(secret):
         raise Invalid("A secret to split is 32 bytes, as a number below the prime.")
     coefficients = [int.from_bytes(secret, "big")]
+    key, place = hkdf_extract(secret, salt=record_id), epoch.to_bytes(4, "big")
     for j in range(1, m):
-        info = _COEFFICIENT_TAG + epoch.to_bytes(4, "big") + bytes((j,))
-        derived = hkdf(secret, salt=record_id, info=info, length=48)
+        info = _COEFFICIENT_TAG + place + bytes((j,))
+        derived = hkdf_expand(key, info=info, length=48)
         coefficients.append(int.from_bytes(derived, "big") % PRIME)
     return tuple(Share(x, evaluate(coefficients, x).to_bytes(32, "big")) for x in range(1, n + 1))
 

@@ -1,7 +1,9 @@
-"""What a record's author signs: once in the key capsule, once in the body.
+"""What is signed about a record: by its author, and by custodians that deal it onward.
 
-Each statement is SHA-256 over a tag of its own and fields of fixed length, so no signature can
-pass for another one. Formats: ``docs/formats/key-capsule.md`` and ``sealed-record.md``.
+One signature of the author covers subject, shares and plaintext; the body and every custodian's
+payload carry it with what is needed to check it there alone. Each statement is SHA-256 over a tag
+of its own and fields of fixed length, so no signature can pass for another one. Format:
+``docs/formats/key-capsule.md``.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from simdes.crypto.digest import sha256
+from simdes.crypto.keys import recover
 from simdes.errors import Invalid
 
 MAX_CATEGORY: Final = 63
 MAX_LABELS: Final = 2**64 - 1
 MAX_EPOCH: Final = 2**32 - 1
-_CAPSULE_TAG: Final = b"simdes/capsule-statement/v1\0"
-_BODY_TAG: Final = b"simdes/body-statement/v1\0"
+_RECORD_TAG: Final = b"simdes/record-statement/v1\0"
 _DEALER_TAG: Final = b"simdes/dealer-statement/v1\0"
 
 
@@ -60,21 +62,38 @@ class Subject:
         )
 
 
-def capsule_digest(subject: Subject, *, m: int, n: int, commitments: tuple[bytes, ...]) -> bytes:
-    """Return the digest an author signs in a key capsule; the custodian checks it from its share
-    payload and the capsule's commitments alone.
+@dataclass(frozen=True, slots=True)
+class Warrant:
+    """The author's signature, with what it covers beside the subject.
+
+    m and n of the author's capsule, `roster`: SHA-256 of its share commitments, `content_digest`:
+    SHA-256 of the body's plaintext up to the signature, `signature`: 65 bytes.
     """
-    return roster_digest(subject, m=m, n=n, roster=sha256(b"".join(commitments)))
+
+    m: int
+    n: int
+    roster: bytes
+    content_digest: bytes
+    signature: bytes
 
 
-def roster_digest(subject: Subject, *, m: int, n: int, roster: bytes) -> bytes:
-    """Return `capsule_digest` when only SHA-256 of the share commitments is known."""
-    return sha256(b"".join((_CAPSULE_TAG, subject.packed(), bytes((m, n)), roster)))
+def record_digest(
+    subject: Subject, *, m: int, n: int, roster: bytes, content_digest: bytes
+) -> bytes:
+    """Return the 32-byte digest that a record's author signs."""
+    return sha256(b"".join((_RECORD_TAG, subject.packed(), bytes((m, n)), roster, content_digest)))
 
 
-def body_digest(subject: Subject, *, content_digest: bytes) -> bytes:
-    """Return the digest an author signs inside a body: subject and SHA-256 of the plaintext."""
-    return sha256(b"".join((_BODY_TAG, subject.packed(), content_digest)))
+def author_of(subject: Subject, warrant: Warrant) -> bytes:
+    """Return the 20-byte address that signed; `Tampered` when none can have."""
+    signed = record_digest(
+        subject,
+        m=warrant.m,
+        n=warrant.n,
+        roster=warrant.roster,
+        content_digest=warrant.content_digest,
+    )
+    return recover(signed, warrant.signature)
 
 
 def dealer_digest(
