@@ -1,0 +1,165 @@
+"""Rules that the standard states in prose, and those of references and Bundles.
+
+Each is named here once, with where it is written; the structure checks call them for the type or
+element they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simdes.fhir.definitions import Element
+from simdes.fhir.primitives import is_absolute
+from simdes.fhir.reference import BundleIndex, Literal, parse_reference
+from simdes.fhir.run import Run
+
+Rule = Callable[[dict[str, Any], Run], None]
+Check = Callable[[Any, Run], None]
+
+
+def element_rule(element: Element, owner: str) -> Check | None:
+    """Return the rule for a value of ``element`` where it stands in the type ``owner``."""
+    if element.types == ("Extension",):
+        return _check_extension_url if owner != "Extension" else None
+    return _reference_rule(element.targets) if "Reference" in element.types else None
+
+
+def _check_extension_url(value: Any, run: Run) -> None:
+    """https://hl7.org/fhir/R4/extensibility.html: relative only inside another extension."""
+    url = value.get("url")
+    if isinstance(url, str) and not is_absolute(url):
+        run.add("value", "extension-url", "an extension's url must be absolute", step=".url")
+
+
+def _reference_rule(targets: tuple[str, ...]) -> Check:
+    """Return the check of a Reference that may lead to the types ``targets`` (() for any)."""
+
+    def check(value: Any, run: Run) -> None:
+        if type(value) is not dict or ("reference" not in value and "type" not in value):
+            return
+        text = value.get("reference")
+        literal = parse_reference(text) if isinstance(text, str) else None
+        if literal is not None:
+            _check_literal(literal, run)
+        named = value.get("type")
+        actual = _target_type(literal, run) if literal is not None else ""
+        if actual and isinstance(named, str) and named != actual:
+            run.add("invalid", "reference-type", "type differs from what reference names")
+        actual = actual or (named if isinstance(named, str) else "")
+        if targets and actual and actual not in targets:
+            message = f"must refer to {' or '.join(targets)}"
+            run.add("invalid", "reference-target", message, step=".reference")
+
+    return check
+
+
+def _check_literal(literal: Literal, run: Run) -> None:
+    if literal.kind == "unreadable":
+        message = "neither Type/id nor an absolute URL, a URN or #id"
+        run.add("value", "reference-form", message, step=".reference")
+    elif literal.kind == "urn" and run.bundle is not None and run.resolve(literal.text) is None:
+        message = "no entry of this Bundle has this fullUrl"
+        run.add("not-found", "bundle-reference", message, step=".reference")
+
+
+def _target_type(literal: Literal, run: Run) -> str:
+    """Return the type of the resource that ``literal`` leads to or names, "" if unknown."""
+    if literal.kind in ("fragment", "urn"):
+        found = run.resolve(literal.text)
+        name = found.get("resourceType") if found else None
+        return name if isinstance(name, str) else ""
+    return literal.type
+
+
+# --- types -----------------------------------------------------------------------------------
+
+
+def _absolute_system(value: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/datatypes.html#Coding and #Identifier: system is an absolute URI."""
+    system = value.get("system")
+    if isinstance(system, str) and not is_absolute(system):
+        run.add("value", "system", "system must be an absolute URI", step=".system")
+
+
+def _uri_as_value(value: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/datatypes.html#Identifier: under RFC 3986 the value is a full URI."""
+    text = value.get("value")
+    is_uri = value.get("system") == "urn:ietf:rfc:3986"
+    if is_uri and isinstance(text, str) and not is_absolute(text):
+        message = "under urn:ietf:rfc:3986 the value must be a full URI"
+        run.add("value", "identifier-uri", message, step=".value")
+
+
+# --- Bundle ----------------------------------------------------------------------------------
+
+_MAY_LACK_FULL_URL = frozenset({"transaction", "transaction-response", "batch", "batch-response"})
+
+
+def _full_urls(bundle: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.fullUrl."""
+    entries = bundle.get("entry")
+    is_needed = bundle.get("type") not in _MAY_LACK_FULL_URL
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict):
+            before = len(run.findings)
+            _full_url(entry, run, is_needed=is_needed)
+            run.place(before, f".entry[{index}]")
+
+
+def _full_url(entry: dict[str, Any], run: Run, *, is_needed: bool) -> None:
+    full_url, resource = entry.get("fullUrl"), entry.get("resource")
+    if not isinstance(full_url, str):
+        if is_needed and isinstance(resource, dict) and "_fullUrl" not in entry:
+            message = "fullUrl is required except in transactions and batches"
+            run.add("required", "full-url", message, step=".fullUrl")
+        return
+    if not is_absolute(full_url):
+        run.add("value", "full-url", "fullUrl must be an absolute URI", step=".fullUrl")
+        return
+    own = parse_reference(full_url)
+    if own.kind == "absolute" and isinstance(resource, dict):
+        named = (resource.get("resourceType"), resource.get("id", own.id))
+        if own.version or named != (own.type, own.id):
+            message = "fullUrl must end in the resource's type and id, without a version"
+            run.add("invalid", "full-url-id", message, step=".fullUrl")
+
+
+def _document_references(bundle: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/documents.html#content: what a Composition refers to is included."""
+    entries = bundle.get("entry")
+    if bundle.get("type") != "document" or not isinstance(entries, list) or not entries:
+        return
+    first = entries[0] if isinstance(entries[0], dict) else {}
+    composition = first.get("resource")
+    if not isinstance(composition, dict) or composition.get("resourceType") != "Composition":
+        return
+    index, full_url = BundleIndex(bundle), first.get("fullUrl")
+    for text in _direct_references(composition):
+        literal = parse_reference(text)
+        base = full_url if isinstance(full_url, str) else ""
+        if literal.kind in ("relative", "absolute") and index.find(literal, full_url=base) is None:
+            message = "what the Composition refers to must be in the document"
+            run.add("not-found", "document-reference", message, step=".entry[0].resource")
+
+
+def _direct_references(node: Any) -> list[str]:
+    found: list[str] = []
+    waiting = [node]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            text = value.get("reference")
+            found += [text] if isinstance(text, str) else []
+            waiting += [v for k, v in value.items() if k not in ("contained", "extension")]
+        elif isinstance(value, list):
+            waiting += value
+    return found
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "Bundle": (_full_urls, _document_references),
+    "Coding": (_absolute_system,),
+    "Identifier": (_absolute_system, _uri_as_value),
+}
+"""Rules for every value of a type."""
