@@ -75,6 +75,12 @@ def _between(column: str, low: int, high: int) -> CheckConstraint:
     return CheckConstraint(f"{column} BETWEEN {low} AND {high}", column)
 
 
+def _index_where(name: str, where: str, *columns: str, table: str) -> Index:
+    return Index(
+        f"ix_{table}_{name}", *columns, sqlite_where=text(where), postgresql_where=text(where)
+    )
+
+
 def _category() -> tuple[Column[int], Column[int], CheckConstraint, CheckConstraint]:
     return (
         _int("category"),
@@ -158,12 +164,7 @@ _table(
     PrimaryKeyConstraint("batch_id"),
     CheckConstraint("count > 0", "count"),
     _one_of("state", "built", "sent", "anchored"),
-    Index(
-        "ix_batch_unfinished",
-        "created_ms",
-        sqlite_where=text("state <> 'anchored'"),
-        postgresql_where=text("state <> 'anchored'"),
-    ),
+    _index_where("unfinished", "state <> 'anchored'", "created_ms", table="batch"),
 )
 
 _table(
@@ -182,12 +183,7 @@ _table(
     PrimaryKeyConstraint("record_id"),
     Index(None, "vault"),
     Index(None, "batch_id"),
-    Index(
-        "ix_record_unbatched",
-        "created_ms",
-        sqlite_where=text("batch_id IS NULL"),
-        postgresql_where=text("batch_id IS NULL"),
-    ),
+    _index_where("unbatched", "batch_id IS NULL", "created_ms", table="record"),
 )
 
 _table(
@@ -242,6 +238,7 @@ _table(
     serial=True,
 )
 
+# A refused transaction's nonce is used again, so (lane, nonce) is not unique.
 _table(
     "ledger_transaction",
     _id("hash"),
@@ -250,17 +247,10 @@ _table(
     _bytes("raw"),
     _text("label"),
     _text("state"),
-    _int("block_number", nullable=True),  # null: not in a block yet
+    _int("block_number", nullable=True),  # null: not in a block
     PrimaryKeyConstraint("hash"),
-    UniqueConstraint("lane", "nonce"),
-    _one_of("state", "pending", "succeeded", "reverted", "dropped"),
-    Index(
-        "ix_ledger_transaction_unsettled",
-        "lane",
-        "nonce",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
+    _one_of("state", "sent", "succeeded", "reverted", "refused"),
+    _index_where("unsettled", "state = 'sent'", "lane", "nonce", table="ledger_transaction"),
 )
 
 _table(
@@ -317,24 +307,26 @@ _table(
 
 _table(
     "chain_consent",
-    _id("handle"),
     _id("vault"),
-    _int("kind"),  # 0 grant, 1 emergency
-    _id("commitment", nullable=True),  # null: revoked before it was granted, or an emergency
-    _id("pointer", nullable=True),  # null: as commitment
+    _id("handle"),
+    _int("state"),  # as in Consents: 1 granted, 2 revoked or burned, 3 emergency
+    _int("emergency"),  # 1: it is or was one
     _int("generation"),
-    _int("state"),  # 1 active, 2 revoked
-    _id("account", nullable=True),  # who opened an emergency; null for grants
-    _id("organisation", nullable=True),  # the same
-    _int("start_ms"),
-    _int("expiry_ms", nullable=True),  # of an emergency; null: it stands in the sealed terms
-    _id("reason", nullable=True),  # digest of an emergency's reason; null for grants
-    _int("outcome", nullable=True),  # of an emergency's review; null: not reviewed
+    _id("commitment", nullable=True),  # null: burned before it was granted, or an emergency
+    _id("pointer", nullable=True),  # null: as commitment
+    _id("account", nullable=True),  # who opened an emergency; this and the next: null for grants
+    _id("organisation", nullable=True),
+    _id("reason", nullable=True),
+    _int("opened_seconds", nullable=True),
+    _int("until_seconds", nullable=True),
+    _int("review_due_seconds", nullable=True),
+    _int("outcome"),  # of an emergency's review: 0 none, 1 justified, 2 unjustified
     _int("block_number"),
-    PrimaryKeyConstraint("handle"),
-    _between("kind", 0, 1),
-    _between("state", 1, 2),
-    Index(None, "vault"),
+    PrimaryKeyConstraint("vault", "handle"),
+    _between("state", 1, 3),
+    _between("emergency", 0, 1),
+    _between("outcome", 0, 2),
+    Index(None, "handle"),
     Index(None, "organisation"),
 )
 
@@ -354,12 +346,13 @@ _table(
 
 _table(
     "chain_leaf",
-    _id("batch_id"),
+    _id("organisation"),
     _id("leaf"),
-    _int("state"),  # 1 superseded, 2 erased
+    _int("status"),  # as in Records: 1 superseded, 2 erased
     _id("successor", nullable=True),  # null: erased
     _int("block_number"),
-    PrimaryKeyConstraint("batch_id", "leaf"),
+    PrimaryKeyConstraint("organisation", "leaf"),
+    _between("status", 1, 2),
     Index(None, "leaf"),
 )
 
@@ -379,13 +372,13 @@ _table(
 
 _table(
     "terms",
-    _id("handle"),
     _id("vault"),
+    _id("handle"),
     _bytes("terms"),
     _id("salt"),
     _int("block_number"),
-    PrimaryKeyConstraint("handle"),
-    Index(None, "vault"),
+    PrimaryKeyConstraint("vault", "handle"),
+    Index(None, "handle"),
 )
 
 _table(
@@ -402,12 +395,7 @@ _table(
     _one_of("state", "pool", "bound", "destroyed"),
     CheckConstraint("(state = 'destroyed') = (private_wrapped IS NULL)", "private"),
     CheckConstraint("(vault IS NULL) = (epoch IS NULL)", "binding"),
-    Index(
-        "ix_custody_key_pool",
-        "created_ms",
-        sqlite_where=text("state = 'pool'"),
-        postgresql_where=text("state = 'pool'"),
-    ),
+    _index_where("pool", "state = 'pool'", "created_ms", table="custody_key"),
 )
 
 # Keyed by batch too: an organisation that lists somebody else's record id must not hide the real
@@ -504,8 +492,7 @@ _table(
     _id("handle"),
     _bytes("content_wrapped"),
     _int("expires_ms"),
-    PrimaryKeyConstraint("record_id", "handle"),
-    Index(None, "vault"),
-    Index(None, "handle"),
+    PrimaryKeyConstraint("vault", "record_id", "handle"),
+    Index(None, "vault", "handle"),
     Index(None, "expires_ms"),
 )

@@ -74,36 +74,39 @@ CREATE INDEX ix_chain_batch_block_number ON chain_batch (block_number);
 CREATE INDEX ix_chain_batch_organisation ON chain_batch (organisation);
 
 CREATE TABLE chain_consent (
-  handle BYTEA NOT NULL CONSTRAINT ck_chain_consent_handle CHECK (length(handle) = 32),
   vault BYTEA NOT NULL CONSTRAINT ck_chain_consent_vault CHECK (length(vault) = 32),
-  kind BIGINT NOT NULL,
+  handle BYTEA NOT NULL CONSTRAINT ck_chain_consent_handle CHECK (length(handle) = 32),
+  state BIGINT NOT NULL,
+  emergency BIGINT NOT NULL,
+  generation BIGINT NOT NULL,
   commitment BYTEA CONSTRAINT ck_chain_consent_commitment CHECK (length(commitment) = 32),
   pointer BYTEA CONSTRAINT ck_chain_consent_pointer CHECK (length(pointer) = 32),
-  generation BIGINT NOT NULL,
-  state BIGINT NOT NULL,
   account BYTEA CONSTRAINT ck_chain_consent_account CHECK (length(account) = 32),
   organisation BYTEA CONSTRAINT ck_chain_consent_organisation CHECK (length(organisation) = 32),
-  start_ms BIGINT NOT NULL,
-  expiry_ms BIGINT,
   reason BYTEA CONSTRAINT ck_chain_consent_reason CHECK (length(reason) = 32),
-  outcome BIGINT,
+  opened_seconds BIGINT,
+  until_seconds BIGINT,
+  review_due_seconds BIGINT,
+  outcome BIGINT NOT NULL,
   block_number BIGINT NOT NULL,
-  CONSTRAINT pk_chain_consent PRIMARY KEY (handle),
-  CONSTRAINT ck_chain_consent_kind CHECK (kind BETWEEN 0 AND 1),
-  CONSTRAINT ck_chain_consent_state CHECK (state BETWEEN 1 AND 2)
+  CONSTRAINT pk_chain_consent PRIMARY KEY (vault, handle),
+  CONSTRAINT ck_chain_consent_state CHECK (state BETWEEN 1 AND 3),
+  CONSTRAINT ck_chain_consent_emergency CHECK (emergency BETWEEN 0 AND 1),
+  CONSTRAINT ck_chain_consent_outcome CHECK (outcome BETWEEN 0 AND 2)
 );
+
+CREATE INDEX ix_chain_consent_handle ON chain_consent (handle);
 
 CREATE INDEX ix_chain_consent_organisation ON chain_consent (organisation);
 
-CREATE INDEX ix_chain_consent_vault ON chain_consent (vault);
-
 CREATE TABLE chain_leaf (
-  batch_id BYTEA NOT NULL CONSTRAINT ck_chain_leaf_batch_id CHECK (length(batch_id) = 32),
+  organisation BYTEA NOT NULL CONSTRAINT ck_chain_leaf_organisation CHECK (length(organisation) = 32),
   leaf BYTEA NOT NULL CONSTRAINT ck_chain_leaf_leaf CHECK (length(leaf) = 32),
-  state BIGINT NOT NULL,
+  status BIGINT NOT NULL,
   successor BYTEA CONSTRAINT ck_chain_leaf_successor CHECK (length(successor) = 32),
   block_number BIGINT NOT NULL,
-  CONSTRAINT pk_chain_leaf PRIMARY KEY (batch_id, leaf)
+  CONSTRAINT pk_chain_leaf PRIMARY KEY (organisation, leaf),
+  CONSTRAINT ck_chain_leaf_status CHECK (status BETWEEN 1 AND 2)
 );
 
 CREATE INDEX ix_chain_leaf_leaf ON chain_leaf (leaf);
@@ -168,11 +171,10 @@ CREATE TABLE ledger_transaction (
   state TEXT NOT NULL,
   block_number BIGINT,
   CONSTRAINT pk_ledger_transaction PRIMARY KEY (hash),
-  CONSTRAINT uq_ledger_transaction_lane_nonce UNIQUE (lane, nonce),
-  CONSTRAINT ck_ledger_transaction_state CHECK (state IN ('pending', 'succeeded', 'reverted', 'dropped'))
+  CONSTRAINT ck_ledger_transaction_state CHECK (state IN ('sent', 'succeeded', 'reverted', 'refused'))
 );
 
-CREATE INDEX ix_ledger_transaction_unsettled ON ledger_transaction (lane, nonce) WHERE state = 'pending';
+CREATE INDEX ix_ledger_transaction_unsettled ON ledger_transaction (lane, nonce) WHERE state = 'sent';
 
 CREATE TABLE manifest_entry (
   batch_id BYTEA NOT NULL CONSTRAINT ck_manifest_entry_batch_id CHECK (length(batch_id) = 32),
@@ -244,15 +246,15 @@ CREATE INDEX ix_session_account ON session (account);
 CREATE INDEX ix_session_expires_ms ON session (expires_ms);
 
 CREATE TABLE terms (
-  handle BYTEA NOT NULL CONSTRAINT ck_terms_handle CHECK (length(handle) = 32),
   vault BYTEA NOT NULL CONSTRAINT ck_terms_vault CHECK (length(vault) = 32),
+  handle BYTEA NOT NULL CONSTRAINT ck_terms_handle CHECK (length(handle) = 32),
   terms BYTEA NOT NULL,
   salt BYTEA NOT NULL CONSTRAINT ck_terms_salt CHECK (length(salt) = 32),
   block_number BIGINT NOT NULL,
-  CONSTRAINT pk_terms PRIMARY KEY (handle)
+  CONSTRAINT pk_terms PRIMARY KEY (vault, handle)
 );
 
-CREATE INDEX ix_terms_vault ON terms (vault);
+CREATE INDEX ix_terms_handle ON terms (handle);
 
 CREATE TABLE vault (
   tag BYTEA NOT NULL CONSTRAINT ck_vault_tag CHECK (length(tag) = 32),
@@ -334,15 +336,13 @@ CREATE TABLE remote_copy (
   handle BYTEA NOT NULL CONSTRAINT ck_remote_copy_handle CHECK (length(handle) = 32),
   content_wrapped BYTEA NOT NULL,
   expires_ms BIGINT NOT NULL,
-  CONSTRAINT pk_remote_copy PRIMARY KEY (record_id, handle),
+  CONSTRAINT pk_remote_copy PRIMARY KEY (vault, record_id, handle),
   CONSTRAINT fk_remote_copy_vault FOREIGN KEY(vault) REFERENCES vault (tag)
 );
 
 CREATE INDEX ix_remote_copy_expires_ms ON remote_copy (expires_ms);
 
-CREATE INDEX ix_remote_copy_handle ON remote_copy (handle);
-
-CREATE INDEX ix_remote_copy_vault ON remote_copy (vault);
+CREATE INDEX ix_remote_copy_vault_handle ON remote_copy (vault, handle);
 
 CREATE TABLE source (
   id BIGSERIAL NOT NULL,
