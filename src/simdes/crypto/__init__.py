@@ -9,5 +9,5 @@ formats are specified, apart from this code, in ``docs/formats``.
 - `letter`     one message for several recipients that names none of them
 - `anchor`     leaves, Merkle trees and batch ids of what stands on chain
 - `manifest`   the public list of a batch and its sealed entries
-- `redistribution`  new custodians without the author: old custodians deal their shares onward
+- `dealing`    new custodians without the author: old custodians deal their shares onward
 """

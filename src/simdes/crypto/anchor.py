@@ -7,7 +7,7 @@ node is promoted to the next level unchanged, so no leaf is ever counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from simdes.crypto.digest import Random, keccak256, sha256
@@ -33,10 +33,25 @@ def leaf(
     keccak256(0 ‖ record id ‖ sha256(body) ‖ type ‖ keccak256(salt ‖ sha256(content))); every
     field is 32 bytes, `type` the resource type's name.
     """
-    if not len(record_id) == len(body_digest) == len(salt) == len(content_digest) == 32:
-        raise Invalid("Record id, body digest, salt and content digest are 32 bytes each.")
-    committed = keccak256(salt + content_digest)
-    return keccak256(b"".join((_LEAF, record_id, body_digest, type_field(type), committed)))
+    resource = (type, salt, content_digest)
+    return leaves((resource,), record_id=record_id, body_digest=body_digest)[0]
+
+
+def leaves(
+    resources: Iterable[tuple[str, bytes, bytes]], *, record_id: bytes, body_digest: bytes
+) -> tuple[bytes, ...]:
+    """Return `leaf` of each (type, salt, content digest) of one record, in their order."""
+    if not len(record_id) == len(body_digest) == 32:
+        raise Invalid("A record id and a body digest are 32 bytes each.")
+    start = _LEAF + record_id + body_digest
+    result = []
+    for resource_type, salt, content_digest in resources:
+        if not len(salt) == len(content_digest) == 32:
+            raise Invalid("A salt and a content digest are 32 bytes each.")
+        result.append(
+            keccak256(start + type_field(resource_type) + keccak256(salt + content_digest))
+        )
+    return tuple(result)
 
 
 def audit_leaf(salt: bytes, entry: bytes) -> bytes:

@@ -69,9 +69,13 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     if at >= len(data):
         raise Invalid("The item ends too early.")
     first = data[at]
-    extra = first & 31
-    if extra < 24:
-        return first >> 5, extra, at + 1
+    if first & 31 < 24:
+        return first >> 5, first & 31, at + 1
+    return first >> 5, *_long_argument(data, at)
+
+
+def _long_argument(data: bytes, at: int) -> tuple[int, int]:
+    extra = data[at] & 31
     smallest = _SMALLEST.get(extra)
     if smallest is None:
         raise Invalid("Indefinite and reserved lengths are not allowed.")
@@ -81,25 +85,32 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     argument = int.from_bytes(data[at + 1 : end], "big")
     if argument < smallest:
         raise Invalid("A number is not in its shortest form.")
-    return first >> 5, argument, end
+    return argument, end
 
 
 def _item(data: bytes, at: int, depth: int) -> tuple[Value, int]:
-    major, argument, at = _head(data, at)
+    if at >= len(data):
+        raise Invalid("The item ends too early.")
+    major, argument = data[at] >> 5, data[at] & 31
+    if argument < 24:
+        at += 1
+    else:
+        argument, at = _long_argument(data, at)
     if major == _UNSIGNED:
         return argument, at
-    if major not in (_BYTES, _TEXT, _ARRAY, _MAP):
-        raise Invalid("Only integers, bytes, text, arrays and maps are allowed.")
-    if argument > len(data) - at:
+    end = at + argument
+    if end > len(data):
         raise Invalid("The item ends too early.")
     if major == _BYTES:
-        return data[at : at + argument], at + argument
+        return data[at:end], end
     if major == _TEXT:
-        return _utf8(data[at : at + argument]), at + argument
+        return _utf8(data[at:end]), end
     if depth >= MAX_DEPTH:
         raise Invalid("The item is nested too deeply.")
     if major == _MAP:
         return _map(data, at, argument, depth + 1)
+    if major != _ARRAY:
+        raise Invalid("Only integers, bytes, text, arrays and maps are allowed.")
     items: list[Value] = []
     for _ in range(argument):
         item, at = _item(data, at, depth + 1)

@@ -19,15 +19,13 @@ from simdes.crypto.capsule import (
     MAX_CAPSULE_BYTES,
     REDISTRIBUTED,
     Capsule,
-    Custodian,
     Dealer,
     OpenedShare,
     Part,
-    check_custodians,
     read_capsule,
 )
 from simdes.crypto.digest import sha256
-from simdes.crypto.keys import OpeningKey, SigningKey, recover, seal_to
+from simdes.crypto.keys import OpeningKey, recover
 from simdes.crypto.shares import MAX_SHARES, Share
 from simdes.crypto.statement import (
     MAX_CATEGORY,
@@ -42,7 +40,7 @@ from simdes.errors import Invalid, SimdesError, Tampered
 
 _INFO_TAG: Final = b"simdes/capsule-part/v1\0"
 _PART_TAG: Final = b"simdes/part/v1\0"
-_PAYLOAD_ITEMS: Final = 15
+PAYLOAD_ITEMS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def commit_part(value: bytes, *, record_id: bytes, epoch: int, dealer: int, inde
     return sha256(b"".join((_PART_TAG, record_id, place, value)))
 
 
-def _part_commitments(
+def deal_parts(
     scalar: bytes, *, record_id: bytes, old_epoch: int, epoch: int, dealer: int, m: int, n: int
 ) -> tuple[tuple[Share, ...], tuple[bytes, ...]]:
     """Split a dealer's share; return the parts, and the commitments to it and to them."""
@@ -76,125 +74,14 @@ def _part_commitments(
     return parts, (own, *dealt)
 
 
-def _header(opened: OpenedShare, *, epoch: int, m: int, n: int) -> bytes:
-    return cbor.encode_header(
-        {
-            "type": "capsule",
-            "v": 1,
-            "suite": 1,
-            "kind": REDISTRIBUTED,
-            "record": opened.record_id,
-            "from": opened.epoch,
-            "epoch": epoch,
-            "m": m,
-            "n": n,
-            "secret": opened.commitment,
-        }
-    )
-
-
-def _info(record_id: bytes, epoch: int, dealer: int, index: int) -> bytes:
+def part_info(record_id: bytes, epoch: int, dealer: int, index: int) -> bytes:
+    """Return what a part's sealing is for."""
     return b"".join((_INFO_TAG, record_id, epoch.to_bytes(4, "big"), bytes((dealer, index))))
 
 
-def _binding(header_digest: bytes, commitments: Sequence[bytes]) -> bytes:
+def part_binding(header_digest: bytes, commitments: Sequence[bytes]) -> bytes:
+    """Return what a part's sealing is bound to beside that."""
     return header_digest + sha256(b"".join(commitments))
-
-
-def deal(
-    opened: OpenedShare,
-    *,
-    organisation: bytes,
-    epoch: int,
-    m: int,
-    custodians: Sequence[Custodian],
-    signer: SigningKey,
-) -> Part:
-    """Split an old custodian's share among the custodians of a later epoch.
-
-    `organisation` is the dealer's own id, `signer` one of its accounts. Every dealer must use the
-    same epoch, m and custodians in the same order.
-    """
-    check_custodians(custodians, m=m)
-    if not opened.epoch < epoch <= MAX_EPOCH or len(organisation) != 32:
-        raise Invalid("A new epoch comes after the old one; an organisation id is 32 bytes.")
-    n, dealer = len(custodians), opened.index
-    parts, commitments = _part_commitments(
-        _scalar(opened),
-        record_id=opened.record_id,
-        old_epoch=opened.epoch,
-        epoch=epoch,
-        dealer=dealer,
-        m=m,
-        n=n,
-    )
-    subject = opened.subject
-    signature = signer.sign(
-        dealer_digest(
-            subject,
-            old_epoch=opened.epoch,
-            epoch=epoch,
-            m=m,
-            n=n,
-            dealer=dealer,
-            organisation=organisation,
-            commitments=commitments,
-        )
-    )
-    binding = _binding(sha256(_header(opened, epoch=epoch, m=m, n=n)), commitments)
-    sealed = tuple(
-        seal_to(
-            custodian.public,
-            _encode_payload(part.value, custodian.organisation, opened, organisation, signature),
-            info=_info(opened.record_id, epoch, dealer, part.index),
-            aad=binding,
-        )
-        for part, custodian in zip(parts, custodians, strict=True)
-    )
-    return Part(dealer, commitments, sealed)
-
-
-def _encode_payload(
-    value: bytes, custodian: bytes, opened: OpenedShare, organisation: bytes, signature: bytes
-) -> bytes:
-    warrant = opened.warrant
-    return cbor.encode(
-        [
-            value,
-            custodian,
-            opened.vault,
-            opened.category,
-            opened.labels,
-            opened.written_epoch,
-            opened.organisation,
-            opened.author,
-            warrant.m,
-            warrant.n,
-            warrant.roster,
-            warrant.content_digest,
-            warrant.signature,
-            organisation,
-            signature,
-        ]
-    )
-
-
-def assemble(opened: OpenedShare, parts: Sequence[Part], *, epoch: int, m: int) -> bytes:
-    """Put the dealers' parts together to a capsule; needs no secret.
-
-    `opened` is any old custodian's view of the old capsule. `Invalid` for fewer parts than the
-    old epoch's m or parts that do not fit together.
-    """
-    if len(parts) < opened.m:
-        raise Invalid(f"{opened.m} old custodians must deal and only {len(parts)} did.")
-    capsule = _header(opened, epoch=epoch, m=m, n=len(parts[0].sealed)) + cbor.encode(
-        [
-            [part.dealer, part.commitments, part.sealed]
-            for part in sorted(parts, key=lambda part: part.dealer)
-        ]
-    )
-    read_capsule(capsule)
-    return capsule
 
 
 def unseal_redistributed(capsule: Capsule, key: OpeningKey, index: int) -> bytes:
@@ -203,8 +90,8 @@ def unseal_redistributed(capsule: Capsule, key: OpeningKey, index: int) -> bytes
         [
             key.open(
                 part.sealed[index - 1],
-                info=_info(capsule.record_id, capsule.epoch, part.dealer, index),
-                aad=_binding(capsule.binding, part.commitments),
+                info=part_info(capsule.record_id, capsule.epoch, part.dealer, index),
+                aad=part_binding(capsule.binding, part.commitments),
             )
             for part in capsule.parts
         ]
@@ -222,7 +109,7 @@ def _payloads(capsule: Capsule, value: bytes) -> list[_Payload]:
 
 def _payload(capsule: Capsule, part: Part, encoded: bytes) -> _Payload:
     reader = cbor.Reader(encoded)
-    reader.array(_PAYLOAD_ITEMS)
+    reader.array(PAYLOAD_ITEMS)
     value, custodian, vault = (reader.fixed(32) for _ in range(3))
     category, labels, epoch = (reader.uint(x) for x in (MAX_CATEGORY, MAX_LABELS, MAX_EPOCH))
     organisation, author = reader.fixed(32), reader.fixed(20)
@@ -268,7 +155,7 @@ def _check_payloads(capsule: Capsule, payloads: Sequence[_Payload], index: int) 
             first.warrant,
             first.custodian,
         ):
-            raise Tampered(f"Dealer {part.dealer} speaks of another record than dealer 1.")
+            raise Tampered(f"Dealer {part.dealer} speaks of another record than the first one.")
         expected = commit_part(
             payload.value,
             record_id=capsule.record_id,
@@ -314,19 +201,6 @@ def check_redistributed(
         warrant=first.warrant,
         dealers=tuple(payload.dealer for payload in payloads),
     )
-
-
-def _scalar(opened: OpenedShare) -> bytes:
-    """Return the custodian's share as one field element."""
-    if opened.kind == AUTHORED:
-        return opened.value
-    encoded = cbor.as_array(cbor.decode(opened.value), "parts", least=2, most=MAX_SHARES)
-    points = []
-    for dealer, one in zip(opened.dealers, encoded, strict=True):
-        reader = cbor.Reader(cbor.as_bytes(one, "parts"))
-        reader.array(_PAYLOAD_ITEMS)
-        points.append((dealer.index, int.from_bytes(reader.fixed(32), "big")))
-    return shares.interpolate(points).to_bytes(32, "big")
 
 
 def share_matches(capsule: Capsule, share: Share) -> bool:
@@ -377,7 +251,7 @@ def combine(capsule: Capsule, released: Sequence[Share]) -> bytes:
 
 
 def _check_dealer(capsule: Capsule, part: Part, scalar: bytes) -> None:
-    _, expected = _part_commitments(
+    _, expected = deal_parts(
         scalar,
         record_id=capsule.record_id,
         old_epoch=capsule.old_epoch,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from simdes.crypto import redistribution, shares
-from simdes.crypto.body import ItemStart, RecordEnd, SealingBody, StreamItem, open_chunks
+from simdes.crypto.body import SealingBody, StreamItem
 from simdes.crypto.capsule import (
     AUTHORED,
     REDISTRIBUTED,
@@ -29,6 +29,7 @@ from simdes.crypto.capsule import (
 )
 from simdes.crypto.digest import Random
 from simdes.crypto.keys import OpeningKey, SigningKey
+from simdes.crypto.opening import ItemStart, RecordEnd, open_chunks
 from simdes.crypto.shares import Commitments, Share
 from simdes.crypto.statement import Subject
 from simdes.errors import Invalid, NotFound, Tampered
@@ -89,7 +90,7 @@ class OpenedRecord:
     """What `open_body` finds, author's signature checked.
 
     `content_digest` is what the author signed of the plaintext (SHA-256); `body_digest` is over
-    the sealed bytes.
+    the sealed bytes; `commitment` is the one to the record's secret.
     `author` is the 20-byte address that signed, `organisation` the one it claims to write for:
     whether it was an account of that organisation is for the caller to ask the chain. `leaves` are
     what must stand in the anchored batch, one per item.
@@ -105,6 +106,7 @@ class OpenedRecord:
     organisation: bytes
     body_digest: bytes
     content_digest: bytes
+    commitment: bytes
     leaves: tuple[bytes, ...]
 
 
@@ -242,7 +244,7 @@ def reissue(
         labels=record.labels,
         epoch=epoch,
         organisation=record.organisation,
-        commitment=shares.commit_secret(secret, record_id=record.record_id),
+        commitment=record.commitment,
     )
     drafted = draft(secret, subject, m=m, custodians=custodians)
     return drafted.seal(
@@ -344,5 +346,6 @@ def open_body(body: bytes, secret: bytes, *, record_id: bytes) -> OpenedRecord:
         organisation=subject.organisation,
         body_digest=end.body_digest,
         content_digest=end.warrant.content_digest,
+        commitment=subject.commitment,
         leaves=end.leaves,
     )
