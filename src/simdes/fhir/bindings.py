@@ -43,6 +43,12 @@ def check(element: Element, type_name: str) -> Check | None:
     return None
 
 
+def needs_code(element: Element) -> bool:
+    """Whether a code must be there wherever ``element`` is, and extensions can't stand for it."""
+    binding = element.binding
+    return binding is not None and binding.strength == "required" and element.types == ("code",)
+
+
 def unchecked_bindings() -> tuple[UncheckedBinding, ...]:
     """Return the required bindings that are not, or only in their syntax, checked."""
     found = []

@@ -78,6 +78,8 @@ class BundleIndex:
     """
 
     def __init__(self, bundle: dict[str, Any]) -> None:
+        self.is_closed = bundle.get("type") in ("document", "message", "transaction")
+        """Whether a URN reference has to lead to an entry: nothing outside could resolve it."""
         self._entries: dict[str, dict[str, Any]] = {}
         self._versions: dict[str, dict[str, Any]] = {}
         entries = bundle.get("entry")

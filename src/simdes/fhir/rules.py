@@ -6,6 +6,8 @@ element they belong to.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,7 +62,8 @@ def _check_literal(literal: Literal, run: Run) -> None:
         run.add("value", "reference-form", message, step=".reference")
     elif literal.kind == "urn" and run.bundle is not None and run.resolve(literal.text) is None:
         message = "no entry of this Bundle has this fullUrl"
-        run.add("not-found", "bundle-reference", message, step=".reference")
+        severity = "error" if run.bundle.is_closed else "warning"
+        run.add("not-found", "bundle-reference", message, step=".reference", severity=severity)
 
 
 def _target_type(literal: Literal, run: Run) -> str:
@@ -91,16 +94,36 @@ def _uri_as_value(value: dict[str, Any], run: Run) -> None:
         run.add("value", "identifier-uri", message, step=".value")
 
 
+def _attachment_content(value: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/datatypes.html#Attachment: size and SHA-1 are those of the data."""
+    data = value.get("data")
+    if not isinstance(data, str) or ("size" not in value and "hash" not in value):
+        return
+    try:
+        content = base64.b64decode("".join(data.split()), validate=True)
+    except ValueError:
+        return
+    if value.get("size", len(content)) != len(content):
+        run.add("invalid", "attachment-size", "size is not that of data", step=".size")
+    digest = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+    if value.get("hash", digest) != digest:
+        run.add("invalid", "attachment-hash", "hash is not the SHA-1 of data", step=".hash")
+
+
 # --- Bundle ----------------------------------------------------------------------------------
 
 _MAY_LACK_FULL_URL = frozenset({"transaction", "transaction-response", "batch", "batch-response"})
 
 
+def _entries(bundle: dict[str, Any]) -> list[Any]:
+    entries = bundle.get("entry")
+    return entries if isinstance(entries, list) else []
+
+
 def _full_urls(bundle: dict[str, Any], run: Run) -> None:
     """https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.fullUrl."""
-    entries = bundle.get("entry")
     is_needed = bundle.get("type") not in _MAY_LACK_FULL_URL
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+    for index, entry in enumerate(_entries(bundle)):
         if isinstance(entry, dict):
             before = len(run.findings)
             _full_url(entry, run, is_needed=is_needed)
@@ -110,7 +133,7 @@ def _full_urls(bundle: dict[str, Any], run: Run) -> None:
 def _full_url(entry: dict[str, Any], run: Run, *, is_needed: bool) -> None:
     full_url, resource = entry.get("fullUrl"), entry.get("resource")
     if not isinstance(full_url, str):
-        if is_needed and isinstance(resource, dict) and "_fullUrl" not in entry:
+        if is_needed and full_url is None:
             message = "fullUrl is required except in transactions and batches"
             run.add("required", "full-url", message, step=".fullUrl")
         return
@@ -119,16 +142,22 @@ def _full_url(entry: dict[str, Any], run: Run, *, is_needed: bool) -> None:
         return
     own = parse_reference(full_url)
     if own.kind == "absolute" and isinstance(resource, dict):
-        named = (resource.get("resourceType"), resource.get("id", own.id))
+        named = (resource.get("resourceType"), resource.get("id"))
         if own.version or named != (own.type, own.id):
             message = "fullUrl must end in the resource's type and id, without a version"
             run.add("invalid", "full-url-id", message, step=".fullUrl")
 
 
+def _first_entry(bundle: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/bundle.html#document and #message: neither can be empty."""
+    if bundle.get("type") in ("document", "message") and not _entries(bundle):
+        run.add("required", "first-entry", "a document or message needs a first entry")
+
+
 def _document_references(bundle: dict[str, Any], run: Run) -> None:
     """https://hl7.org/fhir/R4/documents.html#content: what a Composition refers to is included."""
-    entries = bundle.get("entry")
-    if bundle.get("type") != "document" or not isinstance(entries, list) or not entries:
+    entries = _entries(bundle)
+    if bundle.get("type") != "document" or not entries:
         return
     first = entries[0] if isinstance(entries[0], dict) else {}
     composition = first.get("resource")
@@ -158,7 +187,8 @@ def _direct_references(node: Any) -> list[str]:
 
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
-    "Bundle": (_full_urls, _document_references),
+    "Attachment": (_attachment_content,),
+    "Bundle": (_first_entry, _full_urls, _document_references),
     "Coding": (_absolute_system,),
     "Identifier": (_absolute_system, _uri_as_value),
 }

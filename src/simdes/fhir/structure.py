@@ -73,7 +73,7 @@ class Structure:
                 member_check = _forbidden
             self.members[name] = Member(step, member_check, choice)
             if is_primitive:
-                companion = _companion_check(name, type_name, is_list=element.is_list)
+                companion = _companion_check(name, type_name, element)
                 self.members["_" + name] = Member(step, companion, choice)
 
     def check(self, value: Json, run: Run) -> None:
@@ -119,7 +119,7 @@ def compiled(name: str) -> Structure:
 
 
 def check_resource(value: Json, run: Run) -> None:
-    """Check ``value``, a resource of the type it names, within the resource that ``run`` is at."""
+    """Check ``value``, a resource of the type it names, and be in it while doing so."""
     if type(value) is not dict:
         run.add("structure", "object", "a resource, which is a JSON object, is needed")
         return
@@ -134,11 +134,20 @@ def check_resource(value: Json, run: Run) -> None:
     run.leave(outer)
 
 
+def _check_inner_resource(value: Json, run: Run) -> None:
+    before = len(run.findings)
+    check_resource(value, run)
+    if len(run.findings) != before and type(value) is dict:
+        name = value.get("resourceType")
+        if type(name) is str and name in resource_types():
+            run.place(before, f".ofType({name})")
+
+
 def _check_entry_resource(value: Json, run: Run) -> None:
     """Check a resource that stands on its own inside another: in a Bundle or in Parameters."""
     outer = run.root
     run.root = value if type(value) is dict else outer
-    check_resource(value, run)
+    _check_inner_resource(value, run)
     run.root = outer
 
 
@@ -178,7 +187,7 @@ def _type_check(element: Element, type_name: str) -> Check:
         return _primitive_check(type_name)
     if type_name == "Resource":
         is_contained = element.name == "contained"
-        return check_resource if is_contained else _check_entry_resource
+        return _check_inner_resource if is_contained else _check_entry_resource
     return _object_check(type_name)
 
 
@@ -240,10 +249,13 @@ def _has_element(elements: Json, index: int) -> bool:
     return type(elements) is list and index < len(elements) and elements[index] is not None
 
 
-def _companion_check(name: str, type_name: str, *, is_list: bool) -> MemberCheck:
+def _companion_check(name: str, type_name: str, element: Element) -> MemberCheck:
     """Return the check of ``_name``: the ids and extensions of the primitive ``name``."""
+    needs_code = bindings.needs_code(element)
 
     def check_one(value: Json, primitive: Json, run: Run) -> None:
+        if primitive is None and needs_code:
+            run.add("code-invalid", "binding", "a code is required, not only an extension")
         if type(value) is not dict:
             run.add("structure", "object", "a JSON object with id or extension is needed")
             return
@@ -273,7 +285,7 @@ def _companion_check(name: str, type_name: str, *, is_list: bool) -> MemberCheck
                 run.add("structure", "null", "null in both arrays of a primitive")
             run.place(before, f"[{index}]")
 
-    return check_list if is_list else check_single
+    return check_list if element.is_list else check_single
 
 
 def _nothing(value: Json, owner: dict[str, Json], run: Run) -> None:
