@@ -14,6 +14,33 @@ from enum import IntEnum
 from typing import Any
 
 from simdes.errors import Invalid
+from simdes.ledger.accounts import OrganisationKind as Kind
+from simdes.ledger.accounts import Role, State
+
+
+__all__ = [
+    "ACT_CODE",
+    "CATEGORY_OF_TYPE",
+    "CLINICIANS",
+    "CONFIDENTIALITY",
+    "EMERGENCY_CATEGORIES",
+    "Category",
+    "Kind",
+    "Label",
+    "Purpose",
+    "Role",
+    "State",
+    "category_mask",
+    "classify",
+    "codes",
+    "kind_of",
+    "label_mask",
+    "labels_of",
+    "mask",
+    "members",
+    "purpose_mask",
+    "role_of",
+]
 
 
 class Category(IntEnum):
@@ -67,40 +94,8 @@ class Purpose(IntEnum):
     PATRQT = 5
 
 
-class Role(IntEnum):
-    """What an account may do; one role an account."""
-
-    NONE = 0
-    PATIENT = 1
-    DOCTOR = 2
-    NURSE = 3
-    PHARMACIST = 4
-    INSURER = 5
-    RESEARCHER = 6
-    ADMINISTRATOR = 7
-    AGENT = 8
-
-
-class Kind(IntEnum):
-    """What an organisation is."""
-
-    NONE = 0
-    HOSPITAL = 1
-    PHARMACY = 2
-    INSURER = 3
-    RESEARCH = 4
-
-
-class State(IntEnum):
-    """Where an organisation or account stands on chain."""
-
-    NONE = 0
-    PENDING = 1
-    VERIFIED = 2
-    SUSPENDED = 3
-
-
-CLINICIANS = frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST})
+CLINICIANS = frozenset({Role.DOCTOR, Role.NURSE})
+"""Who may look for an unknown patient or break glass, as in the contract."""
 
 EMERGENCY_CATEGORIES = sum(
     1 << category

@@ -12,11 +12,12 @@ from dataclasses import astuple, dataclass, fields
 from typing import Final
 
 from simdes.access.categories import category_mask, label_mask, purpose_mask, role_of
+from simdes.access.record_lists import records_root
 from simdes.crypto import cbor
-from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import OpeningKey
 from simdes.crypto.letter import open_letter, seal_letter
-from simdes.errors import Invalid, NotFound, Tampered
+from simdes.errors import Invalid, Tampered
+from simdes.ledger.consents import commitment
 from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Terms
 
 Random = Callable[[int], bytes]
@@ -39,7 +40,7 @@ class Consent:
     @property
     def commitment(self) -> bytes:
         """What stands on chain for it."""
-        return commitment(self.salt, self.terms)
+        return commitment(self.terms, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,6 @@ def draft(
     return Consent(vault, random(32), terms, random(32))
 
 
-def commitment(salt: bytes, terms: Terms) -> bytes:
-    """keccak256(abi.encode(salt, terms)), as the contract computes it."""
-    words = [salt]
-    for value in astuple(terms):
-        word = value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32, "big")
-        words.append(word)
-    return keccak256(b"".join(words))
-
-
 def seal_terms(consent: Consent, publics: Sequence[bytes], *, random: Random) -> bytes:
     """The letter to put into the content store; its sha256 is the `pointer` of the grant.
 
@@ -149,55 +141,6 @@ def check_terms(consent: Consent, *, vault: bytes, handle: bytes, committed: byt
     """`Tampered` unless a letter's consent is the one that the chain committed to."""
     if (consent.vault, consent.handle, consent.commitment) != (vault, handle, committed):
         raise Tampered("The sealed terms are not those that the chain committed to.")
-
-
-def records_root(records: Sequence[bytes]) -> bytes:
-    """Merkle root of record ids for `Terms.records`: sorted pairs, an odd node promoted."""
-    level = _leaves(records)
-    while len(level) > 1:
-        level = _above(level)
-    return level[0]
-
-
-def record_proof(records: Sequence[bytes], record: bytes) -> tuple[bytes, ...]:
-    """The siblings that lead from `record` to `records_root`; `NotFound` if it is not listed."""
-    level = _leaves(records)
-    leaf = _record_leaf(record)
-    if leaf not in level:
-        raise NotFound("The record is not among those of the consent.")
-    at, path = level.index(leaf), []
-    while len(level) > 1:
-        if (sibling := at ^ 1) < len(level):
-            path.append(level[sibling])
-        level, at = _above(level), at >> 1
-    return tuple(path)
-
-
-def record_listed(root: bytes, record: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether a proof leads from a record id to the root, as the contract checks it."""
-    node = _record_leaf(record)
-    for sibling in proof:
-        node = _pair(node, sibling)
-    return node == root
-
-
-def _record_leaf(record: bytes) -> bytes:
-    return keccak256(b"\4" + record)
-
-
-def _leaves(records: Sequence[bytes]) -> list[bytes]:
-    if not records:
-        raise Invalid("A list of records for a consent must not be empty.")
-    return sorted(_record_leaf(record) for record in set(records))
-
-
-def _above(level: list[bytes]) -> list[bytes]:
-    paired = [_pair(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
-    return paired + level[2 * len(paired) :]
-
-
-def _pair(one: bytes, other: bytes) -> bytes:
-    return keccak256(b"\1" + min(one, other) + max(one, other))
 
 
 def _consent(payload: bytes) -> Consent:

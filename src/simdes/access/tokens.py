@@ -14,18 +14,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
+from simdes.access.accounts import require_active
 from simdes.access.keystore import KeyStore, Person
 from simdes.access.requests import hexed, unb64
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import SigningKey, unwrap, wrap
 from simdes.errors import Invalid, SimdesError, Unauthenticated
 from simdes.index.database import Database
+from simdes.ledger.contracts import Contracts
 
 MAX_VALID_SECONDS: Final = 300
 MAX_TOKEN_BYTES: Final = 4096
@@ -58,13 +60,6 @@ class Issuer:
     audience: str
     clock: Callable[[], float]
     random: Callable[[int], bytes]
-
-
-class Standings(Protocol):
-    """The part of the chain that `check` asks (`accounts.Directory` is one)."""
-
-    def require_active(self, address: bytes) -> Any:
-        """The standing of an active account, `Forbidden` with the reason otherwise."""
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,7 +133,7 @@ def mint(
     return token
 
 
-def check(issuer: Issuer, standings: Standings, token: str) -> Actor:
+def check(issuer: Issuer, contracts: Contracts, token: str) -> Actor:
     """Who presents this token.
 
     Raises `Unauthenticated` alike for every way in which a token is not valid here and now,
@@ -149,7 +144,7 @@ def check(issuer: Issuer, standings: Standings, token: str) -> Actor:
     person = issuer.keystore.person_of(account)
     if person is None or hexed(account) != claims.sub:
         raise Unauthenticated(_REFUSED)
-    standing = standings.require_active(person.address)
+    standing = require_active(contracts, person.address)
     if standing.account != account or standing.organisation != issuer.keystore.organisation:
         raise Unauthenticated(_REFUSED)
     return Actor(

@@ -1,0 +1,167 @@
+"""The custody API of one organisation: what it answers to other organisations and why.
+
+`Custodian.answer` is the whole surface: signed bytes in, signed bytes out, whoever carries them
+(docs/formats/custody-release.md; paper: "key management"). The order is always the same: form and
+signature, registered account, rate, decision by the verb, then one transaction that spends the
+nonce and appends the audit entries, and only then the answer. Requests that are not validly signed
+by a registered account raise counters and leave no entry.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from simdes.access.audit_event import Verb
+from simdes.access.custody_lists import capsules, log, manifests
+from simdes.access.custody_locate import locate
+from simdes.access.custody_release import release
+from simdes.access.custody_vaults import ack, attest, vaults
+from simdes.access.desk import CHANGED, RATE, STALE, Asker, Desk, Outcome, refuse
+from simdes.access.messages import (
+    AckBody,
+    AttestBody,
+    CapsulesBody,
+    LocateBody,
+    LogBody,
+    ManifestsBody,
+    ReleaseBody,
+    VaultsBody,
+)
+from simdes.access.requests import Question, decode, read_request, sign_answer
+from simdes.errors import SimdesError, Tampered, Unauthenticated
+
+_REPLAYED: Final = "The request was answered before; sign a new one."
+Act = Callable[[Desk, Asker, Any], Outcome]
+
+VERBS: Final[Mapping[str, tuple[type, Act]]] = {
+    "vaults": (VaultsBody, vaults),
+    "locate": (LocateBody, locate),
+    "manifests": (ManifestsBody, manifests),
+    "capsules": (CapsulesBody, capsules),
+    "release": (ReleaseBody, release),
+    "log": (LogBody, log),
+    "ack": (AckBody, ack),
+    "attest": (AttestBody, attest),
+}
+"""Every verb with the form of its body; the authorisation matrix has a row for each."""
+
+
+class Rate:
+    """Calls of one account in the last minute, in this process."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: dict[tuple[bytes, str], deque[float]] = {}
+
+    def passes(self, account: bytes, method: str, *, per_minute: int) -> bool:
+        """Count this call; whether it is still within the limit."""
+        now = self._clock()
+        with self._lock:
+            if len(self._calls) > 100_000:
+                self._calls = {k: q for k, q in self._calls.items() if q and q[-1] > now - 60}
+            calls = self._calls.setdefault((account, method), deque())
+            while calls and calls[0] <= now - 60:
+                calls.popleft()
+            if len(calls) >= per_minute:
+                return False
+            calls.append(now)
+            return True
+
+
+class Custodian:
+    """Answers the custody API for one organisation. Safe to use from several threads."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.counters: Counter[str] = Counter()
+        self._rate = Rate(desk.clock)
+
+    def answer(self, method: str, token: bytes) -> bytes:
+        """The signed answer to a signed question.
+
+        Raises one of `simdes.errors` for a refusal, after its audit entry is durable where the
+        question was validly signed by a registered account.
+        """
+        desk = self.desk
+        try:
+            kind, act = VERBS[method]
+            question = self._read(method, token)
+            asker = self._asker(question)
+            body = decode(question.body, kind)
+        except SimdesError as error:
+            self.counters[type(error).__name__] += 1
+            raise
+        outcome = self._limited(method, asker) or act(desk, asker, body)
+        added = self._record(question, outcome)
+        if outcome.error is not None:
+            raise outcome.error
+        return sign_answer(
+            desk.keystore.lanes[0],
+            question,
+            custodian=desk.organisation,
+            receipt=dict(outcome.receipt),
+            body=outcome.body | added,
+            now_seconds=int(desk.clock()),
+        )
+
+    def _read(self, method: str, token: bytes) -> Question:
+        desk = self.desk
+        question = read_request(
+            token,
+            method=method,
+            audience=desk.organisation,
+            chain=desk.contracts.ledger.chain_id(),
+            now_seconds=int(desk.clock()),
+        )
+        with desk.database.read() as tx:
+            if tx.one("SELECT 1 FROM release_nonce WHERE nonce = :n", n=question.nonce):
+                raise Unauthenticated(_REPLAYED)
+        return question
+
+    def _asker(self, question: Question) -> Asker:
+        """The registered account behind the key, whatever state it is in: the verbs judge that."""
+        desk = self.desk
+        standing = desk.contracts.accounts.standing(question.sender)
+        if standing is None:
+            raise Unauthenticated("No account has the key that signed the request.")
+        head = desk.contracts.ledger.head()
+        now = int(desk.clock())
+        unfit = ""
+        stale = desk.limits.stale_after_seconds
+        if stale and now - head.timestamp > stale:
+            unfit = STALE
+        else:
+            try:
+                desk.pins.check(desk.contracts, head.hash)
+            except Tampered:
+                unfit = CHANGED
+        return Asker(standing, question.sender, max(now, head.timestamp), unfit)
+
+    def _limited(self, method: str, asker: Asker) -> Outcome | None:
+        limits = self.desk.limits
+        per_minute = {"locate": limits.locates_per_minute}.get(method, limits.calls_per_minute)
+        if self._rate.passes(asker.standing.account, method, per_minute=per_minute):
+            return None
+        self.counters["rate"] += 1
+        return refuse(asker.attempt(Verb(method), reason=RATE))
+
+    def _record(self, question: Question, outcome: Outcome) -> dict[str, Any]:
+        """Spend the nonce, append the entries and do the verb's writes: all or nothing."""
+        desk = self.desk
+        now_ms = int(desk.clock() * 1000)
+        with desk.database.transaction() as tx:
+            tx.run("DELETE FROM release_nonce WHERE expires_ms < :now", now=now_ms)
+            spent = tx.insert(
+                "release_nonce",
+                [{"nonce": question.nonce, "expires_ms": question.expires_seconds * 1000}],
+                conflict="(nonce) DO NOTHING",
+                returning="nonce",
+            )
+            if not spent:
+                raise Unauthenticated(_REPLAYED)
+            desk.trail.append(tx, outcome.attempts)
+            return outcome.write(tx) if outcome.write else {}

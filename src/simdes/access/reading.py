@@ -1,0 +1,343 @@
+"""Read with the help of custodians: list what a ground opens, gather shares, name culprits.
+
+The reader's side of docs/formats/custody-release.md. Before the first share is asked for, m
+custodians must answer at all: when they do not, nothing is released and nothing stands in any log
+as read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from simdes.access.asking import Because, Caller, ask
+from simdes.access.descriptors import VaultDescriptor
+from simdes.access.messages import (
+    MAX_RECORDS,
+    CapsulesBody,
+    Identifier,
+    LocateBody,
+    LogBody,
+    ManifestsBody,
+    ReleaseBody,
+)
+from simdes.access.requests import Answer, hexed
+from simdes.crypto import cbor
+from simdes.crypto.seal import combine_shares, read_capsule, share_matches
+from simdes.crypto.shares import Share
+from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge, Unavailable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A record as a custodian lists it; every field is to be checked against what is opened."""
+
+    record_id: bytes
+    category: int
+    labels: int
+    types: tuple[str, ...]
+    body_cid: str
+    body_digest: bytes
+    capsule_cid: str
+    batch_id: bytes
+    leaf_indexes: tuple[int, ...]
+    organisation: bytes
+    author: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A vault that a holder names for identifiers: tag, m, epoch and custodians (ids)."""
+
+    tag: bytes
+    m: int
+    epoch: int
+    custodians: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What custodians released: secrets by record id, reasons of the refused, signed receipts.
+
+    `culprits` says whose fault a bad share was: organisation id to what it did.
+    """
+
+    secrets: Mapping[bytes, bytes]
+    refused: Mapping[bytes, str]
+    receipts: tuple[bytes, ...]
+    culprits: Mapping[bytes, str] = field(default_factory=dict)
+
+
+def list_records(caller: Caller, vault: VaultDescriptor, because: Because) -> tuple[Listed, ...]:
+    """Every record of the vault that the ground opens, from the first custodian that answers.
+
+    Raises `Forbidden` when a custodian refuses, `Unavailable` when none answers.
+    """
+    return _first(vault, lambda custodian: _pages(caller, vault, because, custodian))
+
+
+def look_up(
+    caller: Caller, vault: VaultDescriptor, because: Because, records: Sequence[bytes]
+) -> tuple[Listed, ...]:
+    """Where these records lie now, for those that the ground opens."""
+
+    def one(custodian: bytes) -> tuple[Listed, ...]:
+        body = CapsulesBody(basis=because.basis(vault.tag), records=[hexed(r) for r in records])
+        return _listed(ask(caller, custodian, "capsules", body))
+
+    return _first(vault, one)
+
+
+def read_log(
+    caller: Caller, vault: bytes, custodian: bytes, *, after: int = 0
+) -> tuple[str, ...]:
+    """One custodian's audit entries of a vault with proofs (JSON documents), for its patient."""
+    proofs: list[str] = []
+    while True:
+        body = LogBody(vault=hexed(vault), after=after)
+        answer = ask(caller, custodian, "log", body).body
+        page = answer.get("entries")
+        if not isinstance(page, list) or not all(isinstance(one, str) for one in page):
+            raise Tampered("The custodian's log is not of the agreed form.")
+        proofs += [str(one) for one in page]
+        after_value = answer.get("last", 0)
+        if not page or not answer.get("more") or not isinstance(after_value, int):
+            return tuple(proofs)
+        after = after_value
+
+
+def locate(
+    caller: Caller, holder: bytes, identifiers: Sequence[tuple[str, str]], *, purpose: int
+) -> tuple[Located, ...]:
+    """Ask one organisation which vaults it holds for a person; () when none."""
+    body = LocateBody(
+        identifiers=[Identifier(system=system, value=value) for system, value in identifiers],
+        purpose=purpose,
+    )
+    answer = ask(caller, holder, "locate", body)
+    try:
+        return tuple(
+            Located(tag, m, epoch, tuple(custodians))
+            for tag, m, epoch, custodians in answer.body["vaults"]  # type: ignore[union-attr]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Tampered("The answer to locate is not of the agreed form.") from error
+
+
+def gather(
+    caller: Caller,
+    vault: VaultDescriptor,
+    because: Because,
+    capsules: Mapping[bytes, bytes],
+) -> Gathered:
+    """Ask m custodians for shares of these records and combine them.
+
+    `capsules` are the capsule bytes by record id, at most 1,000. A custodian that fails or gives a
+    bad share is replaced by another. Raises `Unavailable` when fewer than m custodians answer
+    (before anything is released), `Forbidden` when the records are refused, `Tampered` naming the
+    culprits when good shares of fewer than m custodians are left.
+    """
+    if not capsules:
+        raise Invalid("There is no record to ask for.")
+    if len(capsules) > MAX_RECORDS:
+        raise TooLarge("At most 1,000 records can be asked for at once.")
+    round_ = _Round(caller, vault, because, capsules)
+    up = round_.reachable()
+    if len(up) < vault.m:
+        raise Unavailable(
+            f"{len(up)} of the {vault.m} custodians needed answer; nothing was read.",
+            advice="Try again when more custodians of the vault are up.",
+        )
+    waiting = list(up)
+    while 0 < (missing := round_.missing()) <= len(waiting):
+        asked, waiting = waiting[:missing], waiting[missing:]
+        round_.ask(asked)
+    return round_.result()
+
+
+class _Round:
+    """One gathering: who was asked, which shares came, who failed and how."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        vault: VaultDescriptor,
+        because: Because,
+        capsules: Mapping[bytes, bytes],
+    ) -> None:
+        self.caller, self.vault, self.because = caller, vault, because
+        self.raw = capsules
+        self.capsules = {record: read_capsule(data) for record, data in capsules.items()}
+        if any(one.record_id != record for record, one in self.capsules.items()):
+            raise Tampered("A key capsule belongs to another record.")
+        self.shares: dict[bytes, dict[int, Share]] = {record: {} for record in capsules}
+        self.refused: dict[bytes, str] = {}
+        self.receipts: list[bytes] = []
+        self.culprits: dict[bytes, str] = {}
+        self.errors: list[SimdesError] = []
+
+    def reachable(self) -> tuple[bytes, ...]:
+        custodians = [one.organisation for one in self.vault.custodians]
+        answers = _at_once(self.caller.client.reachable, custodians)
+        return tuple(
+            custodian
+            for custodian, answer in zip(custodians, answers, strict=True)
+            if answer is True
+        )
+
+    def missing(self) -> int:
+        """How many more custodians are needed for the record with the fewest good shares."""
+        return max((self.vault.m - len(self.shares[one]) for one in self._wanted()), default=0)
+
+    def _wanted(self) -> list[bytes]:
+        return [
+            record
+            for record, found in self.shares.items()
+            if record not in self.refused and len(found) < self.vault.m
+        ]
+
+    def ask(self, custodians: Sequence[bytes]) -> None:
+        """Ask these custodians for every record that still lacks shares."""
+        wanted = self._wanted()
+        for epoch in {self.capsules[record].epoch for record in wanted}:
+            records = [record for record in wanted if self.capsules[record].epoch == epoch]
+            body = ReleaseBody(
+                basis=self.because.basis(self.vault.tag),
+                records=[hexed(record) for record in records],
+                epoch=epoch,
+            )
+            answers = _at_once(
+                lambda custodian, body=body: ask(self.caller, custodian, "release", body),
+                custodians,
+            )
+            for custodian, answer in zip(custodians, answers, strict=True):
+                self._take(custodian, answer)
+
+    def _take(self, custodian: bytes, answer: Answer | SimdesError) -> None:
+        if isinstance(answer, SimdesError):
+            self.errors.append(answer)
+            if isinstance(answer, Tampered):
+                self.culprits[custodian] = answer.message
+            return
+        self.receipts.append(answer.token)
+        for item in _items(answer.body.get("shares")):
+            self._keep(custodian, item)
+        for record, reason in dict(answer.receipt.get("refused") or {}).items():
+            self.refused.setdefault(bytes.fromhex(str(record)[2:]), str(reason))
+
+    def _keep(self, custodian: bytes, item: cbor.Value) -> None:
+        index = self.vault.index_of(custodian)
+        if not isinstance(item, list) or len(item) != 3:
+            self.culprits[custodian] = "gave something that is no share"
+            return
+        record, number, value = item
+        capsule = self.capsules.get(record) if isinstance(record, bytes) else None
+        if (
+            capsule is None
+            or number != index
+            or not isinstance(record, bytes)
+            or not isinstance(value, bytes)
+            or not share_matches(capsule, Share(index, value))
+        ):
+            self.culprits[custodian] = "gave a share that its author did not commit to"
+            return
+        self.shares[record][index] = Share(index, value)
+
+    def result(self) -> Gathered:
+        secrets = {}
+        for record, found in self.shares.items():
+            if record in self.refused or len(found) < self.vault.m:
+                continue
+            chosen = [found[index] for index in sorted(found)][: self.vault.m]
+            secrets[record] = combine_shares(self.raw[record], chosen)
+        if not secrets:
+            raise self._failure()
+        for record in self.shares:
+            if record not in secrets:
+                self.refused.setdefault(record, "TOO_FEW_SHARES")
+        return Gathered(secrets, self.refused, tuple(self.receipts), self.culprits)
+
+    def _failure(self) -> SimdesError:
+        for kind in (Forbidden,):
+            refusal = next((one for one in self.errors if isinstance(one, kind)), None)
+            if refusal is not None:
+                return refusal
+        if self.culprits:
+            named = ", ".join(f"0x{one.hex()} {what}" for one, what in self.culprits.items())
+            return Tampered(f"Too few good shares: {named}.")
+        if self.refused:
+            return Forbidden(f"The custodians refuse: {next(iter(self.refused.values()))}.")
+        return next(iter(self.errors), Unavailable("Too few custodians released their share."))
+
+
+def _at_once(verb: Callable[[bytes], T], custodians: Sequence[bytes]) -> list[T | SimdesError]:
+    def guarded(custodian: bytes) -> T | SimdesError:
+        try:
+            return verb(custodian)
+        except SimdesError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(1, min(16, len(custodians)))) as threads:
+        return list(threads.map(guarded, custodians))
+
+
+def _first(vault: VaultDescriptor, verb: Callable[[bytes], T]) -> T:
+    """The answer of the first custodian that gives one; a refusal is an answer."""
+    last: SimdesError | None = None
+    for custodian in vault.custodians:
+        try:
+            return verb(custodian.organisation)
+        except (Unavailable, Tampered) as error:
+            last = error
+    raise last or Unavailable("The vault has no custodians.")
+
+
+def _pages(
+    caller: Caller, vault: VaultDescriptor, because: Because, custodian: bytes
+) -> tuple[Listed, ...]:
+    found: list[Listed] = []
+    after: str | None = None
+    while True:
+        body = ManifestsBody(basis=because.basis(vault.tag), after=after)
+        answer = ask(caller, custodian, "manifests", body)
+        page = _listed(answer)
+        found += page
+        if not page or not answer.body.get("more"):
+            return tuple(found)
+        after = hexed(page[-1].record_id)
+
+
+def _items(value: cbor.Value | None) -> list[cbor.Value]:
+    return value if isinstance(value, list) else []
+
+
+_SIZES = {0: 32, 5: 32, 7: 32, 9: 32, 10: 20}
+
+
+def _listed(answer: Answer) -> tuple[Listed, ...]:
+    """Rows of `manifests` and `capsules`; `Tampered` unless each is of the agreed form."""
+    found = []
+    for row in _items(answer.body.get("entries")):
+        if (
+            not isinstance(row, list)
+            or len(row) != 12
+            or any(not _fixed(row[at], size) for at, size in _SIZES.items())
+            or not all(isinstance(row[at], int) for at in (1, 2, 11))
+            or not all(isinstance(row[at], str) for at in (4, 6))
+            or not all(isinstance(name, str) for name in _items(row[3]))
+            or not all(isinstance(number, int) for number in _items(row[8]))
+        ):
+            raise Tampered("The custodian's list is not of the agreed form.")
+        values = [tuple(value) if isinstance(value, list) else value for value in row]
+        names = Listed.__dataclass_fields__
+        found.append(Listed(**dict(zip(names, values, strict=True))))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def _fixed(value: cbor.Value, size: int) -> bool:
+    return isinstance(value, bytes) and len(value) == size
