@@ -31,9 +31,10 @@ def encode_header(fields: Mapping[str, object]) -> bytes:
     return cbor2.dumps({key: fields[key] for key in sorted(fields, key=_key_order)})
 
 
-def _key_order(key: str) -> tuple[int, str]:
+def _key_order(key: str) -> tuple[int, bytes]:
     # Bytewise order of encoded text keys: the head, which is the length, comes first.
-    return len(key), key
+    encoded = key.encode()
+    return len(encoded), encoded
 
 
 def head(major: int, argument: int) -> bytes:
