@@ -1,0 +1,233 @@
+"""FHIR resources of this gateway, every version, content wrapped under the vault's local key.
+
+A version is pending (durable, acknowledged), then sealed (in a record, with its leaf), then
+anchored (the record's batch is in a block). Versions count from 1 as in FHIR
+(https://hl7.org/fhir/R4/http.html#versioning).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from simdes.errors import Conflict
+from simdes.index.rows import read, row_of, select
+from simdes.index.transaction import Row, Transaction
+
+PENDING, SEALED, ANCHORED = "pending", "sealed", "anchored"
+MAX_LABELS = (1 << 63) - 1
+_ROUNDS = 5  # of adding: each loses only to somebody who added a version of the same resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResource:
+    """A version to add: ``digest`` over the author's JSON bytes, ``salt`` for its leaf."""
+
+    type: str
+    logical_id: str
+    vault: bytes
+    category: int
+    labels: int
+    content_wrapped: bytes
+    digest: bytes
+    salt: bytes
+    source_id: int | None
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource(NewResource):
+    """A version as kept; ``record_id`` and ``leaf`` from ``sealed`` on."""
+
+    id: int
+    version: int
+    state: str
+    record_id: bytes | None
+    leaf: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one added version; ``created`` False: the latest version was the same."""
+
+    id: int
+    type: str
+    logical_id: str
+    version: int
+    created: bool
+
+
+_RESOURCE = select(Resource, "resource AS r", prefix="r.")
+_HEAD = "SELECT r.type, r.logical_id, r.id, r.version, r.digest FROM resource AS r"
+_LATEST = (
+    " NOT EXISTS (SELECT 1 FROM resource AS newer WHERE newer.type = r.type"
+    " AND newer.logical_id = r.logical_id AND newer.version > r.version)"
+)
+_Key = tuple[str, str]
+
+
+def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
+    """Add versions and return what became of each, in the same order.
+
+    Content equal to the resource's *latest* version adds nothing, so a repeated message is
+    harmless; content equal to an older version is a new version (a value that was changed and
+    changed back is a change). The number of statements depends on conflicts, not on ``len(new)``.
+
+    Raises:
+        Conflict: others kept adding versions of the same resources.
+
+    """
+    stored: dict[int, Stored] = {}
+    waiting = dict(enumerate(new))
+    for _ in range(_ROUNDS):
+        latest = _latest(tx, {(one.type, one.logical_id) for one in waiting.values()})
+        rows: dict[tuple[str, str, int], tuple[int, NewResource]] = {}
+        same: dict[int, tuple[str, str, int]] = {}
+        for at, one in waiting.items():
+            key = (one.type, one.logical_id)
+            known = latest.get(key)
+            if known is not None and known.digest == one.digest:
+                same[at] = (*key, known.version)
+                if known.id is not None:
+                    stored[at] = Stored(known.id, *key, known.version, created=False)
+                continue
+            version = 1 if known is None else known.version + 1
+            latest[key] = _Latest(None, version, one.digest)
+            rows[(*key, version)] = (at, one)
+        ids = _insert(tx, rows)
+        for name, (at, _one) in rows.items():
+            if name in ids:
+                stored[at] = Stored(ids[name], *name, created=True)
+        for at, name in same.items():
+            if name in ids:
+                stored[at] = Stored(ids[name], *name, created=False)
+        waiting = {at: one for at, one in waiting.items() if at not in stored}
+        if not waiting:
+            return [stored[at] for at in range(len(new))]
+    raise Conflict("Others keep changing the same resource")
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    id: int | None  # None: added in this call, its id is not known yet
+    version: int
+    digest: bytes
+
+
+def _latest(tx: Transaction, keys: set[_Key]) -> dict[_Key, _Latest]:
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for type_, logical_id in keys:
+        by_type[type_].append(logical_id)
+    found: dict[_Key, _Latest] = {}
+    rows = tx.all(
+        _HEAD + " WHERE r.type IN :types AND r.logical_id IN :ids AND" + _LATEST,
+        types=sorted(by_type),
+        ids=sorted({logical_id for _, logical_id in keys}),
+    )
+    for type_, logical_id, *latest in rows:
+        if (type_, logical_id) in keys:
+            found[type_, logical_id] = _Latest(*latest)
+    return found
+
+
+def _insert(
+    tx: Transaction, rows: dict[tuple[str, str, int], tuple[int, NewResource]]
+) -> dict[tuple[str, str, int], int]:
+    inserted = tx.insert(
+        "resource",
+        # In the order of their keys: two transactions that add the same ones wait, never deadlock.
+        [
+            row_of(one) | {"version": name[2], "state": PENDING}
+            for name, (_, one) in sorted(rows.items(), key=lambda item: item[0])
+        ],
+        conflict="(type, logical_id, version) DO NOTHING",
+        returning="type, logical_id, version, id",
+    )
+    return {(type_, logical_id, version): id_ for type_, logical_id, version, id_ in inserted}
+
+
+def get(
+    tx: Transaction, *, type: str, logical_id: str, version: int | None = None
+) -> Resource | None:
+    """Return a version of a resource, by default the latest."""
+    sql = _RESOURCE + " WHERE r.type = :type AND r.logical_id = :id"
+    if version is None:
+        row = tx.one(sql + " ORDER BY r.version DESC LIMIT 1", type=type, id=logical_id)
+    else:
+        row = tx.one(sql + " AND r.version = :version", type=type, id=logical_id, version=version)
+    return None if row is None else read(Resource, row)
+
+
+def get_many(tx: Transaction, ids: Sequence[int]) -> list[Resource]:
+    """Return versions by their row ids, in the order of the ids; unknown ids are left out."""
+    return _resources(tx.all(_RESOURCE + " WHERE r.id IN :ids ORDER BY r.id", ids=ids))
+
+
+def of_records(tx: Transaction, record_ids: Sequence[bytes]) -> list[Resource]:
+    """Return the versions sealed in these records, in the order of their ids."""
+    return _resources(
+        tx.all(_RESOURCE + " WHERE r.record_id IN :ids ORDER BY r.id", ids=record_ids)
+    )
+
+
+def history(tx: Transaction, *, type: str, logical_id: str) -> list[Resource]:
+    """Return every version of a resource, newest first."""
+    rows = tx.all(
+        _RESOURCE + " WHERE r.type = :type AND r.logical_id = :id ORDER BY r.version DESC",
+        type=type,
+        id=logical_id,
+    )
+    return _resources(rows)
+
+
+def of_vault(
+    tx: Transaction,
+    vault: bytes,
+    *,
+    categories: Iterable[int],
+    labels: int = MAX_LABELS,
+    types: Sequence[str] | None = None,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[Resource]:
+    """Return the latest versions in a vault, by row id behind ``after``.
+
+    Only resources in one of ``categories`` whose label bits are all in ``labels``, and of one of
+    ``types`` when given.
+    """
+    sql = " AND r.type IN :types" if types is not None else ""
+    chosen: dict[str, Sequence[str]] = {} if types is None else {"types": types}
+    rows = tx.all(
+        _RESOURCE
+        + " WHERE r.vault = :vault AND r.category IN :categories AND (r.labels & :hidden) = 0"
+        + f" AND r.id > :after{sql} AND"
+        + _LATEST
+        + " ORDER BY r.id LIMIT :limit",
+        vault=vault,
+        categories=sorted(set(categories)),
+        hidden=MAX_LABELS & ~labels,
+        after=after,
+        limit=limit,
+        **chosen,
+    )
+    return _resources(rows)
+
+
+def anchored(tx: Transaction, batch_id: bytes) -> int:
+    """Set every version in an anchored batch ``anchored``; how many changed."""
+    return tx.run(
+        "UPDATE resource SET state = 'anchored' WHERE state = 'sealed' AND record_id IN"
+        " (SELECT record_id FROM record WHERE batch_id = :batch)",
+        batch=batch_id,
+    )
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """Return how many versions are in each state."""
+    rows = tx.all("SELECT state, count(*) FROM resource GROUP BY state")
+    return {PENDING: 0, SEALED: 0, ANCHORED: 0} | {str(state): int(n) for state, n in rows}
+
+
+def _resources(rows: Sequence[Row]) -> list[Resource]:
+    return [read(Resource, row) for row in rows]
