@@ -367,7 +367,7 @@ class Lane:
     def _settled(self, receipt: Receipt) -> Receipt:
         self._settle(receipt)
         if not receipt.succeeded:
-            raise Reverted(receipt.revert, "the contract refused the transaction in its block")
+            raise Reverted(receipt.revert)
         return receipt
 
     def _settle(self, receipt: Receipt) -> None:

@@ -75,9 +75,11 @@ class Reverted(Conflict):
     of `simdes.errors`, so this class crosses no boundary above `simdes.ledger`.
     """
 
-    def __init__(self, data: bytes, message: str = "the contract refused") -> None:
-        super().__init__(message)
+    def __init__(self, data: bytes, *, halted: str = "") -> None:
+        """`halted` says why the machine stopped the call (out of gas, say), with no data."""
+        super().__init__(f"the machine stopped: {halted}" if halted else "the contract refused")
         self.data = data
+        self.halted = halted
 
 
 @runtime_checkable
@@ -174,7 +176,7 @@ def open_ledger(url: str, *, clock: Clock) -> Ledger:
     Raises `Invalid` for any other URL, `Unavailable` where the holder of PATH does not answer.
     """
     if url.startswith("embedded:"):
-        from simdes.ledger.embedded import open_embedded  # noqa: PLC0415 (revm stays behind here)
+        from simdes.ledger.holding import open_embedded  # noqa: PLC0415 (revm stays behind here)
 
         return open_embedded(url.removeprefix("embedded:"), clock=clock)
     if url.startswith(("http://", "https://")):

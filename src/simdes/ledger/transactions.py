@@ -104,6 +104,26 @@ def read_transaction(raw: bytes) -> Transaction:
     raise Invalid(f"transactions of type {raw[0]} are not known here")
 
 
+def read_payload(raw: bytes) -> tuple[Address | None, bytes, int]:
+    """Return recipient, data and gas limit of a transaction that was checked before."""
+    first = 0 if raw[0] >= 0xC0 else raw[0]
+    fields = _fields(rlp.decode(raw[1:] if first else raw), _TYPED_FIELDS.get(first, 9))
+    at = {0: 3, 1: 4, 2: 5}[first]
+    gas, to, data = rlp.decode_int(fields[at - 1]), fields[at], fields[at + 2]
+    if not isinstance(to, bytes) or not isinstance(data, bytes):
+        raise Invalid("the transaction's recipient or data is malformed")
+    return to or None, data, gas
+
+
+def intrinsic_gas(transaction: Transaction) -> int:
+    """Return the gas that a transaction costs before it runs (EIP-2028, 2930, 3860)."""
+    zeros = transaction.data.count(0)
+    gas = 21_000 + 4 * zeros + 16 * (len(transaction.data) - zeros)
+    if transaction.to is None:
+        gas += 32_000 + 2 * ((len(transaction.data) + 31) // 32)
+    return gas + sum(2_400 + 1_900 * len(keys) for _, keys in transaction.access_list)
+
+
 _TYPED_FIELDS = {1: 11, 2: 12}
 
 
