@@ -1,0 +1,132 @@
+"""Content store on a Kubo node, over its RPC API (https://docs.ipfs.tech/reference/kubo/rpc/).
+
+The gateway computes each CID itself and compares it with the node's. A node waits for ever for a
+block that no peer has, so every call carries a time-out, on the node and on the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from simdes.errors import NotFound, Tampered, Unavailable
+from simdes.storage.cid import RAW, check, cid_of, parse
+from simdes.storage.layout import BLOCK_BYTES
+from simdes.storage.store import BlockStore
+
+_CODECS: Final = {RAW: "raw"}
+_MISSING: Final = ("not found", "could not find", "no such")
+_NOT_PINNED: Final = ("not pinned", "pinned indirectly")
+_MAX_ANSWER_BYTES: Final = 64 << 10
+
+
+class KuboStore(BlockStore):
+    """Blocks on one node, each pinned there."""
+
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        """``url`` is the address of the RPC API, such as ``http://127.0.0.1:5001``."""
+        self._timeout = f"{int(timeout_seconds * 1000)}ms"
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v0/",
+            # Longer than the node's own time-out, so that the node's answer says what was wrong.
+            timeout=httpx.Timeout(timeout_seconds + 1, connect=min(timeout_seconds, 5.0)),
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def put_block(self, codec: int, block: bytes) -> str:
+        """See `BlockStore`."""
+        cid = cid_of(block, codec=codec)
+        answer = self._ask(
+            "block/put",
+            {
+                "cid-codec": _CODECS.get(codec, "dag-cbor"),
+                "mhtype": "sha2-256",
+                "pin": "true",
+            },
+            block=block,
+        )
+        if answer.get("Key") != cid:
+            raise Tampered("The IPFS node stored a block under another CID than its bytes have")
+        return cid
+
+    def get_block(self, cid: str) -> bytes:
+        """See `BlockStore`; the node asks its peers for a block that it does not have itself."""
+        parse(cid)
+        return check(cid, self._call("block/get", {"arg": cid}, most_bytes=BLOCK_BYTES))
+
+    def has_block(self, cid: str) -> bool:
+        """See `BlockStore`."""
+        parse(cid)
+        try:
+            self._ask("block/stat", {"arg": cid, "offline": "true"})
+        except NotFound:
+            return False
+        return True
+
+    def delete_block(self, cid: str) -> None:
+        """See `BlockStore`; peers that fetched the block keep their copy."""
+        parse(cid)
+        try:
+            self._ask("pin/rm", {"arg": cid})
+        except NotFound:
+            pass  # not pinned, or not there
+        self._call("block/rm", {"arg": cid, "force": "true"}, most_bytes=_MAX_ANSWER_BYTES)
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._http.close()
+
+    def _ask(
+        self, verb: str, query: Mapping[str, str], *, block: bytes | None = None
+    ) -> dict[str, Any]:
+        raw = self._call(verb, query, block=block, most_bytes=_MAX_ANSWER_BYTES)
+        try:
+            answer = httpx.Response(200, content=raw).json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Unavailable("The IPFS node's answer makes no sense", advice=_ADVICE)
+        return answer
+
+    def _call(
+        self,
+        verb: str,
+        query: Mapping[str, str],
+        *,
+        block: bytes | None = None,
+        most_bytes: int,
+    ) -> bytes:
+        files = None if block is None else {"data": ("block", block, "application/octet-stream")}
+        try:
+            with self._http.stream(
+                "POST", verb, params={**query, "timeout": self._timeout}, files=files
+            ) as response:
+                body = bytearray()
+                for piece in response.iter_bytes():
+                    body += piece
+                    if len(body) > most_bytes:
+                        raise Tampered("The IPFS node answered with more than a block may hold")
+        except httpx.TimeoutException:
+            raise Unavailable("The IPFS node did not answer in time", advice=_ADVICE) from None
+        except httpx.HTTPError as error:
+            kind = type(error).__name__
+            raise Unavailable(f"The IPFS node cannot be reached ({kind})", advice=_ADVICE) from None
+        if response.status_code == httpx.codes.OK:
+            return bytes(body)
+        raise _refusal(response.status_code, bytes(body))
+
+
+_ADVICE: Final = "Check that Kubo runs and that the storage URL is its RPC address."
+
+
+def _refusal(status: int, body: bytes) -> NotFound | Unavailable:
+    text = body.decode("utf-8", "replace").lower()
+    if status == httpx.codes.INTERNAL_SERVER_ERROR and any(
+        said in text for said in (*_MISSING, *_NOT_PINNED)
+    ):
+        return NotFound("The IPFS node does not have this block")
+    return Unavailable(f"The IPFS node refused the call (HTTP {status})", advice=_ADVICE)
