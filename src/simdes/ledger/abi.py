@@ -106,6 +106,13 @@ class Artifact:
         """Return the data of a transaction that deploys this contract."""
         return self.bytecode + encode(self.constructor, arguments)
 
+    def is_code(self, code: bytes) -> bool:
+        """Say whether this is the contract's code, whatever its constructor filled in."""
+        blanked = bytearray(code)
+        for place in self.immutables:
+            blanked[place.start : place.start + place.length] = bytes(place.length)
+        return bytes(blanked) == self.deployed
+
     def event(self, log: Log) -> tuple[str, dict[str, Any]] | None:
         """Decode an event into its name and fields, None where this contract has no such event."""
         event = self.events.get(log.topics[0]) if log.topics else None
@@ -158,15 +165,10 @@ def _type(part: Mapping[str, Any]) -> str:
     return f"({','.join(_type(component) for component in inner)}){kind.removeprefix('tuple')}"
 
 
-def _code(text: str | Mapping[str, Any]) -> bytes:
-    digits: str = text if isinstance(text, str) else text["object"]
-    return bytes.fromhex(digits.removeprefix("0x"))
+def _code(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _slices(document: Mapping[str, Any]) -> tuple[Slice, ...]:
-    """Collect the places of immutables, wherever the artifact keeps them."""
-    references = document.get("immutableReferences")
-    if references is None and isinstance(document.get("deployedBytecode"), Mapping):
-        references = document["deployedBytecode"].get("immutableReferences")
-    places = (references or {}).values()
-    return tuple(Slice(int(p["start"]), int(p["length"])) for group in places for p in group)
+    places = document.get("immutableReferences") or ()
+    return tuple(Slice(int(place["start"]), int(place["length"])) for place in places)

@@ -9,13 +9,98 @@ classes of `simdes.errors` (see `refusals`). `deploy` sets up a new network.
 from __future__ import annotations
 
 from simdes.ledger.abi import Artifact, artifact
-from simdes.ledger.accounts import AccountsContract
-from simdes.ledger.consents import ConsentsContract
+from simdes.ledger.accounts import (
+    Account,
+    AccountsContract,
+    GuardianProof,
+    Organisation,
+    OrganisationKind,
+    PendingGuardians,
+    PendingKey,
+    Role,
+    Standing,
+    State,
+    Vault,
+)
+from simdes.ledger.consents import (
+    Consent,
+    ConsentsContract,
+    ConsentState,
+    Decision,
+    Emergency,
+    EmergencyLimits,
+    Permit,
+    Reason,
+    commitment,
+)
+from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, check_deployment, deploy
 from simdes.ledger.events import EVENTS, RENAMED, ChainEvent
-from simdes.ledger.governance import AdministratorsContract
+from simdes.ledger.governance import AdministratorsContract, Proposal
 from simdes.ledger.ledger import Address, Ledger, Log
-from simdes.ledger.network import Addresses
-from simdes.ledger.records import AuditLogContract, RecordsContract
+from simdes.ledger.network import Addresses, Pins, check_pins, pins
+from simdes.ledger.records import (
+    AuditBatch,
+    AuditHead,
+    AuditLogContract,
+    Batch,
+    Leaf,
+    LeafState,
+    LeafStatus,
+    RecordsContract,
+    batch_id_of,
+)
+from simdes.ledger.refusals import refusal_of, translate
+from simdes.ledger.terms import GranteeKind, Request, Terms
+
+__all__ = [
+    "DEMO",
+    "PRODUCTION",
+    "Account",
+    "AccountsContract",
+    "Addresses",
+    "AdministratorsContract",
+    "AuditBatch",
+    "AuditHead",
+    "AuditLogContract",
+    "Batch",
+    "ChainEvent",
+    "Consent",
+    "ConsentState",
+    "ConsentsContract",
+    "Contracts",
+    "Decision",
+    "Delays",
+    "Emergency",
+    "EmergencyLimits",
+    "GranteeKind",
+    "GuardianProof",
+    "Leaf",
+    "LeafState",
+    "LeafStatus",
+    "Organisation",
+    "OrganisationKind",
+    "PendingGuardians",
+    "PendingKey",
+    "Permit",
+    "Pins",
+    "Proposal",
+    "Reason",
+    "RecordsContract",
+    "Request",
+    "Role",
+    "Standing",
+    "State",
+    "Terms",
+    "Vault",
+    "batch_id_of",
+    "check_deployment",
+    "check_pins",
+    "commitment",
+    "deploy",
+    "pins",
+    "refusal_of",
+    "translate",
+]
 
 
 class Contracts:

@@ -19,7 +19,8 @@ from typing import Protocol
 
 from simdes.errors import Conflict, SimdesError, Unavailable, Unsupported
 from simdes.ledger.ledger import Address, Ledger, Receipt, Reverted
-from simdes.ledger.transactions import Signer, sign_transaction
+from simdes.ledger.refusals import translate
+from simdes.ledger.transactions import Signer, read_payload, sign_transaction
 
 IN_FLIGHT = 32
 _RESEND_SECONDS = 5.0
@@ -130,6 +131,7 @@ class Lane:
         self._chain_id = 0
         self._dynamic_fee = True
         self._in_flight: dict[bytes, StoredTransaction] = {}
+        self._reverted: dict[bytes, bytes] = {}
 
     @property
     def name(self) -> str:
@@ -177,15 +179,22 @@ class Lane:
     def wait(self, transaction_hash: bytes) -> Receipt:
         """Wait for a transaction's block, settle it and return its receipt.
 
-        Raises `Reverted` when the contract refused, `Conflict` when another transaction took its
+        Raises what the contract's refusal means, `Conflict` when another transaction took its
         nonce, `Unavailable` after `timeout_seconds`.
         """
+        receipt = self._await(transaction_hash)
+        if not receipt.succeeded:
+            raise translate(Reverted(receipt.revert or self._reason(transaction_hash, receipt)))
+        return receipt
+
+    def _await(self, transaction_hash: bytes) -> Receipt:
         deadline = self._monotonic() + self._timeout_seconds
         resend_at = self._monotonic() + _RESEND_SECONDS
         while True:
             receipt = self.ledger.receipt(transaction_hash)
             if receipt is not None:
-                return self._settled(receipt)
+                self._settle(receipt)
+                return receipt
             now = self._monotonic()
             if now >= deadline:
                 raise Unavailable(
@@ -209,14 +218,8 @@ class Lane:
             hashes = list(self._in_flight)
         receipts = []
         for transaction_hash in hashes:
-            try:
-                receipts.append(self.wait(transaction_hash))
-            except Reverted:
-                receipt = self.ledger.receipt(transaction_hash)
-                if receipt is not None:
-                    receipts.append(receipt)
-            except Conflict:
-                continue  # settled as refused; whoever asked for it reads that from the store
+            with suppress(Conflict):  # settled as refused; the store says so to whoever asked
+                receipts.append(self._await(transaction_hash))
         return receipts
 
     def _start(self) -> None:
@@ -250,6 +253,8 @@ class Lane:
             try:
                 ready.append((index, call, self._gas_limit(call)))
                 outcomes.append(b"")
+            except Reverted as error:
+                outcomes.append(translate(error))
             except SimdesError as error:
                 outcomes.append(error)
         with self._lock:
@@ -333,10 +338,8 @@ class Lane:
         """Wait until `wanted` more fit under the cap; caller holds the lock."""
         while self._in_flight and len(self._in_flight) + wanted > IN_FLIGHT:
             oldest = min(self._in_flight.values(), key=lambda item: item.nonce)
-            try:
-                self.wait(oldest.hash)
-            except (Reverted, Conflict):
-                continue  # settled; whoever waits for that call is told
+            with suppress(Conflict):  # settled as refused; whoever waits for that call is told
+                self._await(oldest.hash)
 
     def _send_again(self, transaction_hash: bytes) -> None:
         item = self._in_flight.get(transaction_hash)
@@ -364,14 +367,25 @@ class Lane:
             self._in_flight.pop(transaction_hash, None)
         raise Conflict(f"another transaction took nonce {item.nonce} of lane {self.name}")
 
-    def _settled(self, receipt: Receipt) -> Receipt:
-        self._settle(receipt)
-        if not receipt.succeeded:
-            raise Reverted(receipt.revert)
-        return receipt
+    def _reason(self, transaction_hash: bytes, receipt: Receipt) -> bytes:
+        """Ask what a node's receipt doesn't say: why the contract refused."""
+        raw = self._reverted.pop(transaction_hash, None)
+        if raw is None:
+            return b""
+        to, data, _ = read_payload(raw)
+        try:
+            if to is not None:
+                self.ledger.call(to, data, sender=self.address, block=receipt.block_number)
+        except Reverted as error:
+            return error.data
+        except SimdesError:
+            return b""
+        return b""
 
     def _settle(self, receipt: Receipt) -> None:
         state = TransactionState.SUCCEEDED if receipt.succeeded else TransactionState.REVERTED
         self._store.settle(receipt.transaction_hash, state, receipt.block_number)
         with self._lock:
-            self._in_flight.pop(receipt.transaction_hash, None)
+            item = self._in_flight.pop(receipt.transaction_hash, None)
+            if item is not None and not receipt.succeeded:
+                self._reverted[receipt.transaction_hash] = item.raw

@@ -1,0 +1,213 @@
+"""Setting up a new network: the contracts, who owns them, and who may do what.
+
+The order, the arguments and what must hold afterwards stand in ``contracts/DEPLOY.md``. The
+deploying key keeps no right: its last two transactions give up what it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simdes.errors import SimdesError, Tampered
+from simdes.ledger.abi import artifact
+from simdes.ledger.bound import Bound
+from simdes.ledger.digests import keccak256, selector
+from simdes.ledger.lane import Call, Lane
+from simdes.ledger.ledger import Address, Ledger, Receipt
+from simdes.ledger.network import PROXIES, Addresses, pins
+
+_ADMINISTRATION, _GOVERNANCE, _ALARM = 0, 1, 2
+_ROOT_ROLE = bytes(32)
+_PROPOSER_ROLE = keccak256(b"PROPOSER_ROLE")
+_CANCELLER_ROLE = keccak256(b"CANCELLER_ROLE")
+_NOBODY = bytes(20)
+_GOVERNED = (
+    "verifyOrganisation(bytes32)",
+    "suspendOrganisation(bytes32)",
+    "verify(bytes32)",
+    "suspend(bytes32)",
+    "unpause(bytes4)",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """A network's times in seconds, and its quota of emergencies per organisation and day."""
+
+    ballot_seconds: int = 604_800
+    timelock_seconds: int = 604_800
+    delay_seconds: int = 259_200
+    pause_seconds: int = 259_200
+    cool_down_seconds: int = 604_800
+    quota: int = 20
+    open_seconds: int = 14_400
+    review_seconds: int = 259_200
+
+
+PRODUCTION = Delays()
+DEMO = Delays(
+    ballot_seconds=86_400,
+    timelock_seconds=60,
+    delay_seconds=60,
+    pause_seconds=3_600,
+    cool_down_seconds=3_600,
+    open_seconds=3_600,
+    review_seconds=86_400,
+)
+
+
+class TimelockContract(Bound):
+    """OpenZeppelin's TimelockController: what waits before it happens."""
+
+    artifact_name = "TimelockController"
+
+
+class ManagerContract(Bound):
+    """OpenZeppelin's AccessManager: who may call which restricted function."""
+
+    artifact_name = "AccessManager"
+
+
+def deploy(
+    lane: Lane,
+    *,
+    administrators: Sequence[Address],
+    threshold: int,
+    alarm_threshold: int = 1,
+    delays: Delays = PRODUCTION,
+) -> Addresses:
+    """Deploy and wire a network owned by `threshold` of `administrators`; return its addresses.
+
+    `alarm_threshold` of them cancel a waiting operation or pause a verb. Raises `Invalid` or
+    another of our errors when a step is refused, `Tampered` when what came out isn't as it must.
+    """
+    first_block = lane.ledger.head().number
+    timelock, manager, *implementations = _create(
+        lane,
+        ("TimelockController", delays.timelock_seconds, [], [_NOBODY], lane.address),
+        ("AccessManager", lane.address),
+        ("Accounts",),
+        ("Consents",),
+        ("Records",),
+    )
+    pause = (delays.pause_seconds, delays.cool_down_seconds)
+    owners = ("Administrators", list(administrators), threshold, alarm_threshold)
+    administration, accounts = _create(
+        lane,
+        (*owners, delays.ballot_seconds, timelock),
+        _proxy("Accounts", implementations[0], manager, delays.delay_seconds, *pause),
+    )
+    emergencies = (delays.quota, delays.open_seconds, delays.review_seconds)
+    consents, records, audit_log = _create(
+        lane,
+        _proxy("Consents", implementations[1], manager, accounts, *emergencies, *pause),
+        _proxy("Records", implementations[2], manager, accounts, *pause),
+        ("AuditLog", accounts),
+    )
+    genesis = lane.ledger.block(0)
+    addresses = Addresses(
+        chain_id=lane.ledger.chain_id(),
+        genesis=genesis.hash if genesis is not None else b"",
+        first_block=first_block,
+        accounts=accounts,
+        consents=consents,
+        records=records,
+        audit_log=audit_log,
+        administrators=administration,
+        timelock=timelock,
+        manager=manager,
+    )
+    _carry_out(lane, _wiring(lane.ledger, addresses, lane.address))
+    check_deployment(lane.ledger, addresses, deployer=lane.address, delays=delays)
+    return addresses
+
+
+def check_deployment(
+    ledger: Ledger, addresses: Addresses, *, deployer: Address, delays: Delays
+) -> None:
+    """Check what must hold of a network. Raises `Tampered` naming what doesn't."""
+    timelock = TimelockContract(ledger, addresses.timelock)
+    manager = ManagerContract(ledger, addresses.manager)
+    owners = addresses.administrators
+
+    def holds(role: int, address: Address) -> bool:
+        is_member, _ = manager.read("hasRole", role, address)
+        return bool(is_member)
+
+    facts = {
+        "the timelock administers": holds(_ADMINISTRATION, addresses.timelock),
+        "the deployer has no right left": not holds(_ADMINISTRATION, deployer),
+        "the owners govern": holds(_GOVERNANCE, owners),
+        "the owners may raise the alarm": holds(_ALARM, owners),
+        "the owners propose": timelock.read("hasRole", _PROPOSER_ROLE, owners),
+        "the owners cancel": timelock.read("hasRole", _CANCELLER_ROLE, owners),
+        "the timelock is its own": not timelock.read("hasRole", _ROOT_ROLE, deployer),
+        "the timelock waits": timelock.read("getMinDelay") == delays.timelock_seconds,
+    }
+    facts.update(_code_facts(ledger, addresses))
+    broken = [name for name, fact in facts.items() if not fact]
+    if broken:
+        raise Tampered(
+            f"the network is not set up as it must be: {', '.join(broken)}",
+            advice="Do not use these contracts; deploy again.",
+        )
+
+
+def _code_facts(ledger: Ledger, addresses: Addresses) -> dict[str, bool]:
+    """Compare the code on the chain with what ships in the package."""
+    implementations = pins(ledger, addresses).implementations
+    places = {name.capitalize(): implementations[name] for name in PROXIES}
+    places["AuditLog"] = addresses.audit_log
+    places["Administrators"] = addresses.administrators
+    return {
+        f"{name} runs the shipped code": artifact(name).is_code(ledger.code(address))
+        for name, address in places.items()
+    }
+
+
+def _create(lane: Lane, *contracts: tuple[object, ...]) -> list[Address]:
+    """Deploy contracts, each a name and its constructor's arguments, in as few blocks as can be."""
+    calls = [
+        Call(None, artifact(str(name)).deployment(*arguments), f"deploy {name}")
+        for name, *arguments in contracts
+    ]
+    return [receipt.contract_address or b"" for receipt in _carry_out(lane, calls)]
+
+
+def _carry_out(lane: Lane, calls: Sequence[Call]) -> list[Receipt]:
+    receipts: list[Receipt] = []
+    for outcome in lane.transact_many(calls):
+        if isinstance(outcome, SimdesError):
+            raise outcome
+        receipts.append(outcome)
+    return receipts
+
+
+def _proxy(name: str, implementation: Address, *arguments: object) -> tuple[object, ...]:
+    data = artifact(name).call_data("initialize", *arguments)
+    return ("ERC1967Proxy", implementation, data)
+
+
+def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Call]:
+    """Return the calls that hand out the rights, the deployer's renunciations last."""
+    timelock = TimelockContract(ledger, addresses.timelock)
+    manager = ManagerContract(ledger, addresses.manager)
+    owners = addresses.administrators
+    proxies = (addresses.accounts, addresses.consents, addresses.records)
+    unpause, pause = [selector("unpause(bytes4)")], [selector("pause(bytes4)")]
+    governed = [selector(signature) for signature in _GOVERNED]
+    allow = "setTargetFunctionRole"
+    return [
+        timelock.write("grantRole", _PROPOSER_ROLE, owners),
+        timelock.write("grantRole", _CANCELLER_ROLE, owners),
+        manager.write(allow, addresses.accounts, governed, _GOVERNANCE),
+        manager.write(allow, addresses.consents, unpause, _GOVERNANCE),
+        manager.write(allow, addresses.records, unpause, _GOVERNANCE),
+        *(manager.write(allow, proxy, pause, _ALARM) for proxy in proxies),
+        manager.write("grantRole", _GOVERNANCE, owners, 0),
+        manager.write("grantRole", _ALARM, owners, 0),
+        manager.write("grantRole", _ADMINISTRATION, addresses.timelock, 0),
+        manager.write("renounceRole", _ADMINISTRATION, deployer),
+        timelock.write("renounceRole", _ROOT_ROLE, deployer),
+    ]
