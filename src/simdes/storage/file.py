@@ -83,6 +83,9 @@ class FileStore(BlockStore):
         except OSError as error:
             raise _unavailable(error) from error
 
+    def close(self) -> None:
+        """See `Store`; there is nothing to let go of."""
+
     def _put(self, blocks: Sequence[tuple[int, bytes]]) -> list[str]:
         cids = [cid_of(block, codec=codec) for codec, block in blocks]
         paths = [self._path(cid) for cid in cids]
@@ -115,7 +118,7 @@ class FileStore(BlockStore):
         coming = self._coming / secrets.token_hex(16)
         try:
             descriptor = os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb", buffering=0) as file:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
                 view = memoryview(block)
                 while view:
                     view = view[file.write(view) :]

@@ -7,6 +7,7 @@ block that no peer has, so every call carries a time-out, on the node and on the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -70,10 +71,8 @@ class KuboStore(BlockStore):
     def delete_block(self, cid: str) -> None:
         """See `BlockStore`; peers that fetched the block keep their copy."""
         parse(cid)
-        try:
+        with suppress(NotFound):  # not pinned, or not there
             self._ask("pin/rm", {"arg": cid})
-        except NotFound:
-            pass  # not pinned, or not there
         self._call("block/rm", {"arg": cid, "force": "true"}, most_bytes=_MAX_ANSWER_BYTES)
 
     def close(self) -> None:

@@ -112,6 +112,7 @@ class BlockStore(ABC):
             self.delete_block(link)
         self.delete_block(cid)
 
+    @abstractmethod
     def close(self) -> None:
         """See `Store`."""
 
