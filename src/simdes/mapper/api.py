@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from simdes.errors import SimdesError, TooLarge, Unsupported
+from simdes.mapper import engine, er7
 from simdes.mapper.detection import detect
-from simdes.mapper.model import DEFAULT_SITE, LIMITS, Json, Limits, Mapping, Quarantined, Site
+from simdes.mapper.model import (
+    DEFAULT_SITE,
+    LIMITS,
+    Json,
+    Limits,
+    Mapped,
+    Mapping,
+    Quarantined,
+    Site,
+)
 
 __all__ = ["detect", "map_bytes", "report"]
 
@@ -21,14 +32,76 @@ def map_bytes(
 ) -> Mapping:
     """Map one file or feed. ``kind``: ``auto``, ``hl7v2`` or ``fhir``; never raises on bad data."""
     found = detect(name, data) if kind == "auto" else kind
-    refused = Quarantined(
-        index=0,
-        reason_code="unsupported-format",
-        reason=f"{found} input is not supported yet",
-        advice="Send HL7 v2 messages (ER7) or FHIR R4 resources (JSON).",
-        source=data,
+    if len(data) > limits.file_bytes:
+        over = f"{len(data)} bytes; the limit is {limits.file_bytes}"
+        return _refused(name, found, data, "too-large", over, "Split the input into smaller files.")
+    if found == "hl7v2":
+        return _map_hl7v2(name, data, site, limits)
+    code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
+    return _refused(name, found, data, code, reason, advice)
+
+
+_ONLY = "Send HL7 v2 messages (ER7) or FHIR R4 resources (JSON)."
+_REFUSALS = {
+    "empty": ("empty", "the input is empty", "Check the sender's export; nothing was lost here."),
+    "binary": ("unknown-format", "the input is in no format known here", _ONLY),
+    "text": ("unknown-format", "the input is text, but no HL7 v2 message", _ONLY),
+    **{
+        kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
+        for kind in ("json", "xml", "x12", "dicom", "zip", "gzip", "pdf", "fhir")
+    },
+}
+
+
+def _refused(
+    name: str, kind: str, data: bytes, code: str, reason: str, advice: str
+) -> Mapping:
+    item = Quarantined(index=0, reason_code=code, reason=reason, advice=advice, source=data)
+    return Mapping(name=name, kind=kind, quarantined=(item,))
+
+
+def _map_hl7v2(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", errors="replace").encode()
+    messages: list[Mapped] = []
+    quarantined: list[Quarantined] = []
+    for index, part in enumerate(er7.split(data)):
+        try:
+            if not part.is_message:
+                raise er7.Unreadable(
+                    "outside-message",
+                    f"{len(part.data)} bytes that belong to no message",
+                    "A message begins with MSH at the start of a line; check the sender.",
+                )
+            if index >= limits.messages:
+                raise TooLarge(f"more than {limits.messages} messages in one input")
+            messages.append(engine.map_message(part.data, index, site=site, limits=limits))
+        except SimdesError as error:
+            quarantined.append(_quarantine(index, part.data, error))
+        except (RecursionError, ValueError, TypeError, LookupError, AttributeError) as error:
+            fault = Unsupported(f"the mapper failed on it ({type(error).__name__})")
+            fault.advice = "Report this with the message's structure; it can be replayed later."
+            quarantined.append(_quarantine(index, part.data, fault))
+    if not messages and not quarantined:
+        code, reason, advice = _REFUSALS["empty"]
+        return _refused(name, "hl7v2", data, code, reason, advice)
+    return Mapping(
+        name=name, kind="hl7v2", messages=tuple(messages), quarantined=tuple(quarantined)
     )
-    return Mapping(name=name, kind=found, quarantined=(refused,))
+
+
+def _quarantine(index: int, source: bytes, error: SimdesError) -> Quarantined:
+    if isinstance(error, er7.Unreadable):
+        code = error.code
+    else:
+        code = "too-large" if isinstance(error, TooLarge) else "mapper-fault"
+    return Quarantined(
+        index=index,
+        reason_code=code,
+        reason=error.message,
+        advice=error.advice,
+        source=source,
+    )
 
 
 def report(mappings: Iterable[Mapping]) -> Json:

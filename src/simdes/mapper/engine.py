@@ -1,0 +1,284 @@
+"""Map one HL7 v2 message: walk its segments, run their maps, keep or report what is left over."""
+
+from __future__ import annotations
+
+import hashlib
+
+from simdes.mapper import er7, finaliser, primitives
+from simdes.mapper.er7 import Message, Segment, Unreadable
+from simdes.mapper.functions import authority
+from simdes.mapper.grammar import Frame, Item, Walk
+from simdes.mapper.identity import Namer, source_identifier
+from simdes.mapper.maps import SegmentMap, Taken, common
+from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
+from simdes.mapper.places import Place, Slots
+from simdes.mapper.state import Leftover, Node, State
+from simdes.mapper.tables import Tables, Target, hl7v2
+
+UNMAPPED = "urn:simdes:hl7v2:unmapped"
+"""Extension that keeps fields FHIR has no element for: inner extensions named by field."""
+
+_NULL = '""'
+_NO_HOME = frozenset(("Bundle", "Provenance"))
+
+
+class Engine:
+    """Maps one message; made anew for each."""
+
+    def __init__(self, message: Message, site: Site, limits: Limits, tables: Tables) -> None:
+        self.message = message
+        self.limits = limits
+        self.tables = tables
+        self.state = State(message.separators, message.encoding, site, tables.systems)
+        self.home: Node | None = None
+        self.waiting: list[tuple[Slots, Place, str, Frame]] = []
+        self.counts: dict[str, int] = {}
+
+    def run(self, event: str, structure: Item, source: bytes, index: int) -> Mapped:
+        """Map the message. Raises `Unreadable` where it cannot be mapped as a whole."""
+        walk = Walk(structure)
+        totals: dict[str, int] = {}
+        for segment in self.message.segments:
+            totals[segment.name] = totals.get(segment.name, 0) + 1
+        for segment in self.message.segments:
+            number = self.counts[segment.name] = self.counts.get(segment.name, 0) + 1
+            label = f"{segment.name}[{number}]" if totals[segment.name] > 1 else segment.name
+            self._check(segment)
+            self._segment(walk, segment, label)
+            if len(self.state.nodes) > self.limits.resources:
+                raise Unreadable(
+                    "too-large",
+                    f"more than {self.limits.resources} resources from one message",
+                    "Send it in several messages.",
+                )
+        for slots, path, alias, frame in self.waiting:
+            found = frame.find(alias)
+            if found is not None:
+                _refer(self.state, slots, path, found)
+        return self._mapped(event, source, index)
+
+    def _check(self, segment: Segment) -> None:
+        sign = self.message.separators.repetition
+        for number, text in enumerate(segment.fields):
+            if len(text) > self.limits.repetitions and text.count(sign) >= self.limits.repetitions:
+                raise Unreadable(
+                    "too-large",
+                    f"{segment.name}-{number} repeats more than {self.limits.repetitions} times",
+                    "Check the sender: a field repeated so often is usually a fault.",
+                )
+
+    def _segment(self, walk: Walk, segment: Segment, label: str) -> None:
+        state = self.state
+        item = walk.place(segment.name) if segment.name[0] != "Z" else None
+        frame = walk.frame
+        state.frame, state.fields, state.place = frame, segment.fields, segment.place
+        frame.segments[segment.name] = segment.fields
+        taken: list[Taken] = []
+        maps: list[SegmentMap] = []
+        home: Node | None = None
+        for target in item.targets if item is not None else ():
+            node = self._target(target, segment, taken, maps)
+            if node is not None and home is None and node.type not in _NO_HOME:
+                home = node
+        self._keep(segment, label, taken, maps, home or self._home(segment.name, frame))
+
+    def _target(
+        self, target: Target, segment: Segment, taken: list[Taken], maps: list[SegmentMap]
+    ) -> Node | None:
+        state = self.state
+        if target.when is not None and not target.when(state, segment.fields):
+            return None
+        alias = target.alias
+        node = state.frame.find(alias)
+        if node is None or node.maker == segment.name:
+            node = state.node(target.type)
+            node.maker = segment.name
+            state.frame.aliases[alias] = node
+        slots = Slots(node.body)
+        map_ = target.map
+        taken.append(map_.run(state, node, slots))
+        maps.append(map_)
+        for owner, path, to in target.references:
+            if owner == alias:
+                holder = slots
+            else:
+                other = state.frame.find(owner)
+                if other is None:
+                    continue
+                holder = Slots(other.body)
+            found = state.frame.find(to)
+            if found is None:
+                self.waiting.append((holder, path, to, state.frame))
+            else:
+                _refer(state, holder, path, found)
+        return node
+
+    def _home(self, name: str, frame: Frame) -> Node | None:
+        if name[0] == "Z":
+            return None
+        for alias in self.tables.homes.get(name, ()):
+            found = frame.find(alias)
+            if isinstance(found, Node):
+                return found
+        return self.home
+
+    def _keep(
+        self,
+        segment: Segment,
+        label: str,
+        taken: list[Taken],
+        maps: list[SegmentMap],
+        home: Node | None,
+    ) -> None:
+        """Keep what no map took on the ``home`` resource; report what cannot be kept."""
+        state = self.state
+        if home is not None:
+            self.home = home
+        kept: list[Json] = []
+        sign = state.separators.repetition
+        for at in range(1, len(segment.fields)):
+            text = segment.fields[at]
+            if not text:
+                continue
+            reason = next((m.ignored[at] for m in maps if at in m.ignored), None)
+            if reason is not None:
+                state.dropped.append(Dropped(f"{label}-{at}", reason))
+                continue
+            parts = text.split(sign) if sign in text else [text]
+            for repetition, part in enumerate(parts):
+                if not part:
+                    continue
+                mark = f"[{repetition + 1}]" if repetition else ""
+                for path, rest in self._left(at, repetition, part, taken):
+                    self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
+        if kept and home is not None:
+            home.body.setdefault("extension", []).append({"url": UNMAPPED, "extension": kept})
+
+    def _left(
+        self, at: int, repetition: int, text: str, taken: list[Taken]
+    ) -> list[Leftover]:
+        found: list[Leftover] | None = None
+        for one in taken:
+            left = one.get((at, repetition))
+            if left is not None:
+                found = left if found is None else common(found, left)
+                if not found:
+                    return []
+        return [(str(at), text)] if found is None else found
+
+    def _keep_one(self, path: str, text: str, home: Node | None, kept: list[Json]) -> None:
+        state = self.state
+        for leaf, raw in _leaves(state, path, text):
+            if raw == _NULL:
+                state.dropped.append(Dropped(leaf, "sent as null: the sender deletes the value"))
+                continue
+            if home is None:
+                reason = "locally defined segment" if path[0] == "Z" else "no resource to keep it on"
+                state.dropped.append(Dropped(leaf, f"{reason} ({len(raw)} characters)"))
+                continue
+            value = primitives.string(state.plain(raw))
+            if value is None:
+                reason = "blank" if not raw.strip() else "longer than a FHIR string or unprintable"
+                state.dropped.append(Dropped(leaf, f"{reason} ({len(raw)} characters)"))
+                continue
+            kept.append({"url": leaf, "valueString": value})
+
+    def _mapped(self, event: str, source: bytes, index: int) -> Mapped:
+        state = self.state
+        header = self.message.header
+        parts = header.field(4).split(state.component)[0].split(state.subcomponent) + [""]
+        facility = authority(state, parts[0], header.field(4).partition(state.component)[2][:0])
+        control = state.plain(header.field(10)).strip() or hashlib.sha256(source).hexdigest()
+        namer = Namer(state, self.tables, control=control, facility=facility)
+        bundle: Json = {
+            "resourceType": "Bundle",
+            "id": finaliser.bundle_id(state.site.identity, facility, control),
+        }
+        for node in state.nodes:
+            if node.type == "Bundle":
+                bundle.update({k: v for k, v in node.body.items() if k != "resourceType"})
+        finaliser.finish(state, self.tables, bundle, namer)
+        return Mapped(
+            index=index,
+            bundle=bundle,
+            source=source,
+            event=event,
+            dropped=tuple(state.dropped),
+            patient_identifiers=self._identifiers(facility),
+        )
+
+    def _identifiers(self, facility: str) -> tuple[tuple[str, str], ...]:
+        """List the patients' identifiers, the one their ids come from first."""
+        found: dict[tuple[str, str], None] = {}
+        for node in self.state.nodes:
+            if node.type != "Patient":
+                continue
+            for reference in ("PID-3", "PID-2", "PID-4"):
+                best = source_identifier(self.state, node.origin, reference)
+                if best is not None:
+                    found[(best[0] or facility, best[1])] = None
+                    break
+            for identifier in node.body.get("identifier", ()):
+                if "value" in identifier:
+                    found[(identifier.get("system") or facility, identifier["value"])] = None
+        return tuple(found)
+
+
+def _refer(state: State, slots: Slots, where: Place, node: Node) -> None:
+    """Refer to ``node`` at ``path``; a list gets one more, an element that stands is left."""
+    body = where.container(state, slots, 0)
+    if "reference" not in body and "identifier" not in body:
+        body["reference"] = node
+
+
+def _leaves(state: State, path: str, text: str) -> list[Leftover]:
+    """Take a field or component apart into its leaves, each with its path."""
+    head, mark, tail = path.partition("-")
+    tail, bracket, repetition = tail.partition("[")
+    depth = tail.count(".")
+    signs = (state.component, state.subcomponent)[depth:]
+    found = [(tail, text)]
+    for sign in signs:
+        if sign not in text:
+            continue
+        found = [
+            (f"{inner}.{at}" if sign in part else inner, piece)
+            for inner, part in found
+            for at, piece in enumerate(part.split(sign), 1)
+            if piece
+        ]
+    return [(f"{head}{mark}{inner}{bracket}{repetition}", part) for inner, part in found]
+
+
+def map_message(
+    source: bytes, index: int, *, site: Site, limits: Limits, tables: Tables | None = None
+) -> Mapped:
+    """Map the bytes of one message. Raises errors of `simdes.errors` when it cannot be mapped."""
+    tables = tables or hl7v2()
+    message = er7.read(source, default_encoding=site.encoding, limits=limits)
+    event, structure = _event(message, tables)
+    if event.startswith("ADT") and all(s.name != "PID" for s in message.segments):
+        raise Unreadable(
+            "no-patient",
+            f"{event} without a PID segment",
+            "Send the message again, whole; an ADT message has to name its patient.",
+        )
+    return Engine(message, site, limits, tables).run(event, structure, source, index)
+
+
+def _event(message: Message, tables: Tables) -> tuple[str, Item]:
+    parts = message.header.field(9).split(message.separators.component) + ["", ""]
+    event = f"{parts[0].strip()}^{parts[1].strip()}"
+    if not parts[0].strip():
+        raise Unreadable(
+            "no-message-type", "MSH-9 names no message type", "Send MSH-9, such as ADT^A01."
+        )
+    structure = tables.events.get(event)
+    if structure is None:
+        shown = event if event.replace("^", "").isalnum() and len(event) < 16 else "in MSH-9"
+        raise Unreadable(
+            "unsupported-message",
+            f"message type {shown} not supported yet",
+            f"Supported are {', '.join(sorted(tables.events))}; replay it after an upgrade.",
+        )
+    return event, tables.structures[structure]

@@ -1,0 +1,238 @@
+"""Read HL7 v2 in its ER7 form: files and batches into messages, messages into segments.
+
+Chapter 2 of the HL7 v2 standard (https://www.hl7.org/implement/standards/product_brief.cfm?product_id=185).
+Tolerant where senders differ and nothing is lost by it: MLLP framing, byte order marks, batch and
+file headers, CR, LF or CRLF, separators of any kind as MSH-1 and MSH-2 declare them, line breaks
+inside a field. Strict where guessing could change a record: an encoding that does not fit, separators
+that contradict each other. Fields stay raw text; only what is used is split and unescaped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from simdes.errors import Invalid, TooLarge
+from simdes.mapper.model import Limits
+
+_START = re.compile(rb"(?:(?<=[\r\n\x0b\x1c])|\A)(?:\xef\xbb\xbf)?MSH(?=[^A-Za-z0-9\s])")
+_ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9\s][^\r\n]*)?\Z")
+_LINES = re.compile(rb"[\r\n\x0b\x1c]+")
+_FRAMING = b"\x0b\x1c\x00 \t\r\n"
+_SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_DEFAULT_ENCODING_CHARACTERS = "^~\\&"
+
+_CHARACTER_SETS = {
+    "ASCII": "ascii",
+    "8859/1": "iso8859-1",
+    "8859/2": "iso8859-2",
+    "8859/3": "iso8859-3",
+    "8859/4": "iso8859-4",
+    "8859/5": "iso8859-5",
+    "8859/6": "iso8859-6",
+    "8859/7": "iso8859-7",
+    "8859/8": "iso8859-8",
+    "8859/9": "iso8859-9",
+    "8859/15": "iso8859-15",
+    "ISO IR87": "iso2022_jp",
+    "ISO IR14": "shift_jis",
+    "GB 18030-2000": "gb18030",
+    "KS X 1001": "euc_kr",
+    "CNS 11643-1992": "euc_tw",
+    "BIG-5": "big5",
+    "UNICODE": "utf-8",
+    "UNICODE UTF-8": "utf-8",
+    "UTF-8": "utf-8",
+    "UTF8": "utf-8",
+    "UNICODE UTF-16": "utf-16",
+}
+
+
+class Unreadable(Invalid):
+    """The bytes are not a message that can be read safely; ``code`` is for programs."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Separators:
+    """What divides fields, components, repetitions and subcomponents, and what escapes."""
+
+    field: str
+    component: str
+    repetition: str
+    escape: str
+    subcomponent: str
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment: ``fields[n]`` is field n as raw text (``fields[0]`` the name), ``place`` its line."""
+
+    name: str
+    fields: list[str]
+    place: int
+
+    def field(self, number: int) -> str:
+        """Give field ``number`` raw, empty when it is not there."""
+        return self.fields[number] if number < len(self.fields) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message read: its separators, its encoding's Python name, its segments in order."""
+
+    separators: Separators
+    encoding: str
+    segments: list[Segment]
+
+    @property
+    def header(self) -> Segment:
+        """MSH."""
+        return self.segments[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the input: one message's bytes, or bytes that belong to no message."""
+
+    data: bytes
+    is_message: bool
+
+
+def split(data: bytes) -> list[Part]:
+    """Cut an input into messages and whatever lies outside of them, losing no byte but framing."""
+    starts = [match.start() for match in _START.finditer(data)]
+    if not starts:
+        return [Part(data, is_message=False)] if data.strip(_FRAMING) else []
+    parts = []
+    for part in _outside(data[: starts[0]]):
+        parts.append(Part(part, is_message=False))
+    for at, start in enumerate(starts):
+        end = starts[at + 1] if at + 1 < len(starts) else len(data)
+        parts.append(Part(_without_trailer(data[start:end]), is_message=True))
+    return parts
+
+
+def _outside(data: bytes) -> list[bytes]:
+    lines = [line.strip(_FRAMING) for line in _LINES.split(data.removeprefix(codecs.BOM_UTF8))]
+    kept = [line for line in lines if line and not _ENVELOPE.match(line)]
+    return [b"\r".join(kept)] if kept else []
+
+
+def _without_trailer(data: bytes) -> bytes:
+    """Take framing, and the batch's lines around the next message, off the end."""
+    data = data.removeprefix(codecs.BOM_UTF8).rstrip(_FRAMING)
+    while True:
+        line = re.split(rb"[\r\n]", data[-4096:])[-1]
+        if len(line) >= len(data) or not _ENVELOPE.match(line.strip(_FRAMING)):
+            return data
+        data = data[: -len(line)].rstrip(_FRAMING)
+
+
+def read(data: bytes, *, default_encoding: str, limits: Limits) -> Message:
+    """Read one message. Raises `Unreadable` or `TooLarge`; no patient data in either."""
+    if len(data) > limits.message_bytes:
+        raise TooLarge(f"a message of {len(data)} bytes; the limit is {limits.message_bytes}")
+    separators, encoding = _header(data, default_encoding)
+    text = _decode(data, encoding)
+    segments = _segments(text, separators.field, limits)
+    header = segments[0]
+    if len(header.fields) < 10:
+        raise Unreadable(
+            "truncated-header",
+            f"MSH ends after field {len(header.fields) - 1}; the message type is in field 9",
+            "Send the message again, whole.",
+        )
+    return Message(separators, encoding, segments)
+
+
+def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
+    line = re.split(rb"[\r\n]", data, maxsplit=1)[0][:16384].decode("latin-1")
+    field = line[3:4]
+    parts = line[4:].split(field) if field else [""]
+    declared = parts[0]
+    characters = "".join(dict.fromkeys(declared or ""))
+    if not characters:
+        raise Unreadable(
+            "wrong-separators",
+            "MSH-2 names no encoding characters",
+            "Send MSH-2, usually ^~\\&.",
+        )
+    characters += _DEFAULT_ENCODING_CHARACTERS[len(characters) :]
+    used = characters[:4]
+    if len(set(used)) < 4 or field in used or re.search(r"[A-Za-z0-9\s]", used):
+        raise Unreadable(
+            "wrong-separators",
+            "MSH-1 and MSH-2 name letters, or one separator twice",
+            "Send MSH-1 and MSH-2 with five different signs, usually | and ^~\\&.",
+        )
+    name = parts[16].split(used[1])[0].strip().upper() if len(parts) > 16 else ""
+    encoding = _CHARACTER_SETS.get(name, default_encoding) if name else default_encoding
+    return Separators(field, used[0], used[1], used[2], used[3]), encoding
+
+
+def _decode(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode("utf-8" if encoding == "ascii" else encoding)
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n|\r|\n", data[: error.start])) + 1
+        raise Unreadable(
+            "wrong-encoding",
+            f"byte {error.start} (line {line}) is not {encoding}",
+            "Declare the character set in MSH-18, or set the site's encoding, and replay.",
+        ) from None
+
+
+def _segments(text: str, field: str, limits: Limits) -> list[Segment]:
+    segments: list[Segment] = []
+    lines = text.splitlines() if "\r" not in text and "\n" in text else re.split(r"[\r\n]+", text)
+    for line in lines:
+        stripped = line.strip("\x0b\x1c\x00 \t\ufeff") if line else ""
+        if not stripped:
+            continue
+        name = stripped[:3]
+        if _SEGMENT_NAME.match(name) and (len(stripped) == 3 or stripped[3] == field):
+            fields = stripped.split(field)
+            if name == "MSH":
+                fields.insert(1, field)
+            segments.append(Segment(name, fields, len(segments)))
+        elif segments:  # a line break inside a field
+            segments[-1].fields[-1] += "\n" + stripped
+        if len(segments) > limits.segments:
+            raise TooLarge(f"more than {limits.segments} segments in one message")
+    return segments
+
+
+def unescape(text: str, separators: Separators, encoding: str) -> str:
+    r"""Undo the escape sequences of chapter 2.7: ``\F\ \S\ \T\ \R\ \E\ \Xhh\ \.br\``."""
+    escape = re.escape(separators.escape)
+    plain = {
+        "F": separators.field,
+        "S": separators.component,
+        "T": separators.subcomponent,
+        "R": separators.repetition,
+        "E": separators.escape,
+        "H": "",
+        "N": "",
+    }
+
+    def replace(match: re.Match[str]) -> str:
+        code = match.group(1)
+        if code in plain:
+            return plain[code]
+        if code.startswith("X") and re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", code):
+            try:
+                return bytes.fromhex(code[1:]).decode(encoding)
+            except UnicodeDecodeError:
+                return match.group(0)
+        if code.startswith((".br", ".sp", ".ce")):
+            return "\n"
+        if re.fullmatch(r"\.(?:in|ti|sk|fi|nf)[+-]?\d*", code):
+            return " " if code.startswith(".sk") else ""
+        return match.group(0)
+
+    return re.sub(f"{escape}([A-Za-z.][^{escape}\\s]{{0,64}}){escape}", replace, text)

@@ -1,0 +1,123 @@
+"""Finish a message's resources: what R4 requires, links, ids, references, the Bundle around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simdes.mapper.identity import Namer, uuid
+from simdes.mapper.places import merge
+from simdes.mapper.state import Json, Node, State
+from simdes.mapper.tables import Tables
+
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
+_NO_FOCUS = frozenset(
+    ("MessageHeader", "Bundle", "Provenance", "Practitioner", "PractitionerRole")
+    + ("Organization", "Location", "Device")
+)
+
+
+def absent() -> Json:
+    """Say that a value was not sent."""
+    return {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]}
+
+
+def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
+    """Turn the state's nodes into ``bundle``'s entries; returns the Bundle."""
+    nodes = [node for node in state.nodes if len(node.body) > 1 and node.type != "Bundle"]
+    for node in nodes:
+        _link(node, tables)
+        for entry in tables.required.get(node.type, ()):
+            _require(node.body, *entry)
+    kept: dict[tuple[str, str], Node] = {}
+    for node in nodes:
+        key = (node.type, namer.id_of(node))
+        if key in kept:
+            merge(kept[key].body, node.body)
+        else:
+            kept[key] = node
+    ordered = sorted(kept.values(), key=_rank)
+    header = next((node for node in ordered if node.type == "MessageHeader"), None)
+    if header is not None:
+        focus = [{"reference": node} for node in ordered if node.type not in _NO_FOCUS]
+        if focus:
+            header.body["focus"] = focus
+    for node in ordered:
+        _resolve(node.body)
+    bundle["entry"] = [
+        {"fullUrl": f"urn:uuid:{node.id}", "resource": _with_id(node)} for node in ordered
+    ]
+    return bundle
+
+
+def _rank(node: Node) -> int:
+    return _FIRST.index(node.type) if node.type in _FIRST else len(_FIRST)
+
+
+def _with_id(node: Node) -> Json:
+    body = node.body
+    return {"resourceType": node.type, "id": node.id, **{k: v for k, v in body.items() if v}} if (
+        any(v in ({}, []) for v in body.values())
+    ) else {"resourceType": node.type, "id": node.id, **body}
+
+
+def _link(node: Node, tables: Tables) -> None:
+    link = tables.links.get(node.type)
+    if link is None or link[0] in node.body:
+        return
+    found = node.frame.find(link[2])
+    if found is not None:
+        reference = {"reference": found}
+        node.body[link[0]] = [reference] if link[1] else reference
+
+
+def _holders(body: Json, steps: list[str]) -> Iterator[Json]:
+    if not steps:
+        yield body
+        return
+    inner = body.get(steps[0])
+    for item in inner if isinstance(inner, list) else [inner] if inner is not None else []:
+        if isinstance(item, dict):
+            yield from _holders(item, steps[1:])
+
+
+def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[str]) -> None:
+    name = steps[-1]
+    for holder in _holders(body, steps[:-1]):
+        if name in holder or f"_{name}" in holder or any(other in holder for other in unless):
+            continue
+        if kind == "text":
+            holder[name] = value
+        elif kind == "primitive":
+            holder[f"_{name}"] = absent()
+        elif kind == "dar":
+            holder[name] = absent()
+        elif kind == "list":
+            holder[name] = [absent()]
+        elif kind == "attachment":
+            holder[name] = [{"attachment": absent()}]
+        elif kind == "agent":
+            holder[name] = [{"who": absent()}]
+        elif kind == "source":
+            holder[name] = {"_endpoint": absent()}
+
+
+def _resolve(value: Any) -> None:
+    """Turn references to nodes into ``urn:uuid``; in place, all the way down."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            kind = type(part)
+            if kind is dict or kind is list:
+                _resolve(part)
+            elif kind is Node:
+                value[name] = f"urn:uuid:{part.id}"
+    else:
+        for part in value:
+            if type(part) in (dict, list):
+                _resolve(part)
+
+
+def bundle_id(site: str, facility: str, control: str) -> str:
+    """Name the Bundle of a message."""
+    return uuid(site, "Bundle", facility, control)

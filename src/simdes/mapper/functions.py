@@ -1,0 +1,180 @@
+"""The functions and predicates that the overlay of the maps calls by name.
+
+A predicate answers a condition that HL7 gives in prose; a function makes a value out of several
+fields. Both take the message's state and raw texts; a function gives raw text or an empty string.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from urllib.parse import quote
+
+from simdes.mapper import primitives
+from simdes.mapper.state import State
+
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_V2_TABLE = re.compile(r"HL7-?(\d{4})|2\.16\.840\.1\.113883\.12\.(\d{1,4})", re.IGNORECASE)
+
+
+def absolute(name: str) -> str:
+    """Make a URI of a name that is none: OID, UUID, URI as such, anything else ``urn:id:name``."""
+    if _OID.fullmatch(name):
+        return f"urn:oid:{name}"
+    if _UUID.fullmatch(name):
+        return f"urn:uuid:{name.lower()}"
+    if _ABSOLUTE.fullmatch(name) and name.isprintable():
+        return name
+    return f"urn:id:{quote(name.strip(), safe='')}" if name.strip() else ""
+
+
+def authority(state: State, namespace: str, universal: str, kind: str = "") -> str:
+    """Name the identifier system of an assigning authority (HD)."""
+    del kind  # the forms of OID and UUID say as much, and senders mislabel them
+    space = state.plain(namespace).strip()
+    known = state.site.systems.get(space)
+    if known:
+        return known
+    name = state.plain(universal).strip()
+    return state.systems.get(name.upper()) or absolute(name or space)
+
+
+def endpoint(state: State, namespace: str, universal: str, kind: str) -> str:
+    """Name the address of an application (HD) where it has a universal id."""
+    del namespace
+    name = state.plain(universal).strip()
+    if kind == "DNS":
+        return f"urn:dns:{quote(name, safe='')}" if name else ""
+    made = absolute(name)
+    return "" if made.startswith("urn:id:") else made
+
+
+def code_system(state: State, name: str) -> str:
+    """Name a coding system (CWE.3): by the site, HL7's tables, our table, or its own form."""
+    text = state.plain(name).split(state.subcomponent)[0].strip()
+    known = state.site.code_systems.get(text) or state.systems.get(text.upper())
+    if known:
+        return known
+    table = _V2_TABLE.fullmatch(text)
+    if table:
+        number = (table[1] or table[2]).zfill(4)
+        return f"http://terminology.hl7.org/CodeSystem/v2-{number}"
+    return absolute(text)
+
+
+def first(state: State, text: str) -> str:
+    """Give ``text`` as it is."""
+    del state
+    return text
+
+
+def text_of(state: State, text: str) -> str:
+    """Give a whole field as one text, its separators included."""
+    del state
+    return text
+
+
+def lines(state: State, text: str) -> str:
+    """Join the repetitions of a field as lines."""
+    return "\n".join(part.strip() for part in text.split(state.separators.repetition))
+
+
+def concatenate(state: State, *texts: str) -> str:
+    """Join texts as they are."""
+    del state
+    return "".join(texts)
+
+
+def join(state: State, between: str, *texts: str) -> str:
+    """Join the texts that are there; of a name's surname (FN) only the surname."""
+    return between.join(text.split(state.subcomponent)[0] for text in texts if text)
+
+
+def media_type(state: State, kind: str, subtype: str) -> str:
+    """Make a MIME type of HL7's type of data and subtype (ED.2, ED.3)."""
+    del state
+    names = {"AP": "application", "AU": "audio", "IM": "image", "TEXT": "text", "TX": "text"}
+    main = names.get(kind.upper(), kind.lower())
+    minor = subtype.lower().removeprefix("x-hl7-")
+    if main in ("application", "audio", "image", "text", "multipart", "video") and minor:
+        made = f"{main}/{minor}"
+    elif "/" in subtype:
+        made = subtype.lower()
+    else:
+        made = ""
+    return made if re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", made) else ""
+
+
+def encode(state: State, encoding: str, data: str) -> str:
+    """Give data sent as text or hexadecimal in Base64."""
+    if encoding == "Hex":
+        try:
+            return b64encode(bytes.fromhex(data)).decode()
+        except ValueError:
+            return ""
+    return b64encode(state.plain(data).encode()).decode()
+
+
+FUNCTIONS: dict[str, Callable[..., str]] = {
+    "authority": authority,
+    "code_system": code_system,
+    "concatenate": concatenate,
+    "encode": encode,
+    "endpoint": endpoint,
+    "first": first,
+    "join": join,
+    "lines": lines,
+    "media_type": media_type,
+    "text": text_of,
+}
+
+
+def typed(state: State, kind: str, value: str) -> bool:
+    """Say whether OBX-5 is what OBX-2 declares, so that its FHIR type can hold it."""
+    check = _TYPED.get(kind)
+    return check(state, value) if check else False
+
+
+def _sequence(state: State, value: str) -> bool:
+    parts = [part.strip() for part in value.split(state.component)]
+    parts += [""] * (4 - len(parts))
+    sign, low, middle, high = parts[:4]
+    if len(parts) > 4 or sign not in ("", "<", "<=", ">=", ">", "=") or not _number(low):
+        return False
+    if not middle and not high:
+        return True
+    return middle in ("-", ":", "/") and _number(high) and (middle != "-" or not sign)
+
+
+def _number(text: str) -> bool:
+    return primitives.decimal(text) is not None
+
+
+def _all(check: Callable[[str], bool], state: State, value: str) -> bool:
+    parts = [part for part in value.split(state.component) if part]
+    return bool(parts) and len(parts) <= 2 and all(check(part) for part in parts)
+
+
+def _is_date_time(text: str) -> bool:
+    return primitives.date_time(text) is not None
+
+
+_TYPED: dict[str, Callable[[State, str], bool]] = {
+    "NM": lambda _, value: _number(value),
+    "DT": lambda _, value: _is_date_time(value),
+    "DTM": lambda _, value: _is_date_time(value),
+    "TS": lambda state, value: _is_date_time(value.split(state.component)[0]),
+    "TM": lambda _, value: primitives.time(value) is not None,
+    "DR": lambda state, value: _all(_is_date_time, state, value),
+    "NR": lambda state, value: _all(_number, state, value),
+    "SN": _sequence,
+    **dict.fromkeys(
+        ("ST", "FT", "TX", "CWE", "CE", "CNE", "CF", "IS", "ID", "ED", "RP"),
+        lambda _, value: bool(value),
+    ),
+}
+
+PREDICATES: dict[str, Callable[..., bool]] = {"typed": typed}

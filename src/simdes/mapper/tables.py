@@ -1,0 +1,74 @@
+"""The compiled table of HL7's maps (tools/compile_v2_maps.py), read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from simdes.mapper import conditions
+from simdes.mapper.conditions import Condition
+from simdes.mapper.grammar import Item, build
+from simdes.mapper.maps import Maps, SegmentMap
+from simdes.mapper.places import Place, place
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resource that a segment feeds: its alias, the map, when, and the references to set."""
+
+    alias: str
+    type: str
+    map: SegmentMap
+    when: Condition | None
+    references: tuple[tuple[str, Place, str], ...]
+
+
+class Tables:
+    """The events covered, their structures, all maps, and the overlay's small tables."""
+
+    def __init__(self, table: Json) -> None:
+        self.events: dict[str, str] = table["events"]
+        self.maps = Maps(table)
+        self.structures: dict[str, Item] = {
+            name: build(node, self._target) for name, node in table["messages"].items()
+        }
+        small = table["tables"]
+        self.systems: dict[str, str] = {name.upper(): uri for name, uri in small["systems"]}
+        self.homes: dict[str, list[str]] = {
+            name: aliases.split() for name, aliases in small["homes"]
+        }
+        self.links: dict[str, tuple[str, bool, str]] = {
+            kind: (element.rstrip("*"), element.endswith("*"), alias)
+            for kind, element, alias in small["links"]
+        }
+        self.identity: dict[str, tuple[bool, list[list[str]]]] = {
+            kind: (merge == "same", [recipe.split() for recipe in recipes.split(";")])
+            for kind, merge, recipes in small["identity"]
+        }
+        self.required: dict[str, list[tuple[list[str], str, str, list[str]]]] = {}
+        for path, kind, value, unless in small["required"]:
+            owner, *steps = path.split(".")
+            entry = (steps, kind, value, unless.split())
+            self.required.setdefault(owner, []).append(entry)
+
+    def _target(self, data: Json) -> Target:
+        references = tuple(
+            (owner, place((*path, ">")), to) for owner, path, to in data.get("references", ())
+        )
+        when = conditions.build(data["when"], 0) if "when" in data else None
+        kind = data["alias"].partition("[")[0]
+        map_ = self.maps.segment(data["map"].lower().replace("-", ""))
+        return Target(data["alias"], kind, map_, when, references)
+
+
+@lru_cache(maxsize=1)
+def hl7v2() -> Tables:
+    """Read the HL7 v2 table of this package."""
+    source = files("simdes.mapper") / "tables" / "hl7v2.json"
+    return Tables(msgspec.json.decode(source.read_bytes()))
