@@ -1,0 +1,470 @@
+"""What a ledger promises, on the embedded one and on a real node."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from eth_account import Account as EthAccount
+
+from adapters.ledgers import Town, random_key
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Conflict, Invalid, SimdesError, TooLarge, Unavailable
+from simdes.ledger import rlp
+from simdes.ledger.abi import Artifact
+from simdes.ledger.digests import keccak256
+from simdes.ledger.lane import Call, Lane, MemoryTransactionStore, TransactionState
+from simdes.ledger.ledger import Address, Ledger, Reverted
+from simdes.ledger.transactions import sign_transaction
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+@pytest.fixture(scope="session")
+def lane(ledger: Ledger) -> Lane:
+    return Lane(ledger, random_key(), MemoryTransactionStore())
+
+
+@pytest.fixture(scope="session")
+def probe(lane: Lane, probe_code: Artifact) -> Address:
+    address = lane.transact(Call(None, probe_code.deployment(), "deploy probe")).contract_address
+    assert address is not None
+    return address
+
+
+@pytest.fixture
+def contract(probe: Address, probe_code: Artifact) -> Probe:
+    return Probe(probe, probe_code)
+
+
+class Probe:
+    def __init__(self, address: Address, code: Artifact) -> None:
+        self.address = address
+        self.code = code
+
+    def call(self, verb: str, *arguments: object, gas: int | None = None) -> Call:
+        return Call(self.address, self.code.call_data(verb, *arguments), f"Probe.{verb}", gas)
+
+    def ask(self, ledger: Ledger, verb: str, *arguments: object, **options: Any) -> Any:
+        data = self.code.call_data(verb, *arguments)
+        return self.code.results(verb, ledger.call(self.address, data, **options))
+
+
+def fresh_lane(ledger: Ledger, store: MemoryTransactionStore | None = None) -> Lane:
+    return Lane(ledger, random_key(), store or MemoryTransactionStore())
+
+
+def signed(ledger: Ledger, key: SigningKey, **changes: Any) -> bytes:
+    """Sign with eth-account, an implementation that is not ours."""
+    fields = {
+        "chainId": ledger.chain_id(),
+        "nonce": 0,
+        "gas": 100_000,
+        "maxFeePerGas": 0,
+        "maxPriorityFeePerGas": 0,
+        "to": "0x" + key.address.hex(),
+        "value": 0,
+        "data": b"",
+        **changes,
+    }
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return bytes(EthAccount.sign_transaction(fields, key.to_bytes()).raw_transaction)
+
+
+LEGACY = {"maxFeePerGas": None, "maxPriorityFeePerGas": None, "gasPrice": 0}
+ACCESS_LIST = {**LEGACY, "type": 1, "accessList": []}
+
+
+# --- blocks --------------------------------------------------------------------------------
+
+
+def test_blocks_are_chained_from_the_genesis(ledger: Ledger, lane: Lane, probe: Address) -> None:
+    head = ledger.head()
+    assert head.number >= 1
+    for number in range(1, head.number + 1):
+        block, parent = ledger.block(number), ledger.block(number - 1)
+        assert block is not None
+        assert parent is not None
+        assert block.parent == parent.hash
+        assert block.timestamp >= parent.timestamp
+    assert ledger.block(head.number + 1_000) is None
+
+
+def test_a_receipt_names_the_block_it_stands_in(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    receipt = lane.transact(contract.call("set", 1, 2))
+    block = ledger.block(receipt.block_number)
+    assert block is not None
+    assert receipt.block_hash == block.hash
+    assert all(log.block_hash == block.hash for log in receipt.logs)
+    assert receipt.gas_used > 21_000
+
+
+# --- transactions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [{}, LEGACY, ACCESS_LIST], ids=["1559", "legacy", "2930"])
+def test_every_kind_of_transaction_is_taken_at_zero_price(
+    ledger: Ledger, contract: Probe, kind: dict[str, Any]
+) -> None:
+    key = random_key()
+    data = contract.call("set", 7, 8).data
+    raw = signed(ledger, key, to="0x" + contract.address.hex(), data=data, gas=400_000, **kind)
+    sent = ledger.send(raw)
+    assert sent == keccak256(raw)
+    receipt = fresh_lane(ledger).wait(sent)
+    assert receipt.succeeded
+    assert receipt.logs[0].topics[1][-20:] == key.address
+    assert ledger.nonce(key.address) == 1
+
+
+@pytest.mark.parametrize("dynamic_fee", [True, False])
+def test_our_own_signatures_say_the_same_as_eth_account(ledger: Ledger, dynamic_fee: bool) -> None:
+    key, other = random_key(), random_key()
+    fields = {"nonce": 3, "gas": 50_000, "data": b"\1\2"}
+    _, ours = sign_transaction(
+        key, chain_id=ledger.chain_id(), to=other.address, dynamic_fee=dynamic_fee, **fields
+    )
+    kind = {} if dynamic_fee else LEGACY
+    assert ours == signed(ledger, key, to="0x" + other.address.hex(), **fields, **kind)
+
+
+def test_the_same_transaction_sent_twice_happens_once(ledger: Ledger, contract: Probe) -> None:
+    key = random_key()
+    data = contract.call("set", 11, 1).data
+    raw = signed(ledger, key, to="0x" + contract.address.hex(), data=data, gas=400_000)
+    first = ledger.send(raw)
+    assert ledger.send(raw) == first
+    fresh_lane(ledger).wait(first)
+    assert ledger.send(raw) == first
+    assert ledger.nonce(key.address) == 1
+
+
+def test_a_second_transaction_of_the_same_nonce_is_a_conflict(ledger: Ledger) -> None:
+    key = random_key()
+    fresh_lane(ledger).wait(ledger.send(signed(ledger, key)))
+    with pytest.raises(Conflict):
+        ledger.send(signed(ledger, key, data=b"\1"))
+    assert ledger.nonce(key.address) == 1
+
+
+def test_a_transaction_for_another_chain_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Invalid):
+        ledger.send(signed(ledger, random_key(), chainId=ledger.chain_id() + 1))
+
+
+def test_a_transaction_with_a_flipped_signature_is_not_the_signers(ledger: Ledger) -> None:
+    key = random_key()
+    fields = rlp.decode(signed(ledger, key)[1:])
+    assert isinstance(fields, list)
+    fields[-3] = b"\1" if fields[-3] == b"" else b""
+    raw = b"\2" + rlp.encode(fields)
+    with suppress(Invalid):  # where no key fits this signature
+        fresh_lane(ledger).wait(ledger.send(raw))
+    assert ledger.nonce(key.address) == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (-1, b""),
+        (-2, b""),
+        (-1, rlp.encode_int(ORDER)),
+        (-2, rlp.encode_int(ORDER)),
+        (-3, b"\5"),
+        (-1, b"\0" + b"\1" * 31),
+    ],
+    ids=["no s", "no r", "s too large", "r too large", "no such parity", "s not canonical"],
+)
+def test_an_unsigned_or_malformed_transaction_is_refused(
+    ledger: Ledger, place: int, value: bytes
+) -> None:
+    fields = rlp.decode(signed(ledger, random_key())[1:])
+    assert isinstance(fields, list)
+    fields[place] = value
+    with pytest.raises(Invalid):
+        ledger.send(b"\2" + rlp.encode(fields))
+
+
+def test_the_second_form_of_a_signature_is_refused(ledger: Ledger) -> None:
+    """s and n - s both fit the key; only the lower one is valid (EIP-2)."""
+    key = random_key()
+    fields = rlp.decode(signed(ledger, key)[1:])
+    assert isinstance(fields, list)
+    fields[-1] = rlp.encode_int(ORDER - int.from_bytes(bytes(fields[-1]), "big"))
+    fields[-3] = b"\1" if fields[-3] == b"" else b""
+    with pytest.raises(SimdesError):
+        fresh_lane(ledger).wait(ledger.send(b"\2" + rlp.encode(fields)))
+    assert ledger.nonce(key.address) == 0
+
+
+@pytest.mark.parametrize("raw", [b"", b"\2", b"\xc0", b"\x05\xc0", b"\2\xc1\x80", b"rubbish" * 9])
+def test_rubbish_is_refused(ledger: Ledger, raw: bytes) -> None:
+    with pytest.raises(Invalid):
+        ledger.send(raw)
+
+
+def test_gas_below_the_cost_of_the_data_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Invalid):
+        ledger.send(signed(ledger, random_key(), gas=21_000, data=b"\1" * 100))
+
+
+def test_gas_beyond_the_blocks_limit_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(TooLarge):
+        ledger.send(signed(ledger, random_key(), gas=1 << 40))
+
+
+def test_value_from_an_empty_account_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Invalid):
+        ledger.send(signed(ledger, random_key(), value=1))
+
+
+def test_a_price_from_an_empty_account_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Invalid):
+        ledger.send(signed(ledger, random_key(), maxFeePerGas=10, maxPriorityFeePerGas=1))
+
+
+def test_several_transactions_get_each_their_own_answer(ledger: Ledger) -> None:
+    key, other = random_key(), random_key()
+    raws = [
+        signed(ledger, key, nonce=0),
+        signed(ledger, other, chainId=ledger.chain_id() + 1),
+        signed(ledger, key, nonce=1),
+    ]
+    first, refused, last = ledger.send_many(raws)
+    assert (first, last) == (keccak256(raws[0]), keccak256(raws[2]))
+    assert isinstance(refused, Invalid)
+    lane = fresh_lane(ledger)
+    assert lane.wait(keccak256(raws[0])).succeeded
+    assert lane.wait(keccak256(raws[2])).succeeded
+    assert ledger.send_many([]) == []
+
+
+def test_an_unknown_transaction_has_no_receipt(ledger: Ledger) -> None:
+    assert ledger.receipt(bytes(32)) is None
+    assert ledger.receipts([bytes(32), b"\1" * 32]) == [None, None]
+
+
+# --- calls ---------------------------------------------------------------------------------
+
+
+def test_a_call_sees_the_head_and_leaves_no_trace(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    lane.transact(contract.call("set", 21, 34))
+    assert contract.ask(ledger, "valueOf", 21) == (34,)
+    data = contract.call("set", 21, 99).data
+    ledger.call(contract.address, data)
+    assert contract.ask(ledger, "valueOf", 21) == (34,)
+    caller = random_key().address
+    chain, time, seen = contract.ask(ledger, "surroundings", sender=caller)
+    assert chain == ledger.chain_id()
+    assert seen == "0x" + caller.hex()
+    assert abs(time - ledger.head().timestamp) <= 20
+
+
+def test_a_refusal_carries_its_data(ledger: Ledger, contract: Probe) -> None:
+    call = contract.call("refuse", 5)
+    with pytest.raises(Reverted) as refused:
+        ledger.call(contract.address, call.data)
+    assert refused.value.data.startswith(keccak256(b"Refused(uint256,bytes)")[:4])
+    with pytest.raises(Reverted) as refused:
+        ledger.estimate(contract.address, call.data, sender=random_key().address)
+    assert refused.value.data[4:36] == (5).to_bytes(32, "big")
+
+
+def test_a_call_without_end_is_stopped(ledger: Ledger, contract: Probe) -> None:
+    with pytest.raises(Reverted):
+        ledger.call(contract.address, contract.call("exhaust").data)
+
+
+def test_several_calls_get_each_their_own_answer(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    lane.transact(contract.call("set", 31, 13))
+    verbs = [contract.call("valueOf", 31), contract.call("refuse", 1), contract.call("count")]
+    known, refused, count = ledger.call_many([(contract.address, call.data) for call in verbs])
+    assert known == (13).to_bytes(32, "big")
+    assert isinstance(refused, Reverted)
+    assert isinstance(count, bytes)
+    assert ledger.call_many([]) == []
+
+
+def test_code_storage_and_balance_are_readable(ledger: Ledger, lane: Lane, contract: Probe) -> None:
+    assert ledger.code(contract.address) == contract.code.deployed
+    assert ledger.code(lane.address) == b""
+    lane.transact(contract.call("set", 1, 1))
+    (count,) = contract.ask(ledger, "count")
+    assert ledger.storage(contract.address, 1) == count.to_bytes(32, "big")
+    assert ledger.balance(lane.address) == 0
+
+
+def test_a_contract_makes_contracts(ledger: Ledger, lane: Lane, contract: Probe) -> None:
+    lane.transact(contract.call("spawn"))
+    (first,) = contract.ask(ledger, "child")
+    lane.transact(contract.call("spawn"))
+    (second,) = contract.ask(ledger, "child")
+    assert first != second
+    code = ledger.code(bytes.fromhex(second[2:]))
+    assert code
+    assert code == ledger.code(bytes.fromhex(first[2:]))
+
+
+# --- events --------------------------------------------------------------------------------
+
+
+def test_events_are_found_by_contract_topic_and_range(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    key = int.from_bytes(random_key().address, "big")
+    first = lane.transact(contract.call("set", key, 1))
+    second = lane.transact(contract.call("set", key, 2))
+    start, end = first.block_number, second.block_number
+    word = key.to_bytes(32, "big")
+    topic = keccak256(b"Set(address,uint256,uint256)")
+    found = ledger.logs(
+        first=start, last=end, addresses=[contract.address], topics=[topic, None, word]
+    )
+    assert found == [*first.logs, *second.logs]
+    assert ledger.logs(first=start, last=end, addresses=[], topics=[None, None, [word]]) == found
+    assert ledger.logs(first=start, last=end, addresses=[lane.address]) == []
+    wrong = [topic, b"\1" * 32]
+    assert ledger.logs(first=start, last=end, addresses=[contract.address], topics=wrong) == []
+    beyond = ledger.logs(first=end + 1, last=end + 99_999, addresses=[], topics=[topic, None, word])
+    assert beyond == []
+    assert ledger.logs(first=end, last=start - 1, addresses=[]) == []
+
+
+# --- lanes ---------------------------------------------------------------------------------
+
+
+def test_a_lane_simulates_first_and_sends_nothing_that_is_refused(
+    ledger: Ledger, contract: Probe
+) -> None:
+    lane = fresh_lane(ledger)
+    with pytest.raises(Conflict):
+        lane.transact(contract.call("refuse", 1))
+    assert ledger.nonce(lane.address) == 0
+
+
+def test_a_refusal_in_the_block_is_told_with_its_reason(ledger: Ledger, contract: Probe) -> None:
+    store = MemoryTransactionStore()
+    lane = fresh_lane(ledger, store)
+    with pytest.raises(Conflict) as refused:
+        lane.transact(contract.call("refuse", 77, gas=200_000))
+    assert isinstance(refused.value.__cause__, Reverted)
+    assert refused.value.__cause__.data[4:36] == (77).to_bytes(32, "big")
+    assert ledger.nonce(lane.address) == 1
+    assert list(store.states.values()) == [TransactionState.REVERTED]
+
+
+def test_more_calls_than_fit_in_flight_are_all_carried_out_in_order(
+    ledger: Ledger, contract: Probe
+) -> None:
+    lane = fresh_lane(ledger)
+    receipts = lane.transact_many([contract.call("set", 40 + i, i) for i in range(50)])
+    places = []
+    for receipt in receipts:
+        assert not isinstance(receipt, SimdesError)
+        places.append((receipt.block_number, receipt.logs[0].index))
+    assert places == sorted(places)
+    assert ledger.nonce(lane.address) == 50
+
+
+def test_a_call_unfit_to_run_does_not_hold_up_the_others(ledger: Ledger, contract: Probe) -> None:
+    lane = fresh_lane(ledger)
+    calls = [contract.call("set", 60, i, gas=200_000) for i in range(5)]
+    calls[2] = contract.call("set", 60, 2, gas=21_000)
+    results = lane.transact_many(calls)
+    assert isinstance(results[2], SimdesError)
+    assert all(not isinstance(results[i], SimdesError) for i in (0, 1, 3, 4))
+    after = lane.transact(contract.call("set", 60, 9))
+    assert after.succeeded
+
+
+def test_threads_share_a_lane(ledger: Ledger, contract: Probe) -> None:
+    lane = fresh_lane(ledger)
+    done: list[bool] = []
+
+    def work(start: int) -> None:
+        for i in range(5):
+            done.append(lane.transact(contract.call("set", start + i, 1)).succeeded)
+
+    threads = [threading.Thread(target=work, args=(1_000 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [True] * 20
+    assert ledger.nonce(lane.address) == 20
+
+
+class CutLedger:
+    """A ledger whose wire breaks before or after the node takes a transaction."""
+
+    def __init__(self, ledger: Ledger, *, arrives: bool) -> None:
+        self._ledger = ledger
+        self._arrives = arrives
+
+    def send_many(self, raws: list[bytes]) -> list[bytes | SimdesError]:
+        if self._arrives:
+            self._ledger.send_many(raws)
+        raise Unavailable("the wire broke")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["before", "after"])
+def test_what_a_crash_left_is_sent_again_unchanged_and_happens_once(
+    ledger: Ledger, contract: Probe, arrives: bool
+) -> None:
+    key, store = random_key(), MemoryTransactionStore()
+    broken = Lane(CutLedger(ledger, arrives=arrives), key, store)  # type: ignore[arg-type]
+    sent = broken.submit(contract.call("set", 70, 1))
+    assert store.states[sent] is TransactionState.SENT
+    # The process ends here. Another one opens the same store.
+    again = Lane(ledger, key, store)
+    [receipt] = again.resume() if not arrives else again.resume() or [ledger.receipt(sent)]
+    assert receipt is not None
+    assert receipt.transaction_hash == sent
+    assert store.states[sent] is TransactionState.SUCCEEDED
+    assert ledger.nonce(key.address) == 1
+    assert again.transact(contract.call("set", 70, 2)).succeeded
+    assert ledger.nonce(key.address) == 2
+
+
+def test_a_lane_waits_for_what_it_could_not_send(ledger: Ledger, contract: Probe) -> None:
+    lane = Lane(
+        CutLedger(ledger, arrives=False),  # type: ignore[arg-type]
+        random_key(),
+        MemoryTransactionStore(),
+        poll_seconds=0.01,
+        resend_seconds=0.05,
+    )
+    assert lane.transact(contract.call("set", 80, 1)).succeeded
+
+
+def test_a_transaction_replaced_behind_the_lanes_back_is_a_conflict(
+    ledger: Ledger, contract: Probe
+) -> None:
+    key, store = random_key(), MemoryTransactionStore()
+    lane = Lane(
+        CutLedger(ledger, arrives=False),  # type: ignore[arg-type]
+        key,
+        store,
+        poll_seconds=0.01,
+        resend_seconds=0.05,
+    )
+    sent = lane.submit(contract.call("set", 81, 1))
+    fresh_lane(ledger).wait(ledger.send(signed(ledger, key)))
+    with pytest.raises(Conflict):
+        lane.wait(sent)
+    assert store.states[sent] is TransactionState.REFUSED
+
+
+def test_a_town_is_built_on_this_ledger(town: Town) -> None:
+    assert town.ledger.code(town.addresses.accounts)
