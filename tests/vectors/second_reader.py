@@ -115,7 +115,7 @@ def packed(
     record: bytes, vault: bytes, category: int, labels: int, epoch: int, org: bytes
 ) -> bytes:
     numbers = bytes((category,)) + labels.to_bytes(8, "big") + epoch.to_bytes(4, "big")
-    return record + vault + numbers + by
+    return record + vault + numbers + org
 
 
 def open_share(capsule: bytes, seed: bytes, index: int) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class SealingBody:
             content_digests.append(sha256(content))
             parts += (head, content)
         plain = b"".join(parts)
-        return plain + self._sign(sha256(plain))
+        return b"".join((plain, self._sign(sha256(plain)), *self._pad()))
 
     def _plaintext(self, content_digests: list[bytes]) -> Iterator[bytes]:
         plain = hashlib.sha256(self._preamble)
@@ -174,15 +174,20 @@ class SealingBody:
             _check_length(item, length)
             content_digests.append(content.digest())
         yield self._sign(plain.digest())
+        yield from self._pad()
 
     def _sign(self, content_digest: bytes) -> bytes:
-        """Return the trailer and the padding that end the plaintext."""
+        """Return the trailer that ends the content."""
         draft = self._draft
         self.content_digest = content_digest
         self.signature = self._author.sign(draft.statement(content_digest))
         threshold = bytes((draft.m, len(draft.shares)))
-        trailer = b"".join((TRAILER_HEAD, threshold, draft.roster, self.signature))
-        return trailer + MARK.ljust(self._padding, b"\0")
+        return b"".join((TRAILER_HEAD, threshold, draft.roster, self.signature))
+
+    def _pad(self) -> Iterator[bytes]:
+        yield MARK
+        for start in range(1, self._padding, CHUNK_BYTES):
+            yield bytes(min(CHUNK_BYTES, self._padding - start))
 
 
 def _check_length(item: StreamItem, length: int) -> None:
