@@ -53,8 +53,10 @@ def new_person(
     if len(passphrase) < MIN_PASSPHRASE:
         raise Invalid(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
     if role not in HOSTED_ROLES:
-        raise Invalid("A person is a patient, doctor, nurse, pharmacist, insurer, researcher or "
-                      "administrator.")
+        raise Invalid(
+            "A person is a patient, doctor, nurse, pharmacist, insurer, researcher or "
+            "administrator."
+        )
     key = SigningKey.generate(random)
     person = Person(
         user=user, account=random(32), address=key.address, role=role, display=display or user

@@ -76,7 +76,7 @@ class Attestations:
         Raises `Invalid` unless it names one person or one organisation, `Forbidden` unless the
         signer is an active administrator here.
         """
-        person = vault != ANY and account != ANY and checked_by == ANY
+        person = ANY not in (vault, account) and checked_by == ANY
         trust = vault == ANY and account == ANY and checked_by not in (ANY, self._organisation)
         if not person and not trust:
             raise Invalid("A decision names either a vault and an account, or an organisation.")

@@ -17,7 +17,6 @@ from simdes.errors import Invalid
 from simdes.ledger.accounts import OrganisationKind as Kind
 from simdes.ledger.accounts import Role, State
 
-
 __all__ = [
     "ACT_CODE",
     "CATEGORY_OF_TYPE",

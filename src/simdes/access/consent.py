@@ -17,6 +17,7 @@ from simdes.crypto import cbor
 from simdes.crypto.keys import OpeningKey
 from simdes.crypto.letter import open_letter, seal_letter
 from simdes.errors import Invalid, Tampered
+from simdes.index import custody as rows
 from simdes.ledger.consents import commitment
 from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Terms
 
@@ -25,6 +26,8 @@ LETTER_INFO: Final = b"simdes/consent-terms/v1"
 FOREVER_SECONDS: Final = (1 << 64) - 1
 _KIND: Final = "consent-terms"
 _KNOWN: Final = frozenset({"type", "v", "vault", "handle", "salt", "terms"})
+_NAMES: Final = tuple(field.name for field in fields(Terms))
+_COUNT: Final = len(_NAMES)
 _SIZES: Final = {"grantee": 32, "records": 32, "condition": 20, "condition_id": 32}
 
 
@@ -137,6 +140,23 @@ def open_terms(letter: bytes, keys: Sequence[OpeningKey]) -> Consent | None:
     return None
 
 
+def encode_terms_row(consent: Consent, *, block_number: int) -> rows.Terms:
+    """The row that keeps opened terms: what custodians check with, what a grantee asks with."""
+    return rows.Terms(
+        vault=consent.vault,
+        handle=consent.handle,
+        terms=cbor.encode(list(astuple(consent.terms))),
+        salt=consent.salt,
+        block_number=block_number,
+    )
+
+
+def decode_terms_row(row: rows.Terms) -> Consent:
+    """The consent of a kept row."""
+    values = cbor.as_array(cbor.decode(row.terms), "terms", least=_COUNT, most=_COUNT)
+    return Consent(row.vault, row.handle, _terms(values), row.salt)
+
+
 def check_terms(consent: Consent, *, vault: bytes, handle: bytes, committed: bytes) -> None:
     """`Tampered` unless a letter's consent is the one that the chain committed to."""
     if (consent.vault, consent.handle, consent.commitment) != (vault, handle, committed):
@@ -145,14 +165,16 @@ def check_terms(consent: Consent, *, vault: bytes, handle: bytes, committed: byt
 
 def _consent(payload: bytes) -> Consent:
     read = cbor.Fields(cbor.decode(payload), kind=_KIND, known=_KNOWN)
-    names = [field.name for field in fields(Terms)]
-    values = read.array("terms", least=len(names), most=len(names))
-    for name, value in zip(names, values, strict=True):
+    terms = _terms(read.array("terms", least=_COUNT, most=_COUNT))
+    return Consent(read.fixed("vault", 32), read.fixed("handle", 32), terms, read.fixed("salt", 32))
+
+
+def _terms(values: Sequence[cbor.Value]) -> Terms:
+    for name, value in zip(_NAMES, values, strict=True):
         size = _SIZES.get(name)
         if not (isinstance(value, int) if size is None else _is_bytes(value, size)):
             raise Invalid("The sealed terms are malformed.")
-    terms = Terms(*values)  # type: ignore[arg-type]  # checked member by member above
-    return Consent(read.fixed("vault", 32), read.fixed("handle", 32), terms, read.fixed("salt", 32))
+    return Terms(*values)  # type: ignore[arg-type]  # checked member by member above
 
 
 def _is_bytes(value: object, size: int) -> bool:

@@ -19,7 +19,7 @@ from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
 from simdes.access.custody_release import release
 from simdes.access.custody_vaults import ack, attest, vaults
-from simdes.access.desk import CHANGED, RATE, STALE, Asker, Desk, Outcome, refuse
+from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
 from simdes.access.messages import (
     AckBody,
     AttestBody,
@@ -31,9 +31,10 @@ from simdes.access.messages import (
     VaultsBody,
 )
 from simdes.access.requests import Question, decode, read_request, sign_answer
-from simdes.errors import SimdesError, Tampered, Unauthenticated
+from simdes.errors import NotFound, SimdesError, Tampered, Unauthenticated
+from simdes.index import custody as nonces
+from simdes.index.transaction import Transaction
 
-_REPLAYED: Final = "The request was answered before; sign a new one."
 Act = Callable[[Desk, Asker, Any], Outcome]
 
 VERBS: Final[Mapping[str, tuple[type, Act]]] = {
@@ -88,10 +89,10 @@ class Custodian:
         """
         desk = self.desk
         try:
-            kind, act = VERBS[method]
+            kind, act = self._verb(method)
             question = self._read(method, token)
             asker = self._asker(question)
-            body = decode(question.body, kind)
+            body: Any = decode(question.body, kind)
         except SimdesError as error:
             self.counters[type(error).__name__] += 1
             raise
@@ -108,19 +109,21 @@ class Custodian:
             now_seconds=int(desk.clock()),
         )
 
+    @staticmethod
+    def _verb(method: str) -> tuple[type, Act]:
+        if method not in VERBS:
+            raise NotFound("The custody API has no such verb.")
+        return VERBS[method]
+
     def _read(self, method: str, token: bytes) -> Question:
         desk = self.desk
-        question = read_request(
+        return read_request(
             token,
             method=method,
             audience=desk.organisation,
             chain=desk.contracts.ledger.chain_id(),
             now_seconds=int(desk.clock()),
         )
-        with desk.database.read() as tx:
-            if tx.one("SELECT 1 FROM release_nonce WHERE nonce = :n", n=question.nonce):
-                raise Unauthenticated(_REPLAYED)
-        return question
 
     def _asker(self, question: Question) -> Asker:
         """The registered account behind the key, whatever state it is in: the verbs judge that."""
@@ -149,19 +152,17 @@ class Custodian:
         self.counters["rate"] += 1
         return refuse(asker.attempt(Verb(method), reason=RATE))
 
-    def _record(self, question: Question, outcome: Outcome) -> dict[str, Any]:
+    def _record(self, question: Question, outcome: Outcome) -> Body:
         """Spend the nonce, append the entries and do the verb's writes: all or nothing."""
         desk = self.desk
         now_ms = int(desk.clock() * 1000)
-        with desk.database.transaction() as tx:
-            tx.run("DELETE FROM release_nonce WHERE expires_ms < :now", now=now_ms)
-            spent = tx.insert(
-                "release_nonce",
-                [{"nonce": question.nonce, "expires_ms": question.expires_seconds * 1000}],
-                conflict="(nonce) DO NOTHING",
-                returning="nonce",
-            )
-            if not spent:
-                raise Unauthenticated(_REPLAYED)
+        expires_ms = question.expires_seconds * 1000
+
+        def write(tx: Transaction) -> Body:
+            nonces.purge_nonces(tx, now_ms=now_ms)
+            if not nonces.spend_nonce(tx, question.nonce, expires_ms=expires_ms):
+                raise Unauthenticated("The request was answered before; sign a new one.")
             desk.trail.append(tx, outcome.attempts)
             return outcome.write(tx) if outcome.write else {}
+
+        return desk.database.write(write)

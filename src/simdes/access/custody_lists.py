@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose
 from simdes.access.desk import UNKNOWN_RECORD, Asker, Desk, Ground, Outcome, judge, refusal, refuse
-from simdes.access.held import Held, held_page, held_records
+from simdes.access.held import held_in_vault, held_records
 from simdes.access.messages import NO_TERMS, CapsulesBody, LogBody, ManifestsBody
 from simdes.access.requests import hexed, unhex
 from simdes.crypto import cbor
+from simdes.index.custody import ManifestEntry
 from simdes.ledger.terms import ZERO32
 
 
@@ -19,24 +20,17 @@ def manifests(desk: Desk, asker: Asker, body: ManifestsBody) -> Outcome:
     """The records of a vault that the ground opens; the others are not mentioned."""
     ground = Ground.of(body.basis)
     with desk.database.read() as tx:
-        listed = held_page(tx, ground.vault)
+        after = unhex(body.after) if body.after else None
+        listed = tuple(held_in_vault(tx, ground.vault, after=after))
     reasons = judge(desk, asker, ground, listed)
     opened = [entry for entry, reason in zip(listed, reasons, strict=True) if not reason]
-    if not opened:
+    if not opened and (reasons or after is None):
         return _refused(asker, Verb.MANIFESTS, ground, reasons)
-    start = 0
-    if body.after is not None:
-        after = unhex(body.after)
-        places = [at for at, entry in enumerate(opened, 1) if entry.record_id == after]
-        start = places[0] if places else len(opened)
-    page = opened[start : start + body.limit]
+    page = opened[: body.limit]
     return Outcome(
         attempts=(_granted(asker, Verb.MANIFESTS, ground),),
         receipt={"vault": hexed(ground.vault), "purpose": ground.purpose, "count": len(page)},
-        body={
-            "entries": [_row(entry) for entry in page],
-            "more": int(start + len(page) < len(opened)),
-        },
+        body={"entries": [_row(entry) for entry in page], "more": int(len(page) < len(opened))},
     )
 
 
@@ -46,7 +40,7 @@ def capsules(desk: Desk, asker: Asker, body: CapsulesBody) -> Outcome:
     records = tuple(dict.fromkeys(unhex(record) for record in body.records))
     with desk.database.read() as tx:
         found = held_records(tx, ground.vault, records)
-    listed = [found[record][0] for record in records if record in found]
+    listed = [found[record] for record in records if record in found]
     reasons = judge(desk, asker, ground, listed)
     opened = [entry for entry, reason in zip(listed, reasons, strict=True) if not reason]
     if not opened:
@@ -64,9 +58,7 @@ def log(desk: Desk, asker: Asker, body: LogBody) -> Outcome:
     ground = Ground(vault, Purpose.PATRQT, ZERO32, NO_TERMS, ZERO32, {})
     reason = allowed_patient(desk, asker, ground)
     if reason:
-        return refuse(
-            asker.attempt(Verb.LOG, vault=vault, purpose=Purpose.PATRQT, reason=reason)
-        )
+        return refuse(asker.attempt(Verb.LOG, vault=vault, purpose=Purpose.PATRQT, reason=reason))
     page = desk.trail.page(desk.database, vault, after=body.after, limit=body.limit)
     return Outcome(
         attempts=(asker.attempt(Verb.LOG, vault=vault, purpose=Purpose.PATRQT),),
@@ -92,9 +84,7 @@ def allowed_patient(desk: Desk, asker: Asker, ground: Ground) -> str:
     return "" if decision.allowed else decision.reason.name
 
 
-def _granted(
-    asker: Asker, verb: Verb, ground: Ground, records: Sequence[bytes] = ()
-) -> Attempt:
+def _granted(asker: Asker, verb: Verb, ground: Ground, records: Sequence[bytes] = ()) -> Attempt:
     return asker.attempt(
         verb,
         vault=ground.vault,
@@ -105,7 +95,12 @@ def _granted(
 
 
 def _refused(
-    asker: Asker, verb: Verb, ground: Ground, reasons: Sequence[str], *, records: Sequence[bytes] = ()
+    asker: Asker,
+    verb: Verb,
+    ground: Ground,
+    reasons: Sequence[str],
+    *,
+    records: Sequence[bytes] = (),
 ) -> Outcome:
     reason = reasons[0] if reasons else UNKNOWN_RECORD
     attempt = asker.attempt(
@@ -119,7 +114,7 @@ def _refused(
     return Outcome(attempts=(attempt,), error=refusal(reason))
 
 
-def _row(entry: Held) -> list[cbor.Value]:
+def _row(entry: ManifestEntry) -> list[cbor.Value]:
     return [
         entry.record_id,
         entry.category,
@@ -129,7 +124,7 @@ def _row(entry: Held) -> list[cbor.Value]:
         entry.body_digest,
         entry.capsule_cid,
         entry.batch_id,
-        list(entry.leaf_indexes),
+        list(entry.indexes),
         entry.organisation,
         entry.author,
         entry.created_ms,

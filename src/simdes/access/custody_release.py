@@ -24,13 +24,14 @@ from simdes.access.desk import (
     judge,
     refusal,
 )
-from simdes.access.held import Held, held_records
+from simdes.access.held import held_records
 from simdes.access.messages import ReleaseBody
 from simdes.access.requests import hexed, unhex
-from simdes.crypto.capsule import OpenedShare
+from simdes.crypto.capsule import MAX_CAPSULE_BYTES, OpenedShare
 from simdes.crypto.keys import OpeningKey
 from simdes.crypto.seal import open_share, read_capsule
 from simdes.errors import NotFound, SimdesError, Unavailable
+from simdes.index.custody import ManifestEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Found:
     """One record asked for: its entry if we hold one, its share if that opens, else a reason."""
 
     record: bytes
-    entry: Held | None = None
+    entry: ManifestEntry | None = None
     share: OpenedShare | None = None
     reason: str = ""
 
@@ -90,7 +91,7 @@ def _entries(desk: Desk, vault: bytes, records: Sequence[bytes]) -> list[Found]:
     with desk.database.read() as tx:
         held = held_records(tx, vault, records)
     return [
-        Found(record, held[record][0]) if record in held else Found(record, reason=UNKNOWN_RECORD)
+        Found(record, held[record]) if record in held else Found(record, reason=UNKNOWN_RECORD)
         for record in records
     ]
 
@@ -121,20 +122,18 @@ def _opened(
 
 def _share(
     desk: Desk,
-    entry: Held,
+    entry: ManifestEntry,
     keys: dict[int, OpeningKey | None],
     *,
     index: int | None,
     epoch: int | None,
 ) -> tuple[OpenedShare | None, str]:
     try:
-        capsule = desk.store.get(entry.capsule_cid)
+        capsule = desk.store.get(entry.capsule_cid, most_bytes=MAX_CAPSULE_BYTES)
         found = read_capsule(capsule).epoch
         if found not in keys:
             with desk.database.read() as tx:
-                keys[found] = custody_keys.opening_key(
-                    tx, desk.keystore, entry.vault, epoch=found
-                )
+                keys[found] = custody_keys.opening_key(tx, desk.keystore, entry.vault, epoch=found)
         key = keys[found]
         if key is None or epoch not in (None, found):
             return None, WRONG_EPOCH
@@ -146,7 +145,7 @@ def _share(
     return (share, "") if _signed_as_anchored(share, entry) else (None, UNKNOWN_RECORD)
 
 
-def _signed_as_anchored(share: OpenedShare, entry: Held) -> bool:
+def _signed_as_anchored(share: OpenedShare, entry: ManifestEntry) -> bool:
     signed = (share.record_id, share.vault, share.category, share.labels)
     anchored = (entry.record_id, entry.vault, entry.category, entry.labels)
     return signed == anchored and (share.organisation, share.author) == (

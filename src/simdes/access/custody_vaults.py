@@ -44,8 +44,7 @@ def vaults(desk: Desk, asker: Asker, body: VaultsBody) -> Outcome:
         publics = custody_keys.bind(tx, desk.keystore, asked, random=desk.random, now_ms=now_ms)
         return {
             "keys": [
-                [tag, epoch, public]
-                for (tag, epoch), public in zip(asked, publics, strict=True)
+                [tag, epoch, public] for (tag, epoch), public in zip(asked, publics, strict=True)
             ]
         }
 

@@ -76,14 +76,16 @@ def encode_organisation(descriptor: OrganisationDescriptor) -> bytes:
 def decode_organisation(block: bytes, *, digest: bytes) -> OrganisationDescriptor:
     """Read a block whose digest the chain holds; `Tampered` when it has another digest."""
     _check(block, digest)
-    fields = cbor.Fields(cbor.decode(block), kind="organisation", known=_ORGANISATION_FIELDS)
-    url = fields.text("url")
+    value = cbor.decode(block)
+    fields = cbor.Fields(value, kind="organisation", known=_ORGANISATION_FIELDS)
+    texts = value if isinstance(value, dict) else {}
+    url = cbor.as_text(texts.get("url"), "url")
     if urlsplit(url).scheme not in ("http", "https") or len(url) > 512:
         raise Invalid("An organisation's custody address is not an http(s) URL.")
     return OrganisationDescriptor(
         organisation=fields.fixed("organisation", 32),
         kind=fields.uint("kind", 255),
-        name=fields.text("name")[:200],
+        name=cbor.as_text(texts.get("name"), "name")[:200],
         url=url,
         public=fields.fixed("public", PUBLIC_BYTES),
     )

@@ -17,12 +17,12 @@ from simdes.access.audit import Trail
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose, Role
 from simdes.access.directory import Directory
-from simdes.access.held import Held
 from simdes.access.keystore import KeyStore
 from simdes.access.messages import NO_TERMS, Basis
 from simdes.access.requests import unhex
 from simdes.crypto import cbor
 from simdes.errors import Forbidden, NotFound, SimdesError, TooLarge, Unavailable
+from simdes.index.custody import ManifestEntry
 from simdes.index.database import Database
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import Standing
@@ -190,13 +190,11 @@ UNREACHABLE: Final = "SHARE_UNAVAILABLE"
 WRONG_EPOCH: Final = "WRONG_EPOCH"
 RATE: Final = "RATE_LIMITED"
 
-_AUTHORS: Final = frozenset(
-    {Role.DOCTOR, Role.NURSE, Role.PHARMACIST, Role.INSURER, Role.AGENT}
-)
+_AUTHORS: Final = frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST, Role.INSURER, Role.AGENT})
 _AUTHOR_PURPOSES: Final = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
 
 
-def judge(desk: Desk, asker: Asker, ground: Ground, listed: Sequence[Held]) -> list[str]:
+def judge(desk: Desk, asker: Asker, ground: Ground, listed: Sequence[ManifestEntry]) -> list[str]:
     """For each record "" when the asker may have it, else the reason's name.
 
     What an organisation wrote it can always read; everything else is asked of the contract at our

@@ -13,11 +13,12 @@ from simdes.access.descriptors import (
     decode_organisation,
     decode_vault,
 )
-from simdes.errors import NotFound, Tampered
+from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.ledger.contracts import Contracts
 from simdes.storage.store import Store, cid_of_digest
 
 _KEPT: Final = 10_000
+_MOST_BYTES: Final = 256 << 10
 V = TypeVar("V")
 
 
@@ -63,7 +64,7 @@ class Directory:
         digest = known.descriptor
 
         def read() -> OrganisationDescriptor:
-            return decode_organisation(self.store.get(cid_of_digest(digest)), digest=digest)
+            return decode_organisation(self._block(digest), digest=digest)
 
         descriptor = self._organisations.get(digest, read)
         if descriptor.organisation != organisation:
@@ -82,10 +83,16 @@ class Directory:
         digest = known.descriptor
 
         def read() -> VaultDescriptor:
-            return decode_vault(self.store.get(cid_of_digest(digest)), digest=digest)
+            return decode_vault(self._block(digest), digest=digest)
 
         descriptor = self._vaults.get(digest, read)
         found = (descriptor.tag, descriptor.m, descriptor.n, descriptor.epoch)
         if found != (tag, known.m, known.n, known.epoch):
             raise Tampered("A vault's descriptor differs from what the chain says of the vault.")
         return descriptor
+
+    def _block(self, digest: bytes) -> bytes:
+        try:
+            return self.store.get(cid_of_digest(digest), most_bytes=_MOST_BYTES)
+        except NotFound as error:
+            raise Unavailable("A descriptor is not in the content store now.") from error

@@ -1,94 +1,61 @@
-"""What a custodian knows of the records whose shares it keeps: entries of anchored manifests."""
+"""The records whose shares a custodian keeps, one entry each: the one anchored first.
+
+An organisation may list a record id that it copied from another's manifest. It can only do so
+after the real one was anchored, so the entry in the earliest block is the record's; the time that
+an entry claims for itself proves nothing.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from simdes.crypto.manifest import ManifestEntry
-from simdes.index.transaction import Row, Transaction
+from simdes.index import chain
+from simdes.index import custody as rows
+from simdes.index.custody import ManifestEntry
+from simdes.index.transaction import Transaction
 
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One record as its anchored manifest lists it. `position` orders by time of anchoring."""
-
-    batch_id: bytes
-    record_id: bytes
-    vault: bytes
-    category: int
-    labels: int
-    types: tuple[str, ...]
-    body_cid: str
-    body_digest: bytes
-    capsule_cid: str
-    leaf_indexes: tuple[int, ...]
-    organisation: bytes
-    author: bytes
-    created_ms: int
-
-
-_COLUMNS = (
-    "e.batch_id, e.record_id, e.vault, e.category, e.labels, e.types, e.body_cid, e.body_digest, "
-    "e.capsule_cid, e.indexes, e.organisation, e.author, e.created_ms"
-)
-_FROM = "FROM manifest_entry e JOIN chain_batch b ON b.batch_id = e.batch_id"
-_ORDER = "ORDER BY b.block_number, e.batch_id, e.record_id"
-
-
-def keep_entries(
-    tx: Transaction, batch_id: bytes, vault: bytes, entries: Sequence[ManifestEntry]
-) -> None:
-    """Keep the entries of a batch; keeping them again changes nothing."""
-    tx.insert(
-        "manifest_entry",
-        [
-            {
-                "batch_id": batch_id,
-                "record_id": entry.record_id,
-                "vault": vault,
-                "category": entry.category,
-                "labels": entry.labels,
-                "types": json.dumps(entry.types),
-                "body_cid": entry.body_cid,
-                "body_digest": entry.body_digest,
-                "capsule_cid": entry.capsule_cid,
-                "indexes": json.dumps(entry.leaf_indexes),
-                "organisation": entry.organisation,
-                "author": entry.author,
-                "created_ms": entry.time_ms,
-            }
-            for entry in entries
-        ],
-        conflict="(batch_id, record_id) DO NOTHING",
-    )
+_EVERY_CATEGORY = range(64)
+_PAGE = 1000
 
 
 def held_records(
     tx: Transaction, vault: bytes, records: Sequence[bytes]
-) -> Mapping[bytes, list[Held]]:
-    """The entries of these records in this vault, each record's in the order of anchoring."""
-    found: dict[bytes, list[Held]] = defaultdict(list)
-    rows = tx.all(
-        f"SELECT {_COLUMNS} {_FROM} WHERE e.vault = :vault AND e.record_id IN :records {_ORDER}",
-        vault=vault,
-        records=list(records),
-    )
-    for row in rows:
-        found[row[1]].append(_held(row))
-    return found
+) -> dict[bytes, ManifestEntry]:
+    """The entries of these records, of those that are in this vault."""
+    first = _first_anchored(tx, records)
+    return {record: entry for record, entry in first.items() if entry.vault == vault}
 
 
-def held_page(tx: Transaction, vault: bytes) -> list[Held]:
-    """Every entry of a vault in the order of anchoring, one a record."""
-    rows = tx.all(f"SELECT {_COLUMNS} {_FROM} WHERE e.vault = :vault {_ORDER}", vault=vault)
-    first: dict[bytes, Held] = {}
-    for row in rows:
-        first.setdefault(row[1], _held(row))
-    return list(first.values())
+def held_in_vault(
+    tx: Transaction, vault: bytes, *, after: bytes | None = None
+) -> Iterator[ManifestEntry]:
+    """Every record of a vault, in the order of its entry's time, behind record `after`."""
+    place = (-1, b"")
+    if after is not None:
+        entry = _first_anchored(tx, [after]).get(after)
+        if entry is None or entry.vault != vault:
+            return
+        place = (entry.created_ms, after)
+    while True:
+        page = rows.entries(tx, vault, categories=_EVERY_CATEGORY, after=place, limit=_PAGE)
+        first = _first_anchored(tx, [entry.record_id for entry in page])
+        yield from (entry for entry in page if first[entry.record_id] == entry)
+        if len(page) < _PAGE:
+            return
+        place = (page[-1].created_ms, page[-1].record_id)
 
 
-def _held(row: Row) -> Held:
-    return Held(*row[:5], tuple(json.loads(row[5])), *row[6:9], tuple(json.loads(row[9])), *row[10:])
+def _first_anchored(tx: Transaction, records: Sequence[bytes]) -> dict[bytes, ManifestEntry]:
+    claims: dict[bytes, list[ManifestEntry]] = defaultdict(list)
+    for entry in rows.entries_of(tx, records) if records else ():
+        claims[entry.record_id].append(entry)
+    return {
+        record: listed[0] if len(listed) == 1 else min(listed, key=lambda one: _block(tx, one))
+        for record, listed in claims.items()
+    }
+
+
+def _block(tx: Transaction, entry: ManifestEntry) -> tuple[int, bytes]:
+    batch = chain.batch(tx, entry.batch_id)
+    return (batch.block_number if batch else 1 << 62, entry.batch_id)

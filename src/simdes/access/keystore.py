@@ -41,7 +41,7 @@ from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthentica
 
 Random = Callable[[int], bytes]
 VERSION = 1
-PASSPHRASE_VARIABLE = "SIMDES_PASSPHRASE"
+PASSPHRASE_VARIABLE = "SIMDES_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,7 @@ class Person:
     display: str
 
 
-def read_passphrase(
-    path: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> str:
+def read_passphrase(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """The organisation's passphrase: `SIMDES_PASSPHRASE`, or a file that only its owner can read.
 
     Raises `Unauthenticated` when there is neither, or when others may read the file.
@@ -149,9 +147,7 @@ class KeyStore:
         return cls(path, document, master, random)
 
     @classmethod
-    def open(
-        cls, path: Path, passphrase: str, *, random: Random = secrets.token_bytes
-    ) -> KeyStore:
+    def open(cls, path: Path, passphrase: str, *, random: Random = secrets.token_bytes) -> KeyStore:
         """Unlock the organisation's own secrets.
 
         Raises `NotFound` without a file, `Unauthenticated` for a wrong passphrase, `Invalid` for a
@@ -229,9 +225,7 @@ class KeyStore:
             person = self._person(entry)
             if person.user == user:
                 try:
-                    key = SigningKey.from_bytes(
-                        unlock(_bytes(entry["locked"]), passphrase)
-                    )
+                    key = SigningKey.from_bytes(unlock(_bytes(entry["locked"]), passphrase))
                 except SimdesError:
                     raise refused from None
                 return key

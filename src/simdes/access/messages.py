@@ -25,11 +25,7 @@ Mask = Annotated[int, Meta(ge=0, lt=1 << 64)]
 Small = Annotated[int, Meta(ge=0, le=255)]
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every body: immutable, nothing beside the named members."""
-
-
-class TermsBody(_Body):
+class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The terms of a consent as JSON, field by field as in `ledger.terms.Terms`."""
 
     grantee_kind: Small
@@ -94,7 +90,7 @@ NO_TERMS = Terms(
 """What enters `isAllowed` where no terms count: PATRQT and emergencies."""
 
 
-class Basis(_Body):
+class Basis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """On what ground somebody asks: purpose, and the consent that they rely on.
 
     Without `handle` the ground is being the vault's control account (PATRQT) or having written
@@ -112,7 +108,7 @@ class Basis(_Body):
     ] = {}
 
 
-class ReleaseBody(_Body):
+class ReleaseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`release`: shares of these records, of this epoch."""
 
     basis: Basis
@@ -120,14 +116,14 @@ class ReleaseBody(_Body):
     epoch: Annotated[int, Meta(ge=1, lt=1 << 32)]
 
 
-class CapsulesBody(_Body):
+class CapsulesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`capsules`: where the current capsules of these records lie."""
 
     basis: Basis
     records: Records
 
 
-class ManifestsBody(_Body):
+class ManifestsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`manifests`: the records of a vault that the basis opens, a page at a time."""
 
     basis: Basis
@@ -135,7 +131,7 @@ class ManifestsBody(_Body):
     after: Hex32 | None = None
 
 
-class LogBody(_Body):
+class LogBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`log`: the audit entries of a vault with proofs, for its control account."""
 
     vault: Hex32
@@ -143,34 +139,34 @@ class LogBody(_Body):
     after: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
 
 
-class VaultAsked(_Body):
+class VaultAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One vault to be opened."""
 
     tag: Hex32
     epoch: Annotated[int, Meta(ge=1, lt=1 << 32)] = 1
 
 
-class VaultsBody(_Body):
+class VaultsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`vaults`: a fresh public key for each vault that the asking organisation opens."""
 
     vaults: Annotated[list[VaultAsked], Meta(min_length=1, max_length=MAX_VAULTS)]
 
 
-class Identifier(_Body):
+class Identifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A business identifier (FHIR Identifier.system and .value)."""
 
     system: Annotated[str, Meta(min_length=1, max_length=256)]
     value: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class LocateBody(_Body):
+class LocateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`locate`: which vaults do you hold for this person?"""
 
     identifiers: Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_IDENTIFIERS)]
     purpose: Annotated[int, Meta(ge=0, le=15)]
 
 
-class AttestBody(_Body):
+class AttestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`attest`: sign that this account is the person of this vault."""
 
     vault: Hex32
@@ -178,7 +174,7 @@ class AttestBody(_Body):
     deadline: Seconds
 
 
-class AckBody(_Body):
+class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`ack`: confirm that your shares of these records open; asked by their author."""
 
     vault: Hex32

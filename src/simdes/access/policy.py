@@ -59,7 +59,9 @@ class View(Protocol):
         """Whether a condition contract says that the id is open."""
 
 
-def decide(view: View, handle: bytes, terms: Terms, salt: bytes, request: Request) -> Decision:
+def decide(  # noqa: PLR0911 (one return for each check, in the contract's order)
+    view: View, handle: bytes, terms: Terms, salt: bytes, request: Request
+) -> Decision:
     """May `request.actor` see this record now? Equal to `Consents.isAllowed` in every case."""
     actor = view.actor(request.actor)
     if actor is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from simdes.access.asking import Because, Caller, ask
@@ -93,9 +94,7 @@ def look_up(
     return _first(vault, one)
 
 
-def read_log(
-    caller: Caller, vault: bytes, custodian: bytes, *, after: int = 0
-) -> tuple[str, ...]:
+def read_log(caller: Caller, vault: bytes, custodian: bytes, *, after: int = 0) -> tuple[str, ...]:
     """One custodian's audit entries of a vault with proofs (JSON documents), for its patient."""
     proofs: list[str] = []
     while True:
@@ -120,13 +119,16 @@ def locate(
         purpose=purpose,
     )
     answer = ask(caller, holder, "locate", body)
-    try:
-        return tuple(
-            Located(tag, m, epoch, tuple(custodians))
-            for tag, m, epoch, custodians in answer.body["vaults"]  # type: ignore[union-attr]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Tampered("The answer to locate is not of the agreed form.") from error
+    return tuple(_located(item) for item in _items(answer.body.get("vaults")))
+
+
+def _located(item: cbor.Value) -> Located:
+    if isinstance(item, list) and len(item) == 4:
+        tag, m, epoch, custodians = item
+        ids = tuple(one for one in _items(custodians) if isinstance(one, bytes))
+        if isinstance(tag, bytes) and isinstance(m, int) and isinstance(epoch, int) and ids:
+            return Located(tag, m, epoch, ids)
+    raise Tampered("The answer to locate is not of the agreed form.")
 
 
 def gather(
@@ -211,12 +213,12 @@ class _Round:
                 records=[hexed(record) for record in records],
                 epoch=epoch,
             )
-            answers = _at_once(
-                lambda custodian, body=body: ask(self.caller, custodian, "release", body),
-                custodians,
-            )
+            answers = _at_once(partial(self._release, body), custodians)
             for custodian, answer in zip(custodians, answers, strict=True):
                 self._take(custodian, answer)
+
+    def _release(self, body: ReleaseBody, custodian: bytes) -> Answer:
+        return ask(self.caller, custodian, "release", body)
 
     def _take(self, custodian: bytes, answer: Answer | SimdesError) -> None:
         if isinstance(answer, SimdesError):

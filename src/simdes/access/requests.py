@@ -261,9 +261,7 @@ def read_answer(token: bytes, asked: Asked) -> Answer:
     found = (claims.iss, claims.aud, claims.chain, claims.method, claims.nonce, claims.question)
     if found != expected:
         raise Tampered("The custodian's answer belongs to another question.")
-    plain = asked.key.open(
-        unb64(claims.sealed), info=ANSWER_INFO, aad=question + asked.audience
-    )
+    plain = asked.key.open(unb64(claims.sealed), info=ANSWER_INFO, aad=question + asked.audience)
     try:
         body = cbor.decode(plain)
     except SimdesError as error:

@@ -26,7 +26,9 @@ from simdes.access.requests import hexed, unb64
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import SigningKey, unwrap, wrap
 from simdes.errors import Invalid, SimdesError, Unauthenticated
+from simdes.index import sessions
 from simdes.index.database import Database
+from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import Contracts
 
 MAX_VALID_SECONDS: Final = 300
@@ -115,21 +117,18 @@ def mint(
     )
     session = _name(token)
     wrapped = wrap(_wrapping(token), key.to_bytes(), aad=session, random=issuer.random)
-    with issuer.database.transaction() as tx:
-        tx.run(
-            "DELETE FROM session WHERE expires_ms < :now", now=now * 1000
-        )
-        tx.insert(
-            "session",
-            [
-                {
-                    "id": session,
-                    "account": person.account,
-                    "key_wrapped": wrapped,
-                    "expires_ms": (now + valid_seconds) * 1000,
-                }
-            ],
-        )
+    row = sessions.Session(
+        id=session,
+        account=person.account,
+        key_wrapped=wrapped,
+        expires_ms=(now + valid_seconds) * 1000,
+    )
+
+    def write(tx: Transaction) -> None:
+        sessions.purge(tx, now_ms=now * 1000)
+        sessions.add(tx, row)
+
+    issuer.database.write(write)
     return token
 
 
@@ -140,7 +139,7 @@ def check(issuer: Issuer, contracts: Contracts, token: str) -> Actor:
     `Forbidden` with the chain's reason when the account may no longer act.
     """
     claims, session = _claims(issuer, token), _name(token)
-    account, _ = _session(issuer, session)
+    account = _session(issuer, session).account
     person = issuer.keystore.person_of(account)
     if person is None or hexed(account) != claims.sub:
         raise Unauthenticated(_REFUSED)
@@ -161,7 +160,7 @@ def unlock(issuer: Issuer, token: str) -> SigningKey:
     """The account key of the session behind a valid token; `Unauthenticated` without one."""
     _claims(issuer, token)
     session = _name(token)
-    _, wrapped = _session(issuer, session)
+    wrapped = _session(issuer, session).key_wrapped
     try:
         return SigningKey.from_bytes(unwrap(_wrapping(token), wrapped, aad=session))
     except SimdesError as error:
@@ -170,8 +169,7 @@ def unlock(issuer: Issuer, token: str) -> SigningKey:
 
 def revoke(issuer: Issuer, session: bytes) -> None:
     """End a session: its token is refused from now on, the wrapped key is gone."""
-    with issuer.database.transaction() as tx:
-        tx.run("DELETE FROM session WHERE id = :id", id=session)
+    issuer.database.write(lambda tx: sessions.end(tx, session))
 
 
 def _claims(issuer: Issuer, token: str) -> Claims:
@@ -199,16 +197,12 @@ def _claims(issuer: Issuer, token: str) -> Claims:
     return claims
 
 
-def _session(issuer: Issuer, session: bytes) -> tuple[bytes, bytes]:
+def _session(issuer: Issuer, session: bytes) -> sessions.Session:
     with issuer.database.read() as tx:
-        row = tx.one(
-            "SELECT account, key_wrapped FROM session WHERE id = :id AND expires_ms > :now",
-            id=session,
-            now=int(issuer.clock() * 1000),
-        )
+        row = sessions.get(tx, session, now_ms=int(issuer.clock() * 1000))
     if row is None:
         raise Unauthenticated(_REFUSED)
-    return row[0], row[1]
+    return row
 
 
 def _name(token: str) -> bytes:

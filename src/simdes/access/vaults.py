@@ -18,11 +18,11 @@ from simdes.access.asking import Caller, ask
 from simdes.access.descriptors import VaultDescriptor, encode_vault
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore
+from simdes.access.local_keys import fresh_vault_key, vault_key
 from simdes.access.messages import MAX_VAULTS, AttestBody, VaultAsked, VaultsBody
 from simdes.access.requests import Signer, hexed
 from simdes.crypto.capsule import Custodian
 from simdes.crypto.digest import sha256
-from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered
 from simdes.index import vaults as rows
 from simdes.index.database import Database
@@ -31,8 +31,19 @@ from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Lane
 from simdes.storage.store import Store
 
+__all__ = [
+    "EPOCH",
+    "Opener",
+    "add_local",
+    "ask_attestation",
+    "attest_here",
+    "claim",
+    "new_vault",
+    "open_vaults",
+    "vault_key",
+]
+
 EPOCH: Final = 1
-_AAD: Final = b"simdes/vault-key/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +93,6 @@ def add_local(
     now_ms: int,
 ) -> rows.Vault:
     """The row of a vault with a fresh local key; the row that is there already, if one is."""
-    wrapped = wrap(keystore.database_key, random(32), aad=_AAD + tag, random=random)
     vault = rows.Vault(
         tag=tag,
         m=m,
@@ -91,7 +101,7 @@ def add_local(
         descriptor_cid="",
         control=None,
         home=int(home),
-        key_wrapped=wrapped,
+        key_wrapped=fresh_vault_key(keystore, tag, random=random),
         state=rows.OPENING if home else rows.OPEN,
         created_ms=now_ms,
     )
@@ -101,16 +111,6 @@ def add_local(
     if found is None:
         raise NotFound("No such vault here.")
     return found
-
-
-def vault_key(keystore: KeyStore, vault: rows.Vault) -> bytes:
-    """The 32-byte local key that encrypts our copies of a vault's content.
-
-    Raises `NotFound` once the vault is erased here.
-    """
-    if vault.key_wrapped is None:
-        raise NotFound("The vault is erased here.")
-    return unwrap(keystore.database_key, vault.key_wrapped, aad=_AAD + vault.tag)
 
 
 # Opening --------------------------------------------------------------------------------------

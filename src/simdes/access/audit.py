@@ -1,0 +1,377 @@
+"""The organisation's own audit trail: hash-chained entries, sealed at rest, anchored in batches.
+
+Each entry holds the digest of the one before it; its salted leaf goes on chain with the next batch
+of `AuditLog`, which takes neither a gap nor a fork (docs/formats/audit-entry.md; paper: "audit
+trail"). `append` runs in the caller's transaction, so that an answer and its evidence are durable
+together. Entries about a vault are wrapped under the vault's local key, the rest under the
+organisation's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+from simdes.access.accounts import Transactor
+from simdes.access.audit_event import Attempt, Entry, decode, encode
+from simdes.access.evidence import audit_proof
+from simdes.access.keystore import KeyStore
+from simdes.access.local_keys import vault_key
+from simdes.crypto import anchor
+from simdes.crypto.digest import hkdf, sha256
+from simdes.crypto.keys import unwrap, wrap
+from simdes.errors import Conflict, NotFound, Tampered
+from simdes.index import audit as rows
+from simdes.index import custody as counters
+from simdes.index import vaults
+from simdes.index.database import Database
+from simdes.index.transaction import Transaction
+from simdes.ledger.contracts import Contracts
+
+FOLD_MS: Final = 60_000
+BATCH_ENTRIES: Final = 4096
+_UNDER_VAULT, _UNDER_ORGANISATION = b"\1", b"\0"
+_AAD: Final = b"simdes/audit-entry/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Proof documents of a vault's entries in order; `more` says that there are others behind."""
+
+    proofs: tuple[dict[str, Any], ...]
+    last_seq: int
+    more: bool
+
+
+class Trail:
+    """Writes and reads one organisation's entries. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        keystore: KeyStore,
+        contracts: Contracts,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._keystore = keystore
+        self._contracts = contracts
+        self._clock = clock
+        self._random = random
+        self._lock = threading.Lock()
+        self._folding: dict[bytes, Attempt] = {}
+        self._own_key = hkdf(keystore.database_key, salt=b"", info=b"simdes/audit-key/v1")
+
+    def append(self, tx: Transaction, attempts: Sequence[Attempt]) -> None:
+        """Append one entry for each attempt; refusals equal to one of this minute are counted.
+
+        The first of equal refusals stands at once, the rest follow as one entry with their count
+        when the minute is over (`close_folds`).
+        """
+        now_ms = int(self._clock() * 1000)
+        due = self._due(tx, now_ms) if any(not one.granted for one in attempts) else []
+        fresh = [one for one in attempts if one.granted or self._is_first(tx, one, now_ms)]
+        self._write(tx, [*due, *fresh], now_ms)
+
+    def close_folds(self, database: Database) -> int:
+        """Write the entries of counted refusals whose minute is over; how many. A worker's step."""
+        now_ms = int(self._clock() * 1000)
+
+        def write(tx: Transaction) -> int:
+            due = self._due(tx, now_ms)
+            self._write(tx, due, now_ms)
+            return len(due)
+
+        return database.write(write)
+
+    # Reading -----------------------------------------------------------------------------------
+
+    def read(self, tx: Transaction, entry: rows.Entry) -> bytes:
+        """An entry's bytes. `NotFound` when its vault is erased here, `Tampered` when the stored
+        entry is not the one that was written."""
+        content = unwrap(self._key(tx, entry.entry[:1], entry.vault), entry.entry[1:], aad=_AAD)
+        if sha256(content) != entry.digest or anchor.audit_leaf(entry.salt, content) != entry.leaf:
+            raise Tampered("A stored audit entry was changed.")
+        return content
+
+    def entries(
+        self, database: Database, *, vault: bytes | None = None, after: int = 0, limit: int = 1000
+    ) -> tuple[tuple[int, Entry], ...]:
+        """(number, entry) behind number `after`, of a vault or of the whole organisation."""
+        with database.read() as tx:
+            listed = (
+                rows.entries(tx, after=after, limit=limit)
+                if vault is None
+                else rows.of_vault(tx, vault, after=after, limit=limit)
+            )
+            return tuple((one.seq, decode(self.read(tx, one))) for one in listed)
+
+    def page(self, database: Database, vault: bytes, *, after: int, limit: int) -> Page:
+        """Proof documents of a vault's entries; those not anchored yet come without a batch."""
+        with database.read() as tx:
+            listed = rows.of_vault(tx, vault, after=after, limit=limit + 1)
+            shown = listed[:limit]
+            batches = _Batches(tx)
+            proofs = tuple(self._proof(tx, one, batches) for one in shown)
+        return Page(proofs, shown[-1].seq if shown else after, len(listed) > limit)
+
+    def prove(self, database: Database, seq: int) -> dict[str, Any]:
+        """The proof document of one entry; `NotFound` for an unknown number."""
+        with database.read() as tx:
+            entry = rows.get(tx, seq)
+            if entry is None:
+                raise NotFound("There is no audit entry with this number.")
+            return self._proof(tx, entry, _Batches(tx))
+
+    def verify_chain(self, database: Database) -> int:
+        """Re-read every entry and compare it with its place in the chain; how many there are.
+
+        Raises `Tampered` naming the first number that does not follow. Entries of vaults erased
+        here are checked by digest alone.
+        """
+        expected, seq = rows.ZERO, 0
+        while True:
+            with database.read() as tx:
+                listed = rows.entries(tx, after=seq)
+                for one in listed:
+                    if one.seq != seq + 1 or one.previous != expected:
+                        raise Tampered(f"Audit entry {seq + 1} does not follow the one before it.")
+                    self._check_content(tx, one)
+                    expected, seq = one.digest, one.seq
+            if not listed:
+                return seq
+
+    def _check_content(self, tx: Transaction, entry: rows.Entry) -> None:
+        try:
+            content = self.read(tx, entry)
+        except NotFound:
+            return
+        if decode(content).previous != entry.previous:
+            raise Tampered(f"Audit entry {entry.seq} names another entry before it.")
+
+    # Writing -----------------------------------------------------------------------------------
+
+    def _write(self, tx: Transaction, attempts: Sequence[Attempt], now_ms: int) -> None:
+        if not attempts:
+            return
+        head = rows.lock_head(tx)
+        seq, previous = head.seq, head.digest
+        keys: dict[bytes | None, tuple[bytes, bytes]] = {}
+        made = []
+        for attempt in attempts:
+            content = encode(
+                attempt,
+                observer=self._keystore.organisation,
+                recorded_ms=now_ms,
+                previous=previous,
+            )
+            if attempt.vault not in keys:
+                keys[attempt.vault] = self._choose_key(tx, attempt.vault)
+            mark, key = keys[attempt.vault]
+            digest, salt, seq = sha256(content), self._random(32), seq + 1
+            made.append(
+                rows.NewEntry(
+                    seq=seq,
+                    previous=previous,
+                    digest=digest,
+                    entry=mark + wrap(key, content, aad=_AAD, random=self._random),
+                    salt=salt,
+                    leaf=anchor.audit_leaf(salt, content),
+                    vault=attempt.vault,
+                    created_ms=now_ms,
+                )
+            )
+            previous = digest
+        rows.append(tx, made)
+
+    def _choose_key(self, tx: Transaction, vault: bytes | None) -> tuple[bytes, bytes]:
+        row = None if vault is None else vaults.get(tx, vault)
+        if row is None or row.key_wrapped is None:
+            return _UNDER_ORGANISATION, self._own_key
+        return _UNDER_VAULT, vault_key(self._keystore, row)
+
+    def _key(self, tx: Transaction, mark: bytes, vault: bytes | None) -> bytes:
+        if mark == _UNDER_ORGANISATION:
+            return self._own_key
+        row = None if vault is None else vaults.get(tx, vault)
+        if row is None:
+            raise NotFound("The vault of this entry is not known here.")
+        return vault_key(self._keystore, row)
+
+    def _is_first(self, tx: Transaction, attempt: Attempt, now_ms: int) -> bool:
+        fold = _fold(attempt)
+        first = counters.fold_refusal(tx, fold, now_ms=now_ms) == 1
+        if first:
+            with self._lock:
+                self._folding[fold] = attempt
+        return first
+
+    def _due(self, tx: Transaction, now_ms: int) -> list[Attempt]:
+        """What the folds that are over stand for: one attempt each, with the count of the rest."""
+        taken = counters.take_folds(tx, before_ms=now_ms - FOLD_MS)
+        due = []
+        for fold in taken:
+            if fold.count == 1:
+                continue
+            attempt = self._folding.get(fold.fold) or self._first_of(tx, fold)
+            due.append(replace(attempt, count=fold.count - 1))
+        with self._lock:
+            for fold in taken:
+                self._folding.pop(fold.fold, None)
+        return due
+
+    def _first_of(self, tx: Transaction, fold: counters.Fold) -> Attempt:
+        """Find the entry that began a fold of an earlier run or another replica: by its time."""
+        found = tx.all(
+            "SELECT seq FROM audit_entry WHERE created_ms = :at ORDER BY seq DESC", at=fold.first_ms
+        )
+        for (seq,) in found:
+            entry = rows.get(tx, seq)
+            if entry is not None and _fold(attempt := decode(self.read(tx, entry)).attempt) == (
+                fold.fold
+            ):
+                return attempt
+        raise NotFound("The first of some folded refusals is gone.")
+
+    def _proof(self, tx: Transaction, entry: rows.Entry, batches: _Batches) -> dict[str, Any]:
+        return audit_proof(
+            chain=self._contracts.ledger.chain_id(),
+            contract=self._contracts.addresses.audit_log,
+            organisation=self._keystore.organisation,
+            entry=self.read(tx, entry),
+            salt=entry.salt,
+            place=batches.place(entry),
+        )
+
+
+class _Batches:
+    """Leaves of anchored batches, read once however many proofs are made from them."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._kept: dict[int, tuple[rows.Batch, list[bytes]] | None] = {}
+
+    def place(self, entry: rows.Entry) -> tuple[int, int, list[bytes]] | None:
+        """(batch number, index, leaves), None while the entry is not anchored."""
+        if entry.batch_seq is None:
+            return None
+        if entry.batch_seq not in self._kept:
+            self._kept[entry.batch_seq] = self._read(entry.batch_seq)
+        found = self._kept[entry.batch_seq]
+        if found is None:
+            return None
+        batch, leaves = found
+        return batch.seq, entry.seq - batch.first_seq, leaves
+
+    def _read(self, seq: int) -> tuple[rows.Batch, list[bytes]] | None:
+        batch = rows.get_batch(self._tx, seq)
+        if batch is None or batch.state != rows.ANCHORED:
+            return None
+        found = self._tx.all(
+            "SELECT leaf FROM audit_entry WHERE batch_seq = :seq ORDER BY seq", seq=seq
+        )
+        return batch, [row[0] for row in found]
+
+
+def _fold(attempt: Attempt) -> bytes:
+    """A digest of all that makes refusals equal."""
+    return sha256(
+        encode(replace(attempt, count=1), observer=rows.ZERO, recorded_ms=0, previous=rows.ZERO)
+    )
+
+
+# The worker's steps ---------------------------------------------------------------------------
+
+
+def build_batch(
+    database: Database,
+    *,
+    random: Callable[[int], bytes],
+    now_ms: int,
+    even_if_empty: bool = False,
+    most: int = BATCH_ENTRIES,
+) -> int:
+    """Put the entries that wait into a batch; its number, 0 when there was nothing to do.
+
+    With `even_if_empty` a batch of one random leaf is built when nothing waits, so that a fixed
+    cadence tells members nothing.
+    """
+
+    def write(tx: Transaction) -> int:
+        waiting = rows.unbatched(tx, limit=most)
+        if not waiting and not even_if_empty:
+            return 0
+        last = rows.newest_batch(tx)
+        filler = None if waiting else anchor.random_leaf(random)
+        leaves = [one.leaf for one in waiting] or [filler or b""]
+        first = last.last_seq + 1 if last else 1
+        batch = rows.NewBatch(
+            seq=last.seq + 1 if last else 1,
+            previous_root=last.root if last else rows.ZERO,
+            root=anchor.root(leaves),
+            count=len(leaves),
+            first_seq=first,
+            last_seq=first + len(waiting) - 1,
+            filler=filler,
+            created_ms=now_ms,
+        )
+        rows.build(tx, batch)
+        return batch.seq
+
+    return database.write(write)
+
+
+def send_batches(
+    database: Database, contracts: Contracts, lane: Transactor, *, organisation: bytes
+) -> int:
+    """Put every built batch on chain, in order; how many were found or put there.
+
+    Repeating it is harmless: what the chain holds is not sent again. Raises `Tampered` when the
+    chain holds another root under our number (somebody else writes with our keys).
+    """
+    with database.read() as tx:
+        waiting = rows.unfinished(tx)
+    for batch in waiting:
+        block = _on_chain(contracts, organisation, batch)
+        if block is None:
+            block = _send(database, contracts, lane, organisation, batch)
+        database.write(partial(_anchored, seq=batch.seq, block_number=block))
+    return len(waiting)
+
+
+def _anchored(tx: Transaction, *, seq: int, block_number: int) -> None:
+    rows.anchored(tx, seq, block_number=block_number)
+
+
+def _on_chain(contracts: Contracts, organisation: bytes, batch: rows.Batch) -> int | None:
+    root = contracts.audit_log.root_at(organisation=organisation, seq=batch.seq)
+    if root is None:
+        return None
+    if root != batch.root:
+        raise Tampered(f"Audit batch {batch.seq} on chain is not the one that was built here.")
+    return contracts.ledger.head().number
+
+
+def _send(
+    database: Database,
+    contracts: Contracts,
+    lane: Transactor,
+    organisation: bytes,
+    batch: rows.Batch,
+) -> int:
+    call = contracts.audit_log.append(
+        seq=batch.seq, previous_root=batch.previous_root, root=batch.root, count=batch.count
+    )
+    try:
+        receipt = lane.transact(call)
+    except Conflict:
+        # Another process of ours, or our own transaction of before a crash, was faster.
+        block = _on_chain(contracts, organisation, batch)
+        if block is None:
+            raise
+        return block
+    database.write(lambda tx: rows.sent(tx, batch.seq, transaction_hash=receipt.transaction_hash))
+    return receipt.block_number

@@ -1,0 +1,55 @@
+"""The custody API as the gateway sees it: signed bytes in, signed bytes out, and whether it can."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simdes.access.custody import VERBS, Custodian
+from simdes.access.desk import Desk
+from simdes.access.requests import MAX_REQUEST_BYTES
+from simdes.errors import SimdesError
+
+METHODS: Final = tuple(VERBS)
+"""The verbs of ``/custody/v1``."""
+
+__all__ = ["MAX_REQUEST_BYTES", "METHODS", "CustodyDesk"]
+
+
+class CustodyDesk:
+    """One organisation's custodian, for any face or adapter to ask. Safe for several threads."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._custodian = Custodian(desk)
+
+    def answer(self, method: str, token: bytes) -> bytes:
+        """The signed answer to a signed question; raises one of `simdes.errors`."""
+        return self._custodian.answer(method, token)
+
+    def counters(self) -> dict[str, int]:
+        """How often what kind of request was turned away before it named an account."""
+        return dict(self._custodian.counters)
+
+    def ready(self) -> dict[str, str]:
+        """What the custodian needs and whether it is there: name to "ok" or what is wrong."""
+        desk = self._desk
+        return {
+            "ledger": _probe(desk.contracts.ledger.head),
+            "database": _probe(lambda: _touch(desk)),
+            "contracts": _probe(
+                lambda: desk.pins.check(desk.contracts, desk.contracts.ledger.head().hash)
+            ),
+        }
+
+
+def _touch(desk: Desk) -> None:
+    with desk.database.read() as tx:
+        tx.one("SELECT 1 FROM checkpoint WHERE name = :n", n="ready")
+
+
+def _probe(check: object) -> str:
+    try:
+        check()  # type: ignore[operator]
+    except SimdesError as error:
+        return error.issue
+    return "ok"

@@ -1,0 +1,81 @@
+"""``POST /custody/v1/<verb>``: a signed question in, a signed answer out.
+
+Who asks is proven by the message itself, so there is no session, cookie or token here. The body is
+read up to a limit and within a time; the verb runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio import to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simdes.errors import SimdesError
+from simdes.exchange.custody import METHODS, CustodyDesk
+from simdes.gateway.problems import plain, refused
+
+if TYPE_CHECKING:
+    from simdes.gateway.app import GatewayLimits
+
+PREFIX: Final = "/custody/v1"
+MEDIA_TYPE: Final = "application/jose"
+
+
+def custody_routes(custody: CustodyDesk, limits: GatewayLimits) -> list[Route]:
+    """One POST route for each verb."""
+    return [
+        Route(f"{PREFIX}/{method}", _endpoint(custody, method, limits), methods=["POST"])
+        for method in METHODS
+    ]
+
+
+def _endpoint(
+    custody: CustodyDesk, method: str, limits: GatewayLimits
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if declared != MEDIA_TYPE:
+            return plain(415)
+        try:
+            with anyio.fail_after(limits.body_seconds):
+                body = await _read(request, limits.body_bytes)
+        except TimeoutError:
+            return plain(408)
+        except ClientDisconnect:
+            return plain(400)
+        if body is None:
+            return plain(413)
+        return await _answer(custody, method, body, limits.answer_seconds)
+
+    return endpoint
+
+
+async def _answer(
+    custody: CustodyDesk, method: str, body: bytes, answer_seconds: float
+) -> Response:
+    try:
+        with anyio.fail_after(answer_seconds):
+            answer = await to_thread.run_sync(custody.answer, method, body, abandon_on_cancel=True)
+    except TimeoutError:
+        return plain(503)
+    except SimdesError as error:
+        return refused(error)
+    return Response(answer, media_type=MEDIA_TYPE)
+
+
+async def _read(request: Request, most: int) -> bytes | None:
+    """The body, None when it is larger than allowed; reading stops there."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared) > most:
+        return None
+    received = bytearray()
+    async for piece in request.stream():
+        received += piece
+        if len(received) > most:
+            return None
+    return bytes(received)

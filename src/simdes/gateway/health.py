@@ -1,0 +1,26 @@
+"""``/healthz``: the program runs. ``/readyz``: it can do its work now."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simdes.exchange.custody import CustodyDesk
+
+
+def health_routes(custody: CustodyDesk) -> list[Route]:
+    """The two routes; neither needs an account nor tells anything about anybody."""
+
+    def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    def readyz(_: Request) -> Response:
+        parts = custody.ready()
+        ready = all(state == "ok" for state in parts.values())
+        return JSONResponse(parts, 200 if ready else 503)
+
+    return [
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+    ]

@@ -1,0 +1,93 @@
+"""Failures as FHIR OperationOutcome (https://hl7.org/fhir/R4/operationoutcome.html).
+
+The status code of each of `simdes.errors` stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from simdes import errors
+
+_log = logging.getLogger(__name__)
+
+STATUS: Final[Mapping[type[errors.SimdesError], int]] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Tampered: 422,
+    errors.TooLarge: 429,
+    errors.Unsupported: 501,
+    errors.Unavailable: 503,
+}
+_RETRY: Final = {429: "60", 503: "5"}
+_TEXT: Final = {
+    404: ("not-found", "There is nothing at this address."),
+    405: ("not-supported", "This address does not know this HTTP method."),
+    413: ("too-long", "The body is larger than this address takes."),
+    415: ("not-supported", "Send application/jose."),
+    408: ("timeout", "The body did not arrive in time."),
+    503: ("transient", "The answer took too long; the request may be repeated."),
+}
+
+
+def outcome(
+    status: int, *, code: str, text: str, advice: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An OperationOutcome response with one error issue."""
+    issue = {"severity": "error", "code": code, "details": {"text": text}}
+    if advice:
+        issue["diagnostics"] = advice
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
+    extra = dict(headers or {})
+    if status in _RETRY:
+        extra["Retry-After"] = _RETRY[status]
+    return Response(body, status, extra, "application/fhir+json")
+
+
+def plain(status: int) -> Response:
+    """The OperationOutcome of a status that HTTP itself gives rise to."""
+    code, text = _TEXT.get(status, ("exception", "The request cannot be answered."))
+    return outcome(status, code=code, text=text)
+
+
+def refused(error: errors.SimdesError) -> Response:
+    """The response for one of our errors; unknown subclasses count as their nearest base."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    return outcome(status, code=error.issue, text=error.message, advice=error.advice)
+
+
+def _on_simdes_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.SimdesError)  # noqa: S101 (registered for nothing else)
+    return refused(error)
+
+
+def _on_http(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    response = plain(status)
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def _on_anything(request: Request, error: Exception) -> Response:
+    # The class and the address tell an operator where to look; the message could hold anything.
+    _log.error("unexpected %s at %s", type(error).__name__, request.url.path)
+    return outcome(500, code="exception", text="The request failed here; it is not your mistake.")
+
+
+EXCEPTION_HANDLERS: Final[Mapping[int | type[Exception], ExceptionHandler]] = {
+    errors.SimdesError: _on_simdes_error,
+    HTTPException: _on_http,
+    Exception: _on_anything,
+}
