@@ -1,0 +1,142 @@
+"""Grant and revoke: the patient's consent becomes contract state (paper, "Permission management").
+
+The vault's control key signs (EIP-712) and an organisation relays: whoever relays pays no fee, can
+change nothing, and must relay a revocation. The terms travel sealed to the grantee's organisation,
+the vault's custodians and the patient's own gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from simdes.access import consent
+from simdes.access.consent import Consent, Grantee
+from simdes.errors import Forbidden, NotFound
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.ledger.consents import Permit
+from simdes.ledger.terms import GranteeKind, Terms
+from simdes.storage.cid import digest_of_cid
+
+SIGNATURE_SECONDS = 600
+"""How long a signature may sit with a relay before it is worthless."""
+
+
+def grant(
+    node: Node,
+    session: Session,
+    *,
+    vault: bytes,
+    grantee: Grantee,
+    categories: Sequence[str],
+    purposes: Sequence[str],
+    valid_seconds: int,
+    labels: Sequence[str] = (),
+    records: Sequence[bytes] = (),
+) -> Consent:
+    """Let a grantee read these categories for these purposes, from now on for ``valid_seconds``.
+
+    Raises Invalid for unknown names, NotFound for an unknown vault or grantee, Forbidden where the
+    session's account does not control the vault.
+    """
+    _require_control(node, session, vault)
+    now = node.now_seconds()
+    drafted = consent.draft(
+        vault,
+        grantee,
+        categories=categories,
+        purposes=purposes,
+        not_before_seconds=now,
+        expiry_seconds=now + valid_seconds,
+        random=node.random,
+        labels=labels,
+        records=records,
+    )
+    letter = consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
+    consents = node.contracts.consents
+    what = {
+        "tag": vault,
+        "handle": drafted.handle,
+        "commitment": drafted.commitment,
+        "pointer": digest_of_cid(node.store.put(letter)),
+    }
+    generation = consents.generation(vault)
+    permit = _permit(
+        node,
+        session,
+        lambda nonce, deadline: consents.grant_digest(
+            **what, generation=generation, nonce=nonce, deadline=deadline
+        ),
+    )
+    node.agent.transact(consents.grant_by_signature(**what, generation=generation, permit=permit))
+    return drafted
+
+
+def revoke(node: Node, session: Session, *, vault: bytes, handle: bytes) -> None:
+    """Withdraw one consent, effective with the block that holds the transaction."""
+    _require_control(node, session, vault)
+    consents = node.contracts.consents
+    permit = _permit(
+        node,
+        session,
+        lambda nonce, deadline: consents.revoke_digest(
+            tag=vault, handle=handle, nonce=nonce, deadline=deadline
+        ),
+    )
+    node.agent.transact(consents.revoke_by_signature(tag=vault, handle=handle, permit=permit))
+
+
+def revoke_all(node: Node, session: Session, *, vault: bytes) -> None:
+    """Withdraw every consent of a vault at once, those still on their way included."""
+    _require_control(node, session, vault)
+    consents = node.contracts.consents
+    generation = consents.generation(vault)
+    permit = _permit(
+        node,
+        session,
+        lambda nonce, deadline: consents.revoke_all_digest(
+            tag=vault, generation=generation, nonce=nonce, deadline=deadline
+        ),
+    )
+    node.agent.transact(
+        consents.revoke_all_by_signature(tag=vault, generation=generation, permit=permit)
+    )
+
+
+def _permit(node: Node, session: Session, digest: Callable[[int, int], bytes]) -> Permit:
+    """Sign what ``digest`` gives for a fresh nonce and a deadline."""
+    nonce = int.from_bytes(node.random(31), "big")
+    deadline = node.now_seconds() + SIGNATURE_SECONDS
+    return Permit(nonce, deadline, session.key.sign(digest(nonce, deadline)))
+
+
+def _require_control(node: Node, session: Session, vault: bytes) -> None:
+    """Say it clearly before the contract does; the contract decides."""
+    known = node.contracts.accounts.vault(vault)
+    if known is None:
+        raise NotFound("The network knows no such vault.")
+    if known.control != session.actor.account:
+        raise Forbidden(
+            "This account does not control the vault.",
+            advice="Sign in as the patient, or enrol the patient first.",
+        )
+
+
+def _readers(node: Node, drafted: Consent) -> list[bytes]:
+    """The public keys the terms are sealed to, each once."""
+    directory = node.desk.directory
+    custodians = directory.vault(drafted.vault).custodians
+    organisations = {_organisation_of(node, drafted.terms), node.organisation}
+    keys = [custodian.public for custodian in custodians]
+    keys += [directory.organisation(one).public for one in sorted(organisations)]
+    return list(dict.fromkeys(keys))
+
+
+def _organisation_of(node: Node, terms: Terms) -> bytes:
+    """The organisation whose gateway acts for the grantee."""
+    if terms.grantee_kind != GranteeKind.ACCOUNT:
+        return terms.grantee
+    account = node.contracts.accounts.account(terms.grantee)
+    if account is None:
+        raise NotFound("The network knows no such account.")
+    return account.organisation

@@ -1,0 +1,91 @@
+"""Keep up with the chain: the read model, what events point at, and copies that must go.
+
+Called by a worker in a loop, and before a verb that depends on the newest state. A revocation drops
+what was read under it at once (docs/formats/custody-release.md).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simdes.access import following as access_following
+from simdes.access.consent import Consent, decode_terms_row
+from simdes.access.desk import Desk
+from simdes.index import chain, chain_consents, copies, custody
+from simdes.index.transaction import Transaction
+from simdes.ledger import events
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConsent:
+    """A consent whose terms this organisation was sent; ``active`` unless it was withdrawn."""
+
+    consent: Consent
+    active: bool
+
+
+class Following:
+    """One organisation's followers. Safe for several threads; one of them does the work."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._head = b""
+        self._fetcher = access_following.Fetcher(
+            keystore=desk.keystore,
+            contracts=desk.contracts,
+            directory=desk.directory,
+            database=desk.database,
+            store=desk.store,
+            clock=desk.clock,
+            random=desk.random,
+        )
+
+    def catch_up(self) -> int:
+        """Bring the read model and what we keep up to the head; how many events or letters."""
+        desk = self._desk
+        with self._lock:
+            head = desk.contracts.ledger.head().hash
+            fetched = self._fetcher.step()
+            if head == self._head:
+                return fetched
+            count = access_following.follow_chain(
+                desk.database, desk.contracts, heard=self._drop_copies
+            )
+            self._head = head
+            return count + fetched
+
+    def _drop_copies(self, heard: Sequence[events.ChainEvent]) -> None:
+        revoked = [one for one in heard if isinstance(one, events.Revoked)]
+        emptied = [one for one in heard if isinstance(one, events.RevokedAll)]
+        if revoked or emptied:
+            self._desk.database.write(lambda tx: _drop(tx, revoked, emptied))
+
+
+def _drop(
+    tx: Transaction, revoked: Sequence[events.Revoked], emptied: Sequence[events.RevokedAll]
+) -> None:
+    for one in revoked:
+        copies.drop_handle(tx, one.tag, one.handle)
+    for everything in emptied:
+        copies.drop_vault(tx, everything.tag)
+
+
+def known_consents(desk: Desk, vault: bytes) -> list[KnownConsent]:
+    """Every consent of a vault whose terms came here, oldest first."""
+    with desk.database.read() as tx:
+        rows = custody.terms_of(tx, vault)
+        states = {one.handle: one for one in chain_consents.of_vault(tx, vault)}
+        model = chain.vault(tx, vault)
+    generation = model.generation if model is not None else 0
+    return [
+        KnownConsent(
+            decode_terms_row(row),
+            (state := states.get(row.handle)) is not None
+            and state.state == chain_consents.GRANTED
+            and state.generation == generation,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,81 @@
+"""Files on disk → mappings: the first step of `map` and `ingest`, nothing lost on the way.
+
+A path that can't be read is a quarantined entry with a reason, like any other bad input; a folder
+is read recursively in a stable order. Nothing here knows a network or a database.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simdes.errors import NotFound
+from simdes.mapper import DEFAULT_SITE, LIMITS, Mapping, Quarantined, Site, map_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to map. ``name`` is its path relative to what the user named, with ``/``."""
+
+    name: str
+    path: Path
+
+
+def source_files(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """List the files that paths name; folders recursively, in order of their names.
+
+    Symbolic links inside folders are not followed, so that a link can't lead out or round.
+    Raises NotFound naming the first path that does not exist.
+    """
+    for path in paths:
+        if not path.exists():
+            raise NotFound(f"{path} does not exist.", advice="Check the path.")
+    return tuple(file for path in paths for file in _below(path))
+
+
+def _below(path: Path) -> Iterator[SourceFile]:
+    if not path.is_dir():
+        yield SourceFile(path.name, path)
+        return
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            found = Path(folder) / name
+            yield SourceFile(found.relative_to(path).as_posix(), found)
+
+
+def map_file(file: SourceFile, *, kind: str = "auto", site: Site = DEFAULT_SITE) -> Mapping:
+    """Map one file; what can't be read at all comes back quarantined, never as an exception."""
+    try:
+        status = file.path.lstat() if file.path.is_symlink() else file.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _unread(file, "not-a-file", "This is not a regular file (a link or a device).")
+        if status.st_size > LIMITS.file_bytes:
+            return _unread(
+                file,
+                "file-too-large",
+                f"The file has {status.st_size:,} bytes; the limit is {LIMITS.file_bytes:,}.",
+            )
+        data = file.path.read_bytes()
+    except OSError as error:
+        return _unread(file, "unreadable", f"The file can't be read: {error.strerror}.")
+    return map_bytes(file.name, data, kind=kind, site=site)
+
+
+def _unread(file: SourceFile, code: str, reason: str) -> Mapping:
+    return Mapping(
+        name=file.name,
+        kind="unknown",
+        quarantined=(
+            Quarantined(
+                index=0,
+                reason_code=code,
+                reason=reason,
+                advice="Correct the file and give it again, or leave it out.",
+                source=b"",
+            ),
+        ),
+    )

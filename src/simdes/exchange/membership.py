@@ -1,0 +1,117 @@
+"""Organisations: found a network, ask to join one, be verified by its owners (paper,
+"Administrators … verifying accounts").
+
+The owners of a network are k administrators of n. Each decides at their own gateway: the first
+proposes, the others confirm, and whoever completes the number carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from simdes.access.categories import Kind, Role, State
+from simdes.access.descriptors import OrganisationDescriptor, encode_organisation
+from simdes.crypto.digest import keccak256, sha256
+from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.index import chain
+from simdes.ledger.contracts import Contracts
+from simdes.ledger.lane import Call, Lane
+from simdes.storage.store import Store
+
+
+def ask_to_join(
+    contracts: Contracts,
+    store: Store,
+    administrator: Lane,
+    descriptor: OrganisationDescriptor,
+    *,
+    account: bytes,
+    agents: tuple[bytes, ...],
+    random: Callable[[int], bytes],
+) -> None:
+    """Register an organisation, its first administrator and its agents; all wait to be verified.
+
+    ``administrator`` sends with the administrator's own key, ``agents`` are the addresses of the
+    organisation's software. Repeating it after a crash goes on where it stopped.
+    """
+    block = encode_organisation(descriptor)
+    store.put(block)
+    if contracts.accounts.organisation(descriptor.organisation) is None:
+        administrator.transact(
+            contracts.accounts.register_organisation(
+                organisation=descriptor.organisation,
+                kind=Kind(descriptor.kind),
+                descriptor=sha256(block),
+                account=account,
+            )
+        )
+    for address in agents:
+        if contracts.accounts.account_of(address) is None:
+            administrator.transact(
+                contracts.accounts.register(
+                    account=random(32),
+                    organisation=descriptor.organisation,
+                    role=Role.AGENT,
+                    key=address,
+                )
+            )
+
+
+def verify_organisation(node: Node, owner: Session, organisation: bytes) -> bool:
+    """Confirm, as an owner of the network, that an organisation and its software are who they say.
+
+    Returns True once enough owners confirmed and it is verified, False while more must. Raises
+    Forbidden for who is no owner, NotFound for an unknown organisation.
+    """
+    known = node.contracts.accounts.organisation(organisation)
+    if known is None:
+        raise NotFound("The network knows no such organisation.")
+    accounts = node.contracts.accounts
+    calls = []
+    if known.state != State.VERIFIED:
+        calls.append(accounts.verify_organisation(organisation))
+    calls += [accounts.verify(account) for account in _pending_agents(node, organisation)]
+    return all([_decide(node, owner, call) for call in calls])
+
+
+def suspend_organisation(node: Node, owner: Session, organisation: bytes) -> bool:
+    """Suspend an organisation; none of its accounts acts from the next block on."""
+    return _decide(node, owner, node.contracts.accounts.suspend_organisation(organisation))
+
+
+def _pending_agents(node: Node, organisation: bytes) -> list[bytes]:
+    node.following.catch_up()
+    with node.database.read() as tx:
+        listed = chain.accounts(tx, organisation)
+    return [one.id for one in listed if one.role == Role.AGENT and one.state == chain.PENDING]
+
+
+def _decide(node: Node, owner: Session, call: Call) -> bool:
+    """Propose or confirm a call as an owner; carry it out when that completes the number.
+
+    The salt follows from the call, so that owners who never met mean the same proposal; once
+    carried out it is gone, and the same call may be proposed anew.
+    """
+    administrators = node.contracts.administrators
+    if owner.actor.address not in administrators.members():
+        raise Forbidden(
+            "Only the network's owners decide this.",
+            advice="Ask the owners of the network to run this command.",
+        )
+    lane = node.lane(owner.key)
+    salt = keccak256(call.data + b"simdes/proposal/v1")
+    proposal_id = administrators.proposal_id(call, salt=salt)
+    open_proposal = administrators.proposal(proposal_id)
+    if open_proposal is None:
+        lane.transact(administrators.propose(call, salt=salt))
+    else:
+        with suppress(Conflict):  # this owner confirmed before
+            lane.transact(administrators.confirm(proposal_id))
+    now = administrators.proposal(proposal_id)
+    if now is None or now.confirmed < administrators.threshold():
+        return now is None
+    lane.transact(administrators.execute(call, salt=salt))
+    return True

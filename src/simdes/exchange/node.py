@@ -1,0 +1,88 @@
+"""One organisation's running parts, as the verbs of the exchange take them.
+
+`app` puts a `Node` together (it alone chooses ledger, store, database, clock and randomness); the
+verbs only use it. It is the same in a demo of one process and behind a balancer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simdes.access.asking import Caller, CustodyClient
+from simdes.access.desk import Desk
+from simdes.access.requests import Signer
+from simdes.access.tokens import Issuer
+from simdes.exchange.following import Following
+from simdes.index.database import Database
+from simdes.ledger.contracts import Contracts
+from simdes.ledger.lane import Lane, TransactionStore
+from simdes.mapper import Site
+from simdes.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """An organisation's parts.
+
+    ``desk`` is what its custody verbs use, ``following`` keeps up with the chain, ``agent`` the
+    ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody`` the way to other organisations'
+    custody APIs, ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
+    """
+
+    name: str
+    desk: Desk
+    following: Following
+    agent: Lane
+    custody: CustodyClient
+    transactions: TransactionStore
+    issuer: Issuer
+    site: Site
+    shares_needed: int
+    custodians: int
+
+    @property
+    def organisation(self) -> bytes:
+        """The organisation's id."""
+        return self.desk.organisation
+
+    @property
+    def database(self) -> Database:
+        """The organisation's database."""
+        return self.desk.database
+
+    @property
+    def contracts(self) -> Contracts:
+        """The network's contracts, asked at this organisation's own node."""
+        return self.desk.contracts
+
+    @property
+    def store(self) -> Store:
+        """The content store."""
+        return self.desk.store
+
+    @property
+    def random(self) -> Callable[[int], bytes]:
+        """The source of random bytes."""
+        return self.desk.random
+
+    def lane(self, signer: Signer) -> Lane:
+        """A ledger lane of a person's own key, for what only they may send."""
+        return Lane(self.contracts.ledger, signer, self.transactions)
+
+    def caller(self, signer: Signer) -> Caller:
+        """Who asks custodians with this key."""
+        desk = self.desk
+        return Caller(signer, self.custody, desk.contracts, desk.clock, desk.random)
+
+    def agent_caller(self) -> Caller:
+        """This organisation's software as the one who asks custodians."""
+        return self.caller(self.desk.keystore.lanes[0])
+
+    def now_ms(self) -> int:
+        """Unix milliseconds by this organisation's clock."""
+        return int(self.desk.clock() * 1000)
+
+    def now_seconds(self) -> int:
+        """Unix seconds by this organisation's clock."""
+        return int(self.desk.clock())

@@ -1,0 +1,336 @@
+"""Open records of other organisations: list, gather shares, fetch, check every byte, keep a copy.
+
+Nothing a custodian lists is believed: the body must hash to what was listed, open with the combined
+secret, carry the signature of an account of the organisation it names, and have its leaves in a
+batch that the chain holds (docs/formats/sealed-record.md, docs/formats/anchor-batch.md). A copy is
+kept for at most 15 minutes under the vault's local key; the custodians are asked for the list
+before every reading, so a copy opens nothing that they would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from simdes.access import evidence, reading
+from simdes.access import vaults as vault_access
+from simdes.access.asking import Because
+from simdes.access.audit_event import Attempt, Verb
+from simdes.access.messages import MAX_RECORDS
+from simdes.access.reading import Listed
+from simdes.crypto import cbor
+from simdes.crypto.digest import sha256
+from simdes.crypto.keys import unwrap, wrap
+from simdes.crypto.manifest import Manifest, decode_manifest
+from simdes.crypto.seal import OpenedRecord, open_body
+from simdes.errors import Tampered
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.index import chain, copies, vaults
+from simdes.index.copies import Copy
+from simdes.index.vaults import Vault
+from simdes.ledger.records import Batch
+from simdes.ledger.terms import ZERO32
+from simdes.storage.cid import text_cid
+
+COPY_MS = 15 * 60_000
+_COPY = b"simdes/remote-copy/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a resource version is anchored: what its proof is made from."""
+
+    batch_id: bytes
+    index: int
+    body_digest: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedItem:
+    """One resource of an opened record, and where it is anchored."""
+
+    type: str
+    content: bytes
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedListed:
+    """An opened record; ``origin`` is ``custodians`` or ``copy``."""
+
+    listed: Listed
+    items: tuple[OpenedItem, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecords:
+    """Everything one ground opened, in the order of anchoring."""
+
+    records: tuple[OpenedListed, ...]
+    refused: Mapping[bytes, str]
+    receipts: tuple[bytes, ...]
+    culprits: Mapping[bytes, str]
+
+    def items(self) -> Iterator[tuple[OpenedListed, OpenedItem]]:
+        """Every resource with its record."""
+        return ((record, item) for record in self.records for item in record.items)
+
+
+def read_under(
+    node: Node, session: Session, vault: bytes, wanted: int, because: Because
+) -> OpenedRecords:
+    """Read what one ground opens of a vault, in the categories of the mask ``wanted``.
+
+    What this organisation wrote itself is left out unless the patient asks. Raises as
+    `reading.list_records` and `reading.gather`; Tampered where anything is not as anchored.
+    """
+    caller = node.caller(session.key)
+    descriptor = node.desk.directory.vault(vault)
+    listed = [
+        one
+        for one in reading.list_records(caller, descriptor, because)
+        if wanted >> one.category & 1
+    ]
+    local = _local_vault(node, vault, m=descriptor.m, n=descriptor.n)
+    handle = because.consent.handle if because.consent else because.emergency or ZERO32
+    copied = _copied(node, local, handle, listed)
+    missing = [one for one in listed if one.record_id not in copied]
+    opened: dict[bytes, OpenedListed] = {}
+    refused: dict[bytes, str] = {}
+    receipts: list[bytes] = []
+    culprits: dict[bytes, str] = {}
+    for start in range(0, len(missing), MAX_RECORDS):
+        group = missing[start : start + MAX_RECORDS]
+        capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
+        gathered = reading.gather(caller, descriptor, because, capsules)
+        checked = _Anchors(node)
+        for one in group:
+            if (secret := gathered.secrets.get(one.record_id)) is not None:
+                opened[one.record_id] = _open(node, vault, one, secret, checked)
+        refused |= gathered.refused
+        receipts += gathered.receipts
+        culprits |= gathered.culprits
+    _keep(node, local, handle, list(opened.values()))
+    found = tuple(
+        record for one in listed if (record := (copied | opened).get(one.record_id)) is not None
+    )
+    audit_read(
+        node,
+        session,
+        vault,
+        because.purpose,
+        [one.listed.record_id for one in found],
+        handle=None if handle == ZERO32 else handle,
+    )
+    return OpenedRecords(found, refused, tuple(receipts), culprits)
+
+
+def audit_read(
+    node: Node,
+    session: Session,
+    vault: bytes,
+    purpose: int,
+    records: Sequence[bytes],
+    *,
+    handle: bytes | None = None,
+) -> None:
+    """Write down at the reader's own gateway what was read, before it is shown."""
+    actor = session.actor
+    attempt = Attempt(
+        verb=Verb.READ,
+        account=actor.account,
+        address=actor.address,
+        role=actor.role,
+        organisation=actor.organisation,
+        purpose=purpose,
+        vault=vault,
+        records=tuple(records),
+        handle=handle,
+    )
+    node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
+
+
+def prove(
+    node: Node, record_id: bytes, type_: str, content: bytes, place: Place
+) -> dict[str, object]:
+    """The proof document of a resource that was read; `simdes verify` checks it anywhere."""
+    anchors = _Anchors(node)
+    batch, manifest = anchors.of(place.batch_id)
+    return evidence.record_proof(
+        chain=node.contracts.ledger.chain_id(),
+        contract=node.contracts.addresses.records,
+        organisation=batch.organisation,
+        leaves=manifest.leaves,
+        index=place.index,
+        record_id=record_id,
+        body_digest=place.body_digest,
+        resource_type=type_,
+        salt=place.salt,
+        content_digest=sha256(content),
+    )
+
+
+class _Anchors:
+    """Batches as the chain holds them, with their leaves; each is read once."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._kept: dict[bytes, tuple[Batch, Manifest]] = {}
+
+    def of(self, batch_id: bytes) -> tuple[Batch, Manifest]:
+        """The batch and its manifest; Tampered where the chain has no such batch."""
+        if batch_id not in self._kept:
+            self._kept[batch_id] = self._read(batch_id)
+        return self._kept[batch_id]
+
+    def _read(self, batch_id: bytes) -> tuple[Batch, Manifest]:
+        batch = self._node.contracts.records.batch(batch_id)
+        with self._node.database.read() as tx:
+            event = chain.batch(tx, batch_id)
+        if batch is None or event is None:
+            raise Tampered("A record is listed under a batch that the chain does not hold.")
+        block = self._node.store.get(text_cid(event.manifest))
+        return batch, decode_manifest(block, root=batch.root)
+
+    def check(self, one: Listed, leaves: Sequence[bytes]) -> None:
+        """Tampered unless the chain holds these leaves where the list says."""
+        batch, manifest = self.of(one.batch_id)
+        if batch.organisation != one.organisation:
+            raise Tampered("A record is anchored by another organisation than its author's.")
+        try:
+            anchored = [manifest.leaves[index] for index in one.leaf_indexes]
+        except IndexError:
+            anchored = []
+        if anchored != list(leaves):
+            raise Tampered("A record is not the one that its author anchored.")
+
+
+def _open(node: Node, vault: bytes, one: Listed, secret: bytes, anchors: _Anchors) -> OpenedListed:
+    record = open_body(node.store.get(one.body_cid), secret, record_id=one.record_id)
+    found = (
+        record.vault,
+        record.category,
+        record.labels,
+        record.organisation,
+        record.author,
+        record.body_digest,
+        tuple(item.type for item in record.items),
+    )
+    listed = (
+        vault,
+        one.category,
+        one.labels,
+        one.organisation,
+        one.author,
+        one.body_digest,
+        one.types,
+    )
+    if found != listed:
+        raise Tampered("A record is not what the custodian's list says of it.")
+    _check_author(node, record)
+    anchors.check(one, record.leaves)
+    items = tuple(
+        OpenedItem(
+            item.type,
+            item.content,
+            Place(
+                batch_id=one.batch_id, index=index, body_digest=record.body_digest, salt=item.salt
+            ),
+        )
+        for item, index in zip(record.items, one.leaf_indexes, strict=True)
+    )
+    return OpenedListed(one, items, "custodians")
+
+
+def _check_author(node: Node, record: OpenedRecord) -> None:
+    """Tampered unless the signing key is or was an account's of the organisation named."""
+    holder = node.contracts.accounts.holder_of(record.author)
+    account = node.contracts.accounts.account(holder) if holder else None
+    if account is None or account.organisation != record.organisation:
+        raise Tampered("A record was not signed by an account of the organisation it names.")
+
+
+# Copies ---------------------------------------------------------------------------------------
+
+
+def _local_vault(node: Node, tag: bytes, *, m: int, n: int) -> Vault:
+    """The row that holds the local key of another organisation's vault."""
+    return node.database.write(
+        lambda tx: (
+            vaults.get(tx, tag)
+            or vault_access.add_local(
+                tx,
+                node.desk.keystore,
+                tag,
+                m=m,
+                n=n,
+                home=False,
+                random=node.random,
+                now_ms=node.now_ms(),
+            )
+        )
+    )
+
+
+def _keep(node: Node, vault: Vault, handle: bytes, opened: Sequence[OpenedListed]) -> None:
+    if not opened:
+        return
+    key = vault_access.vault_key(node.desk.keystore, vault)
+    expires_ms = node.now_ms() + COPY_MS
+    rows = [
+        Copy(
+            record_id=one.listed.record_id,
+            vault=vault.tag,
+            handle=handle,
+            content_wrapped=wrap(
+                key, _packed(one), aad=_COPY + one.listed.record_id + handle, random=node.random
+            ),
+            expires_ms=expires_ms,
+        )
+        for one in opened
+    ]
+    node.database.write(lambda tx: copies.put(tx, rows))
+
+
+def _copied(
+    node: Node, vault: Vault, handle: bytes, listed: Sequence[Listed]
+) -> dict[bytes, OpenedListed]:
+    with node.database.read() as tx:
+        rows = copies.get(
+            tx, vault.tag, handle, [one.record_id for one in listed], now_ms=node.now_ms()
+        )
+    if not rows:
+        return {}
+    key = vault_access.vault_key(node.desk.keystore, vault)
+    return {
+        one.record_id: _unpacked(
+            one,
+            unwrap(key, rows[one.record_id].content_wrapped, aad=_COPY + one.record_id + handle),
+        )
+        for one in listed
+        if one.record_id in rows
+    }
+
+
+def _packed(one: OpenedListed) -> bytes:
+    return cbor.encode(
+        [
+            [item.type, item.content, item.place.index, item.place.body_digest, item.place.salt]
+            for item in one.items
+        ]
+    )
+
+
+def _unpacked(listed: Listed, packed: bytes) -> OpenedListed:
+    rows = cbor.decode(packed)
+    assert isinstance(rows, list)  # noqa: S101 - authenticated, written by `_packed`
+    items = []
+    for row in rows:
+        assert isinstance(row, list)  # noqa: S101
+        type_, content, index, body_digest, salt = row
+        place = Place(batch_id=listed.batch_id, index=index, body_digest=body_digest, salt=salt)
+        items.append(OpenedItem(type_, content, place))
+    return OpenedListed(listed, tuple(items), "copy")
