@@ -74,7 +74,8 @@ def verify_organisation(node: Node, owner: Session, organisation: bytes) -> bool
     if known.state != State.VERIFIED:
         calls.append(accounts.verify_organisation(organisation))
     calls += [accounts.verify(account) for account in _pending_agents(node, organisation)]
-    return all([_decide(node, owner, call) for call in calls])
+    decided = [_decide(node, owner, call) for call in calls]
+    return all(decided)
 
 
 def suspend_organisation(node: Node, owner: Session, organisation: bytes) -> bool:

@@ -26,8 +26,9 @@ class Node:
     """An organisation's parts.
 
     ``desk`` is what its custody verbs use, ``following`` keeps up with the chain, ``agent`` the
-    ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody`` the way to other organisations'
-    custody APIs, ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
+    ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody``
+    the way to other organisations' custody APIs, ``shares_needed`` and ``custodians`` (m, n) what
+    vaults opened here get.
     """
 
     name: str

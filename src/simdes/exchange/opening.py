@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from simdes.access import evidence, reading
 from simdes.access import vaults as vault_access
@@ -18,7 +21,6 @@ from simdes.access.asking import Because
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.messages import MAX_RECORDS
 from simdes.access.reading import Listed
-from simdes.crypto import cbor
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
@@ -154,8 +156,8 @@ def audit_read(
 
 
 def prove(
-    node: Node, record_id: bytes, type_: str, content: bytes, place: Place
-) -> dict[str, object]:
+    node: Node, *, record_id: bytes, resource_type: str, content: bytes, place: Place
+) -> dict[str, Any]:
     """The proof document of a resource that was read; `simdes verify` checks it anywhere."""
     anchors = _Anchors(node)
     batch, manifest = anchors.of(place.batch_id)
@@ -167,7 +169,7 @@ def prove(
         index=place.index,
         record_id=record_id,
         body_digest=place.body_digest,
-        resource_type=type_,
+        resource_type=resource_type,
         salt=place.salt,
         content_digest=sha256(content),
     )
@@ -315,22 +317,26 @@ def _copied(
     }
 
 
+_Row = tuple[str, bytes, int, bytes, bytes]
+
+
 def _packed(one: OpenedListed) -> bytes:
-    return cbor.encode(
-        [
-            [item.type, item.content, item.place.index, item.place.body_digest, item.place.salt]
-            for item in one.items
-        ]
-    )
+    rows: list[_Row] = [
+        (item.type, item.content, item.place.index, item.place.body_digest, item.place.salt)
+        for item in one.items
+    ]
+    return msgspec.msgpack.encode(rows)
 
 
 def _unpacked(listed: Listed, packed: bytes) -> OpenedListed:
-    rows = cbor.decode(packed)
-    assert isinstance(rows, list)  # noqa: S101 - authenticated, written by `_packed`
-    items = []
-    for row in rows:
-        assert isinstance(row, list)  # noqa: S101
-        type_, content, index, body_digest, salt = row
-        place = Place(batch_id=listed.batch_id, index=index, body_digest=body_digest, salt=salt)
-        items.append(OpenedItem(type_, content, place))
-    return OpenedListed(listed, tuple(items), "copy")
+    items = tuple(
+        OpenedItem(
+            type_,
+            content,
+            Place(batch_id=listed.batch_id, index=index, body_digest=body_digest, salt=salt),
+        )
+        for type_, content, index, body_digest, salt in msgspec.msgpack.decode(
+            packed, type=list[_Row]
+        )
+    )
+    return OpenedListed(listed, items, "copy")

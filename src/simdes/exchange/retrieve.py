@@ -41,8 +41,8 @@ _OWN_PURPOSES = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
 class Read:
     """One resource as read: the author's bytes, who wrote them, and how they came here.
 
-    ``organisation`` is the author's; ``origin`` is ``own``, ``custodians`` or ``copy``; ``place`` is
-    where it is anchored, for a proof.
+    ``organisation`` is the author's; ``origin`` is ``own``, ``custodians`` or ``copy``; ``place``
+    is where it is anchored, for a proof.
     """
 
     type: str
@@ -56,7 +56,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieved:
-    """What was read, newest version last; records refused by id and reason; custodians' receipts."""
+    """What was read, newest last; what was refused, by record and reason; signed receipts."""
 
     vault: bytes
     resources: tuple[Read, ...]

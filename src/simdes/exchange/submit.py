@@ -70,7 +70,9 @@ def submit(node: Node, mapping: Mapping) -> tuple[Accepted | Refused, ...]:
 
     Raises Unavailable where the database does not answer; then nothing of the group was accepted.
     """
-    answers = [_quarantine(node, mapping.name, one) for one in mapping.quarantined]
+    answers: list[Accepted | Refused] = [
+        _quarantine(node, mapping.name, one) for one in mapping.quarantined
+    ]
     for start in range(0, len(mapping.messages), GROUP):
         answers += _submit_group(node, mapping.name, mapping.messages[start : start + GROUP])
     return tuple(sorted(answers, key=lambda answer: answer.index))
@@ -84,7 +86,9 @@ def resource_context(vault: bytes, type_: str, logical_id: str) -> bytes:
 def _submit_group(node: Node, name: str, messages: Sequence[Mapped]) -> list[Accepted | Refused]:
     checked = [_check(name, message) for message in messages]
     ready = [one for one in checked if isinstance(one, _Ready)]
-    answers = [_quarantine(node, name, one) for one in checked if isinstance(one, Quarantined)]
+    answers: list[Accepted | Refused] = [
+        _quarantine(node, name, one) for one in checked if isinstance(one, Quarantined)
+    ]
     stored = node.database.write(lambda tx: [_store(node, tx, one) for one in ready])
     for one in stored:
         answers.append(one if isinstance(one, Accepted) else _quarantine(node, name, one))
