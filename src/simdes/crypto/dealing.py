@@ -13,6 +13,7 @@ from simdes.crypto.capsule import (
     AUTHORED,
     REDISTRIBUTED,
     Custodian,
+    Dealer,
     OpenedShare,
     Part,
     check_custodians,
@@ -60,13 +61,13 @@ def deal(
     check_custodians(custodians, m=m)
     if not opened.epoch < epoch <= MAX_EPOCH or len(organisation) != 32:
         raise Invalid("A new epoch comes after the old one; an organisation id is 32 bytes.")
-    n, dealer = len(custodians), opened.index
+    n, dealer = len(custodians), Dealer(opened.index, organisation, signer.address)
     parts, commitments = deal_parts(
         _scalar(opened),
         record_id=opened.record_id,
         old_epoch=opened.epoch,
         epoch=epoch,
-        dealer=dealer,
+        dealer=dealer.index,
         m=m,
         n=n,
     )
@@ -78,7 +79,7 @@ def deal(
             epoch=epoch,
             m=m,
             n=n,
-            dealer=dealer,
+            dealer=dealer.index,
             organisation=organisation,
             commitments=commitments,
         )
@@ -87,17 +88,17 @@ def deal(
     sealed = tuple(
         seal_to(
             custodian.public,
-            _encode_payload(part.value, custodian.organisation, opened, organisation, signature),
-            info=part_info(opened.record_id, epoch, dealer, part.index),
+            _encode_payload(part.value, custodian.organisation, opened, dealer, signature),
+            info=part_info(opened.record_id, epoch, dealer.index, part.index),
             aad=binding,
         )
         for part, custodian in zip(parts, custodians, strict=True)
     )
-    return Part(dealer, commitments, sealed)
+    return Part(dealer.index, commitments, sealed)
 
 
 def _encode_payload(
-    value: bytes, custodian: bytes, opened: OpenedShare, organisation: bytes, signature: bytes
+    value: bytes, custodian: bytes, opened: OpenedShare, dealer: Dealer, signature: bytes
 ) -> bytes:
     warrant = opened.warrant
     return cbor.encode(
@@ -115,7 +116,8 @@ def _encode_payload(
             warrant.roster,
             warrant.content_digest,
             warrant.signature,
-            organisation,
+            dealer.organisation,
+            dealer.address,
             signature,
         ]
     )

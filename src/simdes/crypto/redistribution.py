@@ -40,7 +40,7 @@ from simdes.errors import Invalid, SimdesError, Tampered
 
 _INFO_TAG: Final = b"simdes/capsule-part/v1\0"
 _PART_TAG: Final = b"simdes/part/v1\0"
-PAYLOAD_ITEMS: Final = 15
+PAYLOAD_ITEMS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,8 @@ def _payload(capsule: Capsule, part: Part, encoded: bytes) -> _Payload:
         reader.fixed(32),
         reader.fixed(65),
     )
-    dealer_organisation, signature = reader.fixed(32), reader.fixed(65)
+    dealer = Dealer(part.dealer, reader.fixed(32), reader.fixed(20))
+    signature = reader.fixed(65)
     reader.end()
     subject = Subject(
         record_id=capsule.record_id,
@@ -138,10 +139,11 @@ def _payload(capsule: Capsule, part: Part, encoded: bytes) -> _Payload:
         m=capsule.m,
         n=capsule.n,
         dealer=part.dealer,
-        organisation=dealer_organisation,
+        organisation=dealer.organisation,
         commitments=part.commitments,
     )
-    dealer = Dealer(part.dealer, dealer_organisation, recover(signed, signature))
+    if recover(signed, signature) != dealer.address:
+        raise Tampered(f"Dealer {part.dealer} did not sign what it dealt.")
     return _Payload(value, custodian, subject, author, warrant, dealer)
 
 
@@ -232,6 +234,7 @@ def combine(capsule: Capsule, released: Sequence[Share]) -> bytes:
             raise Tampered(
                 f"Share {share.index} is bad: its custodian did not give the share it got."
             ) from None
+    _check_agreement(checked)
     points = []
     for place, part in enumerate(capsule.parts):
         dealt = [
@@ -248,6 +251,26 @@ def combine(capsule: Capsule, released: Sequence[Share]) -> bytes:
             advice="Compare the dealers with the old epoch's capsule to find which one.",
         )
     return secret
+
+
+def dealers_of(capsule: bytes, share: Share) -> tuple[Dealer, ...]:
+    """Return who signed the parts of a released share, for a reader to look up on chain.
+
+    `Tampered` or `Invalid` when the share does not hold.
+    """
+    return tuple(payload.dealer for payload in _checked(read_capsule(capsule), share))
+
+
+def _check_agreement(checked: Sequence[tuple[int, list[_Payload]]]) -> None:
+    _, first = checked[0]
+    for index, payloads in checked[1:]:
+        if [(p.subject, p.author, p.warrant, p.dealer) for p in payloads] != [
+            (p.subject, p.author, p.warrant, p.dealer) for p in first
+        ]:
+            raise Tampered(
+                f"Shares {checked[0][0]} and {index} name different authors or dealers.",
+                advice="Look up on chain which dealers were custodians of the old epoch.",
+            )
 
 
 def _check_dealer(capsule: Capsule, part: Part, scalar: bytes) -> None:

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from simdes.crypto import cbor, dealing, shares
-from simdes.crypto.capsule import Part
+from simdes.crypto.capsule import Dealer, Part
 from simdes.crypto.dealing import assemble, deal
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import OpeningKey, SigningKey, seal_to
@@ -16,6 +16,7 @@ from simdes.crypto.redistribution import (
     check_dealers,
     commit_part,
     deal_parts,
+    dealers_of,
     part_binding,
     part_info,
 )
@@ -241,7 +242,11 @@ def lying_part(
         seal_to(
             custodian.public,
             dealing._encode_payload(
-                value, custodian.organisation, opened, opened.custodian, signature
+                value,
+                custodian.organisation,
+                opened,
+                Dealer(opened.index, opened.custodian, signer_of(opened).address),
+                signature,
             ),
             info=part_info(opened.record_id, 2, opened.index, index),
             aad=part_binding(header, commitments),
@@ -282,6 +287,22 @@ def test_a_dealer_that_deals_another_share_is_named_by_the_old_capsule(
         secret_of(other_world, forged, 1, 2)
     with pytest.raises(Tampered, match="Dealer 3 of the old epoch did not deal"):
         check_dealers(forged, record.capsule)
+
+
+def test_a_custodian_that_puts_itself_in_a_dealers_place_contradicts_the_others(
+    other_world: World, old: list[OpenedShare], capsule: bytes
+) -> None:
+    """It signs with a key of its own what the dealer signed; only the chain tells who lies."""
+    impostor = replace(old[1], custodian=b"i" * 32)
+    forged = assemble(
+        old[0], [deal_to(other_world, one) for one in (old[0], impostor)], epoch=2, m=2
+    )
+    honest, lying = other_world.open(capsule, 1)[0], other_world.open(forged, 2)[0]
+    released = [honest.share, lying.share]
+    assert dealers_of(capsule, released[0]) == honest.dealers
+    assert dealers_of(capsule, released[1])[1] == Dealer(3, b"i" * 32, signer_of(impostor).address)
+    with pytest.raises(Tampered, match="Shares 1 and 2 name different"):
+        combine_shares(capsule, released)
 
 
 def test_dealers_are_compared_with_the_capsule_they_dealt_from_only(
