@@ -29,6 +29,7 @@ class Compiler:
 
     def __init__(self) -> None:
         self.segments = sheets.maps(MAPS, "segments")
+        self.repeating = sheets.repeating(MAPS)
         self.datatypes = sheets.maps(MAPS, "datatypes")
         self.vocabularies = sheets.vocabularies(MAPS)
         self.overlay = sheets.overlay(OVERLAY / "rows.psv")
@@ -83,7 +84,7 @@ class Compiler:
     ) -> list[Json]:
         try:
             source = known.get(sheets.squeeze(name), (name, []))[1]
-            chosen = rows.merged(name, source, self.overlay)
+            chosen = rows.merged(name, source, self.overlay, self.repeating)
             if not chosen:
                 raise rows.Problem(f"{name}: no such map")
             compiled = rows.compile_rows(name, owner, chosen, segment=segment)

@@ -11,6 +11,7 @@ from tools.v2_to_fhir.sheets import Row, squeeze
 
 Json = dict[str, Any]
 
+_UNPUBLISHED = ("GT1",)  # segments without a sheet of HL7's: any field may repeat
 _UNDEFINED = re.compile(r"\?|^~|#")
 _PART = re.compile(r'\s*(?:"([^"]*)"|([A-Z][A-Z0-9]*[-.]\d+(?:\.\d+)*))\s*(?:\+|$)')
 _CALL = re.compile(r"([a-z_]+)\((.*)\)$")
@@ -21,7 +22,9 @@ class Problem(ValueError):
     """A row that can be neither followed nor ignored; the overlay must decide it."""
 
 
-def merged(name: str, rows: list[Row], overlay: list[dict[str, str]]) -> list[Row]:
+def merged(
+    name: str, rows: list[Row], overlay: list[dict[str, str]], repeating: set[str]
+) -> list[Row]:
     """Apply the overlay's verbs for map ``name``: replace, drop, keep (prose accepted), add."""
     ours = [line for line in overlay if squeeze(line["map"]) == squeeze(name)]
     kept = [] if any(line["verb"] == "replace" for line in ours) else list(rows)
@@ -44,7 +47,7 @@ def merged(name: str, rows: list[Row], overlay: list[dict[str, str]]) -> list[Ro
                     line["datatype"],
                     line["vocabulary"],
                     line["assign"],
-                    repeats=True,
+                    repeats=source in repeating or source.startswith(_UNPUBLISHED),
                 )
             )
     return kept
@@ -77,7 +80,19 @@ def compile_rows(name: str, owner: str, rows: list[Row], *, segment: bool) -> li
             problems.append(f"{name} {row.source} -> {row.target!r}: {error}")
     if problems:
         raise Problem("\n".join(problems))
+    _check_slots(name, compiled)
     return compiled
+
+
+def _check_slots(name: str, compiled: list[Json]) -> None:
+    """Refuse two extensions in one slot; HL7's sheets number some of them twice."""
+    urls: dict[str, str] = {}
+    for row in compiled:
+        text = row.get("assign", {}).get("text")
+        if row["path"][-1:] == ["url"] and text is not None:
+            slot = ".".join(row["path"])
+            if urls.setdefault(slot, text) != text:
+                raise Problem(f"{name}: two extensions in one slot: {urls[slot]} and {text}")
 
 
 def _row(name: str, owner: str, row: Row, *, segment: bool) -> Json:
@@ -100,6 +115,8 @@ def _row(name: str, owner: str, row: Row, *, segment: bool) -> Json:
         raise Problem(f"no data type map for {path.kind}")
     if row.vocabulary:
         out["codes"] = squeeze(row.vocabulary)
+        if row.vocabulary.endswith("!"):
+            out["strict"] = True
     return out
 
 
@@ -133,6 +150,8 @@ def _arguments(text: str) -> list[str]:
 def _operand(text: str) -> Json:
     if text.startswith('"'):
         return {"text": text.strip('"')}
+    if text.startswith("~"):
+        return {"ref": text[1:], "keep": True}
     return {"ref": text}
 
 

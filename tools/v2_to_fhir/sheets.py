@@ -74,6 +74,16 @@ def maps(folder: Path, kind: str) -> dict[str, tuple[str, list[Row]]]:
     return found
 
 
+def repeating(folder: Path) -> set[str]:
+    """List the fields that repeat, by HL7's segment sheets: ``PID-3`` and so on."""
+    return {
+        cells[1]
+        for path in (folder / "segments").glob("*.csv")
+        for cells in _read(path)[2:]
+        if cells[5] == "-1"
+    }
+
+
 def messages(folder: Path) -> dict[str, list[Line]]:
     """Read the message maps: structure name -> lines."""
     found = {}

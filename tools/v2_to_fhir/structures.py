@@ -146,6 +146,6 @@ def maps_of(item: Json) -> Iterator[str]:
 def small_tables(folder: Path) -> Json:
     """Read the overlay's small tables: systems, identity, required elements, links, homes."""
     out: Json = {}
-    for name in ("systems", "identity", "required", "links", "homes", "chains"):
+    for name in ("systems", "identity", "required", "links", "homes", "chains", "defaults"):
         out[name] = [list(line.values()) for line in sheets.overlay(folder / f"{name}.psv")]
     return out

@@ -15,9 +15,6 @@ from simdes.mapper.places import Place, Slots
 from simdes.mapper.state import Leftover, Node, State
 from simdes.mapper.tables import Tables, Target, hl7v2
 
-UNMAPPED = "urn:simdes:hl7v2:unmapped"
-"""Extension that keeps fields FHIR has no element for: inner extensions named by field."""
-
 _NULL = '""'
 _NO_HOME = frozenset(("Bundle", "Provenance"))
 
@@ -152,7 +149,7 @@ class Engine:
                 for path, rest in self._left(at, repetition, part, taken):
                     self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
         if kept and home is not None:
-            home.body.setdefault("extension", []).append({"url": UNMAPPED, "extension": kept})
+            home.body.setdefault("extension", []).append({"url": finaliser.UNMAPPED, "extension": kept})
 
     def _left(
         self, at: int, repetition: int, text: str, taken: list[Taken]
@@ -181,7 +178,7 @@ class Engine:
                 reason = "blank" if not raw.strip() else "longer than a FHIR string or unprintable"
                 state.dropped.append(Dropped(leaf, f"{reason} ({len(raw)} characters)"))
                 continue
-            kept.append({"url": leaf, "valueString": value})
+            kept.append({"url": _extension_name(leaf), "valueString": value})
 
     def _mapped(self, event: str, source: bytes, index: int) -> Mapped:
         state = self.state
@@ -227,8 +224,15 @@ class Engine:
 def _refer(state: State, slots: Slots, where: Place, node: Node) -> None:
     """Refer to ``node`` at ``path``; a list gets one more, an element that stands is left."""
     body = where.container(state, slots, 0)
-    if "reference" not in body and "identifier" not in body:
+    if body is not None and "reference" not in body and "identifier" not in body:
         body["reference"] = node
+
+
+def _extension_name(path: str) -> str:
+    """Name an inner extension: ``ARV[2]-6.1[3]`` is ``ARV-6.1~3``; brackets are not for URIs."""
+    segment, _, rest = path.partition("-")
+    rest = rest.replace("[", "~").rstrip("]")
+    return f"{segment[:3]}-{rest}"
 
 
 def _leaves(state: State, path: str, text: str) -> list[Leftover]:

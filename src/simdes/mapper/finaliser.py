@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.places import merge
 from simdes.mapper.state import Json, Node, State
 from simdes.mapper.tables import Tables
+
+UNMAPPED = "urn:simdes:hl7v2:unmapped"
+"""Extension that keeps fields FHIR has no element for: inner extensions named by field."""
 
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
@@ -25,7 +29,7 @@ def absent() -> Json:
 
 def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
     """Turn the state's nodes into ``bundle``'s entries; returns the Bundle."""
-    nodes = [node for node in state.nodes if len(node.body) > 1 and node.type != "Bundle"]
+    nodes = [node for node in state.nodes if node.type != "Bundle"]
     for node in nodes:
         _link(node, tables)
         for entry in tables.required.get(node.type, ()):
@@ -106,6 +110,8 @@ def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[s
 def _resolve(value: Any) -> None:
     """Turn references to nodes into ``urn:uuid``; in place, all the way down."""
     if isinstance(value, dict):
+        if "end" in value and "start" in value:
+            _order(value)
         for name, part in value.items():
             kind = type(part)
             if kind is dict or kind is list:
@@ -116,6 +122,21 @@ def _resolve(value: Any) -> None:
         for part in value:
             if type(part) in (dict, list):
                 _resolve(part)
+
+
+def _order(period: Json) -> None:
+    """Keep an end that lies before the start apart: per-1 forbids it as such."""
+    start, end = period["start"], period["end"]
+    if not (isinstance(start, str) and isinstance(end, str)) or end >= start:
+        return
+    if end == start[: len(end)] or ("T" in start and "T" in end and _moment(end) >= _moment(start)):
+        return
+    kept = {"url": UNMAPPED, "extension": [{"url": "end", "valueString": period.pop("end")}]}
+    period.setdefault("extension", []).append(kept)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def bundle_id(site: str, facility: str, control: str) -> str:

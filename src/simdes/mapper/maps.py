@@ -31,15 +31,20 @@ class Vocabulary:
 
 
 class Assign:
-    """A constant, or a function of fields. ``fields`` are the numbers it reads on its own level."""
+    """A constant, or a function of fields.
 
-    __slots__ = ("arguments", "fields", "function", "text")
+    ``fields`` are the numbers it takes on its own level, ``components`` those it takes of its
+    source field (none: all); what it reads with ``~`` it does not take.
+    """
 
-    def __init__(self, data: Json, level: int, segment: str) -> None:
+    __slots__ = ("arguments", "components", "fields", "function", "text")
+
+    def __init__(self, data: Json, level: int, segment: str, source: int) -> None:
         self.text: str | None = data.get("text")
         self.function = FUNCTIONS[data["call"]] if "call" in data else None
         self.arguments: list[str | Reference] = []
         self.fields: list[int] = []
+        self.components: set[int] = set()
         for argument in data.get("args", ()):
             if "text" in argument:
                 self.arguments.append(argument["text"])
@@ -47,8 +52,12 @@ class Assign:
             name = argument["ref"]
             self.arguments.append(read_reference(name, level, whole=True))
             owner, _, numbers = name.replace("-", ".", 1).partition(".")
-            if level or owner == segment:
-                self.fields.append(int(numbers.split(".")[0]))
+            if argument.get("keep") or not (level or owner == segment):
+                continue
+            field, _, component = numbers.partition(".")
+            self.fields.append(int(field))
+            if component and int(field) == source:
+                self.components.add(int(component))
 
     def value(self, state: State, values: list[str]) -> str:
         """Give the text; empty when no field it reads holds anything."""
@@ -70,15 +79,16 @@ class Assign:
 class Rule:
     """One row of a map."""
 
-    __slots__ = ("_convert", "_keep", "assign", "codes", "constant", "kind", "map", "mask", "place", "when")
+    __slots__ = ("_convert", "_keep", "assign", "codes", "constant", "kind", "map", "mask", "other", "place", "strict", "when")
 
     def __init__(self, row: Json, maps: Maps, level: int, segment: str) -> None:
         self.kind: str = row["kind"]
         self.place: Place = place(tuple(row["path"]))
         self.when: Condition | None = build(row["when"], level) if "when" in row else None
-        self.assign = Assign(row["assign"], level, segment) if "assign" in row else None
+        self.assign = Assign(row["assign"], level, segment, int(row["source"])) if "assign" in row else None
         self.map: DatatypeMap | None = maps.datatype(row["map"]) if "map" in row else None
         self.codes: Vocabulary | None = maps.vocabulary(row["codes"]) if "codes" in row else None
+        self.strict: bool = row.get("strict", False)
         self._convert = primitives.CONVERSIONS.get(self.kind)
         self.constant = self.assign is not None and self.assign.function is None
         source = int(row["source"])
@@ -86,6 +96,9 @@ class Rule:
         if self.assign is not None:
             for number in self.assign.fields:
                 self.mask |= 1 << number
+        self.other = 0  # the field whose text is mapped, where that is not the row's source
+        if self.assign is not None and self.map is not None and self.assign.fields:
+            self.other = self.assign.fields[0] if self.assign.fields[0] != source else 0
         self._keep = self.assign is not None and row["assign"].get("call") in ("text", "lines")
 
     def run(
@@ -101,9 +114,17 @@ class Rule:
         """Put what this row makes of ``text``; None if nothing, else the parts it did not take."""
         left: list[Leftover] = []
         if self.assign is not None:
+            if self.assign.components:
+                parts = enumerate(text.split(state.component), 1)
+                taken = self.assign.components
+                left = [(f"{path}.{at}", p) for at, p in parts if p and at not in taken]
             text = self.assign.value(state, values)
             if not text:
                 return None
+            path = str(self.other) if self.other else path
+        if self.place.direct and self.map is not None and not self.map.is_text:
+            made = self.map.make(state, text, level, path, left, into=slots.body)
+            return None if made is None else left
         value = self.make(state, text, level, path, left)
         if value is None or not self.place.put(state, slots, repetition, value):
             return None
@@ -129,7 +150,7 @@ class Rule:
             entry = self.codes.codes.get(plain.strip())
             if entry is not None:
                 return entry[0] if self.kind != "boolean" else entry[0] == "true"
-            if self.kind == "code" and not self.place.coding:
+            if self.strict or (self.kind == "code" and not self.place.coding):
                 return None
         return self._convert(plain, state.zone)  # type: ignore[misc]
 
@@ -156,7 +177,7 @@ class Rule:
         """Give a bare code the system its vocabulary says, where it is in that vocabulary."""
         entry = self.codes.codes.get(state.plain(text).strip()) if self.codes else None
         body = self.place.container(state, slots, repetition)
-        if entry is not None and entry[2]:
+        if body is not None and entry is not None and entry[2]:
             body.setdefault("system", entry[2])
             if entry[1]:
                 body.setdefault("display", entry[1])
@@ -179,7 +200,7 @@ def _leaf(state: State, text: str, level: int, path: str, left: list[Leftover]) 
 class DatatypeMap:
     """A data type's map: makes an element, a resource's body, or (``$value``) a text."""
 
-    __slots__ = ("_always", "_by_source", "_chain", "is_text", "kind")
+    __slots__ = ("_always", "_by_source", "_chain", "_defaults", "is_text", "kind")
 
     def __init__(self, name: str, data: Json, maps: Maps) -> None:
         self.kind: str = data["kind"]
@@ -187,6 +208,7 @@ class DatatypeMap:
         self._by_source: dict[int, list[Rule]] = {}
         self._chain = maps.chain if name == "pl[location]" else None
         self.is_text = self.kind in primitives.CONVERSIONS
+        self._defaults = maps.defaults.get(self.kind, ())
         maps.built[name] = self  # before the rows, which may refer to it
         for row in data["rows"]:
             rule = Rule(row, maps, 1, "")
@@ -197,12 +219,23 @@ class DatatypeMap:
         for rules in self._by_source.values():
             rules.sort(key=lambda rule: rule.constant)
 
-    def make(self, state: State, text: str, level: int, path: str, left: list[Leftover]) -> Any:
-        """Make the value of ``text``, a field (level 1) or component (2); None if it gives none."""
+    def make(
+        self,
+        state: State,
+        text: str,
+        level: int,
+        path: str,
+        left: list[Leftover],
+        into: Json | None = None,
+    ) -> Any:
+        """Make the value of ``text``, a field (level 1) or component (2); None if it gives none.
+
+        ``into``: an element to add to, for data types that are spread over their parent.
+        """
         values = state.split(text, level)
         if self.is_text:
             return self._text(state, values, level, path, left)
-        slots = Slots({})
+        slots = Slots({} if into is None else into)
         done = 0
         if self._chain is not None:
             done = self._chain.make(state, slots, values, level, path, left)
@@ -224,8 +257,11 @@ class DatatypeMap:
                 done |= self._component(state, slots, values, at, level, path, pending)
             if not done >> at & 1:
                 pending.append((f"{path}.{at}", part))
-        if not slots.body:
+        if not slots.body or (into is not None and not done):
             return None
+        for needs, element, default in self._defaults:
+            if needs in slots.body:
+                slots.body.setdefault(element, default)
         left += [item for item in pending if not _taken(item[0], path, done)] if pending else pending
         return slots.body
 
@@ -411,7 +447,13 @@ class SegmentMap:
                 varies = True
             rest = rule.run(state, slots, fields, text, repetition, 1, path)
             if rest is not None:
-                best = rest if best is None else common(best, rest)
+                if rule.other:
+                    taken[(rule.other, 0)] = rest
+                    continue
+                if not rule.constant:
+                    best = rest if best is None else common(best, rest)
+                elif best is None:
+                    best = []
                 extra |= rule.mask
         if best is not None:
             taken[(at, repetition)] = best
@@ -444,6 +486,9 @@ class Maps:
         self.built: dict[str, DatatypeMap] = {}
         self._segments: dict[str, SegmentMap] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
+        self.defaults: dict[str, list[tuple[str, str, str]]] = {}
+        for kind, needs, element, default in table["tables"]["defaults"]:
+            self.defaults.setdefault(kind, []).append((needs, element, default))
         self.chain = Chain(table["tables"]["chains"], self)
 
     def datatype(self, name: str) -> DatatypeMap:

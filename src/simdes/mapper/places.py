@@ -63,6 +63,8 @@ class Place:
         if step.hop:
             return self._put_resource(state, slots, repetition, value)
         body = self.container(state, slots, repetition) if self._inner else slots.body
+        if body is None:
+            return False
         if step.repeats:
             return _add(step, body, slots, repetition, value)
         if repetition and not step.pivoted:
@@ -86,7 +88,7 @@ class Place:
         if repetition and not step.pivoted:
             return False
         body = self.container(state, slots, repetition)
-        if "reference" in body:
+        if body is None or "reference" in body:
             return False
         made = state.node(step.name)
         made.body.update(value)
@@ -94,8 +96,8 @@ class Place:
         body["reference"] = made
         return True
 
-    def container(self, state: State, slots: Slots, repetition: int) -> Json:
-        """Give the element that holds the last one of the path, made where it is missing."""
+    def container(self, state: State, slots: Slots, repetition: int) -> Json | None:
+        """Give the element that holds the path's last, made if missing; None if a choice forbids."""
         body = slots.body
         made = slots.made
         for step in self._inner:
@@ -103,12 +105,14 @@ class Place:
             found = made.get(key)
             if found is None:
                 found = _open(state, step, body)
+                if found is None:
+                    return None
                 made[key] = found
             body = found
         return body
 
 
-def _open(state: State, step: _Step, body: Json) -> Json:
+def _open(state: State, step: _Step, body: Json) -> Json | None:
     if step.hop:
         current = body.get("reference")
         if isinstance(current, Node):
@@ -123,6 +127,9 @@ def _open(state: State, step: _Step, body: Json) -> Json:
     current = body.get(step.name)
     if isinstance(current, dict):
         return current
+    for choice in step.choices:
+        if choice in body:
+            return None
     body[step.name] = made
     return made
 
