@@ -341,7 +341,7 @@ _TAKERS: Final[Mapping[type[events.ChainEvent], Callable[[Fetcher, Any], Write |
 
 def _addressed(letter: bytes, digests: list[bytes]) -> bytes | None:
     """Which of our keys (SHA-256 of the public half) a letter is for, by its hints."""
-    value = cbor.decode(letter)
+    value, _ = cbor.decode_first(letter)  # the header alone tells whom it is for
     salt, hints = (value.get("salt"), value.get("hints")) if isinstance(value, dict) else (0, 0)
     if not isinstance(salt, bytes) or not isinstance(hints, list):
         return None

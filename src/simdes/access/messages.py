@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
+from simdes.errors import Invalid
 from simdes.ledger.terms import ZERO20, ZERO32, Terms
 
 MAX_RECORDS = 1_000
@@ -21,7 +22,7 @@ MAX_PROOF = 32
 MAX_PAGE = 1_000
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
-Mask = Annotated[int, Meta(ge=0, lt=1 << 64)]
+Mask = Annotated[int, Meta(ge=0)]
 Small = Annotated[int, Meta(ge=0, le=255)]
 
 
@@ -58,7 +59,9 @@ class TermsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         )
 
     def value(self) -> Terms:
-        """The terms of a body."""
+        """The terms of a body; `Invalid` for a number that the contract could not hold."""
+        if max(self.categories, self.labels, self.not_before, self.expiry) >> 64:
+            raise Invalid("A mask or time of the terms is above 64 bits.")
         return Terms(
             grantee_kind=self.grantee_kind,
             grantee=unhex(self.grantee),

@@ -33,6 +33,7 @@ from simdes.storage.store import Store
 
 __all__ = [
     "EPOCH",
+    "MAX_VAULTS",
     "Opener",
     "add_local",
     "ask_attestation",

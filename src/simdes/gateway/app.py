@@ -9,7 +9,6 @@ that hold neither a stack nor anything about a patient.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,14 +20,6 @@ from simdes.gateway.health import health_routes
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 
 
-class Node(Protocol):
-    """What the gateway serves: one organisation's verbs."""
-
-    @property
-    def custody(self) -> CustodyDesk:
-        """The custody API."""
-
-
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
     """How much a request may bring and how long its answer may take."""
@@ -38,10 +29,10 @@ class GatewayLimits:
     answer_seconds: float = 30.0
 
 
-def create_gateway(node: Node, limits: GatewayLimits = GatewayLimits()) -> Starlette:
+def create_gateway(custody: CustodyDesk, limits: GatewayLimits = GatewayLimits()) -> Starlette:
     """The ASGI application of one organisation. Handlers run in Starlette's thread pool."""
     return Starlette(
-        routes=[*custody_routes(node.custody, limits), *health_routes(node.custody)],
+        routes=[*custody_routes(custody, limits), *health_routes(custody)],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
