@@ -148,7 +148,8 @@ def _compile_structure(structure: Json, listed: dict[str, Json]) -> dict[str, Js
         parent, _, leaf = path.rpartition(".")
         if not parent or path in parents:
             types[path] = _type(structure, element, is_root=not parent)
-        if parent and element["base"]["path"] == path:
+        is_own = parent and (element["base"]["path"] == path or element["max"] == "0")
+        if is_own:
             types[parent]["elements"][leaf] = _element(element, is_backbone=path in parents)
     if structure["kind"] == "primitive-type":
         types[name]["elements"].pop("value", None)

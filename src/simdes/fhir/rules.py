@@ -112,7 +112,7 @@ def _attachment_content(value: dict[str, Any], run: Run) -> None:
 
 # --- Bundle ----------------------------------------------------------------------------------
 
-_MAY_LACK_FULL_URL = frozenset({"transaction", "transaction-response", "batch", "batch-response"})
+_MAY_LACK_FULL_URL = ("transaction", "transaction-response", "batch", "batch-response")
 
 
 def _entries(bundle: dict[str, Any]) -> list[Any]:

@@ -54,6 +54,9 @@ _VARIABLES: dict[str, Compiled] = {
 }
 
 
+_NAMESPACES = (None, Step(None, "FHIR"), Step(None, "System"))
+
+
 def compile_path(text: str) -> Compiled:
     """Return the expression ``text`` compiled; raises ``Unsupported`` if it uses what is not here.
 
@@ -122,9 +125,10 @@ def _compile_call(node: Call) -> Compiled:
 
 
 def _compile_type_function(node: Call, target: Compiled) -> Compiled:
-    if len(node.arguments) != 1 or not isinstance(node.arguments[0], Step):
+    type_ = node.arguments[0] if len(node.arguments) == 1 else None
+    if not isinstance(type_, Step) or type_.target not in _NAMESPACES:
         raise Unsupported(f"FHIRPath function {node.name} without a type")
-    function, name = functions.TYPE_FUNCTIONS[node.name], node.arguments[0].name
+    function, name = functions.TYPE_FUNCTIONS[node.name], type_.name
     return lambda focus, scope: function(target(focus, scope), name)
 
 
