@@ -153,6 +153,33 @@ def open_share(capsule: bytes, seed: bytes, index: int) -> dict[str, Any]:
     return share
 
 
+def open_parts(capsule: bytes, seed: bytes, index: int) -> dict[int, bytes]:
+    """Return dealer -> part of new custodian `index` in a redistributed capsule."""
+    header, header_bytes, rest = items_of(capsule)
+    assert (header["type"], header["kind"]) == ("capsule", 2)
+    record, epoch = header["record"], header["epoch"].to_bytes(4, "big")
+    numbers = header["from"].to_bytes(4, "big") + epoch + bytes((header["m"], header["n"]))
+    parts = {}
+    for dealer, commitments, sealed in cbor2.loads(rest):
+        place = epoch + bytes((dealer, index))
+        payload = open_sealed(
+            seed,
+            sealed[index - 1],
+            b"simdes/capsule-part/v1\0" + record + place,
+            sha256(header_bytes) + sha256(*commitments),
+        )
+        value, _, vault, category, labels, written, by, author, *rest_of = cbor2.loads(payload)
+        m, n, roster, content, signature, organisation, address, dealt = rest_of
+        subject = packed(record, vault, category, labels, written, by) + header["secret"]
+        statement = b"simdes/record-statement/v1\0" + subject + bytes((m, n)) + roster + content
+        assert signer(sha256(statement), signature) == author
+        statement = b"simdes/dealer-statement/v1\0" + subject + numbers + bytes((dealer,))
+        assert signer(sha256(statement, organisation, sha256(*commitments)), dealt) == address
+        assert commitments[index] == sha256(b"simdes/part/v1\0", record, place, value)
+        parts[dealer] = value
+    return parts
+
+
 def combine(values: dict[int, bytes]) -> bytes:
     total = 0
     for i, value in values.items():
