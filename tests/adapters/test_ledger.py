@@ -64,7 +64,7 @@ def signed(ledger: Ledger, key: SigningKey, **changes: Any) -> bytes:
         "gas": 100_000,
         "maxFeePerGas": 0,
         "maxPriorityFeePerGas": 0,
-        "to": "0x" + key.address.hex(),
+        "to": key.address,
         "value": 0,
         "data": b"",
         **changes,
@@ -112,7 +112,7 @@ def test_every_kind_of_transaction_is_taken_at_zero_price(
 ) -> None:
     key = random_key()
     data = contract.call("set", 7, 8).data
-    raw = signed(ledger, key, to="0x" + contract.address.hex(), data=data, gas=400_000, **kind)
+    raw = signed(ledger, key, to=contract.address, data=data, gas=400_000, **kind)
     sent = ledger.send(raw)
     assert sent == keccak256(raw)
     receipt = fresh_lane(ledger).wait(sent)
@@ -129,13 +129,13 @@ def test_our_own_signatures_say_the_same_as_eth_account(ledger: Ledger, dynamic_
         key, chain_id=ledger.chain_id(), to=other.address, dynamic_fee=dynamic_fee, **fields
     )
     kind = {} if dynamic_fee else LEGACY
-    assert ours == signed(ledger, key, to="0x" + other.address.hex(), **fields, **kind)
+    assert ours == signed(ledger, key, to=other.address, **fields, **kind)
 
 
 def test_the_same_transaction_sent_twice_happens_once(ledger: Ledger, contract: Probe) -> None:
     key = random_key()
     data = contract.call("set", 11, 1).data
-    raw = signed(ledger, key, to="0x" + contract.address.hex(), data=data, gas=400_000)
+    raw = signed(ledger, key, to=contract.address, data=data, gas=400_000)
     first = ledger.send(raw)
     assert ledger.send(raw) == first
     fresh_lane(ledger).wait(first)
@@ -377,7 +377,7 @@ def test_more_calls_than_fit_in_flight_are_all_carried_out_in_order(
 def test_a_call_unfit_to_run_does_not_hold_up_the_others(ledger: Ledger, contract: Probe) -> None:
     lane = fresh_lane(ledger)
     calls = [contract.call("set", 60, i, gas=200_000) for i in range(5)]
-    calls[2] = contract.call("set", 60, 2, gas=21_000)
+    calls[2] = contract.call("set", 60, 2, gas=1 << 40)
     results = lane.transact_many(calls)
     assert isinstance(results[2], SimdesError)
     assert all(not isinstance(results[i], SimdesError) for i in (0, 1, 3, 4))

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 
-from simdes.errors import Invalid, SimdesError, TooLarge, Unavailable
+from simdes.errors import SimdesError, TooLarge, Unavailable
 from simdes.ledger.chain import BLOCK_GAS_LIMIT, FOLD_TRANSACTIONS, Chain, Waiting
 from simdes.ledger.journal import Journal
 from simdes.ledger.ledger import (
@@ -25,7 +25,7 @@ from simdes.ledger.ledger import (
     Reverted,
 )
 from simdes.ledger.machine import Outcome
-from simdes.ledger.transactions import intrinsic_gas, read_transaction
+from simdes.ledger.transactions import admit_transaction
 
 # revm's slots stay warm between folds, so the true cost is above what a simulation shows.
 _ESTIMATE_MARGIN_GAS = 500_000
@@ -196,20 +196,11 @@ class EmbeddedLedger:
     def _admit(self, raw: bytes) -> Waiting | SimdesError:
         """Check all that needs no state, outside the lock."""
         try:
-            transaction = read_transaction(raw)
+            transaction = admit_transaction(raw, chain_id=self.chain_id())
         except SimdesError as error:
             return error
-        if transaction.chain_id != self.chain_id():
-            return Invalid(
-                f"wrong chain id: the transaction is for chain {transaction.chain_id}, "
-                f"this is {self.chain_id()}"
-            )
         if transaction.gas > BLOCK_GAS_LIMIT:
             return TooLarge("the transaction's gas limit exceeds the block gas limit")
-        if transaction.gas < intrinsic_gas(transaction):
-            return Invalid("intrinsic gas too low: the gas limit doesn't cover the data")
-        if transaction.value_wei or transaction.max_fee_wei:
-            return Invalid("insufficient funds: there is no money here; send at zero price")
         return Waiting(transaction)
 
     @staticmethod

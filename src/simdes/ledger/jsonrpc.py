@@ -18,6 +18,7 @@ from simdes.errors import Conflict, Invalid, SimdesError, TooLarge, Unavailable,
 from simdes.ledger.digests import keccak256
 from simdes.ledger.ledger import LOG_SPAN_BLOCKS, Address, Block, Log, Receipt, Reverted
 from simdes.ledger.quantities import from_hex, to_hex, to_quantity
+from simdes.ledger.transactions import admit_transaction
 
 BATCH = 100
 """Requests in one HTTP call; nodes limit this."""
@@ -42,6 +43,7 @@ _MEANINGS: tuple[tuple[str, type[SimdesError], str], ...] = (
     ("chain id", Invalid, "the transaction is for another chain id"),
     ("chainid", Invalid, "the transaction is for another chain id"),
     ("eip-155", Invalid, "the transaction is bound to no chain id"),
+    ("intrinsic gas too high", TooLarge, "the gas limit is above the block's"),
     ("intrinsic gas", Invalid, "the gas limit doesn't cover the data"),
     ("exceeds block gas limit", TooLarge, "the gas limit is above the block's"),
     ("gas limit too high", TooLarge, "the gas limit is above the block's"),
@@ -192,11 +194,22 @@ class JsonRpcLedger:
 
     def send_many(self, raws: Sequence[bytes]) -> list[bytes | SimdesError]:
         """Hand in several, in order. See `Ledger.send_many`."""
-        answers = self.ask_many([("eth_sendRawTransaction", (to_hex(raw),)) for raw in raws])
-        return [
-            self._sent(raw, answer) if isinstance(answer, SimdesError) else keccak256(raw)
-            for raw, answer in zip(raws, answers, strict=True)
-        ]
+        outcomes = [self._admitted(raw) for raw in raws]
+        fit = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, bytes)]
+        answers = self.ask_many([("eth_sendRawTransaction", (to_hex(raws[i]),)) for i in fit])
+        for i, answer in zip(fit, answers, strict=True):
+            if isinstance(answer, SimdesError):
+                outcomes[i] = self._sent(raws[i], answer)
+        return outcomes
+
+    def _admitted(self, raw: bytes) -> bytes | SimdesError:
+        """Return the hash of a transaction that a block can take, what is wrong otherwise."""
+        try:
+            return admit_transaction(raw, chain_id=self.chain_id()).hash
+        except Unavailable:
+            raise
+        except SimdesError as error:
+            return error
 
     def close(self) -> None:
         """Close the connections."""

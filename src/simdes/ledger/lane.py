@@ -23,7 +23,6 @@ from simdes.ledger.refusals import translate
 from simdes.ledger.transactions import Signer, read_payload, sign_transaction
 
 IN_FLIGHT = 32
-_RESEND_SECONDS = 5.0
 _NONCE_ATTEMPTS = 3
 _FILLER_GAS = 21_000
 
@@ -114,6 +113,7 @@ class Lane:
         name: str | None = None,
         timeout_seconds: float = 60.0,
         poll_seconds: float = 0.02,
+        resend_seconds: float = 5.0,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -124,6 +124,7 @@ class Lane:
         self._name = name
         self._timeout_seconds = timeout_seconds
         self._poll_seconds = poll_seconds
+        self._resend_seconds = resend_seconds
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.RLock()
@@ -189,7 +190,7 @@ class Lane:
 
     def _await(self, transaction_hash: bytes) -> Receipt:
         deadline = self._monotonic() + self._timeout_seconds
-        resend_at = self._monotonic() + _RESEND_SECONDS
+        resend_at = self._monotonic() + self._resend_seconds
         while True:
             receipt = self.ledger.receipt(transaction_hash)
             if receipt is not None:
@@ -204,7 +205,7 @@ class Lane:
             if now >= resend_at:
                 self._check_replaced(transaction_hash)
                 self._send_again(transaction_hash)
-                resend_at = now + _RESEND_SECONDS
+                resend_at = now + self._resend_seconds
             self._sleep(self._poll_seconds)
 
     def resume(self) -> list[Receipt]:

@@ -104,6 +104,26 @@ def read_transaction(raw: bytes) -> Transaction:
     raise Invalid(f"transactions of type {raw[0]} are not known here")
 
 
+def admit_transaction(raw: bytes, *, chain_id: int) -> Transaction:
+    """Read a transaction and check all that needs no state.
+
+    Nodes accept some transactions that no block will ever take (Besu: a price or value that the
+    account can't pay; anvil: gas below the intrinsic cost) and then let them block their sender's
+    nonce. Raises `Invalid` for those, for another chain's, and for what `read_transaction` refuses.
+    """
+    transaction = read_transaction(raw)
+    if transaction.chain_id != chain_id:
+        raise Invalid(
+            f"wrong chain id: the transaction is for chain {transaction.chain_id}, "
+            f"this is {chain_id}"
+        )
+    if transaction.gas < intrinsic_gas(transaction):
+        raise Invalid("intrinsic gas too low: the gas limit doesn't cover the data")
+    if transaction.value_wei or transaction.max_fee_wei:
+        raise Invalid("insufficient funds: there is no money here; send at zero price and value")
+    return transaction
+
+
 def read_payload(raw: bytes) -> tuple[Address | None, bytes, int]:
     """Return recipient, data and gas limit of a transaction that was checked before."""
     first = 0 if raw[0] >= 0xC0 else raw[0]
