@@ -259,10 +259,13 @@ class Chain:
     # --- reading ---------------------------------------------------------------------------
 
     def simulate(self, to: Address | None, data: bytes, sender: Address | None) -> Outcome:
-        """Run a call on the head and keep none of its effects."""
+        """Run a call on the head and keep none of its effects.
+
+        It sees the present time, as the next block will: where blocks come on demand, the head's
+        time may have passed long ago, and what has waited long enough would still be refused.
+        """
         caller = sender or _NOBODY
-        block = self.head.block
-        self._machine.at(number=block.number, timestamp=block.timestamp)
+        self._machine.at(number=self.head.block.number, timestamp=self._next_timestamp())
         nonce = self.nonces.get(caller, 0)
         return self._machine.call(sender=caller, nonce=nonce, to=to, data=data, gas=BLOCK_GAS_LIMIT)
 

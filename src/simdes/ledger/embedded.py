@@ -75,7 +75,6 @@ class EmbeddedLedger:
     ) -> bytes:
         """Run a call on the head; earlier states are not kept. See `Ledger.call`."""
         with self._open():
-            self._chain.beat()
             if block is not None and block != self._chain.head.block.number:
                 raise Unavailable(
                     "the embedded ledger keeps the state of its head alone",
@@ -89,14 +88,12 @@ class EmbeddedLedger:
     ) -> list[bytes | SimdesError]:
         """Run several calls on one head. See `Ledger.call_many`."""
         with self._open():
-            self._chain.beat()
             outcomes = [self._chain.simulate(to, data, sender) for to, data in calls]
         return [o.output if o.succeeded else _refusal(o) for o in outcomes]
 
     def estimate(self, to: Address | None, data: bytes, *, sender: Address) -> int:
         """Return a sufficient gas limit. See `Ledger.estimate`."""
         with self._open():
-            self._chain.beat()
             outcome = self._chain.simulate(to, data, sender)
         _output(outcome)
         return min(outcome.gas_used + outcome.gas_used // 2 + _ESTIMATE_MARGIN_GAS, BLOCK_GAS_LIMIT)
@@ -188,7 +185,6 @@ class EmbeddedLedger:
     def simulate(self, to: Address | None, data: bytes, *, sender: Address | None) -> bytes:
         """Run a call or a deployment on the head and return its output; raises `Reverted`."""
         with self._open():
-            self._chain.beat()
             return _output(self._chain.simulate(to, data, sender))
 
     # --- blocks ----------------------------------------------------------------------------
