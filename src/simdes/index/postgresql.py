@@ -98,7 +98,8 @@ class PostgresqlTransaction(Transaction):
     def _execute(self, sql: str, params: Mapping[str, Value]) -> psycopg.Cursor[Row]:
         self.statements += 1
         with _translated():
-            return self._connection.execute(statements.for_postgresql(sql), params, binary=True)
+            values = statements.postgresql_values(sql, params)
+            return self._connection.execute(statements.for_postgresql(sql), values, binary=True)
 
 
 class PostgresqlDatabase(Database):
@@ -202,6 +203,6 @@ def _translated() -> Iterator[None]:
         raise Conflict(f"A row breaks a rule of the database: {name}") from None
     except psycopg.DataError as error:
         raise Invalid(f"A value does not fit its column ({error.sqlstate})") from None
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.InternalError) as error:
         kind = type(error).__name__
         raise Unavailable(f"PostgreSQL does not answer or gave up ({kind})") from None

@@ -39,7 +39,14 @@ def for_postgresql(sql: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _lists(sql: str) -> tuple[str, ...]:
+    """Return the names that stand after IN."""
     return tuple(found.group(1) for found in _TOKEN.finditer(sql) if found.group(1))
+
+
+def postgresql_values(sql: str, params: Mapping[str, Value]) -> Mapping[str, object]:
+    """Make every list a list: psycopg sends a tuple as a composite, not as an array."""
+    lists = _lists(sql)
+    return {**params, **{name: list(_as_list(params[name])) for name in lists}} if lists else params
 
 
 def for_sqlite(sql: str, params: Mapping[str, Value]) -> tuple[str, Mapping[str, Value]]:
