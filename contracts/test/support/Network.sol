@@ -139,7 +139,7 @@ abstract contract Network is Assertions {
         return timelock.hashOperation(target, 0, data, bytes32(0), bytes32(0));
     }
 
-    function _pass(uint256 duration) internal {
+    function _pass(uint256 duration) internal virtual {
         vm.warp(block.timestamp + duration);
         vm.roll(block.number + 1);
     }

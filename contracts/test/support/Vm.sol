@@ -50,3 +50,9 @@ interface Vm {
     function toString(bytes calldata value) external pure returns (string memory);
     function toString(address value) external pure returns (string memory);
 }
+
+/// @notice Which functions of a contract an invariant test calls.
+struct FuzzSelector {
+    address addr;
+    bytes4[] selectors;
+}
