@@ -1,7 +1,7 @@
 """Compile a map's target such as ``performer[1](PractitionerRole.practitioner(Practitioner))``.
 
 A compiled path is a list of tokens, one per step: ``name`` for an element that holds one value,
-``name*`` or ``name*2`` for one that repeats (the number keeps apart what different fields put there),
+``name*`` or ``name*2`` for one that repeats (the number keeps apart what different fields put),
 ``name+2`` where each repetition of the source field makes its own, ``_name`` for what hangs on a
 primitive, and ``>Practitioner`` where the path leaves by a reference into another resource.
 ``valueString|valueQuantity,...`` is one of a choice, with the others that may not stand beside it.
@@ -59,10 +59,9 @@ def _walk(text: str, owner: str, whole: str) -> tuple[list[str], str, bool]:
     tokens: list[str] = []
     kind, primitive = owner, False
     steps = _split(text)
-    for number, step in enumerate(steps):
-        inner = ""
-        if step.endswith(")"):
-            step, _, inner = step[:-1].partition("(")
+    for number, text_of_step in enumerate(steps):
+        step, _, inner = text_of_step.partition("(")
+        inner = inner.removesuffix(")")
         match = _STEP.match(step)
         if match is None or not match["name"]:
             raise Unreadable(whole)

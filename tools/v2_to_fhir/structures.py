@@ -64,7 +64,7 @@ def _changed(
     used: set[int] = set()
     order = [line.identifier for line in lines]
     for at, line in enumerate(lines):
-        identifier = line.identifier if line.identifier[0].isalpha() else line.identifier
+        identifier = line.identifier
         dropped = False
         for number, change in enumerate(ours):
             if change["verb"] == "drop" and _hits(change, line, identifier):

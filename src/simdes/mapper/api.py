@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from simdes.errors import SimdesError, TooLarge, Unsupported
-from simdes.mapper import engine, er7
-from simdes.mapper.detection import detect
+from simdes.mapper import engine, er7, fhir_input
+from simdes.mapper.detection import UTF16_MARKS, detect
 from simdes.mapper.model import (
     DEFAULT_SITE,
     LIMITS,
@@ -37,6 +37,8 @@ def map_bytes(
         return _refused(name, found, data, "too-large", over, "Split the input into smaller files.")
     if found == "hl7v2":
         return _map_hl7v2(name, data, site, limits)
+    if found == "fhir":
+        return _map_fhir(name, data, site, limits)
     code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
     return _refused(name, found, data, code, reason, advice)
 
@@ -48,40 +50,46 @@ _REFUSALS = {
     "text": ("unknown-format", "the input is text, but no HL7 v2 message", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("json", "xml", "x12", "dicom", "zip", "gzip", "pdf", "fhir")
+        for kind in ("json", "xml", "x12", "dicom", "zip", "gzip", "pdf")
     },
 }
 
 
-def _refused(
-    name: str, kind: str, data: bytes, code: str, reason: str, advice: str
-) -> Mapping:
+def _refused(name: str, kind: str, data: bytes, code: str, reason: str, advice: str) -> Mapping:
     item = Quarantined(index=0, reason_code=code, reason=reason, advice=advice, source=data)
     return Mapping(name=name, kind=kind, quarantined=(item,))
 
 
+def _map_fhir(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
+    try:
+        mapped = fhir_input.map_resource(data, site=site, limits=limits)
+    except SimdesError as error:
+        item = _quarantine(0, data, error, "invalid-fhir")
+        return Mapping(name=name, kind="fhir", quarantined=(item,))
+    return Mapping(name=name, kind="fhir", messages=(mapped,))
+
+
 def _map_hl7v2(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data[:2] in UTF16_MARKS:
         data = data.decode("utf-16", errors="replace").encode()
     messages: list[Mapped] = []
     quarantined: list[Quarantined] = []
     for index, part in enumerate(er7.split(data)):
+        if index >= limits.messages:
+            over = TooLarge(f"more than {limits.messages} messages in one input")
+            quarantined.append(_quarantine(index, part.data, over))
+            continue
         try:
-            if not part.is_message:
-                raise er7.Unreadable(
-                    "outside-message",
-                    f"{len(part.data)} bytes that belong to no message",
-                    "A message begins with MSH at the start of a line; check the sender.",
-                )
-            if index >= limits.messages:
-                raise TooLarge(f"more than {limits.messages} messages in one input")
-            messages.append(engine.map_message(part.data, index, site=site, limits=limits))
+            messages.append(_map_part(part, index, site, limits))
         except SimdesError as error:
             quarantined.append(_quarantine(index, part.data, error))
-        except (RecursionError, ValueError, TypeError, LookupError, AttributeError) as error:
-            fault = Unsupported(f"the mapper failed on it ({type(error).__name__})")
-            fault.advice = "Report this with the message's structure; it can be replayed later."
-            quarantined.append(_quarantine(index, part.data, fault))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+            # A fault of ours in one message must not cost the feed its other messages.
+            unknown = Unsupported(
+                f"the mapper failed on it ({type(fault).__name__})",
+                advice="Report this with the message's structure; it can be replayed later.",
+            )
+            quarantined.append(_quarantine(index, part.data, unknown))
     if not messages and not quarantined:
         code, reason, advice = _REFUSALS["empty"]
         return _refused(name, "hl7v2", data, code, reason, advice)
@@ -90,11 +98,23 @@ def _map_hl7v2(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
     )
 
 
-def _quarantine(index: int, source: bytes, error: SimdesError) -> Quarantined:
+def _map_part(part: er7.Part, index: int, site: Site, limits: Limits) -> Mapped:
+    if not part.is_message:
+        raise er7.Unreadable(
+            "outside-message",
+            f"{len(part.data)} bytes that belong to no message",
+            "A message begins with MSH at the start of a line; check the sender.",
+        )
+    return engine.map_message(part.data, index, site=site, limits=limits)
+
+
+def _quarantine(
+    index: int, source: bytes, error: SimdesError, code: str = "mapper-fault"
+) -> Quarantined:
     if isinstance(error, er7.Unreadable):
         code = error.code
-    else:
-        code = "too-large" if isinstance(error, TooLarge) else "mapper-fault"
+    elif isinstance(error, TooLarge):
+        code = "too-large"
     return Quarantined(
         index=index,
         reason_code=code,

@@ -9,39 +9,45 @@ from __future__ import annotations
 
 import re
 
-_MAGIC = (
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"%PDF-", "pdf"),
-    (b"\x1f\x8b", "gzip"),
-)
-_LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"
-_HL7 = re.compile(rb"(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
-_HL7_LATER = re.compile(rb"[\r\n\x0b]MSH[^A-Za-z0-9\s]")
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
 _WINDOW_BYTES = 64 * 1024
+_LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"
+_LATER_MESSAGE = re.compile(rb"[\r\n\x0b\x1c]MSH[^A-Za-z0-9\s]")
+_WHOLE = (
+    (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "zip"),
+    (re.compile(rb"%PDF-"), "pdf"),
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    (re.compile(rb".{128}DICM", re.DOTALL), "dicom"),
+)
+_AFTER_BLANKS = (
+    (re.compile(rb"(?:MSH|FHS|BHS)[^A-Za-z0-9\s]"), "hl7v2"),
+    (re.compile(rb"[{\[]"), "json"),
+    (re.compile(rb"<"), "xml"),
+    (re.compile(rb"ISA[^A-Za-z0-9\s]"), "x12"),
+)
 
 
 def detect(name: str, data: bytes) -> str:
-    """Name the kind of ``data``; never raises, reads at most the first 64 KiB."""
+    """Name the kind of ``data``; never raises, looks at its first 64 KiB."""
     head = data[:_WINDOW_BYTES]
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    for pattern, kind in _WHOLE:
+        if pattern.match(head):
+            return kind
+    if head[:2] in UTF16_MARKS:
         head = head.decode("utf-16", errors="replace").encode()
     start = head.lstrip(_LEADING)
     if not start:
-        return "empty" if len(data) <= _WINDOW_BYTES else "binary"
-    for magic, kind in _MAGIC:
-        if data.startswith(magic):
-            return kind
-    if data[128:132] == b"DICM":
-        return "dicom"
-    if _HL7.match(start) or _HL7_LATER.search(head):
+        return "empty" if not data.strip(_LEADING) else "binary"
+    kind = next((kind for pattern, kind in _AFTER_BLANKS if pattern.match(start)), "")
+    if kind == "json" and b'"resourceType"' in data:
+        kind = "fhir"
+    if not kind and _LATER_MESSAGE.search(data):
+        kind = "hl7v2"
+    return kind or _by_name(name, head)
+
+
+def _by_name(name: str, head: bytes) -> str:
+    if name.lower().endswith((".hl7", ".er7")):
         return "hl7v2"
-    if start[:1] in (b"{", b"["):
-        return "fhir" if b'"resourceType"' in data else "json"
-    if start[:1] == b"<":
-        return "xml"
-    if start[:3] == b"ISA":
-        return "x12"
-    if b"\x00" in head:
-        return "binary"
-    return "hl7v2" if name.lower().endswith((".hl7", ".er7")) else "text"
+    return "binary" if re.search(rb"[\x00-\x08\x0e-\x1a]", head) else "text"

@@ -9,9 +9,9 @@ from simdes.mapper.er7 import Message, Segment, Unreadable
 from simdes.mapper.functions import authority
 from simdes.mapper.grammar import Frame, Item, Walk
 from simdes.mapper.identity import Namer, source_identifier
-from simdes.mapper.maps import SegmentMap, Taken, common
 from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
 from simdes.mapper.places import Place, Slots
+from simdes.mapper.segments import SegmentMap, Taken, common
 from simdes.mapper.state import Leftover, Node, State
 from simdes.mapper.tables import Tables, Target, hl7v2
 
@@ -34,13 +34,16 @@ class Engine:
     def run(self, event: str, structure: Item, source: bytes, index: int) -> Mapped:
         """Map the message. Raises `Unreadable` where it cannot be mapped as a whole."""
         walk = Walk(structure)
+        sign = self.message.separators.repetition
+        check = source.count(sign.encode()) >= self.limits.repetitions
         totals: dict[str, int] = {}
         for segment in self.message.segments:
             totals[segment.name] = totals.get(segment.name, 0) + 1
         for segment in self.message.segments:
             number = self.counts[segment.name] = self.counts.get(segment.name, 0) + 1
             label = f"{segment.name}[{number}]" if totals[segment.name] > 1 else segment.name
-            self._check(segment)
+            if check:
+                self._check(segment)
             self._segment(walk, segment, label)
             if len(self.state.nodes) > self.limits.resources:
                 raise Unreadable(
@@ -93,7 +96,7 @@ class Engine:
             state.frame.aliases[alias] = node
         slots = Slots(node.body)
         map_ = target.map
-        taken.append(map_.run(state, node, slots))
+        taken.append(map_.run(state, slots))
         maps.append(map_)
         for owner, path, to in target.references:
             if owner == alias:
@@ -149,11 +152,11 @@ class Engine:
                 for path, rest in self._left(at, repetition, part, taken):
                     self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
         if kept and home is not None:
-            home.body.setdefault("extension", []).append({"url": finaliser.UNMAPPED, "extension": kept})
+            home.body.setdefault("extension", []).append(
+                {"url": finaliser.UNMAPPED, "extension": kept}
+            )
 
-    def _left(
-        self, at: int, repetition: int, text: str, taken: list[Taken]
-    ) -> list[Leftover]:
+    def _left(self, at: int, repetition: int, text: str, taken: list[Taken]) -> list[Leftover]:
         found: list[Leftover] | None = None
         for one in taken:
             left = one.get((at, repetition))
@@ -170,7 +173,9 @@ class Engine:
                 state.dropped.append(Dropped(leaf, "sent as null: the sender deletes the value"))
                 continue
             if home is None:
-                reason = "locally defined segment" if path[0] == "Z" else "no resource to keep it on"
+                reason = (
+                    "locally defined segment" if path[0] == "Z" else "no resource to keep it on"
+                )
                 state.dropped.append(Dropped(leaf, f"{reason} ({len(raw)} characters)"))
                 continue
             value = primitives.string(state.plain(raw))
@@ -183,8 +188,8 @@ class Engine:
     def _mapped(self, event: str, source: bytes, index: int) -> Mapped:
         state = self.state
         header = self.message.header
-        parts = header.field(4).split(state.component)[0].split(state.subcomponent) + [""]
-        facility = authority(state, parts[0], header.field(4).partition(state.component)[2][:0])
+        sender = [*header.field(4).split(state.component), ""]
+        facility = authority(state, sender[0], sender[1])
         control = state.plain(header.field(10)).strip() or hashlib.sha256(source).hexdigest()
         namer = Namer(state, self.tables, control=control, facility=facility)
         bundle: Json = {
@@ -225,7 +230,7 @@ def _refer(state: State, slots: Slots, where: Place, node: Node) -> None:
     """Refer to ``node`` at ``path``; a list gets one more, an element that stands is left."""
     body = where.container(state, slots, 0)
     if body is not None and "reference" not in body and "identifier" not in body:
-        body["reference"] = node
+        state.refer(body, node)
 
 
 def _extension_name(path: str) -> str:
@@ -271,7 +276,7 @@ def map_message(
 
 
 def _event(message: Message, tables: Tables) -> tuple[str, Item]:
-    parts = message.header.field(9).split(message.separators.component) + ["", ""]
+    parts = [*message.header.field(9).split(message.separators.component), ""]
     event = f"{parts[0].strip()}^{parts[1].strip()}"
     if not parts[0].strip():
         raise Unreadable(

@@ -3,8 +3,8 @@
 Chapter 2 of the HL7 v2 standard (https://www.hl7.org/implement/standards/product_brief.cfm?product_id=185).
 Tolerant where senders differ and nothing is lost by it: MLLP framing, byte order marks, batch and
 file headers, CR, LF or CRLF, separators of any kind as MSH-1 and MSH-2 declare them, line breaks
-inside a field. Strict where guessing could change a record: an encoding that does not fit, separators
-that contradict each other. Fields stay raw text; only what is used is split and unescaped.
+inside a field. Strict where guessing could change a record: an encoding that does not fit,
+separators that contradict each other. Fields stay raw; only what is used is split and unescaped.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Separators:
 
 @dataclass(slots=True)
 class Segment:
-    """One segment: ``fields[n]`` is field n as raw text (``fields[0]`` the name), ``place`` its line."""
+    """One segment: ``fields[n]`` is field n raw (``fields[0]`` the name), ``place`` its line."""
 
     name: str
     fields: list[str]

@@ -1,10 +1,9 @@
-"""Finish a message's resources: what R4 requires, links, ids, references, the Bundle around them."""
+"""Finish a message's resources: what R4 requires, links, ids, references, the Bundle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.places import merge
@@ -17,8 +16,16 @@ UNMAPPED = "urn:simdes:hl7v2:unmapped"
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
 _NO_FOCUS = frozenset(
-    ("MessageHeader", "Bundle", "Provenance", "Practitioner", "PractitionerRole")
-    + ("Organization", "Location", "Device")
+    (
+        "Bundle",
+        "Device",
+        "Location",
+        "MessageHeader",
+        "Organization",
+        "Practitioner",
+        "PractitionerRole",
+        "Provenance",
+    )
 )
 
 
@@ -31,7 +38,7 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
     """Turn the state's nodes into ``bundle``'s entries; returns the Bundle."""
     nodes = [node for node in state.nodes if node.type != "Bundle"]
     for node in nodes:
-        _link(node, tables)
+        _link(state, node, tables)
         for entry in tables.required.get(node.type, ()):
             _require(node.body, *entry)
     kept: dict[tuple[str, str], Node] = {}
@@ -44,11 +51,13 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
     ordered = sorted(kept.values(), key=_rank)
     header = next((node for node in ordered if node.type == "MessageHeader"), None)
     if header is not None:
-        focus = [{"reference": node} for node in ordered if node.type not in _NO_FOCUS]
-        if focus:
-            header.body["focus"] = focus
-    for node in ordered:
-        _resolve(node.body)
+        focused = [node for node in ordered if node.type not in _NO_FOCUS]
+        if focused:
+            header.body["focus"] = [{"reference": f"urn:uuid:{node.id}"} for node in focused]
+    for reference in state.references:
+        reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
+    for period in state.periods:
+        _order(period)
     bundle["entry"] = [
         {"fullUrl": f"urn:uuid:{node.id}", "resource": _with_id(node)} for node in ordered
     ]
@@ -60,19 +69,17 @@ def _rank(node: Node) -> int:
 
 
 def _with_id(node: Node) -> Json:
-    body = node.body
-    return {"resourceType": node.type, "id": node.id, **{k: v for k, v in body.items() if v}} if (
-        any(v in ({}, []) for v in body.values())
-    ) else {"resourceType": node.type, "id": node.id, **body}
+    return {"resourceType": node.type, "id": node.id, **node.body}
 
 
-def _link(node: Node, tables: Tables) -> None:
+def _link(state: State, node: Node, tables: Tables) -> None:
     link = tables.links.get(node.type)
     if link is None or link[0] in node.body:
         return
     found = node.frame.find(link[2])
     if found is not None:
-        reference = {"reference": found}
+        reference: Json = {}
+        state.refer(reference, found)
         node.body[link[0]] = [reference] if link[1] else reference
 
 
@@ -89,7 +96,9 @@ def _holders(body: Json, steps: list[str]) -> Iterator[Json]:
 def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[str]) -> None:
     name = steps[-1]
     for holder in _holders(body, steps[:-1]):
-        if name in holder or f"_{name}" in holder or any(other in holder for other in unless):
+        if name in holder or f"_{name}" in holder:
+            continue
+        if unless and not holder.keys().isdisjoint(unless):
             continue
         if kind == "text":
             holder[name] = value
@@ -107,27 +116,10 @@ def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[s
             holder[name] = {"_endpoint": absent()}
 
 
-def _resolve(value: Any) -> None:
-    """Turn references to nodes into ``urn:uuid``; in place, all the way down."""
-    if isinstance(value, dict):
-        if "end" in value and "start" in value:
-            _order(value)
-        for name, part in value.items():
-            kind = type(part)
-            if kind is dict or kind is list:
-                _resolve(part)
-            elif kind is Node:
-                value[name] = f"urn:uuid:{part.id}"
-    else:
-        for part in value:
-            if type(part) in (dict, list):
-                _resolve(part)
-
-
 def _order(period: Json) -> None:
     """Keep an end that lies before the start apart: per-1 forbids it as such."""
-    start, end = period["start"], period["end"]
-    if not (isinstance(start, str) and isinstance(end, str)) or end >= start:
+    start, end = period.get("start", ""), period.get("end", "")
+    if end >= start:
         return
     if end == start[: len(end)] or ("T" in start and "T" in end and _moment(end) >= _moment(start)):
         return

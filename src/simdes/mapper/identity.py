@@ -128,9 +128,7 @@ class Namer:
         return self.id_of(value) if isinstance(value, Node) else str(value)
 
 
-def source_identifier(
-    state: State, origin: list[str], reference: str
-) -> tuple[str, str] | None:
+def source_identifier(state: State, origin: list[str], reference: str) -> tuple[str, str] | None:
     """Read a CX field of the segment a resource came from: (system or empty, value), best first."""
     segment, _, number = reference.partition("-")
     at = int(number)
@@ -138,11 +136,11 @@ def source_identifier(
         return None
     best: tuple[int, str, str] | None = None
     for text in origin[at].split(state.separators.repetition):
-        parts = text.split(state.component) + [""] * 5
+        parts = [*text.split(state.component), "", "", "", ""]
         value = state.plain(parts[0].split(state.subcomponent)[0]).strip()
         if not value or value == '""':
             continue
-        pieces = parts[3].split(state.subcomponent) + ["", "", ""]
+        pieces = [*parts[3].split(state.subcomponent), ""]
         system = authority(state, pieces[0], pieces[1])
         code = parts[4].split(state.subcomponent)[0]
         rank = _PREFERRED.index(code) if code in _PREFERRED else len(_PREFERRED) + (not system)

@@ -1,8 +1,8 @@
 """Put a value where a compiled path (tools/v2_to_fhir/paths.py) says.
 
-What several fields of one segment put under the same slot goes into one element; each repetition of
-a field makes its own where the path says ``+``; a path that leaves by a reference makes the resource
-it leads to.
+What several fields of one segment put under the same slot goes into one element; each repetition
+of a field makes its own where the path says ``+``; a path that leaves by a reference makes the
+resource it leads to.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from simdes.mapper.state import Json, Node, State
+
+_MAY_REPEAT = frozenset(("given", "line"))  # the same word twice is two words
 
 
 class Slots:
@@ -37,9 +39,12 @@ class _Step:
 
 
 class Place:
-    """A compiled path, ready to put values at."""
+    """A compiled path, ready to put values at.
 
-    __slots__ = ("_inner", "_last", "coding", "direct", "is_hop")
+    ``direct``: on the element itself; ``coding``: in a Coding; ``ends``: it ends a Period.
+    """
+
+    __slots__ = ("_inner", "_last", "_simple", "coding", "direct", "ends")
 
     def __init__(self, tokens: tuple[str, ...]) -> None:
         steps: list[_Step] = []
@@ -49,55 +54,58 @@ class Place:
             step = _Step(token, key, pivoted=pivoted)
             key = step.key
             steps.append(step)
-        self.is_hop = bool(steps) and steps[-1].hop
         self.coding = len(steps) > 1 and steps[-2].name in ("coding", "tag", "security")
         self.direct = not steps
+        self.ends = bool(steps) and steps[-1].name == "end"
         self._inner = tuple(steps[:-1])
-        self._last = steps[-1] if steps else None
+        self._last = steps[-1] if steps else _Step("", "", pivoted=False)
+        last = self._last
+        alone = len(steps) == 1 and not (last.hop or last.repeats or last.choices)
+        self._simple = alone
 
-    def put(self, state: State, slots: Slots, repetition: int, value: Any) -> bool:
+    def put(  # noqa: PLR0911 - the hot path: leave as soon as the answer is known
+        self, state: State, slots: Slots, repetition: int, value: Any
+    ) -> bool:
         """Put ``value``; False where something else already stands."""
-        if self._last is None:
-            return merge(slots.body, value)
         step = self._last
+        body = slots.body
+        if self._simple and not repetition:
+            if step.name not in body:
+                body[step.name] = value
+                return True
+            return _set(step, body, value)
+        if self.direct:
+            return merge(body, value)
         if step.hop:
             return self._put_resource(state, slots, repetition, value)
-        body = self.container(state, slots, repetition) if self._inner else slots.body
-        if body is None:
-            return False
+        if self._inner:
+            made = self.container(state, slots, repetition)
+            if made is None:
+                return False
+            body = made
         if step.repeats:
             return _add(step, body, slots, repetition, value)
-        if repetition and not step.pivoted:
-            return False
-        current = body.get(step.name)
-        if current is None:
-            for choice in step.choices:
-                if choice in body:
-                    return False
-            body[step.name] = value
-            return True
-        return isinstance(current, dict) and isinstance(value, dict) and merge(current, value)
+        return not (repetition and not step.pivoted) and _set(step, body, value)
 
     def _put_resource(self, state: State, slots: Slots, repetition: int, value: Json) -> bool:
         step = self._last
-        assert step is not None  # noqa: S101 - only called for a path that ends in a resource
         key = (step.key, repetition if step.pivoted else 0)
-        node = slots.made.get(key)
-        if node is not None:
-            return merge(node, value)
+        standing = slots.made.get(key)
+        if standing is not None:
+            return merge(standing, value)
         if repetition and not step.pivoted:
             return False
         body = self.container(state, slots, repetition)
         if body is None or "reference" in body:
             return False
-        made = state.node(step.name)
-        made.body.update(value)
-        slots.made[key] = made.body
-        body["reference"] = made
+        node = state.node(step.name)
+        node.body.update(value)
+        slots.made[key] = node.body
+        state.refer(body, node)
         return True
 
     def container(self, state: State, slots: Slots, repetition: int) -> Json | None:
-        """Give the element that holds the path's last, made if missing; None if a choice forbids."""
+        """Give the element that holds the path's last, made if missing; None: a choice forbids."""
         body = slots.body
         made = slots.made
         for step in self._inner:
@@ -112,13 +120,24 @@ class Place:
         return body
 
 
+def _set(step: _Step, body: Json, value: Any) -> bool:
+    current = body.get(step.name)
+    if current is not None:
+        return isinstance(current, dict) and isinstance(value, dict) and merge(current, value)
+    for choice in step.choices:
+        if choice in body:
+            return False
+    body[step.name] = value
+    return True
+
+
 def _open(state: State, step: _Step, body: Json) -> Json | None:
     if step.hop:
         current = body.get("reference")
         if isinstance(current, Node):
             return current.body
         node = state.node(step.name)
-        body["reference"] = node
+        state.refer(body, node)
         return node.body
     made: Json = {}
     if step.repeats:
@@ -127,17 +146,13 @@ def _open(state: State, step: _Step, body: Json) -> Json | None:
     current = body.get(step.name)
     if isinstance(current, dict):
         return current
-    for choice in step.choices:
-        if choice in body:
-            return None
-    body[step.name] = made
-    return made
+    return made if _set(step, body, made) else None
 
 
 def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> bool:
     if not isinstance(value, dict):
         values = body.setdefault(step.name, [])
-        if value not in values or step.name in ("given", "line"):
+        if step.name in _MAY_REPEAT or value not in values:
             values.append(value)
         return True
     key = (step.key, repetition if step.pivoted else 0)
@@ -147,10 +162,9 @@ def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> 
     if repetition and not step.pivoted:
         return False
     values = body.setdefault(step.name, [])
-    if value in values:
-        return True
-    values.append(value)
-    slots.made[key] = value
+    if value not in values:
+        values.append(value)
+        slots.made[key] = value
     return True
 
 

@@ -24,10 +24,10 @@ _DATE_TIME = re.compile(
     r"(?:(?P<hour>[01]\d|2[0-3])(?:(?P<minute>[0-5]\d)(?:(?P<second>[0-5]\d)"
     r"(?P<fraction>\.\d{1,9})?)?)?)?)?)?(?P<zone>[+-](?:0\d|1[0-4]):?[0-5]\d)?"
 )
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?(Z|[+-].*)?")
-_TIME = re.compile(
-    r"([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d)?(\.\d{1,9})?(?:[+-]\d{4})?"
+_ISO = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?(Z|[+-].*)?"
 )
+_TIME = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)?:?([0-5]\d)?(\.\d{1,9})?(?:[+-]\d{4})?")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -105,7 +105,11 @@ def boolean(text: str, _: Zone = "Z") -> bool | None:
 def base64_binary(text: str, _: Zone = "Z") -> str | None:
     """Base64 with its line breaks taken out."""
     text = "".join(text.split())
-    return text if text and len(text) % 4 == 0 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text) else None
+    return (
+        text
+        if text and len(text) % 4 == 0 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text)
+        else None
+    )
 
 
 def date(text: str, _: Zone = "Z") -> str | None:

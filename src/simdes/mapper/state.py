@@ -42,7 +42,9 @@ class State:
         "fields",
         "frame",
         "nodes",
+        "periods",
         "place",
+        "references",
         "separators",
         "site",
         "subcomponent",
@@ -63,6 +65,8 @@ class State:
         self.systems = systems
         self.zone = primitives.zone(site.time_zone)
         self.nodes: list[Node] = []
+        self.references: list[Json] = []
+        self.periods: list[Json] = []
         self.dropped: list[Dropped] = []
         self.frame = Frame()
         self.fields: list[str] = []
@@ -75,6 +79,11 @@ class State:
         node = Node(kind, self.frame, self.fields, self.place)
         self.nodes.append(node)
         return node
+
+    def refer(self, body: Json, node: Node) -> None:
+        """Make ``body`` a Reference to ``node``; its id is filled in at the end."""
+        body["reference"] = node
+        self.references.append(body)
 
     def plain(self, text: str) -> str:
         """Undo escape sequences."""

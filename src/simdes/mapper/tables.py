@@ -12,8 +12,9 @@ import msgspec
 from simdes.mapper import conditions
 from simdes.mapper.conditions import Condition
 from simdes.mapper.grammar import Item, build
-from simdes.mapper.maps import Maps, SegmentMap
+from simdes.mapper.maps import Maps
 from simdes.mapper.places import Place, place
+from simdes.mapper.segments import SegmentMap
 
 Json = dict[str, Any]
 

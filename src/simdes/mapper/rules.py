@@ -1,0 +1,237 @@
+"""Rows of the compiled maps: what is read, how it is turned into FHIR, where it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simdes.mapper import primitives
+from simdes.mapper.conditions import Condition, build
+from simdes.mapper.functions import FUNCTIONS
+from simdes.mapper.places import Place, Slots, place
+from simdes.mapper.state import Json, Leftover, Reference, State, read_reference
+
+if TYPE_CHECKING:
+    from simdes.mapper.maps import Maps
+
+NULL = '""'
+"""What v2 sends to have a value deleted."""
+
+
+class Vocabulary:
+    """A concept map: v2 codes to FHIR's [code, display, system], and the v2 table they are from."""
+
+    __slots__ = ("codes", "table")
+
+    def __init__(self, data: Json) -> None:
+        self.codes: dict[str, list[str]] = data["codes"]
+        name = data["table"].upper().removeprefix("HL7")
+        digits = "".join(sign for sign in name if sign.isdigit())
+        base = "http://terminology.hl7.org/CodeSystem/v2-"
+        self.table = f"{base}{digits}" if len(digits) == 4 else ""
+
+
+class Assign:
+    """A constant, or a function of fields.
+
+    ``fields`` are the numbers it takes on its own level, ``components`` those it takes of its
+    source field (none: all); what it reads with ``~`` it does not take.
+    """
+
+    __slots__ = ("arguments", "components", "fields", "function", "text")
+
+    def __init__(self, data: Json, level: int, segment: str, source: int) -> None:
+        self.text: str | None = data.get("text")
+        self.function = FUNCTIONS[data["call"]] if "call" in data else None
+        self.arguments: list[str | Reference] = []
+        self.fields: list[int] = []
+        self.components: set[int] = set()
+        for argument in data.get("args", ()):
+            if "text" in argument:
+                self.arguments.append(argument["text"])
+                continue
+            name = argument["ref"]
+            self.arguments.append(read_reference(name, level, whole=True))
+            owner, _, numbers = name.replace("-", ".", 1).partition(".")
+            if argument.get("keep") or not (level or owner == segment):
+                continue
+            field, _, component = numbers.partition(".")
+            self.fields.append(int(field))
+            if component and int(field) == source:
+                self.components.add(int(component))
+
+    def value(self, state: State, values: list[str]) -> str:
+        """Give the text; empty when no field it reads holds anything."""
+        if self.function is None:
+            return self.text or ""
+        found = False
+        texts = []
+        for argument in self.arguments:
+            if isinstance(argument, str):
+                texts.append(argument)
+            else:
+                text = argument(state, values)
+                text = "" if text == NULL else text
+                found = found or bool(text)
+                texts.append(text)
+        return self.function(state, *texts) if found else ""
+
+
+class Rule:
+    """One row of a map.
+
+    ``mask`` has a bit for each field or component it takes; ``plain`` rows only convert text;
+    ``constant`` ones follow what the others of their source did; ``other`` is the field whose text
+    is mapped where that is not the row's source.
+    """
+
+    __slots__ = (
+        "_keeps_all",
+        "_map",
+        "_strict",
+        "_vocabulary",
+        "assign",
+        "constant",
+        "convert",
+        "kind",
+        "mask",
+        "other",
+        "place",
+        "plain",
+        "when",
+    )
+
+    def __init__(self, row: Json, maps: Maps, level: int, segment: str) -> None:
+        source = int(row["source"])
+        self.kind: str = row["kind"]
+        self.place: Place = place(tuple(row["path"]))
+        self.when: Condition | None = build(row["when"], level) if "when" in row else None
+        self.assign = Assign(row["assign"], level, segment, source) if "assign" in row else None
+        self._map = maps.datatype(row["map"]) if "map" in row else None
+        self._vocabulary = maps.vocabulary(row["codes"]) if "codes" in row else None
+        self._strict: bool = row.get("strict", False)
+        self.convert = primitives.CONVERSIONS.get(self.kind)
+        self.constant = self.assign is not None and self.assign.function is None
+        self.plain = self.convert is not None and not (self.assign or self._map or self._vocabulary)
+        self._keeps_all = row.get("assign", {}).get("call") in ("text", "lines")
+        self.mask = 1 << source if source else 0
+        self.other = 0
+        if self.assign is not None:
+            for number in self.assign.fields:
+                self.mask |= 1 << number
+            if self._map is not None and self.assign.fields:
+                self.other = self.assign.fields[0] if self.assign.fields[0] != source else 0
+
+    def run(
+        self,
+        state: State,
+        slots: Slots,
+        values: list[str],
+        text: str,
+        repetition: int,
+        level: int,
+        path: str,
+    ) -> list[Leftover] | None:
+        """Put what this row makes of ``text``; None if nothing, else the parts it did not take."""
+        left: list[Leftover] = []
+        if self.assign is not None:
+            taken = self.assign.components
+            if taken:
+                parts = enumerate(text.split(state.component), 1)
+                left = [(f"{path}.{at}", part) for at, part in parts if part and at not in taken]
+            text = self.assign.value(state, values)
+            if not text:
+                return None
+            path = str(self.other) if self.other else path
+        if self._map is not None and self.place.direct and not self._map.is_text:
+            made = self._map.make(state, text, level, path, left, into=slots.body)
+            return None if made is None else left
+        value = self._make(state, text, level, path, left)
+        if value is None or not self.place.put(state, slots, repetition, value):
+            return None
+        if self.place.ends:
+            period = self.place.container(state, slots, repetition)
+            if period is not None:
+                state.periods.append(period)
+        if self._vocabulary is not None and self.place.coding:
+            self._name_coding(state, slots, repetition, text)
+        return left
+
+    def _make(self, state: State, text: str, level: int, path: str, left: list[Leftover]) -> Any:
+        """Make the value of ``text``; None when it is not of this row's type."""
+        if self.convert is None:
+            if self._map is None:
+                return None
+            made = self._map.make(state, text, level, path, left)
+            return self._translate(made) if self._vocabulary is not None and made else made
+        if self._map is not None:
+            text = self._map.make(state, text, level, path, left)
+            if text is None:
+                return None
+        elif not self._keeps_all and self.assign is None:
+            text = leaf(state, text, level, path, left)
+        plain = state.plain(text)
+        if self._vocabulary is not None:
+            entry = self._vocabulary.codes.get(plain.strip())
+            if entry is not None:
+                return entry[0] if self.kind != "boolean" else entry[0] == "true"
+            if self._strict or (self.kind == "code" and not self.place.coding):
+                return None
+        return self.convert(plain, state.zone)
+
+    def _translate(self, value: Json) -> Json:
+        """Put the standard code before the sender's own (CodeableConcept), or in its stead."""
+        vocabulary = self._vocabulary
+        codings = [value] if self.kind == "Coding" else value.get("coding")
+        if vocabulary is None or not codings or "code" not in codings[0]:
+            return value
+        coding = codings[0]
+        if vocabulary.table:
+            coding.setdefault("system", vocabulary.table)
+        entry = vocabulary.codes.get(coding["code"])
+        if entry is None or not entry[2]:
+            return value
+        if entry[0] == coding["code"] and entry[2] == coding.get("system"):
+            return value
+        standard = {"system": entry[2], "code": entry[0]}
+        if entry[1]:
+            standard["display"] = entry[1]
+        if self.kind == "Coding":
+            return standard
+        codings.insert(0, standard)
+        return value
+
+    def _name_coding(self, state: State, slots: Slots, repetition: int, text: str) -> None:
+        """Give a bare code the system its vocabulary says, where it is in that vocabulary."""
+        entry = self._vocabulary.codes.get(state.plain(text).strip()) if self._vocabulary else None
+        if entry is None or not entry[2]:
+            return
+        body = self.place.container(state, slots, repetition)
+        if body is not None:
+            body.setdefault("system", entry[2])
+            if entry[1]:
+                body.setdefault("display", entry[1])
+
+
+def leaf(state: State, text: str, level: int, path: str, left: list[Leftover]) -> str:
+    """Take the first leaf of a field or component; what stands beside it is left over."""
+    if level == 1 and state.component in text:
+        parts = text.split(state.component)
+        text = parts[0]
+        left += [(f"{path}.{at}", part) for at, part in enumerate(parts[1:], 2) if part]
+        path, level = f"{path}.1", 2
+    if level <= 2 and state.subcomponent in text:
+        parts = text.split(state.subcomponent)
+        text = parts[0]
+        left += [(f"{path}.{at}", part) for at, part in enumerate(parts[1:], 2) if part]
+    return text
+
+
+def by_source(rows: list[Json], maps: Maps, level: int, segment: str) -> dict[int, list[Rule]]:
+    """Build the rules of a map, by the field or component they start from; 0: always run."""
+    found: dict[int, list[Rule]] = {0: []}
+    for row in rows:
+        found.setdefault(int(row["source"]), []).append(Rule(row, maps, level, segment))
+    for source, rules in found.items():
+        if source:
+            rules.sort(key=lambda rule: rule.constant)
+    return found

@@ -1,0 +1,107 @@
+"""Run the map of a segment onto a resource, field by field and repetition by repetition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simdes.mapper.places import Slots
+from simdes.mapper.rules import NULL, Rule, by_source
+from simdes.mapper.state import Json, Leftover, State
+
+if TYPE_CHECKING:
+    from simdes.mapper.maps import Maps
+
+Taken = dict[tuple[int, int], list[Leftover]]
+"""For each field and repetition that a map took: the parts it left over."""
+
+
+class SegmentMap:
+    """A segment's map onto one resource; ``ignored`` are fields left out on purpose, with why."""
+
+    __slots__ = ("_always", "_rules", "ignored", "resource", "segment")
+
+    def __init__(self, data: Json, maps: Maps) -> None:
+        self.segment: str = data["segment"]
+        self.resource: str = data["resource"]
+        self.ignored: dict[int, str] = {int(k): v for k, v in data["ignored"].items()}
+        self._rules = by_source(data["rows"], maps, 0, self.segment)
+        self._always = self._rules.pop(0)
+
+    def run(self, state: State, slots: Slots) -> Taken:
+        """Map the segment at hand into ``slots``; returns what was taken."""
+        fields = state.fields
+        taken: Taken = {}
+        state.field = 0
+        for rule in self._always:
+            if rule.when is None or rule.when(state, fields):
+                rest = rule.run(state, slots, fields, "", 0, 1, "")
+                if rest is not None and rule.mask:
+                    _take_whole(state, rule, taken)
+        sign = state.separators.repetition
+        rules = self._rules
+        for at in range(1, len(fields)):
+            text = fields[at]
+            if not text or at not in rules:
+                continue
+            state.field = at
+            if sign in text:
+                for repetition, part in enumerate(text.split(sign)):
+                    if part and part != NULL:
+                        self._field(state, slots, at, repetition, part, taken)
+            elif text != NULL:
+                self._field(state, slots, at, 0, text, taken)
+        state.field = 0
+        return taken
+
+    def _field(
+        self, state: State, slots: Slots, at: int, repetition: int, text: str, taken: Taken
+    ) -> None:
+        state.text = text
+        fields = state.fields
+        best = taken.get((at, repetition))
+        varies = False
+        others = 0
+        for rule in self._rules[at]:
+            if rule.when is not None and not rule.when(state, fields):
+                continue
+            if not rule.constant:
+                varies = True
+            elif varies and best is None:
+                continue
+            rest = rule.run(state, slots, fields, text, repetition, 1, str(at))
+            if rest is None:
+                continue
+            if rule.other:
+                taken[(rule.other, 0)] = rest
+                continue
+            others |= rule.mask
+            if best is None:
+                best = rest
+            elif not rule.constant:
+                best = common(best, rest)
+        if best is not None:
+            taken[(at, repetition)] = best
+            _take_others(others & ~(1 << at), len(fields), taken)
+
+
+def _take_others(mask: int, count: int, taken: Taken) -> None:
+    """Note the other fields of this segment that a row's function read."""
+    if mask:
+        for at in range(1, count):
+            if mask >> at & 1:
+                taken[(at, 0)] = []
+
+
+def _take_whole(state: State, rule: Rule, taken: Taken) -> None:
+    for at in range(1, len(state.fields)):
+        if rule.mask >> at & 1:
+            for repetition in range(state.fields[at].count(state.separators.repetition) + 1):
+                taken[(at, repetition)] = []
+
+
+def common(one: list[Leftover], other: list[Leftover]) -> list[Leftover]:
+    """Give the leftovers that neither of two maps took."""
+    if not one or not other:
+        return []
+    paths = {path for path, _ in other}
+    return [item for item in one if item[0] in paths]
