@@ -33,6 +33,8 @@ MAX_EXPONENT = 400
 # makes it backtrack.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\r\n]*+(:?)', re.DOTALL)
 _NEGATIVE_ZERO = re.compile(rb"(?<![eE])-0(?![.0-9eE])")
+_MAYBE_NEGATIVE_ZERO = re.compile(rb"-0(?![.0-9eE])")  # begins with a literal, so it is fast
+_BEFORE_NUMBER = frozenset({b"", b" ", b"\t", b"\r", b"\n", b":", b",", b"["})
 _NEGATIVE_ZERO_OR_STRING = re.compile(_STRING.pattern + b"|" + _NEGATIVE_ZERO.pattern, re.DOTALL)
 _NEGATIVE_ZERO_MARK = b"-0E+00000000000000000000"
 _SPACED_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
@@ -57,7 +59,7 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
     """
     if len(data) > max_bytes:
         raise TooLarge(f"JSON text of {len(data)} bytes; the limit is {max_bytes}")
-    value = _decode(_with_marked_zeros(data) if _NEGATIVE_ZERO.search(data) else data)
+    value = _decode(_with_marked_zeros(data) if _has_negative_zero(data) else data)
     if not _has_names(data, _inspect(value)):
         raise Invalid("a JSON object has the same member twice")
     return value
@@ -102,6 +104,12 @@ def _read_number(text: str) -> Decimal:
     written = _Written(text)
     written.text = text
     return written
+
+
+def _has_negative_zero(data: bytes) -> bool:
+    """Whether an integer -0 may stand in ``data`` (in a string too; UUIDs and dates aside)."""
+    found = (m.start() for m in _MAYBE_NEGATIVE_ZERO.finditer(data))
+    return any(data[max(at - 1, 0) : at] in _BEFORE_NUMBER for at in found)
 
 
 def _with_marked_zeros(data: bytes) -> bytes:
