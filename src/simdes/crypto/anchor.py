@@ -124,12 +124,6 @@ def verify_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes], r
     return next(remaining, None) is None and node == root
 
 
-def check_path(leaf: bytes, *, index: int, count: int, path: Sequence[bytes], root: bytes) -> None:
-    """`Tampered` unless `verify_path` holds."""
-    if not verify_path(leaf, index=index, count=count, path=path, root=root):
-        raise Tampered("The Merkle path does not lead from the leaf to the anchored root.")
-
-
 def check_root(leaves: Sequence[bytes], expected: bytes) -> None:
     """`Tampered` unless the leaves give the expected Merkle root."""
     if root(leaves) != expected:

@@ -227,10 +227,6 @@ class Fields:
         """Return the byte string `key` of exactly `size` bytes."""
         return as_fixed(self._values.get(key), size, key)
 
-    def content(self, key: str) -> bytes:
-        """Return the byte string `key` of any length."""
-        return as_bytes(self._values.get(key), key)
-
     def array(self, key: str, *, least: int, most: int) -> Sequence[Value]:
         """Return the array `key` of `least` to `most` items."""
         return as_array(self._values.get(key), key, least=least, most=most)
