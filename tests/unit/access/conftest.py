@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from unit.access.network import Network, Organisation, Written, open_network
 
 from simdes.access.categories import Role
 from simdes.access.descriptors import VaultDescriptor
+from unit.access.network import Network, Organisation, Written, open_network
 
 
 @dataclass

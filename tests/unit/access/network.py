@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.ledgers import Town
-
 from simdes.access.accounts import register_person, verify_account
 from simdes.access.asking import Caller
 from simdes.access.attestations import Attestations
@@ -165,7 +164,9 @@ class Network:
     def lane(self, key: SigningKey) -> Lane:
         return Lane(self.ledger, key, MemoryTransactionStore())
 
-    def join(self, name: str, kind: Kind = Kind.HOSPITAL, limits: Limits = Limits()) -> Organisation:
+    def join(
+        self, name: str, kind: Kind = Kind.HOSPITAL, limits: Limits = Limits()
+    ) -> Organisation:
         folder = self.folder / name
         folder.mkdir()
         contracts = Contracts(self.ledger, self.town.addresses)
@@ -199,9 +200,7 @@ class Network:
             clock=self.clock,
             random=os.urandom,
         )
-        database.write(
-            lambda tx: fill_pool(tx, keystore, random=os.urandom, now_ms=0, size=8)
-        )
+        database.write(lambda tx: fill_pool(tx, keystore, random=os.urandom, now_ms=0, size=8))
         member = Organisation(
             name=name,
             network=self,
@@ -355,9 +354,7 @@ class Network:
         batch_id = self.publish(author, vault, [alter(entry)], leaves)
         if follow:
             self.follow()
-        return Written(
-            sealed, body_cid, capsule_cid, batch_id, leaves, item, category, labels
-        )
+        return Written(sealed, body_cid, capsule_cid, batch_id, leaves, item, category, labels)
 
     def publish(
         self,
@@ -371,9 +368,7 @@ class Network:
         cid = self.store.put(encode_manifest(Manifest(tuple(leaves), (letter,))))
         root = anchor.root(leaves)
         author.agent.transact(
-            author.contracts.records.anchor(
-                root=root, count=len(leaves), manifest=binary_cid(cid)
-            )
+            author.contracts.records.anchor(root=root, count=len(leaves), manifest=binary_cid(cid))
         )
         return anchor.batch_id(self.ledger.chain_id(), author.id, root)
 

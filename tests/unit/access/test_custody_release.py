@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import pytest
-from unit.access.conftest import Scene
-
 from simdes.access.asking import Because
 from simdes.access.categories import Purpose
 from simdes.access.consent import Grantee
 from simdes.access.reading import gather, list_records
 from simdes.crypto.seal import open_body
+from unit.access.conftest import Scene
 
 
 def test_a_granted_doctor_lists_gathers_and_opens_the_record(scene: Scene) -> None:
@@ -23,4 +21,3 @@ def test_a_granted_doctor_lists_gathers_and_opens_the_record(scene: Scene) -> No
     opened = open_body(body, gathered.secrets[listed.record_id], record_id=listed.record_id)
     assert opened.items[0].content == scene.written.item.content
     assert len(gathered.receipts) == 2
-
