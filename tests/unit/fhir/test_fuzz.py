@@ -122,10 +122,10 @@ def test_time_grows_with_length_and_not_faster() -> None:
                 "contained": [{"resourceType": "Basic", "id": str(i)} for i in range(count)],
             },
         ]
-        started = time.perf_counter()
+        started = time.process_time()
         for resource in resources:
             validate(resource)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(10)
     few, many = min(seconds(400) for _ in range(3)), min(seconds(4000) for _ in range(2))

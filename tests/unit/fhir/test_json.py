@@ -163,10 +163,10 @@ def test_no_text_takes_longer_than_its_length_explains() -> None:
         b"-0," * size,
         b'["\\":' * size,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises((Invalid, TooLarge)):
             loads(text)
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
 
 
 def test_the_format_page_names_this_limit() -> None:

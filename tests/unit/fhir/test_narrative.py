@@ -95,16 +95,16 @@ def test_narrative_is_one_div_of_xhtml(text: str) -> None:
 def test_entities_are_neither_expanded_nor_fetched() -> None:
     bomb = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "x" * 10}">' for i in range(12))
     for doctype in (f"<!DOCTYPE div [{bomb}]>", '<!DOCTYPE div SYSTEM "file:///etc/passwd">'):
-        started = time.perf_counter()
+        started = time.process_time()
         fault = find_fault(doctype + div("&e11;"))
         assert fault
         assert fault[0] == "txt-1"
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
 
 def test_great_depth_and_length_are_refused_or_read_in_bounded_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert find_fault(div("<b>" * 100_000 + "</b>" * 100_000))
     assert find_fault(div("<p>a</p>" * 50_000)) is None
     assert find_fault("<" * 1_000_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -130,7 +130,7 @@ def test_strings_are_limited_to_one_mebibyte() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRIMITIVES))
 def test_no_value_takes_longer_than_its_length_explains(name: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (
         "a" * 10**6 + "\n",
         "1." * 10**6,
@@ -140,7 +140,7 @@ def test_no_value_takes_longer_than_its_length_explains(name: str) -> None:
     ):
         PRIMITIVES[name](text)
         PRIMITIVES[name]("urn:oid:1." + text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
