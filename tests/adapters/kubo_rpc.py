@@ -16,7 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from simdes.storage.cid import DAG_CBOR, RAW, cid_of
+from simdes.errors import Tampered
+from simdes.storage.cid import DAG_CBOR, RAW, cid_of, parse
+from simdes.storage.layout import decode_root
 
 
 class Node:
@@ -77,8 +79,12 @@ class Node:
 
     def _rm(self, query: dict[str, str], _: bytes) -> tuple[int, bytes]:
         assert query["force"] == "true"
-        if query["arg"] in self.pins:
-            return 200, _json({"Hash": query["arg"], "Error": "pinned: direct"})
+        held = set(self.pins)
+        for pin in self.pins:  # recursive: a pinned root holds what it links
+            if parse(pin)[0] == DAG_CBOR:
+                held.update(_links(self.blocks[pin]))
+        if query["arg"] in held:
+            return 200, _json({"Hash": query["arg"], "Error": "pinned: recursive"})
         self.blocks.pop(query["arg"], None)
         return 200, _json({"Hash": query["arg"]})
 
@@ -140,6 +146,13 @@ def _part(headers: Any, body: bytes) -> bytes:
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes)
     return content
+
+
+def _links(root: bytes) -> tuple[str, ...]:
+    try:
+        return decode_root(root).links
+    except Tampered:
+        return ()
 
 
 def _json(value: dict[str, object]) -> bytes:

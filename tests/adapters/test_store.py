@@ -122,6 +122,8 @@ def test_a_root_of_another_layout_is_refused(store: Store) -> None:
     cid = put_block(DAG_CBOR, b"\xa1\x61a\x01")
     with pytest.raises(Tampered):
         store.get(cid)
+    store.delete(cid)
+    assert not store.has(cid)
 
 
 def test_large_content_is_refused_where_it_would_not_fit(store: Store) -> None:

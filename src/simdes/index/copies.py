@@ -64,6 +64,16 @@ def of_handle(tx: Transaction, vault: bytes, handle: bytes, *, now_ms: int) -> l
     return [read(Copy, row) for row in rows]
 
 
+def count(tx: Transaction, vault: bytes, *, now_ms: int) -> int:
+    """Return how many copies of a vault's records have not expired."""
+    row = tx.one(
+        "SELECT count(*) FROM remote_copy WHERE vault = :vault AND expires_ms > :now",
+        vault=vault,
+        now=now_ms,
+    )
+    return 0 if row is None else int(row[0])
+
+
 def renew(tx: Transaction, vault: bytes, handle: bytes, *, expires_ms: int, now_ms: int) -> int:
     """Lengthen the stay of the copies read under a handle, after asking again; how many."""
     return tx.run(

@@ -73,13 +73,13 @@ class FileStore(BlockStore):
         """See `BlockStore`."""
         return self._path(cid).is_file()
 
-    def delete_block(self, cid: str) -> None:
+    def delete_blocks(self, cids: Sequence[str]) -> None:
         """See `BlockStore`."""
-        path = self._path(cid)
         try:
-            path.unlink(missing_ok=True)
-            if path.parent.exists():
-                _sync_folder(path.parent)
+            for path in [self._path(cid) for cid in cids]:
+                path.unlink(missing_ok=True)
+                if path.parent.exists():
+                    _sync_folder(path.parent)
         except OSError as error:
             raise _unavailable(error) from error
 

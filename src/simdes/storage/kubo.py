@@ -6,7 +6,8 @@ block that no peer has, so every call carries a time-out, on the node and on the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ _CODECS: Final = {RAW: "raw"}
 _MISSING: Final = ("not found", "could not find", "no such")
 _NOT_PINNED: Final = ("not pinned", "pinned indirectly")
 _MAX_ANSWER_BYTES: Final = 64 << 10
+_AT_ONCE: Final = 8
 
 
 class KuboStore(BlockStore):
@@ -54,6 +56,13 @@ class KuboStore(BlockStore):
             raise Tampered("The IPFS node stored a block under another CID than its bytes have")
         return cid
 
+    def put_many(self, contents: Sequence[bytes]) -> list[str]:
+        """See `Store`; the node syncs each block, and several at once."""
+        if len(contents) < 2:
+            return [self.put(content) for content in contents]
+        with ThreadPoolExecutor(min(len(contents), _AT_ONCE)) as pool:
+            return list(pool.map(self.put, contents))
+
     def get_block(self, cid: str) -> bytes:
         """See `BlockStore`; the node asks its peers for a block that it does not have itself."""
         parse(cid)
@@ -68,12 +77,19 @@ class KuboStore(BlockStore):
             return False
         return True
 
-    def delete_block(self, cid: str) -> None:
-        """See `BlockStore`; peers that fetched the block keep their copy."""
-        parse(cid)
-        with suppress(NotFound):  # not pinned, or not there
-            self._ask("pin/rm", {"arg": cid})
-        self._call("block/rm", {"arg": cid, "force": "true"}, most_bytes=_MAX_ANSWER_BYTES)
+    def delete_blocks(self, cids: Sequence[str]) -> None:
+        """See `BlockStore`; peers that fetched the blocks keep their copies.
+
+        A root's pin holds what it links, so pins go first and from the root down. A block that
+        the node's owner pinned otherwise stays.
+        """
+        for cid in cids:
+            parse(cid)
+        for cid in reversed(cids):
+            with suppress(NotFound):  # not pinned, or not there
+                self._ask("pin/rm", {"arg": cid})
+        for cid in cids:
+            self._call("block/rm", {"arg": cid, "force": "true"}, most_bytes=_MAX_ANSWER_BYTES)
 
     def close(self) -> None:
         """See `Store`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from simdes.errors import Invalid, NotFound
+from simdes.errors import Invalid, NotFound, Tampered
 from simdes.storage import layout
 from simdes.storage.cid import cid_of, cid_of_digest, digest_of_cid
 
@@ -54,7 +54,8 @@ class Store(Protocol):
     def delete(self, cid: str) -> None:
         """Remove the content from this store; nothing happens when it is not there.
 
-        Blocks are removed even if other content shares them, which sealed content never does.
+        Content that shares blocks with other content may take them along; sealed content shares
+        none.
         """
 
     def close(self) -> None:
@@ -77,8 +78,8 @@ class BlockStore(ABC):
         """Whether the block is in this store itself."""
 
     @abstractmethod
-    def delete_block(self, cid: str) -> None:
-        """Remove one block."""
+    def delete_blocks(self, cids: Sequence[str]) -> None:
+        """Remove blocks in this order, a root behind what it links; absent ones are ignored."""
 
     def put(self, content: bytes | Iterable[bytes]) -> str:
         """See `Store`."""
@@ -103,14 +104,15 @@ class BlockStore(ABC):
         return all(self.has_block(link) for link in layout.links_of(cid, self.get_block))
 
     def delete(self, cid: str) -> None:
-        """See `Store`; the root goes last, so that a repeated call finds what is left."""
+        """See `Store`; the root goes last, so that a repeated call finds what is left.
+
+        A damaged root no longer names its blocks: it goes alone.
+        """
         try:
             links = layout.links_of(cid, self.get_block) if self.has_block(cid) else ()
-        except NotFound:
+        except (NotFound, Tampered):
             links = ()
-        for link in links:
-            self.delete_block(link)
-        self.delete_block(cid)
+        self.delete_blocks((*links, cid))
 
     @abstractmethod
     def close(self) -> None:

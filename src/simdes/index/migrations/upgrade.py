@@ -21,20 +21,20 @@ from simdes.index import sqlite
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in module globals
 
 
-def upgrade(url: str, target: str = "head") -> None:
-    """Run every outstanding revision up to ``target`` in one transaction.
+def upgrade(url: str, *, scripts: Path = Path(__file__).parent) -> None:
+    """Run every outstanding revision of ``scripts`` in one transaction.
 
     Raises:
         Unavailable: it failed, or the database was written by a newer release; nothing changed.
 
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     engine = _engine(url)
     try:
         with _ONE_AT_A_TIME, engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, target)
+            command.upgrade(config, "head")
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as error:
         raise Unavailable(
             f"The database's schema could not be upgraded ({type(error).__name__})",
