@@ -1,0 +1,1 @@
+"""SIMDES: medical records exchanged under the patient's control."""

@@ -1,0 +1,284 @@
+"""The only wiring: which ledger, store, database, clock and randomness an organisation runs on.
+
+A folder holds one organisation: `simdes.toml` (settings), `keystore.json` (keys, locked),
+`network.json` (the network's contracts), `pins.json` (what its operator accepted of them),
+`attest.json` (identity checks it relies on) and, on the embedded default, its database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from simdes import config
+from simdes.access import accounts
+from simdes.access.attestations import Attestations
+from simdes.access.audit import Trail
+from simdes.access.categories import Role, kind_of
+from simdes.access.descriptors import OrganisationDescriptor
+from simdes.access.desk import Desk, Limits, PinWatch
+from simdes.access.directory import Directory
+from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
+from simdes.access.tokens import Issuer
+from simdes.config import Settings
+from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
+from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
+from simdes.exchange import membership
+from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.following import Following
+from simdes.exchange.node import Node
+from simdes.index.database import open_database
+from simdes.index.migrations import migrate
+from simdes.index.transactions import Transactions
+from simdes.ledger.contracts import Contracts
+from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, deploy
+from simdes.ledger.lane import Lane, MemoryTransactionStore, StoredTransaction
+from simdes.ledger.ledger import Ledger, open_ledger
+from simdes.ledger.network import Addresses, Pins, pins
+from simdes.mapper import Site
+from simdes.storage.store import open_store
+
+LANES = 4
+"""Ledger accounts of an organisation's software: as many processes may send at once."""
+
+ADMINISTRATOR = "admin"
+
+DELAYS: dict[str, Delays] = {"production": PRODUCTION, "demo": DEMO}
+
+Clock = Callable[[], float]
+Random = Callable[[int], bytes]
+
+_here = LocalCustody()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An organisation that runs in this process: its node and its custody API."""
+
+    settings: Settings
+    data: Path
+    node: Node
+    custody: CustodyDesk
+
+
+def passphrase_file(data: Path) -> Path:
+    """Where `init` keeps a passphrase that it made itself."""
+    return data / "passphrase"
+
+
+def create(
+    data: Path,
+    settings: Settings,
+    *,
+    passphrase: str | None,
+    administrator_passphrase: str,
+    network: Path | None,
+    delays: Delays = PRODUCTION,
+    clock: Clock = time.time,
+    random: Random = secrets.token_bytes,
+) -> Addresses:
+    """Make a new organisation in ``data`` and ask the network to admit it.
+
+    Without ``network`` it founds one: deploys the contracts, owns them alone for the time being
+    and is verified at once. Raises Conflict where the folder holds an organisation already; a try
+    that failed leaves nothing behind but keys that were never used.
+    """
+    config.save(data, settings)
+    if passphrase is None:
+        passphrase = write_passphrase(passphrase_file(data), random)
+    settings = config.load(data)
+    organisation = bytes.fromhex(settings.organisation[2:])
+    keystore = KeyStore.create(
+        data / "keystore.json", passphrase, organisation=organisation, lanes=LANES, random=random
+    )
+    person, key = accounts.new_person(
+        keystore,
+        ADMINISTRATOR,
+        role=Role.ADMINISTRATOR,
+        passphrase=administrator_passphrase,
+        random=random,
+    )
+    migrate(settings.database_url)
+    ledger = open_ledger(settings.ledger_url, clock=clock)
+    store = open_store(settings.store_url)
+    lane = Lane(ledger, key, MemoryTransactionStore())
+    addresses = (
+        deploy(lane, administrators=[key.address], threshold=1, delays=delays)
+        if network is None
+        else read_network(network, ledger)
+    )
+    _write_json(data / "network.json", addresses.to_dict())
+    _write_json(data / "pins.json", pins(ledger, addresses).to_dict())
+    membership.ask_to_join(
+        Contracts(ledger, addresses),
+        store,
+        lane,
+        OrganisationDescriptor(
+            organisation=organisation,
+            kind=int(kind_of(settings.kind)),
+            name=settings.name,
+            url=settings.custody_url,
+            public=keystore.descriptor_key.public,
+        ),
+        account=person.account,
+        agents=keystore.lane_addresses(),
+        random=random,
+    )
+    ledger.close()
+    if network is None:
+        with opened(data, passphrase=passphrase, clock=clock, random=random) as made:
+            membership.verify_organisation(made.node, key, organisation)
+    return addresses
+
+
+def read_network(path: Path, ledger: Ledger) -> Addresses:
+    """Read a network's description and compare it with the ledger; Conflict if it is another's."""
+    try:
+        addresses = Addresses.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise NotFound(
+            f"{path} does not exist.", advice="Ask a member for the network's network.json."
+        ) from None
+    except ValueError as error:
+        raise Conflict(f"{path} is not a network description.") from error
+    genesis = ledger.block(0)
+    if ledger.chain_id() != addresses.chain_id or (genesis and genesis.hash != addresses.genesis):
+        raise Conflict(
+            "The ledger is not the one of this network.",
+            advice="Point --ledger at a node of the network that network.json describes.",
+        )
+    return addresses
+
+
+@contextmanager
+def opened(
+    data: Path,
+    *,
+    passphrase: str | None = None,
+    clock: Clock = time.time,
+    random: Random = secrets.token_bytes,
+) -> Iterator[Opened]:
+    """Open an organisation's parts, and close them at the end.
+
+    Raises NotFound where the folder holds none, Unauthenticated without its passphrase, Unavailable
+    where ledger, store or database do not answer.
+    """
+    settings = config.load(data)
+    word = passphrase or read_passphrase(passphrase_file(data))
+    with ExitStack() as stack:
+        keystore = KeyStore.open(data / "keystore.json", word, random=random)
+        database = open_database(settings.database_url)
+        stack.callback(database.close)
+        ledger = open_ledger(settings.ledger_url, clock=clock)
+        stack.callback(ledger.close)
+        store = open_store(settings.store_url)
+        stack.callback(store.close)
+        contracts = Contracts(ledger, read_network(data / "network.json", ledger))
+        directory = Directory(contracts, store)
+        elsewhere = HttpCustody(directory)
+        stack.callback(elsewhere.close)
+        desk = Desk(
+            keystore=keystore,
+            contracts=contracts,
+            directory=directory,
+            database=database,
+            store=store,
+            trail=Trail(keystore, contracts, clock=clock, random=random),
+            attestations=Attestations(data / "attest.json", keystore.organisation),
+            clock=clock,
+            random=random,
+            pins=PinWatch(read_pins(data)),
+            limits=Limits(stale_after_seconds=settings.stale_after_seconds),
+        )
+        transactions = Transactions(database, StoredTransaction)
+        number, held = _claim_lane(data)
+        stack.callback(held.close)
+        node = Node(
+            name=settings.name,
+            desk=desk,
+            following=Following(desk),
+            agent=Lane(ledger, keystore.lanes[number], transactions),
+            custody=EitherCustody(_here, elsewhere),
+            transactions=transactions,
+            issuer=Issuer(
+                keystore=keystore,
+                database=database,
+                name=settings.custody_url,
+                audience=settings.custody_url,
+                clock=clock,
+                random=random,
+            ),
+            site=Site(name=settings.name, time_zone=settings.time_zone),
+            shares_needed=settings.shares_needed,
+            custodians=settings.custodians,
+        )
+        yield Opened(settings, data, node, CustodyDesk(desk, node.following))
+
+
+@contextmanager
+def answering(one: Opened) -> Iterator[None]:
+    """Let this organisation's custody API be asked inside this process, without a server."""
+    _here.open(one.node.organisation, one.custody.answer)
+    try:
+        yield
+    finally:
+        _here.shut(one.node.organisation)
+
+
+def _claim_lane(data: Path) -> tuple[int, IO[str]]:
+    """Take the first ledger lane that no other process of this organisation uses.
+
+    The system lets go of it when the process ends, however it ends; whoever takes it next sends
+    what was left unsettled.
+    """
+    folder = data / "lanes"
+    folder.mkdir(exist_ok=True)
+    for number in range(LANES):
+        held = (folder / f"{number}.lock").open("a")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            held.close()
+            continue
+        return number, held
+    raise Unavailable(
+        f"{LANES} programs of this organisation run already.", advice="Stop one of them."
+    )
+
+
+@contextmanager
+def network(url: str, path: Path, *, clock: Clock = time.time) -> Iterator[Contracts]:
+    """The contracts of a network on a ledger of the caller's choice, for checking proofs."""
+    ledger = open_ledger(url, clock=clock)
+    try:
+        yield Contracts(ledger, read_network(path, ledger))
+    finally:
+        ledger.close()
+
+
+def accept_pins(data: Path, one: Opened) -> None:
+    """Write down the network's contracts as they are now: the operator accepted them."""
+    found = pins(one.node.contracts.ledger, one.node.contracts.addresses)
+    _write_json(data / "pins.json", found.to_dict())
+
+
+def read_pins(data: Path) -> Pins:
+    """Read what the operator accepted of the network; Conflict where it can't be read."""
+    try:
+        return Pins.from_dict(json.loads((data / "pins.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, SimdesError) as error:
+        raise Conflict(
+            "What the operator accepted of the network (pins.json) can't be read.",
+            advice="Restore it, or accept the network anew with `simdes doctor --accept`.",
+        ) from error
+
+
+def _write_json(path: Path, document: dict[str, object]) -> None:
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

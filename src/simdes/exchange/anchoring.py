@@ -335,3 +335,17 @@ def _entry(one: Unbatched, indexes: tuple[int, ...]) -> ManifestEntry:
         author=record.author,
         time_ms=record.created_ms,
     )
+
+
+def everything_anchored(node: Node) -> bool:
+    """Whether every resource accepted here is in a block."""
+    with node.database.read() as tx:
+        found = resources.counts(tx)
+    return found[resources.PENDING] == found[resources.SEALED] == 0
+
+
+def categories_of(node: Node, vault: bytes) -> set[int]:
+    """The categories in which this organisation holds records of a vault."""
+    with node.database.read() as tx:
+        kept = resources.of_vault(tx, vault, categories=range(64))
+    return {one.category for one in kept}

@@ -8,12 +8,16 @@ the vault's custodians and the patient's own gateway.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from simdes.access import consent
+from simdes.access.categories import Category, Label, Purpose, Role, members
 from simdes.access.consent import Consent, Grantee
 from simdes.errors import Forbidden, NotFound
+from simdes.exchange.following import KnownConsent, known_consents
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
+from simdes.index import chain
 from simdes.ledger.consents import Permit
 from simdes.ledger.terms import GranteeKind, Terms
 from simdes.storage.cid import digest_of_cid
@@ -140,3 +144,59 @@ def _organisation_of(node: Node, terms: Terms) -> bytes:
     if account is None:
         raise NotFound("The network knows no such account.")
     return account.organisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A consent as its patient reads it. ``state`` is active, expired or withdrawn; ``role`` is ""
+    and ``account`` None unless the consent names one."""
+
+    handle: bytes
+    organisation: bytes
+    account: bytes | None
+    role: str
+    categories: tuple[str, ...]
+    labels: tuple[str, ...]
+    purposes: tuple[str, ...]
+    not_before_seconds: int
+    expiry_seconds: int
+    state: str
+
+
+def listed(node: Node, vault: bytes) -> list[Given]:
+    """Every consent of a vault whose terms are known here, oldest first."""
+    node.following.catch_up()
+    return [_given(node, one) for one in known_consents(node.desk, vault)]
+
+
+def vaults_of(node: Node, session: Session) -> list[bytes]:
+    """The vaults that the session's account controls, oldest first."""
+    node.following.catch_up()
+    with node.database.read() as tx:
+        return [one.tag for one in chain.vaults_of(tx, session.actor.account)]
+
+
+def is_account(node: Node, text: str) -> bool:
+    """Whether a text is the id of an account that the network knows."""
+    digits = text.removeprefix("0x")
+    if len(digits) != 64:
+        return False
+    return node.contracts.accounts.account(bytes.fromhex(digits)) is not None
+
+
+def _given(node: Node, one: KnownConsent) -> Given:
+    terms = one.consent.terms
+    account = terms.grantee if terms.grantee_kind == GranteeKind.ACCOUNT else None
+    expired = terms.expiry <= node.now_seconds()
+    return Given(
+        handle=one.consent.handle,
+        organisation=_organisation_of(node, terms),
+        account=account,
+        role=Role(terms.grantee_role).name.lower() if terms.grantee_role else "",
+        categories=tuple(Category(bit).label for bit in members(terms.categories, Category)),
+        labels=tuple(bit.name for bit in members(terms.labels, Label)),
+        purposes=tuple(bit.name for bit in members(terms.purposes, Purpose)),
+        not_before_seconds=terms.not_before,
+        expiry_seconds=terms.expiry,
+        state="withdrawn" if not one.active else "expired" if expired else "active",
+    )

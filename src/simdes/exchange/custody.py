@@ -8,6 +8,7 @@ from simdes.access.custody import VERBS, Custodian
 from simdes.access.desk import Desk
 from simdes.access.requests import MAX_REQUEST_BYTES
 from simdes.errors import SimdesError
+from simdes.exchange.following import Following
 
 METHODS: Final = tuple(VERBS)
 """The verbs of ``/custody/v1``."""
@@ -18,12 +19,16 @@ __all__ = ["MAX_REQUEST_BYTES", "METHODS", "CustodyDesk"]
 class CustodyDesk:
     """One organisation's custodian, for any face or adapter to ask. Safe for several threads."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, following: Following | None = None) -> None:
+        """``following`` is brought up to the head before each answer."""
         self._desk = desk
+        self._following = following
         self._custodian = Custodian(desk)
 
     def answer(self, method: str, token: bytes) -> bytes:
         """The signed answer to a signed question; raises one of `simdes.errors`."""
+        if self._following is not None:
+            self._following.catch_up()
         return self._custodian.answer(method, token)
 
     def counters(self) -> dict[str, int]:

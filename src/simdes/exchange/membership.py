@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from simdes.access.categories import Kind, Role, State
 from simdes.access.descriptors import OrganisationDescriptor, encode_organisation
+from simdes.access.requests import Signer
 from simdes.crypto.digest import keccak256, sha256
 from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange.node import Node
-from simdes.exchange.signin import Session
 from simdes.index import chain
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Call, Lane
@@ -60,11 +60,12 @@ def ask_to_join(
             )
 
 
-def verify_organisation(node: Node, owner: Session, organisation: bytes) -> bool:
+def verify_organisation(node: Node, owner: Signer, organisation: bytes) -> bool:
     """Confirm, as an owner of the network, that an organisation and its software are who they say.
 
-    Returns True once enough owners confirmed and it is verified, False while more must. Raises
-    Forbidden for who is no owner, NotFound for an unknown organisation.
+    ``owner`` is the key of an owner's account. Returns True once enough owners confirmed and it is
+    verified, False while more must. Raises Forbidden for who is no owner, NotFound for an unknown
+    organisation.
     """
     known = node.contracts.accounts.organisation(organisation)
     if known is None:
@@ -78,7 +79,7 @@ def verify_organisation(node: Node, owner: Session, organisation: bytes) -> bool
     return all(decided)
 
 
-def suspend_organisation(node: Node, owner: Session, organisation: bytes) -> bool:
+def suspend_organisation(node: Node, owner: Signer, organisation: bytes) -> bool:
     """Suspend an organisation; none of its accounts acts from the next block on."""
     return _decide(node, owner, node.contracts.accounts.suspend_organisation(organisation))
 
@@ -90,19 +91,19 @@ def _pending_agents(node: Node, organisation: bytes) -> list[bytes]:
     return [one.id for one in listed if one.role == Role.AGENT and one.state == chain.PENDING]
 
 
-def _decide(node: Node, owner: Session, call: Call) -> bool:
+def _decide(node: Node, owner: Signer, call: Call) -> bool:
     """Propose or confirm a call as an owner; carry it out when that completes the number.
 
     The salt follows from the call, so that owners who never met mean the same proposal; once
     carried out it is gone, and the same call may be proposed anew.
     """
     administrators = node.contracts.administrators
-    if owner.actor.address not in administrators.members():
+    if owner.address not in administrators.members():
         raise Forbidden(
             "Only the network's owners decide this.",
             advice="Ask the owners of the network to run this command.",
         )
-    lane = node.lane(owner.key)
+    lane = node.lane(owner)
     salt = keccak256(call.data + b"simdes/proposal/v1")
     proposal_id = administrators.proposal_id(call, salt=salt)
     open_proposal = administrators.proposal(proposal_id)

@@ -340,3 +340,9 @@ def _unpacked(listed: Listed, packed: bytes) -> OpenedListed:
         )
     )
     return OpenedListed(listed, items, "copy")
+
+
+def copies_held(node: Node, vault: bytes) -> int:
+    """How many records of a vault, written elsewhere, have an unexpired copy here."""
+    with node.database.read() as tx:
+        return copies.count(tx, vault, now_ms=node.now_ms())

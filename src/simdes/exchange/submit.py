@@ -78,6 +78,36 @@ def submit(node: Node, mapping: Mapping) -> tuple[Accepted | Refused, ...]:
     return tuple(sorted(answers, key=lambda answer: answer.index))
 
 
+def check(mapping: Mapping) -> tuple[Accepted | Refused, ...]:
+    """What `submit` would answer, as far as that can be told without a database."""
+    answers: list[Accepted | Refused] = [_refused(mapping.name, one) for one in mapping.quarantined]
+    for message in mapping.messages:
+        checked = _check(mapping.name, message)
+        if isinstance(checked, Quarantined):
+            answers.append(_refused(mapping.name, checked))
+        else:
+            answers.append(
+                Accepted(
+                    name=mapping.name,
+                    index=message.index,
+                    event=message.event,
+                    vault=b"",
+                    resources=len(checked.resources),
+                    unchanged=0,
+                )
+            )
+    return tuple(sorted(answers, key=lambda answer: answer.index))
+
+
+def quarantined(node: Node) -> list[quarantine.Quarantined]:
+    """Everything in quarantine, oldest first."""
+    found: list[quarantine.Quarantined] = []
+    with node.database.read() as tx:
+        while page := quarantine.page(tx, after=found[-1].id if found else 0):
+            found += page
+    return found
+
+
 def resource_context(vault: bytes, type_: str, logical_id: str) -> bytes:
     """What a wrapped resource is bound to, so that rows can't be exchanged for one another."""
     return _RESOURCE + sha256(vault + f"{type_}/{logical_id}".encode())
@@ -227,6 +257,10 @@ def _quarantine(node: Node, name: str, refused: Quarantined) -> Refused:
     )
     with node.database.transaction() as tx:
         quarantine.add(tx, document)
+    return _refused(name, refused)
+
+
+def _refused(name: str, refused: Quarantined) -> Refused:
     return Refused(
         name=name,
         index=refused.index,

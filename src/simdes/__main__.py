@@ -1,0 +1,5 @@
+"""Run `python -m simdes` as `simdes`."""
+
+from simdes.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands, one module per user's concern; `simdes.cli` puts them together."""

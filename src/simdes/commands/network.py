@@ -1,0 +1,256 @@
+"""Commands of the operator: make an organisation, admit others, serve, and check the set-up."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from simdes import app, config, console, doctor, serving
+from simdes.commands.common import (
+    ADMINISTRATOR_PASSPHRASE,
+    AsJson,
+    Data,
+    Token,
+    User,
+    organisation,
+    organisation_of,
+    passphrase,
+    seconds,
+    signed_in,
+)
+from simdes.exchange import enrolment, members, membership
+
+
+class Kind(StrEnum):
+    """What an organisation is."""
+
+    HOSPITAL = "hospital"
+    PHARMACY = "pharmacy"
+    INSURER = "insurer"
+    RESEARCH = "research"
+
+
+class Delays(StrEnum):
+    """How long a new network's timelocks are."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands."""
+    cli.command("init")(init)
+    cli.command("serve")(serve)
+    cli.command("doctor")(check)
+    group = typer.Typer(help="The organisations of the network.", no_args_is_help=True)
+    group.command("list")(list_organisations)
+    group.command("verify")(verify)
+    group.command("suspend")(suspend)
+    group.command("trust")(trust)
+    cli.add_typer(group, name="organisation")
+
+
+def init(
+    data: Data,
+    name: Annotated[str, typer.Option("--name", help="The organisation's name.")],
+    kind: Annotated[Kind, typer.Option("--kind", help="What it is.")],
+    network: Annotated[
+        Path | None,
+        typer.Option("--network", help="network.json of the network to join; none founds one."),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option("--ledger", help="embedded:PATH or http://…; default embedded:ledger.sqlite."),
+    ] = None,
+    store: Annotated[
+        str, typer.Option("--store", help="file:PATH or ipfs:http://…")
+    ] = "file:blocks",
+    database: Annotated[
+        str, typer.Option("--database", help="sqlite:PATH or postgresql://…")
+    ] = "sqlite:simdes.sqlite",
+    custody_url: Annotated[
+        str, typer.Option("--custody-url", help="Where others reach this custody API.")
+    ] = "http://127.0.0.1:8400",
+    shares: Annotated[str, typer.Option("--shares", help="m-of-n for new vaults.")] = "2-of-3",
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", help="Zone of messages' times that carry none.")
+    ] = "UTC",
+    delays: Annotated[
+        Delays, typer.Option("--delays", help="Timelocks of a network that is founded.")
+    ] = Delays.PRODUCTION,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new organisation: keys, database, contracts or their addresses.
+
+    The key store is locked with SIMDES_PASSPHRASE, or with a passphrase made for you in the file
+    `passphrase`, readable by you alone. The user `admin` gets the passphrase in
+    SIMDES_ADMIN_PASSPHRASE, or the one you type.
+    """
+    needed, all_ = _shares(shares)
+    settings = config.Settings(
+        name=name,
+        kind=str(kind),
+        organisation="0x" + secrets.token_bytes(32).hex(),
+        ledger_url=ledger or "embedded:ledger.sqlite",
+        store_url=store,
+        database_url=database,
+        custody_url=custody_url,
+        shares_needed=needed,
+        custodians=all_,
+        time_zone=time_zone,
+    )
+    words = passphrase("New passphrase of admin", variable=ADMINISTRATOR_PASSPHRASE, confirm=True)
+    app.create(
+        data,
+        settings,
+        passphrase=os.environ.get("SIMDES_PASSPHRASE"),
+        administrator_passphrase=words,
+        network=network,
+        delays=app.DELAYS[str(delays)],
+    )
+    made = {
+        "organisation": settings.organisation,
+        "name": name,
+        "data": str(data),
+        "network": str(data / "network.json"),
+        "verified": network is None,
+    }
+    if as_json:
+        console.print_json(made)
+        return
+    console.say(f"{name} is {settings.organisation}, in {data}.")
+    if network is None:
+        console.say(f"It founded a network; others join with --network {data / 'network.json'}.")
+    else:
+        console.say("An owner of the network must verify it:")
+        console.say(
+            f"  simdes organisation verify {settings.organisation[:18]} --data … --user admin"
+        )
+
+
+def _shares(text: str) -> tuple[int, int]:
+    needed, of, all_ = text.partition("-of-")
+    if not (of and needed.isdigit() and all_.isdigit()):
+        raise typer.BadParameter("Write m-of-n, for example 2-of-3.", param_hint="--shares")
+    return int(needed), int(all_)
+
+
+def serve(
+    data: Data,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Default: the port of the custody URL.")
+    ] = None,
+) -> None:
+    """Serve the custody API and do the worker's steps, on loopback, until stopped."""
+    with app.opened(data) as one:
+        number = port or urlsplit(one.settings.custody_url).port or 8400
+
+        def ready() -> None:
+            console.say(f"{one.settings.name} answers on http://{serving.ADDRESS}:{number}")
+            sys.stdout.flush()
+
+        serving.serve(one, port=number, ready=ready)
+
+
+def check(
+    data: Data,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Accept the network's contracts as they are now."),
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Check the set-up: node, chain, contracts, storage, database, custodians, clock."""
+    findings = doctor.examine(data, accept=accept)
+    if as_json:
+        console.print_json([vars_of(one) for one in findings])
+    else:
+        for one in findings:
+            mark = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}[one.state]
+            style = {"ok": "green", "warning": "yellow", "failed": "bold red"}[one.state]
+            console.say(f"{mark} {one.part}: {one.message}", style=style)
+            if one.advice:
+                console.say(f"        {one.advice}")
+    return 1 if any(one.state == "failed" for one in findings) else 0
+
+
+def vars_of(finding: doctor.Finding) -> dict[str, str]:
+    """A finding as JSON."""
+    return {
+        "part": finding.part,
+        "state": finding.state,
+        "message": finding.message,
+        "advice": finding.advice,
+    }
+
+
+def list_organisations(data: Data, as_json: AsJson = False) -> None:
+    """List the organisations of the network and where they stand."""
+    with organisation(data) as one:
+        listed = members.listed(one.node)
+        if as_json:
+            console.print_json(
+                [
+                    {
+                        "id": member.id,
+                        "name": member.name,
+                        "kind": member.kind,
+                        "state": member.state,
+                        "url": member.url,
+                    }
+                    for member in listed
+                ]
+            )
+            return
+        console.print_table(
+            "Organisations",
+            ("Id", "Name", "Kind", "State", "Custody API"),
+            [(f"0x{one.id.hex()[:16]}…", one.name, one.kind, one.state, one.url) for one in listed],
+        )
+
+
+Which = Annotated[str, typer.Argument(help="Name, or id (0x…, or its beginning).")]
+
+
+def verify(data: Data, which: Which, user: User = None, token: Token = None) -> None:
+    """Verify an organisation and its software, as an owner of the network."""
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        found = organisation_of(one.node, which)
+        done = membership.verify_organisation(one.node, session.key, found)
+        console.say("Verified." if done else "Confirmed; more owners must confirm.")
+
+
+def suspend(data: Data, which: Which, user: User = None, token: Token = None) -> None:
+    """Suspend an organisation, as an owner of the network."""
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        found = organisation_of(one.node, which)
+        done = membership.suspend_organisation(one.node, session.key, found)
+        console.say("Suspended." if done else "Confirmed; more owners must confirm.")
+
+
+def trust(
+    data: Data,
+    which: Which,
+    valid: Annotated[str, typer.Option("--for", help="How long: 30d, 1y.")] = "1y",
+    user: User = None,
+    token: Token = None,
+) -> None:
+    """Attest for patients whose identity another organisation checked, as an administrator."""
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        enrolment.trust_checks(
+            one.node,
+            session,
+            checked_by=organisation_of(one.node, which),
+            valid_seconds=seconds(valid),
+        )
+        console.say(f"Identity checks of {which} count here for {valid}.")

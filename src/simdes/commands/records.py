@@ -1,0 +1,282 @@
+"""Commands for records: map, ingest, read, and what was kept in quarantine."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simdes import console
+from simdes.commands.common import (
+    AsJson,
+    Data,
+    Patient,
+    Purpose,
+    Token,
+    User,
+    organisation,
+    signed_in,
+    vault_of,
+)
+from simdes.errors import Unavailable
+from simdes.exchange import anchoring, intake, members, opening, retrieve, submit
+from simdes.exchange.retrieve import Read
+from simdes.exchange.submit import Accepted, Refused
+from simdes.exchange.worker import worker_name
+from simdes.fhir.json import dumps
+from simdes.mapper import Mapping, Site, report
+
+
+class SourceKind(StrEnum):
+    """What a source is; ``auto`` looks at its first bytes."""
+
+    AUTO = "auto"
+    HL7V2 = "hl7v2"
+    FHIR = "fhir"
+
+
+Sources = Annotated[list[Path], typer.Argument(help="Files, or folders read recursively.")]
+From = Annotated[SourceKind, typer.Option("--from", help="What the sources are.")]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write counts, dropped fields and quarantine to this file."),
+]
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands."""
+    cli.command("map")(map_sources)
+    cli.command("ingest")(ingest)
+    cli.command("read")(read)
+    cli.command("quarantine")(list_quarantine)
+
+
+def map_sources(
+    sources: Sources,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the Bundles.")],
+    kind: From = SourceKind.AUTO,
+    report_file: Report = None,
+    time_zone: Annotated[
+        str, typer.Option("--time-zone", help="Zone of times that carry none.")
+    ] = "UTC",
+    as_json: AsJson = False,
+) -> int:
+    """Map sources to FHIR R4 Bundles, one <name>.<n>.json a message. No network, no database."""
+    files = intake.source_files(sources)
+    mapped: list[Mapping] = []
+    with console.progress(as_json) as bar:
+        task = bar.add_task("Mapping", total=len(files))
+        for file in files:
+            mapping = intake.map_file(file, kind=str(kind), site=Site(time_zone=time_zone))
+            _write_bundles(out, mapping)
+            mapped.append(intake.outline(mapping))
+            bar.advance(task)
+    summary = report(mapped)
+    events = ", ".join(f"{count} {event}" for event, count in summary["events"].items())
+    text = f"{summary['messages']} messages mapped from {summary['inputs']} files: {events}."
+    return _finish(summary, report_file, as_json, text)
+
+
+def _write_bundles(out: Path, mapping: Mapping) -> None:
+    for number, message in enumerate(mapping.messages, 1):
+        target = out / f"{mapping.name}.{number}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(dumps(message.bundle) + b"\n")
+
+
+def _finish(summary: dict[str, Any], report_file: Path | None, as_json: bool, text: str) -> int:
+    """Write and print a summary; bad input among the rest shows in the exit code."""
+    if report_file is not None:
+        document = json.dumps(summary, indent=2, ensure_ascii=False)
+        report_file.write_text(document + "\n", encoding="utf-8")
+    if as_json:
+        console.print_json(summary)
+    else:
+        _show(summary, text)
+    return console.BAD_INPUT if summary["quarantined"] else 0
+
+
+def _show(summary: dict[str, Any], text: str) -> None:
+    console.say(text)
+    dropped = sum(one["count"] for one in summary["dropped"])
+    if dropped:
+        console.say(
+            f"{dropped} source fields have no place in FHIR and were dropped; --report lists them."
+        )
+    if summary["quarantined"]:
+        console.print_table(
+            f"{len(summary['quarantined'])} kept in quarantine",
+            ("Input", "Message", "Reason", "What to do"),
+            [
+                (one["input"], one["index"] + 1, one["reason"], one["advice"])
+                for one in summary["quarantined"]
+            ],
+        )
+
+
+def ingest(
+    sources: Sources,
+    data: Data,
+    kind: From = SourceKind.AUTO,
+    report_file: Report = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Map and validate, store nothing.")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return when durable; `serve` seals and anchors.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Map, validate, store, seal and anchor. Safe to repeat: what is here already is left alone."""
+    files = intake.source_files(sources)
+    with organisation(data) as one, console.progress(as_json) as bar:
+        task = bar.add_task("Accepting", total=len(files))
+        mapped: list[Mapping] = []
+        answers: list[Accepted | Refused] = []
+        for file in files:
+            mapping = intake.map_file(file, kind=str(kind), site=one.node.site)
+            answers += submit.check(mapping) if dry_run else submit.submit(one.node, mapping)
+            mapped.append(intake.outline(mapping))
+            bar.advance(task)
+        summary = _summary(mapped, answers)
+        summary["dryRun"] = dry_run
+        if not dry_run and not no_wait:
+            summary["anchoring"] = _anchor(one.node, summary["resources"], bar)
+    verb = "would be accepted" if dry_run else "accepted"
+    text = (
+        f"{summary['accepted']} messages {verb} from {summary['inputs']} files: "
+        f"{summary['resources']} resources new or changed, {summary['unchanged']} unchanged, "
+        f"{len(summary['vaults'])} patients."
+    )
+    return _finish(summary, report_file, as_json, text)
+
+
+def _summary(mapped: list[Mapping], answers: list[Accepted | Refused]) -> dict[str, Any]:
+    accepted = [one for one in answers if isinstance(one, Accepted)]
+    refused = [one for one in answers if isinstance(one, Refused)]
+    return {
+        "inputs": len(mapped),
+        "accepted": len(accepted),
+        "resources": sum(one.resources for one in accepted),
+        "unchanged": sum(one.unchanged for one in accepted),
+        "vaults": sorted({f"0x{one.vault.hex()}" for one in accepted if one.vault}),
+        "dropped": report(mapped)["dropped"],
+        "quarantined": [
+            {
+                "input": one.name,
+                "index": one.index,
+                "reasonCode": one.code,
+                "reason": one.reason,
+                "advice": one.advice,
+            }
+            for one in refused
+        ],
+    }
+
+
+def _anchor(node: Any, resources: int, bar: Any) -> str:
+    """Seal and anchor what is waiting; "waiting" where a part does not answer now."""
+    task = bar.add_task("Sealing and anchoring", total=resources)
+    name = worker_name()
+    try:
+        while not (done := anchoring.work(node, worker=name)).idle:
+            bar.advance(task, done.resources)
+    except Unavailable as error:
+        console.warn(f"Stored here, not anchored yet: {error.message} {error.advice}")
+        return "waiting"
+    bar.update(task, completed=resources)
+    return "anchored"
+
+
+def read(
+    data: Data,
+    patient: Patient,
+    user: User = None,
+    token: Token = None,
+    category: Annotated[
+        list[str] | None, typer.Option("--category", help="Read these only; repeatable.")
+    ] = None,
+    purpose: Purpose = "TREAT",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write resources and their proofs here.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read a patient's records, as far as consent, role and purpose allow; every try is logged."""
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        vault = vault_of(one.node, patient, session)
+        found = retrieve.retrieve(
+            one.node, session, vault=vault, categories=category, purpose=purpose
+        )
+        for who, what in found.culprits.items():
+            console.warn(f"{members.name_of(one.node, who)} {what}; others' shares were used.")
+        if out is not None:
+            _write_records(one.node, out, found.resources)
+        if as_json:
+            console.print_json([_as_json(resource) for resource in found.resources])
+        else:
+            _show_records(one.node, found)
+    return 0
+
+
+def _as_json(resource: Read) -> dict[str, Any]:
+    return {
+        "type": resource.type,
+        "origin": resource.origin,
+        "organisation": resource.organisation,
+        "record": resource.record_id,
+        "resource": json.loads(resource.content),
+    }
+
+
+def _write_records(node: Any, out: Path, resources: tuple[Read, ...]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(resources, 1):
+        name = f"{number:04}-{one.type}"
+        (out / f"{name}.json").write_bytes(one.content)
+        if one.place is not None and one.record_id is not None:
+            proof = opening.prove(
+                node,
+                record_id=one.record_id,
+                resource_type=one.type,
+                content=one.content,
+                place=one.place,
+            )
+            (out / f"{name}.proof.json").write_text(json.dumps(proof, indent=2) + "\n")
+
+
+def _show_records(node: Any, found: retrieve.Retrieved) -> None:
+    rows: dict[tuple[str, bytes, str], int] = {}
+    for one in found.resources:
+        key = (one.type, one.organisation, one.origin)
+        rows[key] = rows.get(key, 0) + 1
+    console.print_table(
+        f"{len(found.resources)} resources",
+        ("Type", "Written by", "From", "Count"),
+        [
+            (type_, members.name_of(node, author), origin, count)
+            for (type_, author, origin), count in rows.items()
+        ],
+    )
+    if found.refused:
+        console.say(f"{len(found.refused)} records were refused.")
+
+
+def list_quarantine(data: Data, as_json: AsJson = False) -> None:
+    """List what could not be accepted, with the reason and what to do."""
+    with organisation(data) as one:
+        kept = submit.quarantined(one.node)
+        rows = [(one.id, one.name, one.reason, one.advice, one.received_ms) for one in kept]
+        if as_json:
+            names = ("id", "name", "reason", "advice", "receivedMs")
+            console.print_json([dict(zip(names, row, strict=True)) for row in rows])
+            return
+        console.print_table(
+            f"{len(rows)} in quarantine",
+            ("No.", "Name", "Reason", "What to do", "Received"),
+            [(*row[:4], console.instant(row[4] / 1000)) for row in rows],
+        )

@@ -1,0 +1,51 @@
+"""The worker's loop: what `serve` runs beside its routes, until it is told to stop.
+
+A part that does not answer (ledger, store, a custodian) ends a round and is tried again with
+growing pauses; nothing is lost meanwhile. Logs name kinds of failures, never data.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import structlog
+
+from simdes.access import custody_keys
+from simdes.errors import SimdesError
+from simdes.exchange import anchoring
+from simdes.exchange.node import Node
+
+IDLE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 30.0
+
+_log = structlog.get_logger("simdes.worker")
+
+
+def worker_name() -> str:
+    """A name for this running worker: process and thread."""
+    return f"{os.uname().nodename}:{os.getpid()}:{threading.get_ident()}"
+
+
+def run(node: Node, stop: threading.Event) -> None:
+    """Work in rounds until ``stop`` is set."""
+    name = worker_name()
+    pause = IDLE_SECONDS
+    while not stop.is_set():
+        try:
+            _fill_keys(node)
+            done = anchoring.work(node, worker=name)
+            pause = IDLE_SECONDS if done.idle else 0.0
+        except SimdesError as error:
+            pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
+            _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
+        stop.wait(pause)
+
+
+def _fill_keys(node: Node) -> None:
+    desk = node.desk
+    desk.database.write(
+        lambda tx: custody_keys.fill_pool(
+            tx, desk.keystore, random=desk.random, now_ms=node.now_ms()
+        )
+    )
