@@ -2,19 +2,17 @@
 pragma solidity 0.8.30;
 
 import {IConsents} from "../../src/interfaces/IConsents.sol";
-import {Member, Network, Person} from "./Network.sol";
+import {Neighbours} from "./Neighbours.sol";
+import {Person} from "./Network.sol";
 
 /// @notice A hospital's patient in control of a vault, a doctor and a nurse elsewhere who ask, and
 /// a request and terms that are allowed, from which each test takes one thing away.
-abstract contract Asking is Network {
+abstract contract Asking is Neighbours {
     uint8 internal constant TREAT = 0;
     uint8 internal constant ETREAT = 4;
     uint8 internal constant PATRQT = 5;
     uint8 internal constant OBSERVATIONS = 3;
 
-    Member internal hospital;
-    Member internal clinic;
-    Person internal patient;
     Person internal doctor;
     Person internal nurse;
     bytes32 internal tag;
@@ -24,9 +22,6 @@ abstract contract Asking is Network {
 
     function setUp() public virtual override {
         super.setUp();
-        hospital = _member("hospital", 1);
-        clinic = _member("clinic", 1);
-        patient = _person(hospital, PATIENT, "patient");
         doctor = _person(clinic, DOCTOR, "doctor");
         nurse = _person(clinic, NURSE, "nurse");
         tag = _vault(hospital, "vault");

@@ -2,17 +2,15 @@
 pragma solidity 0.8.30;
 
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
-import {Member, Network, Person} from "./Network.sol";
+import {Neighbours} from "./Neighbours.sol";
+import {Person} from "./Network.sol";
 import {ReferenceTree} from "./ReferenceTree.sol";
 
 /// @notice A hospital with a patient who has five guardians, three of whom act.
-abstract contract Guarded is Network {
+abstract contract Guarded is Neighbours {
     uint8 internal constant GUARDIANS = 5;
     uint8 internal constant NEEDED = 3;
 
-    Member internal hospital;
-    Member internal clinic;
-    Person internal patient;
     address internal fresh = address(0xF2E5);
     // Guardians in ascending order of address, as proofs must be.
     uint256[] internal guardians;
@@ -20,9 +18,6 @@ abstract contract Guarded is Network {
 
     function setUp() public virtual override {
         super.setUp();
-        hospital = _member("hospital", 1);
-        clinic = _member("clinic", 1);
-        patient = _person(hospital, PATIENT, "patient");
         _chooseGuardians("guardian");
         _appoint(patient);
     }

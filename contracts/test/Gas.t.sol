@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IConsents} from "../src/interfaces/IConsents.sol";
+import {IRecords} from "../src/interfaces/IRecords.sol";
+import {Asking} from "./support/Asking.sol";
+import {Guarded} from "./support/Guarded.sol";
+import {Member, Network, Person} from "./support/Network.sol";
+import {ReferenceTree} from "./support/ReferenceTree.sol";
+import {Snapshot} from "./support/Snapshot.sol";
+
+/// Gas per verb, each as a transaction of its own (isolated, so that every slot is cold), compared
+/// with contracts/gas.json within 2 %. After a change that is meant:
+///   SIMDES_WRITE=true contracts/forge test --match-contract GasTest
+/// and update the table in docs/contracts.md, which a test compares with the file.
+contract GasTest is Guarded, Asking, Snapshot {
+    string private constant FILE = "contracts/gas.json";
+
+    string[] private _names;
+    uint256[] private _costs;
+    bytes32[] private _batchLeaves;
+    bytes32 private _batchId;
+
+    function setUp() public override(Guarded, Asking) {
+        Network.setUp();
+        _chooseGuardians("guardian");
+        for (uint256 i = 0; i < 1024; ++i) _batchLeaves.push(keccak256(abi.encode(i)));
+    }
+
+    /// forge-config: default.isolate = true
+    /// forge-config: accept.isolate = true
+    function test_gas_per_verb() external {
+        _measureRegistry();
+        _measureKeys();
+        _measureConsents();
+        _measureRecords();
+        if (_isWriting()) {
+            string[] memory lines = new string[](_names.length);
+            for (uint256 i = 0; i < lines.length; ++i) {
+                lines[i] = string.concat("  ", _pair(_names[i], _number(_costs[i])));
+            }
+            vm.writeFile(FILE, string.concat(_join(lines, "{", "}"), "\n"));
+            return;
+        }
+        string memory known = vm.readFile(FILE);
+        for (uint256 i = 0; i < _names.length; ++i) {
+            uint256 expected = vm.parseJsonUint(known, string.concat("$['", _names[i], "']"));
+            uint256 slack = expected / 50;
+            bool close = _costs[i] >= expected - slack && _costs[i] <= expected + slack;
+            assertTrue(
+                close, string.concat(_names[i], " now costs ", _number(_costs[i]), " gas")
+            );
+        }
+    }
+
+    function _cost(string memory name) private {
+        uint256 cost = vm.lastCallGas().gasTotalUsed;
+        assertTrue(cost > 21_000, "not measured as a transaction");
+        _names.push(name);
+        _costs.push(cost);
+    }
+
+    function _measureRegistry() private {
+        hospital = _applicant("hospital", 1);
+        _cost("Accounts.registerOrganisation");
+        vm.prank(address(administrators));
+        accounts.verifyOrganisation(hospital.id);
+        _cost("Accounts.verifyOrganisation");
+        hospital.agent = _pending(hospital, AGENT, "agent");
+        _cost("Accounts.register");
+        vm.prank(hospital.administrator.key);
+        accounts.verify(hospital.agent.account);
+        _cost("Accounts.verify");
+        vm.prank(hospital.agent.key);
+        accounts.setDescriptor(_id("descriptor"));
+        _cost("Accounts.setDescriptor");
+        clinic = _member("clinic", 1);
+        doctor = _person(clinic, DOCTOR, "doctor");
+        patient = _person(hospital, PATIENT, "patient");
+        Person memory spare = _person(hospital, NURSE, "spare");
+        _suspend(hospital, spare);
+        _cost("Accounts.suspend");
+        Member memory other = _member("other", 2);
+        vm.prank(address(administrators));
+        accounts.suspendOrganisation(other.id);
+        _cost("Accounts.suspendOrganisation");
+        tag = _vault(hospital, "vault");
+        _cost("Accounts.openVault");
+        _claim(tag, patient, hospital, clinic);
+        _cost("Accounts.setVault");
+    }
+
+    function _measureKeys() private {
+        vm.prank(patient.key);
+        accounts.setGuardians(guardiansRoot, GUARDIANS, NEEDED);
+        _cost("Accounts.setGuardians");
+        _pass(DELAY);
+        accounts.completeGuardians(patient.account);
+        _cost("Accounts.completeGuardians");
+        vm.prank(patient.key);
+        accounts.setGuardians(guardiansRoot, GUARDIANS, NEEDED);
+        vm.prank(patient.key);
+        accounts.cancelGuardians();
+        _cost("Accounts.cancelGuardians");
+        vm.prank(doctor.key);
+        accounts.rotateKey(address(0xD0C));
+        _cost("Accounts.rotateKey");
+        vm.prank(doctor.key);
+        accounts.cancelRotation();
+        _cost("Accounts.cancelRotation");
+        vm.prank(doctor.key);
+        accounts.rotateKey(address(0xD0C));
+        _pass(DELAY);
+        accounts.completeRotation(doctor.account);
+        doctor.key = address(0xD0C);
+        _cost("Accounts.completeRotation");
+        _recover(patient, patient.key);
+        _cost("Accounts.recover");
+        vm.prank(patient.key);
+        accounts.vetoRecovery();
+        _cost("Accounts.vetoRecovery");
+        _freeze(patient);
+        _cost("Accounts.freeze");
+        _recoverAttested(patient, patient.key);
+        _cost("Accounts.recoverAttested");
+        _pass(DELAY);
+        accounts.completeRecovery(patient.account);
+        _cost("Accounts.completeRecovery");
+    }
+
+    function _measureConsents() private {
+        _grant(_terms());
+        _cost("Consents.grant");
+        uint256 before = gasleft();
+        _ask(_terms(), _request());
+        _names.push("Consents.isAllowed");
+        _costs.push(before - gasleft());
+        vm.prank(patient.key);
+        consents.revoke(tag, handle);
+        _cost("Consents.revoke");
+        vm.prank(patient.key);
+        consents.revokeAll(tag);
+        _cost("Consents.revokeAll");
+        uint256 deadline = block.timestamp;
+        bytes32 digest = _grantDigest(_id("signed"), _id("c"), 1, 1, deadline);
+        consents.grantBySig(
+            tag, _id("signed"), _id("c"), pointer, 1, _permit(patient.secret, digest, 1, deadline)
+        );
+        _cost("Consents.grantBySig");
+        digest = _revokeDigest(_id("signed"), 2, deadline);
+        consents.revokeBySig(tag, _id("signed"), _permit(patient.secret, digest, 2, deadline));
+        _cost("Consents.revokeBySig");
+        digest = _revokeAllDigest(1, 3, deadline);
+        consents.revokeAllBySig(tag, 1, _permit(patient.secret, digest, 3, deadline));
+        _cost("Consents.revokeAllBySig");
+        vm.prank(doctor.key);
+        consents.openEmergency(tag, _id("emergency"), _id("reason"));
+        _cost("Consents.openEmergency");
+        vm.prank(clinic.administrator.key);
+        consents.reviewEmergency(tag, _id("emergency"), 1);
+        _cost("Consents.reviewEmergency");
+    }
+
+    function _leaf(uint256 index) private view returns (IRecords.Leaf memory) {
+        return IRecords.Leaf({
+            batchId: _batchId,
+            leaf: _batchLeaves[index],
+            index: index,
+            path: ReferenceTree.path(_batchLeaves, index)
+        });
+    }
+
+    function _measureRecords() private {
+        bytes32 root = ReferenceTree.root(_batchLeaves);
+        bytes memory cid = abi.encodePacked(hex"01551220", _id("manifest"));
+        vm.prank(hospital.agent.key);
+        _batchId = records.anchor(root, 1024, cid);
+        _cost("Records.anchor");
+        (IRecords.Leaf memory one, IRecords.Leaf memory two) = (_leaf(0), _leaf(1));
+        vm.prank(hospital.agent.key);
+        records.supersede(one, two);
+        _cost("Records.supersede");
+        vm.prank(hospital.agent.key);
+        records.erase(one);
+        _cost("Records.erase");
+        vm.prank(hospital.agent.key);
+        auditLog.append(1, 0, root, 1024);
+        vm.prank(hospital.agent.key);
+        auditLog.append(2, root, _id("root"), 1024);
+        _cost("AuditLog.append");
+    }
+}
