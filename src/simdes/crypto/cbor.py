@@ -10,6 +10,7 @@ decoder is lax about duplicates, order and lengths and gives tags a life of thei
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import cbor2
 
@@ -135,6 +136,11 @@ def _map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[str, Value]
     return result, at
 
 
+@lru_cache(maxsize=64)
+def _fixed_head(size: int) -> bytes:
+    return bytes_head(size)
+
+
 class Reader:
     """Reads items of known types one after the other; `at` is the position in `data`."""
 
@@ -168,8 +174,10 @@ class Reader:
 
     def fixed(self, size: int) -> bytes:
         """Read a byte string of exactly `size` bytes."""
-        if self._typed(_BYTES, "a byte string") != size:
-            raise Invalid("A byte string has the wrong length.")
+        head = _fixed_head(size)
+        if not self.data.startswith(head, self.at):
+            raise Invalid("A byte string is missing or has the wrong length.")
+        self.at += len(head)
         return self._take(size)
 
     def bytes_length(self) -> int:
@@ -181,9 +189,10 @@ class Reader:
         return _utf8(self._take(self._typed(_TEXT, "a text string")))
 
     def array(self, count: int) -> None:
-        """Read the head of an array of exactly `count` items; the items come next."""
-        if self._typed(_ARRAY, "an array") != count:
-            raise Invalid("An array has the wrong number of items.")
+        """Read the head of an array of exactly `count` items, under 24; the items come next."""
+        if self.data[self.at : self.at + 1] != bytes((_ARRAY << 5 | count,)):
+            raise Invalid("An array is missing or has the wrong number of items.")
+        self.at += 1
 
     def end(self) -> None:
         """`Invalid` unless everything was read."""

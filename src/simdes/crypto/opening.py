@@ -34,6 +34,7 @@ from simdes.errors import Invalid, Tampered, TooLarge, Unsupported
 
 _KNOWN: Final = frozenset(("type", "v", "suite", "record", "secret", "chunk"))
 _MAX_HEADER_BYTES: Final = 1024
+_MAX_SEALED_BYTES: Final = MAX_BODY_BYTES + MAX_BODY_BYTES // 8  # padding and tags included
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +123,41 @@ class _Plain:
             raise Tampered("The padding is not what the format prescribes.")
 
 
-def _split_header(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
+def _split_header(chunks: Iterator[bytes]) -> tuple[cbor.Value, bytes, bytes]:
+    """Return the decoded header, its bytes, and what of the sealed content was read with it."""
     start = b""
     while len(start) < _MAX_HEADER_BYTES and (chunk := next(chunks, None)) is not None:
         start += chunk
-    _, end = cbor.decode_first(start[:_MAX_HEADER_BYTES])
-    return start[:end], start[end:]
+    value, end = cbor.decode_first(start[:_MAX_HEADER_BYTES])
+    return value, start[:end], start[end:]
 
 
 def _decrypt(
     sealed: Iterator[bytes], header: bytes, chunk_bytes: int, cipher: ChaCha20Poly1305
 ) -> Iterator[bytes]:
-    limit = (chunk_bytes or MAX_WHOLE_BYTES - len(header) - TAG_BYTES) + TAG_BYTES
     total = len(header)
-    for counter, (chunk, last) in enumerate(rechunk(sealed, limit)):
+    pieces = rechunk(sealed, chunk_bytes + TAG_BYTES) if chunk_bytes else _whole(sealed, total)
+    for counter, (chunk, last) in enumerate(pieces):
         total += len(chunk)
-        if not (last or chunk_bytes) or total > MAX_BODY_BYTES + MAX_BODY_BYTES // 1024:
-            raise TooLarge("The body is longer than its kind allows.")
+        if total > _MAX_SEALED_BYTES:
+            raise TooLarge("The body is longer than 4 GiB.")
         try:
             yield cipher.decrypt(chunk_nonce(counter, last=last), chunk, header)
         except InvalidTag:
             raise Tampered("The body does not open: wrong secret or altered bytes.") from None
     if chunk_bytes and total <= MAX_WHOLE_BYTES:
         raise Invalid("A body of at most 1 MiB is sealed in one piece.")
+
+
+def _whole(sealed: Iterator[bytes], header_bytes: int) -> Iterator[tuple[bytes, bool]]:
+    kept: list[bytes] = []
+    total = header_bytes
+    for piece in sealed:
+        total += len(piece)
+        if total > MAX_WHOLE_BYTES:
+            raise TooLarge("A body sealed in one piece is at most 1 MiB.")
+        kept.append(piece)
+    yield b"".join(kept), True
 
 
 def open_chunks(
@@ -159,8 +172,8 @@ def open_chunks(
     """
     digest = hashlib.sha256()
     source = _hashed(chunks, digest)
-    header, rest = _split_header(source)
-    commitment, chunk_bytes = _read_header(header, record_id)
+    value, header, rest = _split_header(source)
+    commitment, chunk_bytes = _read_header(value, record_id)
     if not is_secret(secret) or commit_secret(secret, record_id=record_id) != commitment:
         raise Tampered("The secret is not the one that the body commits to.")
     cipher = body_cipher(secret, record_id)
@@ -189,9 +202,9 @@ def _hashed(chunks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
         yield chunk
 
 
-def _read_header(header: bytes, record_id: bytes) -> tuple[bytes, int]:
+def _read_header(header: cbor.Value, record_id: bytes) -> tuple[bytes, int]:
     """Return the commitment to the secret, and the bytes per chunk or 0 for a whole body."""
-    fields = cbor.Fields(cbor.decode(header), kind="body", known=_KNOWN)
+    fields = cbor.Fields(header, kind="body", known=_KNOWN)
     fields.suite()
     chunk_bytes = fields.uint("chunk", 2**32)
     if chunk_bytes not in (0, CHUNK_BYTES):
