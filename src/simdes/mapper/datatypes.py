@@ -42,7 +42,8 @@ class DatatypeMap:
 
         ``into``: an element to add to, for data types that are spread over their parent.
         """
-        values = state.split(text, level)
+        sign = state.component if level == 1 else state.subcomponent
+        values = ["", *text.split(sign)] if level <= 2 else ["", text]
         if self.is_text:
             return self._text(state, values, level, path, left)
         slots = Slots({} if into is None else into)

@@ -140,11 +140,16 @@ class Engine:
             text = segment.fields[at]
             if not text:
                 continue
+            if sign not in text:
+                if any(one.get((at, 0)) == [] for one in taken):
+                    continue  # the usual case: somebody took all of it
+                parts = [text]
+            else:
+                parts = text.split(sign)
             reason = next((m.ignored[at] for m in maps if at in m.ignored), None)
             if reason is not None:
                 state.dropped.append(Dropped(f"{label}-{at}", reason))
                 continue
-            parts = text.split(sign) if sign in text else [text]
             for repetition, part in enumerate(parts):
                 if not part:
                     continue

@@ -15,6 +15,7 @@ UNMAPPED = "urn:simdes:hl7v2:unmapped"
 
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
+_SAID_TWICE = ("identifier", "basedOn", "specimen")  # ORC and OBR carry the same numbers
 _NO_FOCUS = frozenset(
     (
         "Bundle",
@@ -56,6 +57,11 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
             header.body["focus"] = [{"reference": f"urn:uuid:{node.id}"} for node in focused]
     for reference in state.references:
         reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
+    for node in ordered:
+        for name in _SAID_TWICE:
+            found = node.body.get(name)
+            if type(found) is list and len(found) > 1:
+                node.body[name] = [v for at, v in enumerate(found) if v not in found[:at]]
     for period in state.periods:
         _order(period)
     bundle["entry"] = [

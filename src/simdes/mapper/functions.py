@@ -83,9 +83,9 @@ def lines(state: State, text: str) -> str:
 
 
 def concatenate(state: State, *texts: str) -> str:
-    """Join texts as they are."""
+    """Join texts as they are; a trailing ``^`` stands for components that are not there."""
     del state
-    return "".join(texts)
+    return "".join(texts).rstrip("^")
 
 
 def join(state: State, between: str, *texts: str) -> str:

@@ -34,7 +34,7 @@ class _Step:
         self.name = text.replace("+", "*").partition("*")[0]
         self.repeats = text != self.name
         self.choices = tuple(choices.split(",")) if choices else ()
-        self.key = f"{before}.{token}"
+        self.key = f"{before}.{token.replace('+', '*')}"
         self.pivoted = pivoted
 
 
@@ -96,8 +96,10 @@ class Place:
         if repetition and not step.pivoted:
             return False
         body = self.container(state, slots, repetition)
-        if body is None or "reference" in body:
+        if body is None:
             return False
+        if "reference" in body:
+            return _says(body["reference"], value)
         node = state.node(step.name)
         node.body.update(value)
         slots.made[key] = node.body
@@ -118,6 +120,11 @@ class Place:
                 made[key] = found
             body = found
         return body
+
+
+def _says(node: Any, value: Json) -> bool:
+    """Say whether the resource referred to says all of ``value`` already."""
+    return isinstance(node, Node) and all(node.body.get(k) == v for k, v in value.items())
 
 
 def _set(step: _Step, body: Json, value: Any) -> bool:

@@ -20,10 +20,11 @@ NULL = '""'
 class Vocabulary:
     """A concept map: v2 codes to FHIR's [code, display, system], and the v2 table they are from."""
 
-    __slots__ = ("codes", "table")
+    __slots__ = ("codes", "table", "targets")
 
     def __init__(self, data: Json) -> None:
         self.codes: dict[str, list[str]] = data["codes"]
+        self.targets = frozenset(entry[0] for entry in self.codes.values())
         name = data["table"].upper().removeprefix("HL7")
         digits = "".join(sign for sign in name if sign.isdigit())
         base = "http://terminology.hl7.org/CodeSystem/v2-"
@@ -171,11 +172,20 @@ class Rule:
             text = leaf(state, text, level, path, left)
         plain = state.plain(text)
         if self._vocabulary is not None:
-            entry = self._vocabulary.codes.get(plain.strip())
-            if entry is not None:
-                return entry[0] if self.kind != "boolean" else entry[0] == "true"
-            if self._strict or (self.kind == "code" and not self.place.coding):
-                return None
+            return self._code(plain, state)
+        return self.convert(plain, state.zone)
+
+    def _code(self, plain: str, state: State) -> Any:
+        """Translate a code; None where the element allows only what the vocabulary has."""
+        assert self._vocabulary is not None and self.convert is not None  # noqa: S101
+        entry = self._vocabulary.codes.get(plain.strip())
+        if entry is not None:
+            return entry[0] if self.kind != "boolean" else entry[0] == "true"
+        if self._strict:
+            return None
+        if self.kind == "code" and not self.place.coding:  # some senders write FHIR's words
+            word = plain.strip().lower()
+            return word if word in self._vocabulary.targets else None
         return self.convert(plain, state.zone)
 
     def _translate(self, value: Json) -> Json:
@@ -185,10 +195,12 @@ class Rule:
         if vocabulary is None or not codings or "code" not in codings[0]:
             return value
         coding = codings[0]
+        entry = vocabulary.codes.get(coding["code"])
+        if entry is None:
+            return value
         if vocabulary.table:
             coding.setdefault("system", vocabulary.table)
-        entry = vocabulary.codes.get(coding["code"])
-        if entry is None or not entry[2]:
+        if not entry[2]:
             return value
         if entry[0] == coding["code"] and entry[2] == coding.get("system"):
             return value

@@ -91,14 +91,6 @@ class State:
             return unescape(text, self.separators, self.encoding)
         return text
 
-    def split(self, text: str, level: int) -> list[str]:
-        """Split ``text`` into components (level 1) or subcomponents (2), numbered from 1."""
-        if level == 1:
-            return ["", *text.split(self.component)]
-        if level == 2:
-            return ["", *text.split(self.subcomponent)]
-        return ["", text]
-
 
 Reference = Callable[[State, list[str]], str]
 
