@@ -35,6 +35,28 @@ TRAILER_BYTES: Final = 101
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One resource version: its type's name, the author's bytes unchanged, a 32-byte salt."""
+
+    type: str
+    content: bytes
+    salt: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes of the content."""
+        return len(self.content)
+
+    @property
+    def pieces(self) -> tuple[bytes]:
+        """The content as the one piece it is."""
+        return (self.content,)
+
+    def __repr__(self) -> str:
+        return f"Item(type={self.type}, {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
 class StreamItem:
     """A resource to seal whose content comes in pieces: type, 32-byte salt, length in bytes."""
 
@@ -105,7 +127,7 @@ class SealingBody:
     """
 
     def __init__(
-        self, items: Sequence[StreamItem], secret: bytes, draft: Draft, author: SigningKey
+        self, items: Sequence[Item | StreamItem], secret: bytes, draft: Draft, author: SigningKey
     ) -> None:
         if not 1 <= len(items) <= MAX_ITEMS:
             raise Invalid(f"A record holds 1 to {MAX_ITEMS} resources.")
@@ -190,7 +212,7 @@ class SealingBody:
             yield bytes(min(CHUNK_BYTES, self._padding - start))
 
 
-def _check_length(item: StreamItem, length: int) -> None:
+def _check_length(item: Item | StreamItem, length: int) -> None:
     if length != item.length:
         raise Invalid("A resource's content is not as long as was announced.")
 

@@ -12,19 +12,20 @@ from collections.abc import Callable
 
 import sha3
 
+_keccak = sha3.keccak_256
+_sha256 = hashlib.sha256
 Random = Callable[[int], bytes]
 """Source of randomness: returns that many unpredictable bytes, as `os.urandom` does."""
 
 
 def keccak256(data: bytes) -> bytes:
     """Return the 32-byte Keccak-256 digest, as `keccak256` in Solidity."""
-    digest: bytes = sha3.keccak_256(data).digest()
-    return digest
+    return _keccak(data).digest()  # type: ignore[no-any-return]  # pysha3 has no annotations
 
 
 def sha256(data: bytes) -> bytes:
     """Return the 32-byte SHA-256 digest."""
-    return hashlib.sha256(data).digest()
+    return _sha256(data).digest()
 
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:

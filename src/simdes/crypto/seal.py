@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from simdes.crypto import redistribution, shares
-from simdes.crypto.body import SealingBody, StreamItem
+from simdes.crypto.body import Item, SealingBody, StreamItem
 from simdes.crypto.capsule import (
     AUTHORED,
     REDISTRIBUTED,
@@ -57,18 +57,6 @@ __all__ = [
     "seal_chunks",
     "share_matches",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One resource version: its type's name, the author's bytes unchanged, a 32-byte salt."""
-
-    type: str
-    content: bytes
-    salt: bytes
-
-    def __repr__(self) -> str:
-        return f"Item(type={self.type}, {len(self.content)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +143,7 @@ class SealedStream:
 
 
 def seal_chunks(
-    items: Sequence[StreamItem],
+    items: Sequence[Item | StreamItem],
     *,
     vault: bytes,
     category: int,
@@ -207,7 +195,7 @@ def seal(
     for a value out of range.
     """
     stream = seal_chunks(
-        [StreamItem(i.type, i.salt, len(i.content), (i.content,)) for i in items],
+        items,
         vault=vault,
         category=category,
         labels=labels,
