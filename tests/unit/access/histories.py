@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from adapters.ledgers import Member, Person, Town, give_vault
+from adapters.ledgers import Member, Person, Town
 from simdes.access.chain_model import ChainView, apply_events
 from simdes.access.policy import View
 from simdes.access.record_lists import record_proof, records_root
@@ -103,8 +103,23 @@ class Stage:
         apply_events(tx, [e for log in logs if (e := self.contracts.decode(log)) is not None])
 
     def vault(self) -> bytes:
-        tag = self.members[0].open_vault()
-        give_vault(tag, self.patient, (self.members[0], self.witness))
+        """A fresh vault of the patient's, without the simulation that lanes begin with."""
+        tag, accounts = os.urandom(32), self.contracts.accounts
+        lane = self.members[0].agent.lane
+        opened = accounts.open_vault(tag=tag, descriptor=os.urandom(32), m=2, n=3)
+        lane.transact(replace(opened, gas=GAS))
+        deadline = self.contracts.ledger.head().timestamp + 3_600
+        attest = accounts.attest_vault_digest(tag=tag, account=self.patient.id, deadline=deadline)
+        mine = accounts.claim_vault_digest(tag=tag, account=self.patient.id, deadline=deadline)
+        attestors = (self.members[0], self.witness)
+        claimed = accounts.set_vault(
+            tag=tag,
+            account=self.patient.id,
+            deadline=deadline,
+            signature=self.patient.key.sign(mine),
+            attestations=[one.agent.key.sign(attest) for one in attestors],
+        )
+        lane.transact(replace(claimed, gas=GAS))
         return tag
 
 

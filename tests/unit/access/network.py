@@ -165,7 +165,7 @@ class Network:
         return Lane(self.ledger, key, MemoryTransactionStore())
 
     def join(
-        self, name: str, kind: Kind = Kind.HOSPITAL, limits: Limits = Limits()
+        self, name: str, kind: Kind = Kind.HOSPITAL, limits: Limits | None = None
     ) -> Organisation:
         folder = self.folder / name
         folder.mkdir()
@@ -189,7 +189,7 @@ class Network:
             clock=self.clock,
             random=os.urandom,
             pins=PinWatch(pins(self.ledger, self.town.addresses)),
-            limits=limits,
+            limits=limits or Limits(),
         )
         fetcher = Fetcher(
             keystore=keystore,

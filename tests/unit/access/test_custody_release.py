@@ -1,23 +1,566 @@
+"""Release: what goes out, to whom, and what is left in the log, on real parts end to end."""
+
 from __future__ import annotations
 
-from simdes.access.asking import Because
-from simdes.access.categories import Purpose
-from simdes.access.consent import Grantee
-from simdes.access.reading import gather, list_records
-from simdes.crypto.seal import open_body
+import dataclasses
+import json
+import os
+
+import pytest
+
+from simdes.access.asking import Because, Caller, ask
+from simdes.access.audit_event import Verb
+from simdes.access.categories import Purpose, Role
+from simdes.access.consent import Consent, Grantee
+from simdes.access.desk import Desk, Limits
+from simdes.access.messages import ReleaseBody
+from simdes.access.reading import Gathered, gather, list_records
+from simdes.access.requests import (
+    b64,
+    hexed,
+    read_answer,
+    sign_request,
+    unb64,
+    verify_receipt,
+)
+from simdes.crypto.keys import SigningKey
+from simdes.crypto.seal import combine_shares, open_body
+from simdes.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    SimdesError,
+    Tampered,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from simdes.exchange.custody import CustodyDesk
 from unit.access.conftest import Scene
+from unit.access.network import Network, Organisation
+
+
+def granted(scene: Scene, **options: object) -> Because:
+    doctor = scene.reader.people["doctor"][0]
+    consent = scene.network.grant(
+        scene.home,
+        "ada",
+        scene.vault,
+        Grantee.account(doctor.account),
+        **options,  # type: ignore[arg-type]
+    )
+    listed = tuple(options.get("records", ()))  # type: ignore[arg-type]
+    return Because(Purpose.TREAT, consent, listed=listed)
+
+
+def read(scene: Scene, because: Because, caller: Caller | None = None) -> Gathered:
+    record = scene.written.sealed.record_id
+    capsules = {record: scene.network.store.get(scene.written.capsule_cid)}
+    return gather(caller or scene.reader.caller("doctor"), scene.vault, because, capsules)
+
+
+def body(scene: Scene, because: Because, *records: bytes) -> ReleaseBody:
+    ids = records or (scene.written.sealed.record_id,)
+    return ReleaseBody(
+        basis=because.basis(scene.vault.tag), records=[hexed(one) for one in ids], epoch=1
+    )
+
+
+def refusals(member: Organisation, vault: bytes) -> list[tuple[str, str]]:
+    entries = member.desk.trail.entries(member.database, vault=vault)
+    return [(e.attempt.verb.value, e.attempt.reason) for _, e in entries if e.attempt.reason]
+
+
+def grants(member: Organisation, vault: bytes) -> list[Verb]:
+    entries = member.desk.trail.entries(member.database, vault=vault)
+    return [e.attempt.verb for _, e in entries if e.attempt.granted]
 
 
 def test_a_granted_doctor_lists_gathers_and_opens_the_record(scene: Scene) -> None:
-    doctor = scene.reader.people["doctor"][0]
-    consent = scene.network.grant(scene.home, "ada", scene.vault, Grantee.account(doctor.account))
-    because = Because(Purpose.TREAT, consent)
-    caller = scene.reader.caller("doctor")
-    [listed] = list_records(caller, scene.vault, because)
+    because = granted(scene)
+    [listed] = list_records(scene.reader.caller("doctor"), scene.vault, because)
     assert listed.record_id == scene.written.sealed.record_id
-    capsule = scene.network.store.get(listed.capsule_cid)
-    gathered = gather(caller, scene.vault, because, {listed.record_id: capsule})
-    body = scene.network.store.get(listed.body_cid)
-    opened = open_body(body, gathered.secrets[listed.record_id], record_id=listed.record_id)
+    gathered = read(scene, because)
+    stored = scene.network.store.get(listed.body_cid)
+    secret = gathered.secrets[listed.record_id]
+    opened = open_body(stored, secret, record_id=listed.record_id)
     assert opened.items[0].content == scene.written.item.content
     assert len(gathered.receipts) == 2
+    claims, signer = verify_receipt(gathered.receipts[0])
+    assert signer in scene.home.keystore.lane_addresses()
+    assert claims.receipt["granted"] == [hexed(listed.record_id)]
+
+
+def test_without_consent_every_custodian_refuses_and_writes_it_down(scene: Scene) -> None:
+    because = Because(Purpose.TREAT)
+    with pytest.raises(Forbidden, match="UNKNOWN_HANDLE"):
+        read(scene, because)
+    assert refusals(scene.home, scene.vault.tag) == [("release", "UNKNOWN_HANDLE")]
+    assert Verb.RELEASE not in grants(scene.home, scene.vault.tag)
+
+
+def test_a_revoked_consent_closes_at_once_and_the_refusal_is_audited(scene: Scene) -> None:
+    because = granted(scene)
+    assert read(scene, because).secrets
+    assert because.consent is not None
+    scene.network.revoke(scene.home, "ada", because.consent)
+    with pytest.raises(Forbidden, match="REVOKED"):
+        read(scene, because)
+    with pytest.raises(Forbidden, match="REVOKED"):
+        list_records(scene.reader.caller("doctor"), scene.vault, because)
+    assert ("release", "REVOKED") in refusals(scene.home, scene.vault.tag)
+
+
+def test_a_consent_for_observations_does_not_open_a_condition(scene: Scene) -> None:
+    other = scene.network.write(
+        scene.home, scene.vault, b'{"resourceType":"Condition"}', category=2, type="Condition"
+    )
+    because = granted(scene)
+    listed = list_records(scene.reader.caller("doctor"), scene.vault, because)
+    assert [one.record_id for one in listed] == [scene.written.sealed.record_id]
+    store = scene.network.store
+    capsules = {one.sealed.record_id: store.get(one.capsule_cid) for one in (scene.written, other)}
+    gathered = gather(scene.reader.caller("doctor"), scene.vault, because, capsules)
+    assert set(gathered.secrets) == {scene.written.sealed.record_id}
+    assert gathered.refused == {other.sealed.record_id: "CATEGORY"}
+    assert ("release", "CATEGORY") in refusals(scene.home, scene.vault.tag)
+
+
+def test_a_labelled_record_needs_its_labels_in_the_terms(scene: Scene) -> None:
+    labelled = scene.network.write(scene.home, scene.vault, b"{}", labels=0b10)
+    plain, with_hiv = granted(scene), granted(scene, labels=("HIV",))
+    capsules = {labelled.sealed.record_id: scene.network.store.get(labelled.capsule_cid)}
+    caller = scene.reader.caller("doctor")
+    with pytest.raises(Forbidden, match="LABEL"):
+        gather(caller, scene.vault, plain, capsules)
+    assert gather(caller, scene.vault, with_hiv, capsules).secrets
+
+
+def test_a_manifest_that_understates_the_label_opens_nothing(scene: Scene) -> None:
+    """The author signed another label inside the share; the anchored list alone says none."""
+    lied = scene.network.write(
+        scene.home,
+        scene.vault,
+        b"{}",
+        labels=0b10,
+        alter=lambda entry: dataclasses.replace(entry, labels=0),
+    )
+    capsules = {lied.sealed.record_id: scene.network.store.get(lied.capsule_cid)}
+    with pytest.raises(NotFound):
+        ask_one(scene, granted(scene), lied.sealed.record_id)
+    with pytest.raises(SimdesError):
+        gather(scene.reader.caller("doctor"), scene.vault, granted(scene), capsules)
+
+
+def ask_one(scene: Scene, because: Because, *records: bytes) -> object:
+    caller = scene.reader.caller("doctor")
+    return ask(caller, scene.home.id, "release", body(scene, because, *records))
+
+
+def test_a_consent_limited_to_records_opens_those_alone(scene: Scene) -> None:
+    other = scene.network.write(scene.home, scene.vault, b"{}")
+    record = scene.written.sealed.record_id
+    because = granted(scene, records=(record, os.urandom(32), os.urandom(32)))
+    assert read(scene, because).secrets
+    with pytest.raises(Forbidden, match="RECORD"):
+        ask_one(scene, because, other.sealed.record_id)
+    [listed] = list_records(scene.reader.caller("doctor"), scene.vault, because)
+    assert listed.record_id == record
+
+
+def test_the_patient_reads_everything_by_control_of_the_vault(scene: Scene) -> None:
+    because = Because(Purpose.PATRQT)
+    assert read(scene, because, scene.home.caller("ada")).secrets
+    with pytest.raises(Forbidden):
+        read(scene, because)  # the doctor is not the patient
+
+
+def test_an_organisation_reads_what_it_wrote_and_nothing_else(scene: Scene) -> None:
+    scene.home.enrol(f"dr-{os.urandom(4).hex()}", Role.DOCTOR)
+    scene.home.enrol(f"res-{os.urandom(4).hex()}", Role.RESEARCHER)
+    *_, doctor, researcher = scene.home.people
+    because = Because(Purpose.TREAT)
+    assert read(scene, because, scene.home.caller(doctor)).secrets
+    assert read(scene, because, scene.home.caller()).secrets  # its own software
+    with pytest.raises(Forbidden):
+        read(scene, because, scene.home.caller(researcher))
+    with pytest.raises(Forbidden):
+        read(scene, Because(Purpose.HRESCH), scene.home.caller(doctor))
+    with pytest.raises(Forbidden):
+        read(scene, because, scene.home.caller("ada"))  # a patient of it is not its staff
+    written = scene.network.write(scene.second, scene.vault, b"{}")
+    capsules = {written.sealed.record_id: scene.network.store.get(written.capsule_cid)}
+    with pytest.raises(Forbidden):
+        gather(scene.home.caller(doctor), scene.vault, because, capsules)
+
+
+def test_a_suspended_doctor_reads_nothing_not_even_of_the_own_organisation(scene: Scene) -> None:
+    name = f"dr-{os.urandom(4).hex()}"
+    doctor = scene.home.enrol(name, Role.DOCTOR)
+    administrator = scene.network.lane(scene.home.administrator)
+    administrator.transact(scene.home.contracts.accounts.suspend(doctor.account))
+    with pytest.raises(Forbidden, match="INACTIVE_ACTOR"):
+        read(scene, Because(Purpose.TREAT), scene.home.caller(name))
+
+
+def test_break_glass_opens_observations_for_the_clinician_alone(scene: Scene) -> None:
+    handle = os.urandom(32)
+    key = scene.reader.people["doctor"][1]
+    scene.network.lane(key).transact(
+        scene.home.contracts.consents.open_emergency(
+            tag=scene.vault.tag, handle=handle, reason_digest=os.urandom(32)
+        )
+    )
+    because = Because(Purpose.ETREAT, emergency=handle)
+    assert read(scene, because).secrets
+    with pytest.raises(Forbidden, match="PURPOSE"):
+        read(scene, Because(Purpose.TREAT, emergency=handle))
+    labelled = scene.network.write(scene.home, scene.vault, b"{}", labels=1)
+    with pytest.raises(Forbidden, match="LABEL"):
+        ask_one(scene, because, labelled.sealed.record_id)
+
+
+# Custodians that are down or cheat ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("m", "n"), [(2, 3), (3, 4)])
+def test_one_custodian_down_reads_go_on_two_down_nothing_is_logged_as_read(
+    network: Network, m: int, n: int
+) -> None:
+    home, second, third, fourth, reader = network.members[:5]
+    custodians = (home, second, third, fourth)[:n]
+    vault = network.open_vault(home, custodians, m=m)
+    network.claim(home, second, vault.tag, "ada")
+    written = network.write(home, vault, b"{}")
+    scene = Scene(network, home, second, third, reader, vault, written)
+    because = granted(scene)
+    try:
+        custodians[-1].shut()
+        assert read(scene, because).secrets
+        before = [grants(one, vault.tag) for one in custodians]
+        custodians[0].shut()
+        with pytest.raises(Unavailable, match="nothing was read"):
+            read(scene, because)
+        assert [grants(one, vault.tag) for one in custodians] == before
+    finally:
+        for one in custodians:
+            one.open()
+
+
+def test_a_custodian_that_gives_a_bad_share_is_named_and_replaced(scene: Scene) -> None:
+    because = granted(scene)
+    honest = scene.home.custody.answer
+    scene.network.client.open(scene.home.id, lying(scene.home, honest))
+    gathered = read(scene, because)
+    assert gathered.secrets
+    assert list(gathered.culprits) == [scene.home.id]
+    scene.third.shut()
+    with pytest.raises(Tampered, match=scene.home.id.hex()):
+        read(scene, because)
+
+
+def lying(member: Organisation, honest):  # type: ignore[no-untyped-def]
+    """A custodian that signs properly but hands out another value than its share."""
+
+    class Liar(CustodyDesk):
+        pass
+
+    from simdes.access import custody as module
+
+    def answer(method: str, token: bytes) -> bytes:
+        if method != "release":
+            return honest(method, token)
+        kept = module.sign_answer
+
+        def forged(signer, question, **parts):  # type: ignore[no-untyped-def]
+            shares = parts["body"]["shares"]
+            parts["body"] = {"shares": [[r, i, bytes(31) + b"\1"] for r, i, _ in shares]}
+            return kept(signer, question, **parts)
+
+        module.sign_answer = forged
+        try:
+            return honest(method, token)
+        finally:
+            module.sign_answer = kept
+
+    return answer
+
+
+# Requests that must not count ------------------------------------------------------------------
+
+
+def signed(scene: Scene, because: Because, **changes: object) -> bytes:
+    parts = {
+        "method": "release",
+        "audience": scene.home.id,
+        "chain": scene.network.ledger.chain_id(),
+        "body": body(scene, because),
+        "now_seconds": int(scene.network.clock()),
+        "random": os.urandom,
+    } | changes
+    signer = parts.pop("signer", scene.reader.people["doctor"][1])
+    return sign_request(signer, **parts).token  # type: ignore[arg-type]
+
+
+def entries(scene: Scene) -> int:
+    return len(scene.home.desk.trail.entries(scene.home.database, vault=scene.vault.tag))
+
+
+def test_a_replayed_request_is_refused_the_second_time(scene: Scene) -> None:
+    token = signed(scene, granted(scene))
+    assert scene.home.custody.answer("release", token)
+    before = entries(scene)
+    with pytest.raises(Unauthenticated, match="answered before"):
+        scene.home.custody.answer("release", token)
+    assert entries(scene) == before
+
+
+def test_replicas_share_spent_nonces_through_the_database(scene: Scene) -> None:
+    token = signed(scene, granted(scene))
+    replica = CustodyDesk(scene.home.desk)
+    assert scene.home.custody.answer("release", token)
+    with pytest.raises(Unauthenticated):
+        replica.answer("release", token)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"audience": os.urandom(32)},
+        {"chain": 1},
+        {"method": "manifests"},
+        {"now_seconds": 0},
+        {"lifetime_seconds": 61},
+        {"lifetime_seconds": 0},
+        {"lifetime_seconds": -5},
+        {"signer": SigningKey.generate(os.urandom)},
+    ],
+    ids=["audience", "chain", "method", "expired", "long", "empty", "negative", "unregistered"],
+)
+def test_a_request_not_meant_for_here_and_now_leaves_no_trace(
+    scene: Scene, change: dict[str, object]
+) -> None:
+    because = granted(scene)
+    before, counted = entries(scene), sum(scene.home.custody.counters().values())
+    with pytest.raises((Unauthenticated, Invalid)):
+        scene.home.custody.answer("release", signed(scene, because, **change))
+    assert entries(scene) == before
+    assert sum(scene.home.custody.counters().values()) == counted + 1
+
+
+def test_a_request_from_the_future_is_refused(scene: Scene) -> None:
+    token = signed(scene, granted(scene), now_seconds=int(scene.network.clock()) + 30)
+    with pytest.raises(Unauthenticated):
+        scene.home.custody.answer("release", token)
+
+
+def test_every_byte_of_a_signed_request_counts(scene: Scene) -> None:
+    token = signed(scene, granted(scene))
+    before = entries(scene)
+    for at in range(0, len(token), max(1, len(token) // 150)):
+        changed = bytearray(token)
+        changed[at] = ord("A") if token[at] != ord("A") else ord("B")
+        with pytest.raises((Unauthenticated, Invalid)):
+            scene.home.custody.answer("release", bytes(changed))
+    assert entries(scene) == before
+    assert scene.home.custody.answer("release", token)
+
+
+def test_unknown_members_and_algorithms_in_a_request_are_refused(scene: Scene) -> None:
+    token = signed(scene, granted(scene))
+    head, payload, signature = token.split(b".")
+    header, claims = json.loads(unb64(head.decode())), json.loads(unb64(payload.decode()))
+    bad_headers = [
+        header | {"alg": "none"},
+        header | {"alg": "HS256"},
+        header | {"typ": "JWT"},
+        header | {"crit": ["b64"]},
+        header | {"jku": "https://elsewhere.invalid"},
+        header | {"jwk": header["jwk"] | {"crv": "P-256"}},
+        header | {"jwk": header["jwk"] | {"x": b64(bytes(32))}},
+    ]
+    for bad in bad_headers:
+        forged = b64(json.dumps(bad).encode()).encode() + b"." + payload + b"." + signature
+        with pytest.raises((Unauthenticated, Invalid)):
+            scene.home.custody.answer("release", forged)
+    extra = b64(json.dumps(claims | {"admin": True}).encode()).encode()
+    with pytest.raises((Unauthenticated, Invalid)):
+        scene.home.custody.answer("release", head + b"." + extra + b"." + signature)
+
+
+def test_more_than_a_thousand_records_are_refused(scene: Scene) -> None:
+    because = granted(scene)
+    many = [hexed(os.urandom(32)) for _ in range(1_001)]
+    with pytest.raises(Invalid):
+        ask(
+            scene.reader.caller("doctor"),
+            scene.home.id,
+            "release",
+            {"basis": because.basis(scene.vault.tag), "records": many, "epoch": 1},
+        )
+
+
+def test_an_answer_is_bound_to_its_question_and_custodian(scene: Scene) -> None:
+    because = granted(scene)
+    asked = [
+        sign_request(
+            scene.reader.people["doctor"][1],
+            method="release",
+            audience=scene.home.id,
+            chain=scene.network.ledger.chain_id(),
+            body=body(scene, because),
+            now_seconds=int(scene.network.clock()),
+            random=os.urandom,
+        )
+        for _ in range(2)
+    ]
+    answer = scene.home.custody.answer("release", asked[0].token)
+    assert read_answer(answer, asked[0]).body["shares"]
+    with pytest.raises(Tampered):
+        read_answer(answer, asked[1])
+    for at in range(0, len(answer), max(1, len(answer) // 150)):
+        changed = bytearray(answer)
+        changed[at] = ord("A") if answer[at] != ord("A") else ord("B")
+        with pytest.raises(Tampered):
+            read_answer(bytes(changed), asked[0])
+
+
+def test_an_answer_signed_by_somebody_else_does_not_count(scene: Scene) -> None:
+    """A member's own agent key does not speak for another member."""
+    because = granted(scene)
+    impostor = dataclasses.replace(
+        scene.home.desk, keystore=_Impostor(scene.home.desk, scene.third.keystore.lanes)
+    )
+    scene.network.client.open(scene.home.id, CustodyDesk(impostor).answer)
+    with pytest.raises(Tampered, match="not signed by an agent"):
+        ask_one(scene, because)
+
+
+class _Impostor:
+    """Home's key store with another organisation's signing keys."""
+
+    def __init__(self, desk: Desk, lanes: tuple[SigningKey, ...]) -> None:
+        self._kept = desk.keystore
+        self.lanes = lanes
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._kept, name)
+
+
+def test_a_stale_head_is_refused_except_for_the_own_records(scene: Scene) -> None:
+    because = granted(scene)
+    stale = dataclasses.replace(
+        scene.home.desk,
+        limits=Limits(stale_after_seconds=60),
+        clock=lambda: scene.network.clock() + 61 + 15,
+    )
+    scene.network.client.open(scene.home.id, CustodyDesk(stale).answer)
+    caller = dataclasses.replace(scene.reader.caller("doctor"), clock=stale.clock)
+    with pytest.raises(Unavailable, match="behind"):
+        ask(caller, scene.home.id, "release", body(scene, because))
+    assert ("release", "STALE_LEDGER") in refusals(scene.home, scene.vault.tag)
+    own = dataclasses.replace(scene.home.caller(), clock=stale.clock)
+    assert ask(own, scene.home.id, "release", body(scene, Because(Purpose.TREAT)))
+
+
+def test_contracts_changed_under_a_custodian_stop_it_until_accepted(scene: Scene) -> None:
+    from simdes.access.desk import PinWatch
+    from simdes.ledger.network import pins
+
+    now = pins(scene.network.ledger, scene.network.town.addresses)
+    before = dataclasses.replace(
+        now, code_hashes=now.code_hashes | {"consents.implementation": bytes(32)}
+    )
+    changed = dataclasses.replace(scene.home.desk, pins=PinWatch(before))
+    scene.network.client.open(scene.home.id, CustodyDesk(changed).answer)
+    with pytest.raises(Unavailable, match="contracts changed"):
+        ask_one(scene, granted(scene))
+
+
+def test_calls_of_one_account_are_limited_and_the_refusal_is_audited_once(scene: Scene) -> None:
+    because = granted(scene)
+    desk = dataclasses.replace(scene.home.desk, limits=Limits(calls_per_minute=3))
+    scene.network.client.open(scene.home.id, CustodyDesk(desk).answer)
+    for _ in range(3):
+        ask_one(scene, because)
+    before = len(scene.home.desk.trail.entries(scene.home.database, limit=10_000))
+    for _ in range(3):
+        with pytest.raises(TooLarge):
+            ask_one(scene, because)
+    after = scene.home.desk.trail.entries(scene.home.database, limit=10_000)
+    assert [e.attempt.reason for _, e in after[before:]] == ["RATE_LIMITED"]
+    scene.network.clock.advance(61)
+    assert ask_one(scene, because)
+
+
+def test_the_entry_is_durable_before_the_answer(scene: Scene) -> None:
+    """If writing the entry fails, nothing is answered; if answering fails, the entry stands."""
+    because = granted(scene)
+
+    class Broken:
+        def append(self, *_: object) -> None:
+            raise Unavailable("disk full")
+
+    desk = dataclasses.replace(scene.home.desk, trail=Broken())  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="disk full"):
+        CustodyDesk(desk).answer("release", signed(scene, because))
+    before = entries(scene)
+    dumb = dataclasses.replace(scene.home.desk, keystore=_Impostor(scene.home.desk, ()))
+    with pytest.raises(IndexError):
+        CustodyDesk(dumb).answer("release", signed(scene, because))
+    assert entries(scene) == before + 1
+
+
+def test_who_copies_a_record_id_into_a_batch_of_its_own_does_not_hide_the_record(
+    scene: Scene,
+) -> None:
+    record = scene.written.sealed.record_id
+    scene.network.write(
+        scene.second,
+        scene.vault,
+        b"{}",
+        alter=lambda entry: dataclasses.replace(entry, record_id=record, time_ms=1),
+    )
+    because = granted(scene)
+    assert read(scene, because).secrets
+    assert [
+        one.organisation
+        for one in list_records(scene.reader.caller("doctor"), scene.vault, because)
+    ].count(scene.home.id) == 1
+
+
+def test_a_wrong_epoch_and_an_unknown_record_release_nothing(scene: Scene) -> None:
+    because = granted(scene)
+    asking = body(scene, because)
+    with pytest.raises(NotFound):
+        ask(
+            scene.reader.caller("doctor"),
+            scene.home.id,
+            "release",
+            ReleaseBody(basis=asking.basis, records=asking.records, epoch=2),
+        )
+    with pytest.raises(NotFound):
+        ask_one(scene, because, os.urandom(32))
+
+
+def test_a_share_alone_is_not_the_secret(scene: Scene) -> None:
+    because = granted(scene)
+    answer = ask(scene.reader.caller("doctor"), scene.home.id, "release", body(scene, because))
+    [[record, index, value]] = answer.body["shares"]  # type: ignore[misc]
+    capsule = scene.network.store.get(scene.written.capsule_cid)
+    from simdes.crypto.shares import Share
+
+    with pytest.raises(SimdesError):
+        combine_shares(capsule, [Share(index, value)])  # type: ignore[arg-type]
+    stored = scene.network.store.get(scene.written.body_cid)
+    with pytest.raises(SimdesError):
+        open_body(stored, value, record_id=record)  # type: ignore[arg-type]
+
+
+def test_terms_of_another_consent_do_not_open(scene: Scene) -> None:
+    because = granted(scene)
+    assert because.consent is not None
+    wider = dataclasses.replace(because.consent.terms, categories=(1 << 64) - 1)
+    forged = Consent(scene.vault.tag, because.consent.handle, wider, because.consent.salt)
+    with pytest.raises(Forbidden, match="TERMS_MISMATCH"):
+        read(scene, Because(Purpose.TREAT, forged))

@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.ledgers import running_anvil
 from simdes.access import policy
 from simdes.index.database import Database, open_database
 from simdes.index.migrations import migrate
@@ -209,3 +211,12 @@ def test_a_slip_in_the_contract_is_noticed(
         stage, [policy.decide], histories=60, steps=6, questions=8, seed=3, pass_time=clock.advance
     )
     assert differing > 0
+
+
+def test_the_rule_holds_on_a_real_node_too(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'model.db'}"
+    migrate(url)
+    with running_anvil() as node:
+        stage = Stage(open_ledger(node, clock=time.time), open_database(url))
+        _, [differing] = compare(stage, [policy.decide], histories=4, steps=5, questions=10, seed=4)
+    assert differing == 0
