@@ -53,6 +53,7 @@ class Artifact:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.name: str = document["contractName"]
+        self.abi: Sequence[Mapping[str, Any]] = document["abi"]
         self.bytecode = _code(document.get("bytecode", "0x"))
         self.deployed = _code(document.get("deployedBytecode", "0x"))
         self.immutables = _slices(document)
@@ -60,7 +61,7 @@ class Artifact:
         self.events: dict[bytes, Event] = {}
         self.errors: set[str] = set()
         self.constructor: tuple[str, ...] = ()
-        for entry in document["abi"]:
+        for entry in self.abi:
             self._add(entry)
 
     def _add(self, entry: Mapping[str, Any]) -> None:

@@ -334,7 +334,7 @@ class AccountsContract(Bound):
         text = f"{verb}(bytes32 tag,bytes32 account,uint256 deadline)"
         return self._digest(text, ("bytes32", "bytes32", "uint256"), tag, account, deadline)
 
-    def _digest(self, text: str, kinds: Sequence[str], *values: object) -> bytes:
+    def _digest(self, text: str, kinds: Sequence[str], *values: bytes | int) -> bytes:
         separator = domain_separator(
             name="SIMDES Accounts",
             version="1",

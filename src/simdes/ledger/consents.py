@@ -295,7 +295,7 @@ class ConsentsContract(Bound):
         kinds = ("bytes32", "uint64", "uint256", "uint256")
         return self._digest(text, kinds, (tag, generation, nonce, deadline))
 
-    def _digest(self, text: str, kinds: Sequence[str], values: Sequence[object]) -> bytes:
+    def _digest(self, text: str, kinds: Sequence[str], values: Sequence[bytes | int]) -> bytes:
         separator = domain_separator(
             name="SIMDES Consents",
             version="1",

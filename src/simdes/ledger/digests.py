@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sha3
-from eth_abi.abi import encode
 
-_DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+from simdes.errors import Invalid
+
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 
 
 def keccak256(data: bytes) -> bytes:
@@ -25,25 +26,30 @@ def selector(signature: str) -> bytes:
 
 def domain_separator(*, name: str, version: str, chain_id: int, contract: bytes) -> bytes:
     """Return the separator that binds a signature to one contract on one chain."""
-    return keccak256(
-        encode(
-            ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-            [
-                keccak256(_DOMAIN_TYPE),
-                keccak256(name.encode()),
-                keccak256(version.encode()),
-                chain_id,
-                contract,
-            ],
-        )
-    )
+    texts = (keccak256(name.encode()), keccak256(version.encode()))
+    kinds = ("bytes32", "bytes32", "uint256", "address")
+    return struct_hash(_DOMAIN_TYPE, kinds, (*texts, chain_id, contract))
 
 
-def struct_hash(type_text: str, kinds: Sequence[str], values: Sequence[object]) -> bytes:
-    """Return hashStruct of a flat struct; dynamic members must already be hashed to bytes32."""
-    return keccak256(encode(["bytes32", *kinds], [keccak256(type_text.encode()), *values]))
+def struct_hash(type_text: str, kinds: Sequence[str], values: Sequence[bytes | int]) -> bytes:
+    """Return hashStruct of a flat struct; dynamic members must already be hashed to bytes32.
+
+    Each member is one word, so there is nothing to encode but its padding. Raises `Invalid` where
+    a value doesn't fit its type.
+    """
+    words = [_word(kind, value) for kind, value in zip(kinds, values, strict=True)]
+    return keccak256(keccak256(type_text.encode()) + b"".join(words))
 
 
 def typed_digest(separator: bytes, struct: bytes) -> bytes:
     """Return the 32 bytes that a key signs."""
     return keccak256(b"\x19\x01" + separator + struct)
+
+
+def _word(kind: str, value: bytes | int) -> bytes:
+    if isinstance(value, int) and kind.startswith("uint"):
+        if 0 <= value < 1 << int(kind.removeprefix("uint")):
+            return value.to_bytes(32, "big")
+    elif isinstance(value, bytes) and len(value) == {"bytes32": 32, "address": 20}.get(kind):
+        return value.rjust(32, b"\0")
+    raise Invalid(f"a value to be signed is no {kind}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hmac
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any
 
 from simdes.ledger.rpc import RpcFace
@@ -30,15 +31,16 @@ class Endpoint:
         self._server.face = face
         self._server.path = f"/{word}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="ledger-endpoint", daemon=True
+            target=self._server.serve_forever, args=(0.1,), name="ledger-endpoint", daemon=True
         )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/{word}"
 
     def close(self) -> None:
-        """Stop listening; requests under way are finished."""
+        """Stop listening and hang up on everybody, so that they look for the next holder."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self._thread.join()
 
 
@@ -51,6 +53,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self._places = threading.BoundedSemaphore(CONNECTION_LIMIT)
+        self._connected: set[socket] = set()
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -60,10 +63,17 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self._connected.add(request)
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._connected.discard(request)
             self._places.release()
+
+    def hang_up(self) -> None:
+        for connection in list(self._connected):
+            with suppress(OSError):  # already gone
+                connection.shutdown(SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away is no news."""

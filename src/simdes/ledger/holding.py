@@ -23,7 +23,6 @@ from simdes.errors import Invalid, Unavailable
 from simdes.ledger.embedded import EmbeddedLedger
 from simdes.ledger.endpoint import Endpoint
 from simdes.ledger.journal import Journal
-from simdes.ledger.jsonrpc import JsonRpcLedger
 from simdes.ledger.ledger import Clock, Ledger
 from simdes.ledger.rpc import RpcFace
 
@@ -92,6 +91,8 @@ def open_embedded(rest: str, *, clock: Clock) -> Ledger:
 
 
 def _ask_holder(path: Path, chain_id: int | None) -> Ledger:
+    from simdes.ledger.jsonrpc import JsonRpcLedger  # noqa: PLC0415 (httpx is slow to load)
+
     find = _finder(_beside(path, "endpoint"))
     deadline = time.monotonic() + _HOLDER_SECONDS
     while True:

@@ -48,6 +48,7 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
     "Accounts_VaultExists(bytes32)": (Conflict, "the vault tag is in use"),
     "Accounts_VaultUnknown(bytes32)": (NotFound, "no vault has this tag"),
     "Accounts_VaultMalformed(uint8,uint8)": (Invalid, "a vault needs 2 <= m <= n <= 64"),
+    "Accounts_NotPatient(bytes32)": (Forbidden, "only a patient's account can do or be this"),
     "Accounts_VaultSet(bytes32)": (Conflict, "the vault has its control account already"),
     "Signatures_Expired(uint256)": (Conflict, "the signature's deadline has passed"),
     "Signatures_Invalid(address)": (Tampered, "a signature is not by the key that must sign"),
@@ -86,6 +87,7 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
     "Consents_NotEmergency(bytes32,bytes32)": (NotFound, "no emergency has this handle"),
     "Consents_AlreadyReviewed(bytes32,bytes32)": (Conflict, "the emergency was reviewed before"),
     "Consents_OutcomeUnknown(uint8)": (Invalid, "there is no such outcome of a review"),
+    "Consents_LimitsMalformed(uint64,uint64)": (Invalid, "the times of emergencies are malformed"),
     "Consents_NotReviewer(address)": (
         Forbidden,
         "only an administrator of the organisation that opened an emergency reviews it",
