@@ -150,8 +150,9 @@ table(
     UniqueConstraint("type", "logical_id", "version"),
     one_of("state", "pending", "sealed", "anchored"),
     Index(None, "vault", "category"),
-    Index(None, "record_id"),
-    Index(None, "source_id"),
+    # Partial: a new version touches neither, which saves a fifth of what its commit writes.
+    partial_index("record_id", "record_id IS NOT NULL", "record_id", table="resource"),
+    partial_index("source_id", "source_id IS NOT NULL", "source_id", table="resource"),
     serial=True,
 )
 
@@ -171,6 +172,7 @@ table(
 
 # --- Work to do, and what was sent --------------------------------------------------------------
 
+# No index on the lease: claims walk the ids in order, past the few rows that are claimed now.
 table(
     "outbox",
     serial_id(),
@@ -179,7 +181,6 @@ table(
     integer("claimed_until_ms"),
     integer("attempts"),
     UniqueConstraint("resource_id"),
-    Index(None, "claimed_until_ms", "id"),
     serial=True,
 )
 

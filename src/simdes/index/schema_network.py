@@ -236,4 +236,5 @@ table(
     UniqueConstraint("digest"),
     Index(None, "vault", "seq"),
     Index(None, "batch_seq"),
+    Index(None, "created_ms"),
 )

@@ -292,6 +292,8 @@ CREATE TABLE audit_entry (
 
 CREATE INDEX ix_audit_entry_batch_seq ON audit_entry (batch_seq);
 
+CREATE INDEX ix_audit_entry_created_ms ON audit_entry (created_ms);
+
 CREATE INDEX ix_audit_entry_vault_seq ON audit_entry (vault, seq);
 
 CREATE TABLE identifier (
@@ -385,9 +387,9 @@ CREATE TABLE resource (
   CONSTRAINT fk_resource_source_id FOREIGN KEY(source_id) REFERENCES source (id)
 );
 
-CREATE INDEX ix_resource_record_id ON resource (record_id);
+CREATE INDEX ix_resource_record_id ON resource (record_id) WHERE record_id IS NOT NULL;
 
-CREATE INDEX ix_resource_source_id ON resource (source_id);
+CREATE INDEX ix_resource_source_id ON resource (source_id) WHERE source_id IS NOT NULL;
 
 CREATE INDEX ix_resource_vault_category ON resource (vault, category);
 
@@ -418,5 +420,3 @@ CREATE TABLE outbox (
   CONSTRAINT uq_outbox_resource_id UNIQUE (resource_id),
   CONSTRAINT fk_outbox_resource_id FOREIGN KEY(resource_id) REFERENCES resource (id)
 );
-
-CREATE INDEX ix_outbox_claimed_until_ms_id ON outbox (claimed_until_ms, id);

@@ -311,6 +311,8 @@ CREATE TABLE audit_entry (
 
 CREATE INDEX ix_audit_entry_batch_seq ON audit_entry (batch_seq);
 
+CREATE INDEX ix_audit_entry_created_ms ON audit_entry (created_ms);
+
 CREATE INDEX ix_audit_entry_vault_seq ON audit_entry (vault, seq);
 
 CREATE TABLE identifier (
@@ -407,9 +409,9 @@ CREATE TABLE resource (
 )
  STRICT;
 
-CREATE INDEX ix_resource_record_id ON resource (record_id);
+CREATE INDEX ix_resource_record_id ON resource (record_id) WHERE record_id IS NOT NULL;
 
-CREATE INDEX ix_resource_source_id ON resource (source_id);
+CREATE INDEX ix_resource_source_id ON resource (source_id) WHERE source_id IS NOT NULL;
 
 CREATE INDEX ix_resource_vault_category ON resource (vault, category);
 
@@ -441,5 +443,3 @@ CREATE TABLE outbox (
   CONSTRAINT fk_outbox_resource_id FOREIGN KEY(resource_id) REFERENCES resource (id)
 )
  STRICT;
-
-CREATE INDEX ix_outbox_claimed_until_ms_id ON outbox (claimed_until_ms, id);
