@@ -14,6 +14,7 @@ from web3.exceptions import ContractCustomError, TransactionNotFound, Web3RPCErr
 from simdes.ledger.abi import Artifact
 from simdes.ledger.ledger import open_ledger
 from simdes.ledger.provider import EmbeddedProvider
+from simdes.ledger.rpc_values import bloom
 
 
 @pytest.fixture(scope="module", params=["embedded", "endpoint", "node"])
@@ -64,6 +65,10 @@ def test_a_contract_is_deployed_called_and_read(web3: Web3, probe_code: Artifact
     )
     assert again.transactionHash == receipt.transactionHash
     assert again.logIndex == event.logIndex
+
+    [log] = receipt.logs
+    held = bloom([bytes.fromhex(log.address[2:]), *(bytes(topic) for topic in log.topics)])
+    assert bytes(receipt.logsBloom) == held
 
     with pytest.raises(ContractCustomError):
         probe.functions.refuse(1).call()

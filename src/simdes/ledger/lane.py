@@ -102,7 +102,11 @@ class MemoryTransactionStore:
 
 
 class Lane:
-    """Signs, stores, sends and awaits the transactions of one key on one ledger."""
+    """Signs, stores, sends and awaits the transactions of one key on one ledger.
+
+    A key belongs to one lane of one process: two that sign the same call under the same nonce make
+    the same bytes, and what was asked for twice happens once. Threads may share a lane.
+    """
 
     def __init__(
         self,
