@@ -144,7 +144,7 @@ _TYPES: dict[Category, str] = {
     "MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition "
     "NamingSystem ObservationDefinition OperationDefinition Parameters PlanDefinition "
     "Questionnaire SearchParameter SpecimenDefinition StructureDefinition StructureMap "
-    "Subscription Substance SubstanceNucleicAcid SubstancePolymer SubstanceProtein "
+    "Subscription SubscriptionStatus Substance SubstanceNucleicAcid SubstancePolymer SubstanceProtein "
     "SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification "
     "TerminologyCapabilities TestReport TestScript ValueSet",
 }
