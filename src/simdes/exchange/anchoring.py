@@ -10,11 +10,12 @@ stored before it is sent and sent again unchanged. So nothing is lost and nothin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.access import vaults as vault_access
 from simdes.access.categories import State
+from simdes.access.descriptors import VaultDescriptor
 from simdes.crypto import anchor
 from simdes.crypto.keys import unwrap
 from simdes.crypto.manifest import Manifest, ManifestEntry, encode_manifest, seal_entries
@@ -150,10 +151,7 @@ def seal_pending(node: Node, *, worker: str) -> Progress:
     ready = [claim for claim in claims if known[claim.vault].state == vaults.OPEN]
     _put_off(node, [claim for claim in claims if claim not in ready], worker=worker)
     try:
-        sealed = [
-            _seal_group(node, known[group[0].vault], [rows[claim.resource_id] for claim in group])
-            for group in _groups(ready, rows)
-        ]
+        sealed = _seal(node, known, rows, _groups(ready, rows))
     except SimdesError:
         _put_off(node, ready, worker=worker)
         raise
@@ -176,7 +174,7 @@ def _put_off(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
             )
 
 
-def _groups(claims: Sequence[Claim], rows: dict[int, Resource]) -> list[list[Claim]]:
+def _groups(claims: Sequence[Claim], rows: Mapping[int, Resource]) -> list[list[Claim]]:
     """Split claims into bodies: one vault, category and label set, at most 30 and some 700 kB."""
     together: defaultdict[tuple[bytes, int, int], list[list[Claim]]] = defaultdict(lambda: [[]])
     sizes: defaultdict[tuple[bytes, int, int], int] = defaultdict(int)
@@ -193,10 +191,46 @@ def _groups(claims: Sequence[Claim], rows: dict[int, Resource]) -> list[list[Cla
     return [group for groups in together.values() for group in groups]
 
 
+def _seal(
+    node: Node,
+    known: Mapping[bytes, Vault],
+    rows: Mapping[int, Resource],
+    groups: Sequence[Sequence[Claim]],
+) -> list[tuple[NewRecord, list[NewLeaf]]]:
+    """Seal each group into one body; store all bodies and capsules; return what to write down."""
+    descriptors = {tag: node.desk.directory.vault(tag) for tag in {g[0].vault for g in groups}}
+    sealed = []
+    for group in groups:
+        members = [rows[claim.resource_id] for claim in group]
+        vault = known[group[0].vault]
+        sealed.append((members, _seal_group(node, vault, descriptors[vault.tag], members)))
+    bodies = node.store.put_many([record.body for _, record in sealed])
+    capsules = node.store.put_many([record.capsule for _, record in sealed])
+    written = []
+    for (members, record), body_cid, capsule_cid in zip(sealed, bodies, capsules, strict=True):
+        first = members[0]
+        new = NewRecord(
+            record_id=record.record_id,
+            vault=first.vault,
+            category=first.category,
+            labels=first.labels,
+            epoch=descriptors[first.vault].epoch,
+            body_cid=body_cid,
+            body_digest=record.body_digest,
+            capsule_cid=capsule_cid,
+            organisation=node.organisation,
+            author=node.desk.keystore.lanes[0].address,
+            created_ms=node.now_ms(),
+        )
+        leaves = [NewLeaf(leaf, row.id) for leaf, row in zip(record.leaves, members, strict=True)]
+        written.append((new, leaves))
+    return written
+
+
 def _seal_group(
-    node: Node, vault: Vault, rows: Sequence[Resource]
-) -> tuple[NewRecord, list[NewLeaf]]:
-    """Seal resources into one body, store body and capsule, return what to write down."""
+    node: Node, vault: Vault, descriptor: VaultDescriptor, rows: Sequence[Resource]
+) -> SealedRecord:
+    """Seal resources of one vault, category and label set into one body."""
     key = vault_access.vault_key(node.desk.keystore, vault)
     items = [
         Item(
@@ -210,9 +244,7 @@ def _seal_group(
         )
         for row in rows
     ]
-    descriptor = node.desk.directory.vault(vault.tag)
-    author = node.desk.keystore.lanes[0]
-    sealed = seal(
+    return seal(
         items,
         vault=vault.tag,
         category=rows[0].category,
@@ -220,29 +252,9 @@ def _seal_group(
         epoch=descriptor.epoch,
         m=descriptor.m,
         custodians=descriptor.custodians,
-        author=author,
+        author=node.desk.keystore.lanes[0],
         organisation=node.organisation,
         random=node.random,
-    )
-    record = _record(node, vault, sealed, rows[0], epoch=descriptor.epoch, author=author.address)
-    return record, [NewLeaf(leaf, row.id) for leaf, row in zip(sealed.leaves, rows, strict=True)]
-
-
-def _record(
-    node: Node, vault: Vault, sealed: SealedRecord, row: Resource, *, epoch: int, author: bytes
-) -> NewRecord:
-    return NewRecord(
-        record_id=sealed.record_id,
-        vault=vault.tag,
-        category=row.category,
-        labels=row.labels,
-        epoch=epoch,
-        body_cid=node.store.put(sealed.body),
-        body_digest=sealed.body_digest,
-        capsule_cid=node.store.put(sealed.capsule),
-        organisation=node.organisation,
-        author=author,
-        created_ms=node.now_ms(),
     )
 
 

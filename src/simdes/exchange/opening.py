@@ -24,7 +24,7 @@ from simdes.access.reading import Listed
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
-from simdes.crypto.seal import OpenedRecord, open_body
+from simdes.crypto.seal import open_body
 from simdes.errors import Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -104,11 +104,11 @@ def read_under(
     refused: dict[bytes, str] = {}
     receipts: list[bytes] = []
     culprits: dict[bytes, str] = {}
+    checked = _Anchors(node)
     for start in range(0, len(missing), MAX_RECORDS):
         group = missing[start : start + MAX_RECORDS]
         capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
         gathered = reading.gather(caller, descriptor, because, capsules)
-        checked = _Anchors(node)
         for one in group:
             if (secret := gathered.secrets.get(one.record_id)) is not None:
                 opened[one.record_id] = _open(node, vault, one, secret, checked)
@@ -176,17 +176,27 @@ def prove(
 
 
 class _Anchors:
-    """Batches as the chain holds them, with their leaves; each is read once."""
+    """What the chain says of batches and of authors' keys; each is asked once a reading."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._kept: dict[bytes, tuple[Batch, Manifest]] = {}
+        self._authors: dict[bytes, bytes] = {}
 
     def of(self, batch_id: bytes) -> tuple[Batch, Manifest]:
         """The batch and its manifest; Tampered where the chain has no such batch."""
         if batch_id not in self._kept:
             self._kept[batch_id] = self._read(batch_id)
         return self._kept[batch_id]
+
+    def writes_for(self, author: bytes) -> bytes:
+        """The organisation whose account has or had this key; "" for a key never seen."""
+        if author not in self._authors:
+            accounts = self._node.contracts.accounts
+            holder = accounts.holder_of(author)
+            account = accounts.account(holder) if holder else None
+            self._authors[author] = account.organisation if account else b""
+        return self._authors[author]
 
     def _read(self, batch_id: bytes) -> tuple[Batch, Manifest]:
         batch = self._node.contracts.records.batch(batch_id)
@@ -232,7 +242,8 @@ def _open(node: Node, vault: bytes, one: Listed, secret: bytes, anchors: _Anchor
     )
     if found != listed:
         raise Tampered("A record is not what the custodian's list says of it.")
-    _check_author(node, record)
+    if anchors.writes_for(record.author) != record.organisation:
+        raise Tampered("A record was not signed by an account of the organisation it names.")
     anchors.check(one, record.leaves)
     items = tuple(
         OpenedItem(
@@ -245,14 +256,6 @@ def _open(node: Node, vault: bytes, one: Listed, secret: bytes, anchors: _Anchor
         for item, index in zip(record.items, one.leaf_indexes, strict=True)
     )
     return OpenedListed(one, items, "custodians")
-
-
-def _check_author(node: Node, record: OpenedRecord) -> None:
-    """Tampered unless the signing key is or was an account's of the organisation named."""
-    holder = node.contracts.accounts.holder_of(record.author)
-    account = node.contracts.accounts.account(holder) if holder else None
-    if account is None or account.organisation != record.organisation:
-        raise Tampered("A record was not signed by an account of the organisation it names.")
 
 
 # Copies ---------------------------------------------------------------------------------------

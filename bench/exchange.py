@@ -1,0 +1,203 @@
+"""How fast the whole path is: ingest, anchor, open elsewhere, revoke, on the embedded default.
+
+Run `.venv/bin/python bench/exchange.py` on an idle machine. Four organisations, 3-of-4 custodians,
+in one process: embedded ledger, SQLite, file store, custody requests as signed bytes without HTTP.
+Wall-clock times of one client; resources are one laboratory Observation each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from simdes import app, config
+from simdes.access.categories import Role
+from simdes.access.consent import Grantee
+from simdes.app import ADMINISTRATOR, Opened
+from simdes.errors import Forbidden
+from simdes.exchange import anchoring, consents, enrolment, membership, opening, retrieve, submit
+from simdes.exchange.signin import sign_in
+from simdes.fhir.json import dumps
+from simdes.mapper import map_bytes
+
+WORD = "a benchmark's passphrase"
+NAMES = ("one", "two", "three", "four")
+
+
+def found(data: Path, stack: ExitStack) -> list[Opened]:
+    """Four organisations that know each other."""
+    for name in NAMES:
+        settings = config.Settings(
+            name=name,
+            kind="hospital",
+            organisation="0x" + secrets.token_hex(32),
+            ledger_url=f"embedded:{data / 'ledger.sqlite'}",
+            store_url=f"file:{data / 'blocks'}",
+            database_url="sqlite:simdes.sqlite",
+            shares_needed=3,
+            custodians=4,
+        )
+        app.create(
+            data / name,
+            settings,
+            passphrase=WORD,
+            administrator_passphrase=WORD,
+            network=data / "one" / "network.json" if name != "one" else None,
+            delays=app.DELAYS["demo"],
+        )
+    members = [stack.enter_context(app.opened(data / name, passphrase=WORD)) for name in NAMES]
+    for one in members:
+        stack.enter_context(app.answering(one))
+    owner = sign_in(members[0].node, ADMINISTRATOR, WORD)
+    for one in members[1:]:
+        membership.verify_organisation(members[0].node, owner.key, one.node.organisation)
+    return members
+
+
+def bundle(patient: int, number: int) -> bytes:
+    """A Bundle of one patient and one Observation."""
+    subject = {"reference": f"Patient/patient-{patient}"}
+    observation = {
+        "resourceType": "Observation",
+        "id": f"observation-{patient}-{number}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]},
+        "subject": subject,
+        "effectiveDateTime": "2026-11-22T09:30:00+01:00",
+        "valueQuantity": {"value": number, "unit": "mg/dL"},
+    }
+    identifier = {"system": "urn:oid:2.999.1", "value": f"bench-{patient}"}
+    person = {"resourceType": "Patient", "id": f"patient-{patient}", "identifier": [identifier]}
+    base = "https://bench.example/fhir"
+    entries = [
+        {"fullUrl": f"{base}/{one['resourceType']}/{one['id']}", "resource": one}
+        for one in (person, observation)
+    ]
+    return dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
+def fill(node: Any, *, patient: int, count: int) -> dict[str, float]:
+    """Submit and anchor `count` Observations of one patient; resources per second of each part."""
+    sources = [bundle(patient, number) for number in range(count)]
+    began = time.perf_counter()
+    mapped = [map_bytes(f"{number}.json", source) for number, source in enumerate(sources)]
+    at_mapped = time.perf_counter()
+    for mapping in mapped:
+        submit.submit(node, mapping)
+    at_submitted = time.perf_counter()
+    anchoring.settle(node, worker="bench")
+    at_anchored = time.perf_counter()
+    return {
+        "mapped_per_second": count / (at_mapped - began),
+        "acknowledged_per_second": count / (at_submitted - at_mapped),
+        "sealed_stored_anchored_per_second": count / (at_anchored - at_submitted),
+    }
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of the values lie."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def measure(records: int, singles: int) -> dict[str, Any]:
+    """Run the path once and return its figures."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        members = found(Path(folder), stack)
+        author, reader = members[0].node, members[1].node
+        anchoring.BODY_RESOURCES = 1  # one record a resource, the worst case of reading
+        figures: dict[str, Any] = {"ingest": fill(author, patient=1, count=records)}
+        vault = enrolment.find_vault(author, [("urn:oid:2.999.1", "bench-1")])
+        admin = sign_in(reader, ADMINISTRATOR, WORD)
+        enrolment.add_person(reader, admin, "doctor", role=Role.DOCTOR, passphrase=WORD)
+        enrolment.trust_checks(reader, admin, checked_by=author.organisation, valid_seconds=3600)
+        owner = sign_in(author, ADMINISTRATOR, WORD)
+        enrolment.enrol(author, owner, "patient", vault=vault, passphrase=WORD)
+        patient, doctor = sign_in(author, "patient", WORD), sign_in(reader, "doctor", WORD)
+        given = consents.grant(
+            author,
+            patient,
+            vault=vault,
+            grantee=Grantee.role_in(reader.organisation, "doctor"),
+            categories=["observations"],
+            purposes=["TREAT"],
+            valid_seconds=3600,
+        )
+        began = time.perf_counter()
+        read = retrieve.retrieve(reader, doctor, vault=vault)
+        seconds = time.perf_counter() - began
+        figures["open_batch"] = {
+            "records": len(read.resources),
+            "per_second": len(read.resources) / seconds,
+        }
+        figures["open_one"] = open_singly(reader, doctor, vault, singles)
+        figures["revocation_to_refusal_ms"] = revoke(author, reader, patient, doctor, given)
+        return figures
+
+
+def open_singly(reader: Any, doctor: Any, vault: bytes, count: int) -> dict[str, float]:
+    """Latency of listing and opening one record that is not held as a copy, in milliseconds."""
+    from simdes.access import reading  # noqa: PLC0415 - only this measure needs it
+    from simdes.access.asking import Because  # noqa: PLC0415
+    from simdes.access.categories import Purpose  # noqa: PLC0415
+    from simdes.crypto.seal import open_body  # noqa: PLC0415
+    from simdes.exchange.following import known_consents  # noqa: PLC0415
+
+    caller = reader.caller(doctor.key)
+    because = Because(int(Purpose.TREAT), consent=known_consents(reader.desk, vault)[0].consent)
+    descriptor = reader.desk.directory.vault(vault)
+    listed = reading.list_records(caller, descriptor, because)
+    times = []
+    for one in listed[:count]:
+        began = time.perf_counter()
+        [found_] = reading.look_up(caller, descriptor, because, [one.record_id])
+        capsule = reader.store.get(found_.capsule_cid)
+        secrets_ = reading.gather(caller, descriptor, because, {one.record_id: capsule}).secrets
+        body = reader.store.get(found_.body_cid)
+        open_body(body, secrets_[one.record_id], record_id=one.record_id)
+        opening.audit_read(reader, doctor, vault, int(Purpose.TREAT), [one.record_id])
+        times.append(1000 * (time.perf_counter() - began))
+    return {
+        "p50_ms": statistics.median(times),
+        "p99_ms": percentile(times, 0.99),
+        "count": len(times),
+    }
+
+
+def revoke(author: Any, reader: Any, patient: Any, doctor: Any, given: Any) -> float:
+    """Milliseconds from the patient's decision to the reader's first refusal."""
+    began = time.perf_counter()
+    consents.revoke(author, patient, vault=given.vault, handle=given.handle)
+    while True:
+        try:
+            retrieve.retrieve(reader, doctor, vault=given.vault)
+        except Forbidden:
+            return 1000 * (time.perf_counter() - began)
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--records", type=int, default=1_000)
+    arguments.add_argument("--singles", type=int, default=200)
+    arguments.add_argument("--json", action="store_true")
+    chosen = arguments.parse_args()
+    figures = measure(chosen.records, chosen.singles)
+    figures["machine"] = f"{platform.machine()}, Python {platform.python_version()}"
+    if chosen.json:
+        json.dump(figures, sys.stdout, indent=2)
+        return
+    for part, values in figures.items():
+        print(f"{part}: {values}")
+
+
+if __name__ == "__main__":
+    main()
