@@ -109,18 +109,18 @@ def split(data: bytes) -> list[Part]:
     if not starts:
         return [Part(data, is_message=False)] if data.strip(_FRAMING) else []
     parts = []
-    for part in _outside(data[: starts[0]]):
-        parts.append(Part(part, is_message=False))
+    if _holds_something(data[: starts[0]]):
+        parts.append(Part(data[: starts[0]], is_message=False))
     for at, start in enumerate(starts):
         end = starts[at + 1] if at + 1 < len(starts) else len(data)
         parts.append(Part(_without_trailer(data[start:end]), is_message=True))
     return parts
 
 
-def _outside(data: bytes) -> list[bytes]:
-    lines = [line.strip(_FRAMING) for line in _LINES.split(data.removeprefix(codecs.BOM_UTF8))]
-    kept = [line for line in lines if line and not _ENVELOPE.match(line)]
-    return [b"\r".join(kept)] if kept else []
+def _holds_something(data: bytes) -> bool:
+    """Say whether bytes before the first message are more than framing and batch headers."""
+    lines = (line.strip(_FRAMING) for line in _LINES.split(data.removeprefix(codecs.BOM_UTF8)))
+    return any(line and not _ENVELOPE.match(line) for line in lines)
 
 
 def _without_trailer(data: bytes) -> bytes:

@@ -39,7 +39,7 @@ def authority(state: State, namespace: str, universal: str, kind: str = "") -> s
     if known:
         return known
     name = state.plain(universal).strip()
-    return state.systems.get(name.upper()) or absolute(name or space)
+    return state.systems.get((name or space).upper()) or absolute(name or space)
 
 
 def endpoint(state: State, namespace: str, universal: str, kind: str) -> str:
@@ -69,6 +69,12 @@ def first(state: State, text: str) -> str:
     """Give ``text`` as it is."""
     del state
     return text
+
+
+def instead(state: State, meaning: str, text: str) -> str:
+    """Say what ``text`` means; the row stands for the field, unlike a bare constant."""
+    del state, text
+    return meaning
 
 
 def text_of(state: State, text: str) -> str:
@@ -125,6 +131,7 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     "encode": encode,
     "endpoint": endpoint,
     "first": first,
+    "instead": instead,
     "join": join,
     "lines": lines,
     "media_type": media_type,

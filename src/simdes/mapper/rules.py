@@ -146,8 +146,10 @@ class Rule:
         if self._map is not None and self.place.direct and not self._map.is_text:
             made = self._map.make(state, text, level, path, left, into=slots.body)
             return None if made is None else left
+        nodes, references = len(state.nodes), len(state.references)
         value = self._make(state, text, level, path, left)
         if value is None or not self.place.put(state, slots, repetition, value):
+            del state.nodes[nodes:], state.references[references:]  # nothing refers to them
             return None
         if self.place.ends:
             period = self.place.container(state, slots, repetition)

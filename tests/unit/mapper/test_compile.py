@@ -1,0 +1,109 @@
+"""The compiled table: made of HL7's maps and our overlay, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from simdes.fhir.validate import validate
+from simdes.mapper.tables import hl7v2
+
+ROOT = Path(__file__).parents[3]
+TABLE = json.loads((ROOT / "src/simdes/mapper/tables/hl7v2.json").read_text(encoding="utf-8"))
+
+
+def test_the_shipped_table_is_what_the_sources_compile_to() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.compile_v2_maps", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr or "run `python -m tools.compile_v2_maps`"
+
+
+@pytest.fixture(scope="module")
+def conditions() -> ModuleType:
+    path = ROOT / "tools/v2_to_fhir/conditions.py"
+    spec = util.spec_from_file_location("v2_conditions", path)
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("", None),
+        ("IF PID-25 NOT VALUED", ["not", ["valued", "PID-25"]]),
+        ("IF PID-33 AND PID-34 VALUED", ["and", ["valued", "PID-33"], ["valued", "PID-34"]]),
+        ('IF OBX-2="ED"', ["eq", "OBX-2", "ED"]),
+        ('IF OBX-2 IN ("ST", "FT")', ["in", "OBX-2", ["ST", "FT"]]),
+        ('IF XTN.3 NOT IN ("X")', ["not", ["in", "XTN.3", ["X"]]]),
+        ("IF PID-11 LST.COUNT EQUALS 1", ["count", "PID-11", "=", 1]),
+        ("IF PID-7 LENGTH GREATER THAN 8", ["length", "PID-7", ">", 8]),
+        ("NOT @typed(OBX-2, OBX-5)", ["not", ["named", "typed", ["OBX-2", "OBX-5"]]]),
+        (
+            "A12-1 VALUED OR (B12-1 VALUED AND C12-1 VALUED)",
+            ["or", ["valued", "A12-1"], ["and", ["valued", "B12-1"], ["valued", "C12-1"]]],
+        ),
+    ],
+)
+def test_hl7s_conditions_are_read(conditions: ModuleType, text: str, tree: object) -> None:
+    assert conditions.read(text) == tree
+
+
+@pytest.mark.parametrize(
+    "text", ["IF the moon is full", "IF PID-3", 'IF (OBX-2 EQUALS "SN"', "IF NOT VALUED", 'IF X"']
+)
+def test_prose_is_refused_rather_than_guessed(conditions: ModuleType, text: str) -> None:
+    with pytest.raises(conditions.Unreadable):
+        conditions.read(text)
+
+
+def test_every_map_that_is_named_exists() -> None:
+    for section in ("segments", "datatypes"):
+        for name, data in TABLE[section].items():
+            for row in data["rows"]:
+                assert row.get("map", next(iter(TABLE["datatypes"]))) in TABLE["datatypes"], name
+                assert row.get("codes", next(iter(TABLE["codes"]))) in TABLE["codes"], name
+
+
+def test_every_covered_event_has_its_structure() -> None:
+    assert set(TABLE["events"]) == {
+        "ADT^A01", "ADT^A03", "ADT^A04", "ADT^A08", "ORU^R01", "ORU^",
+    }  # fmt: skip
+    assert set(TABLE["events"].values()) <= set(hl7v2().structures)
+
+
+CODED = {
+    "administrativesex": ("Patient", "gender"),
+    "observationresultstatuscodesinterpretation": ("Observation", "status"),
+    "resultstatus[nonqueries]": ("DiagnosticReport", "status"),
+    "event[encounterstatus]": ("Encounter", "status"),
+    "patientclass[encounterstatus]": ("Encounter", "status"),
+    "ordercontrolcode[servicerequest.status]": ("ServiceRequest", "status"),
+    "orderstatus": ("ServiceRequest", "status"),
+    "extendedprioritycodes": ("ServiceRequest", "priority"),
+    "yesnoindicator[availabilitystatus]": ("Specimen", "status"),
+    "allergytype": ("AllergyIntolerance", "type"),
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_every_target_of_a_required_code_is_legal_in_r4(name: str) -> None:
+    kind, element = CODED[name]
+    key = name.replace(".", "")
+    assert TABLE["codes"][key]["codes"]
+    for code, _, _ in TABLE["codes"][key]["codes"].values():
+        problems = validate({"resourceType": kind, element: code})
+        bad = [p for p in problems if p.is_error and p.expression == f"{kind}.{element}"]
+        assert bad == [], code
