@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from eth_account import Account as EthAccount
 
+from adapters.ethereum import Account as EthAccount
 from adapters.ledgers import Town, random_key
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Invalid, SimdesError, TooLarge, Unavailable

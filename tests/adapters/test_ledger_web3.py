@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from eth_account import Account
-from web3 import HTTPProvider, Web3
-from web3.exceptions import ContractCustomError, TransactionNotFound, Web3RPCError
 
+from adapters.ethereum import (
+    Account,
+    ContractCustomError,
+    HTTPProvider,
+    TransactionNotFound,
+    Web3,
+    Web3RPCError,
+)
 from simdes.ledger.abi import Artifact
 from simdes.ledger.ledger import open_ledger
 from simdes.ledger.provider import EmbeddedProvider

@@ -7,13 +7,20 @@ Everything then works as over HTTP: contracts, signed raw transactions, receipts
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from web3.providers.base import JSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+# web3.py raises Python's recursion limit a hundredfold when it is imported; native decoders, of
+# FHIR's JSON for one, would then overflow the stack on deeply nested input instead of refusing it.
+_limit = sys.getrecursionlimit()
 
-from simdes.ledger.embedded import EmbeddedLedger
-from simdes.ledger.rpc import RpcFace
+from web3.providers.base import JSONBaseProvider  # noqa: E402
+from web3.types import RPCEndpoint, RPCResponse  # noqa: E402
+
+sys.setrecursionlimit(_limit)
+
+from simdes.ledger.embedded import EmbeddedLedger  # noqa: E402
+from simdes.ledger.rpc import RpcFace  # noqa: E402
 
 
 class EmbeddedProvider(JSONBaseProvider):

@@ -6,6 +6,7 @@ https://www.jsonrpc.org/specification and of Ethereum nodes (3: a contract refus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601
 REFUSED, CONTRACT_REVERTED = -32000, 3
 BATCH_LIMIT = 1_000
 _HEAD_TAGS = ("latest", "pending", "safe", "finalized")
+_DEPTH_LIMIT = 32
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -72,8 +75,8 @@ class RpcFace:
     def reply(self, body: bytes) -> bytes:
         """Answer a request or a batch, from bytes to bytes; empty for notifications alone."""
         try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            document = _read(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _ENCODER.encode(_failure(None, RpcError(PARSE_ERROR, "parse error")))
         if not isinstance(document, list):
             answer = self._one(document)
@@ -228,6 +231,20 @@ class RpcFace:
         if tag in _HEAD_TAGS or _number(tag) == self._ledger.head().number:
             return
         raise RpcError(REFUSED, "state not available: the head's alone is kept")
+
+
+def _read(body: bytes) -> Any:
+    """Decode JSON that is not nested too deeply.
+
+    The decoder relies on Python's recursion limit, which libraries raise (py_ecc, of web3.py),
+    until it overflows the stack; so the depth is counted first.
+    """
+    depth = 0
+    for token in _TOKEN.finditer(body):
+        depth += {91: 1, 123: 1, 93: -1, 125: -1}.get(body[token.start()], 0)
+        if depth > _DEPTH_LIMIT:
+            raise msgspec.DecodeError("nested too deeply")
+    return msgspec.json.decode(body)
 
 
 def _failure(number: Any, error: RpcError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -53,6 +54,23 @@ def test_what_is_not_json_is_a_parse_error(face: RpcFace, body: bytes) -> None:
         "id": None,
         "error": {"code": -32700, "message": "parse error"},
     }
+
+
+@pytest.mark.parametrize("limit", [1_000, 100_000])
+def test_deep_nesting_is_refused_whatever_other_libraries_did(face: RpcFace, limit: int) -> None:
+    """web3.py raises the recursion limit, on which the JSON decoder relies."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    try:
+        for body in (b"[" * 1_000_000, b'{"a":' * 500_000, b'["' + b"[" * 9 + b'",' + b"[" * 99):
+            assert json.loads(face.reply(body))["error"]["code"] == -32700
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_brackets_in_a_string_are_no_nesting(face: RpcFace) -> None:
+    body = {"id": 5, "method": "eth_nothing", "params": ['[{\\"' * 500, "\\"]}
+    assert json.loads(face.reply(json.dumps(body).encode()))["error"]["code"] == -32601
 
 
 @pytest.mark.parametrize("body", [b"5", b'"x"', b"null", b"{}", b'{"id":1,"method":5}', b"[]"])

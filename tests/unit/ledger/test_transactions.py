@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.ethereum import Account
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Invalid, SimdesError, TooLarge
 from simdes.ledger import rlp
