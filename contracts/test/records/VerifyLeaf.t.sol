@@ -54,6 +54,8 @@ contract VerifyLeafTest is Anchoring {
         assertFalse(records.verify(id, leaf, index, path), "accepted");
     }
 
+    /// forge-config: default.fuzz.runs = 40
+    /// forge-config: accept.fuzz.runs = 2000
     function testFuzz_inner_nodes_do_not_pass_for_leaves(uint256 size, uint256 start) external {
         size = bound(size, 2, 64);
         bytes32[] memory leaves = _batch(size, "leaf");

@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 
 import {Accounts} from "../../src/Accounts.sol";
 import {Administrators} from "../../src/Administrators.sol";
@@ -69,28 +68,62 @@ abstract contract Network is Assertions {
         owners = new address[](3);
         for (uint256 i = 0; i < 3; ++i) owners[i] = vm.addr(_secret("owner", i));
         address[] memory anybody = new address[](1);
-        timelock = new TimelockController(TIMELOCK, new address[](0), anybody, address(this));
-        administrators = new Administrators(owners, 2, 1, BALLOT, timelock);
+        timelock = TimelockController(
+            payable(
+                _createForeign(
+                    "TimelockController",
+                    abi.encode(TIMELOCK, new address[](0), anybody, address(this))
+                )
+            )
+        );
+        bytes memory arguments = abi.encode(owners, 2, 1, BALLOT, timelock);
+        administrators = Administrators(_create("Administrators", arguments));
         timelock.grantRole(timelock.PROPOSER_ROLE(), address(administrators));
         timelock.grantRole(timelock.CANCELLER_ROLE(), address(administrators));
-        authority = new AccessManager(address(this));
+        authority = AccessManager(_createForeign("AccessManager", abi.encode(address(this))));
         _deployProxies();
-        auditLog = new AuditLog(accounts);
+        auditLog = AuditLog(_create("AuditLog", abi.encode(accounts)));
         _wire();
     }
 
     function _deployProxies() private {
         bytes memory init =
             abi.encodeCall(Accounts.initialize, (address(authority), DELAY, PAUSE, COOL_DOWN));
-        accounts = Accounts(address(new ERC1967Proxy(address(new Accounts()), init)));
+        accounts = Accounts(_proxy("Accounts", init));
         init = abi.encodeCall(
             Consents.initialize,
             (address(authority), accounts, QUOTA, OPEN, REVIEW, PAUSE, COOL_DOWN)
         );
-        consents = Consents(address(new ERC1967Proxy(address(new Consents()), init)));
+        consents = Consents(_proxy("Consents", init));
         init =
             abi.encodeCall(Records.initialize, (address(authority), accounts, PAUSE, COOL_DOWN));
-        records = Records(address(new ERC1967Proxy(address(new Records()), init)));
+        records = Records(_proxy("Records", init));
+    }
+
+    function _proxy(string memory name, bytes memory init) private returns (address) {
+        return _createForeign("ERC1967Proxy", abi.encode(_create(name, ""), init));
+    }
+
+    /// Deploy what ships: compiled with the optimiser, unlike everything else in these tests.
+    function _create(string memory name, bytes memory arguments) private returns (address) {
+        return _createFrom(string.concat(name, ".sol/", name, ".json"), arguments);
+    }
+
+    /// The same for OpenZeppelin's, whose two artifacts forge names after their profiles.
+    function _createForeign(string memory name, bytes memory arguments) private returns (address) {
+        return _createFrom(string.concat(name, ".sol/", name, ".default.json"), arguments);
+    }
+
+    function _createFrom(string memory file, bytes memory arguments)
+        private
+        returns (address deployed)
+    {
+        bytes memory code = vm.getCode(string.concat("contracts/out/", file));
+        code = bytes.concat(code, arguments);
+        assembly ("memory-safe") {
+            deployed := create(0, add(code, 0x20), mload(code))
+        }
+        assertTrue(deployed != address(0), file);
     }
 
     function _wire() private {

@@ -38,6 +38,7 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
     function load(address target, bytes32 slot) external view returns (bytes32);
     function lastCallGas() external view returns (Gas memory);
+    function getCode(string calldata path) external view returns (bytes memory);
     function envOr(string calldata name, bool fallbackValue) external view returns (bool);
     function readFile(string calldata path) external view returns (string memory);
     function writeFile(string calldata path, string calldata text) external;
