@@ -1,0 +1,60 @@
+"""Files become mappings; what can't be read is quarantined with a reason, never lost or raised."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from simdes.errors import NotFound
+from simdes.exchange.intake import SourceFile, map_file, outline, source_files
+from simdes.mapper import LIMITS
+
+
+def test_folders_are_read_recursively_in_a_stable_order(tmp_path: Path) -> None:
+    for name in ("b/two.hl7", "a/one.hl7", "a/deep/three.hl7", "zero.hl7"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    names = [file.name for file in source_files([tmp_path])]
+    assert names == ["zero.hl7", "a/one.hl7", "a/deep/three.hl7", "b/two.hl7"]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"missing\.hl7"):
+        source_files([tmp_path / "missing.hl7"])
+
+
+def test_a_link_loop_ends(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "one.hl7").write_text("x")
+    assert [file.name for file in source_files([tmp_path])] == ["one.hl7"]
+
+
+def test_a_pipe_is_quarantined_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    mapping = map_file(SourceFile("pipe", tmp_path / "pipe"))
+    assert [one.reason_code for one in mapping.quarantined] == ["not-a-file"]
+
+
+def test_a_file_above_the_limit_is_quarantined_unread(tmp_path: Path) -> None:
+    path = tmp_path / "huge.hl7"
+    with path.open("wb") as file:
+        file.truncate(LIMITS.file_bytes + 1)
+    mapping = map_file(SourceFile("huge.hl7", path))
+    assert [one.reason_code for one in mapping.quarantined] == ["file-too-large"]
+
+
+def test_a_file_that_went_away_is_quarantined(tmp_path: Path) -> None:
+    mapping = map_file(SourceFile("gone.hl7", tmp_path / "gone.hl7"))
+    assert [one.reason_code for one in mapping.quarantined] == ["unreadable"]
+
+
+def test_an_outline_keeps_everything_but_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "rubbish.hl7"
+    path.write_bytes(b"MSH|nonsense")
+    mapping = map_file(SourceFile("rubbish.hl7", path))
+    assert mapping.quarantined[0].source
+    assert outline(mapping).quarantined[0].source == b""
+    assert outline(mapping).quarantined[0].reason == mapping.quarantined[0].reason

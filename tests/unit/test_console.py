@@ -1,0 +1,44 @@
+"""Exit codes and what is printed: every failure has a code, text is never read as markup."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simdes import console, errors
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.SimdesError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_failure_has_its_exit_code_issue_and_advice(kind: type[errors.SimdesError]) -> None:
+    assert console.exit_code(kind("x")) != 0
+    assert kind.issue
+    assert kind("x").advice
+    assert (console.exit_code(kind("x")) == 1) == (kind is errors.SimdesError)
+
+
+def test_a_subclass_exits_like_its_parent() -> None:
+    class Reverted(errors.Conflict):
+        pass
+
+    assert console.exit_code(Reverted("x")) == console.exit_code(errors.Conflict("x"))
+
+
+def test_json_shows_ids_as_hex_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json({"id": b"\x01\xff", "names": {"é"}})
+    assert json.loads(capsys.readouterr().out) == {"id": "0x01ff", "names": ["é"]}
+
+
+def test_text_is_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("[red]not red[/red]")
+    assert "[red]not red[/red]" in capsys.readouterr().out
+
+
+def test_times_are_written_as_readers_do() -> None:
+    assert console.instant(1_795_373_406) == "2026-11-22 18:50:06 UTC"
