@@ -1,0 +1,3 @@
+from unit.access.conftest import network, scene
+
+__all__ = ["network", "scene"]
