@@ -1,0 +1,264 @@
+"""docs/security/authorisation.md, carried out cell by cell; nothing may be missing from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simdes.access.asking import Because, Caller, ask
+from simdes.access.categories import Purpose, Role
+from simdes.access.consent import Grantee
+from simdes.access.messages import (
+    AckBody,
+    AttestBody,
+    CapsulesBody,
+    Identifier,
+    LocateBody,
+    LogBody,
+    ManifestsBody,
+    ReleaseBody,
+    VaultAsked,
+    VaultsBody,
+)
+from simdes.access.requests import hexed
+from simdes.crypto.digest import keccak256
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Forbidden, Unauthenticated
+from simdes.exchange.custody import METHODS
+from simdes.gateway.app import create_gateway
+from simdes.ledger.accounts import GuardianProof
+from unit.access.conftest import Scene
+from unit.access.network import Network, Organisation
+
+PAGE = (Path(__file__).parents[3] / "docs/security/authorisation.md").read_text()
+ROLES = ("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator")
+READING = ("release", "manifests", "capsules")
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows below a heading, without the header."""
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+MATRIX = {
+    row[0]: dict(zip((*ROLES, "agent"), row[1:], strict=True)) for row in table("Verbs by role")
+}
+
+
+def body(scene: Scene, verb: str, because: Because) -> object:
+    """What the verb is asked with, about the scene's record."""
+    basis, vault = because.basis(scene.vault.tag), hexed(scene.vault.tag)
+    records = [hexed(scene.written.sealed.record_id)]
+    return {
+        "release": lambda: ReleaseBody(basis=basis, records=records, epoch=1),
+        "manifests": lambda: ManifestsBody(basis=basis),
+        "capsules": lambda: CapsulesBody(basis=basis, records=records),
+        "log": lambda: LogBody(vault=vault),
+        "locate": lambda: LocateBody(identifiers=[Identifier(system="s", value="v")], purpose=0),
+        "vaults": lambda: VaultsBody(vaults=[VaultAsked(tag=hexed(os.urandom(32)))]),
+        "attest": lambda: AttestBody(
+            vault=hexed(scene.unclaimed),  # type: ignore[attr-defined]
+            account=hexed(scene.home.people["ada"][0].account),
+            deadline=int(scene.network.clock()) + 60,
+        ),
+        "ack": lambda: AckBody(vault=vault, records=records),
+    }[verb]()
+
+
+@pytest.fixture
+def stage(scene: Scene) -> Scene:
+    """The scene with a vault nobody claimed, for which `second` would attest."""
+    vault = scene.network.open_vault(scene.home, scene.network.members[:3], m=2)
+    scene.unclaimed = vault.tag  # type: ignore[attr-defined]
+    scene.second.desk.attestations.decide(
+        scene.second.administrator,
+        scene.second.contracts,
+        until_seconds=int(scene.network.clock()) + 3600,
+        vault=vault.tag,
+        account=scene.home.people["ada"][0].account,
+    )
+    return scene
+
+
+def person(member: Organisation, role: str) -> str:
+    user = f"{role[:5]}-{os.urandom(4).hex()}"
+    member.enrol(user, Role[role.upper()])
+    return user
+
+
+def caller(member: Organisation, role: str) -> Caller:
+    return member.caller(None if role == "agent" else person(member, role))
+
+
+def allowed(scene: Scene, who: Caller, verb: str, because: Because) -> bool:
+    try:
+        ask(who, scene.second.id, verb, body(scene, verb, because))  # type: ignore[arg-type]
+    except Forbidden:
+        return False
+    return True
+
+
+def test_every_route_of_the_gateway_has_a_row_and_every_row_a_route(scene: Scene) -> None:
+    app = create_gateway(scene.home.custody)
+    served = {
+        (route.path, method)  # type: ignore[attr-defined]
+        for route in app.routes
+        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+    }
+    written = {(row[0], row[1]) for row in table("Routes")}
+    assert written == served
+
+
+def test_every_verb_has_a_row_and_every_row_a_verb() -> None:
+    assert set(MATRIX) == set(METHODS)
+    named = {match for row in table("Routes") for match in re.findall(r"row `?(\w+)", row[3])}
+    assert named == set(METHODS)
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_reading_without_consent_is_for_the_author_and_the_patient(stage: Scene, verb: str) -> None:
+    because = Because(Purpose.TREAT)
+    for role in (*ROLES, "agent"):
+        own = "own" in MATRIX[verb][role]
+        assert allowed(stage, caller(stage.home, role), verb, because) is own, role
+        assert not allowed(stage, caller(stage.reader, role), verb, because), role
+    patient = Because(Purpose.PATRQT)
+    assert "control" in MATRIX[verb]["patient"]
+    assert allowed(stage, stage.home.caller("ada"), verb, patient)
+    for role in (*ROLES, "agent"):
+        assert not allowed(stage, caller(stage.home, role), verb, patient), role
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_reading_with_consent_is_for_whom_it_names(stage: Scene, verb: str) -> None:
+    consent = stage.network.grant(
+        stage.home, "ada", stage.vault, Grantee.organisation(stage.reader.id)
+    )
+    because = Because(Purpose.TREAT, consent)
+    for role in (*ROLES, "agent"):
+        assert "consent" in MATRIX[verb][role]
+        assert allowed(stage, caller(stage.reader, role), verb, because), role
+        assert not allowed(stage, caller(stage.third, role), verb, because), role
+    stage.network.revoke(stage.home, "ada", consent)
+    assert not allowed(stage, stage.reader.caller("doctor"), verb, because)
+
+
+@pytest.mark.parametrize("verb", sorted(set(METHODS) - set(READING)))
+def test_the_other_verbs_are_for_the_roles_that_the_matrix_names(stage: Scene, verb: str) -> None:
+    because = Because(Purpose.PATRQT)
+    for role in (*ROLES, "agent"):
+        cell = MATRIX[verb][role]
+        assert cell in ("yes", "no", "control")
+        assert allowed(stage, caller(stage.home, role), verb, because) is (cell == "yes"), role
+    if MATRIX[verb]["patient"] == "control":
+        assert allowed(stage, stage.home.caller("ada"), verb, because)
+
+
+# States ---------------------------------------------------------------------------------------
+
+
+def pending(member: Organisation, role: Role) -> SigningKey:
+    user = f"u-{os.urandom(4).hex()}"
+    member.enrol(user, role, verified=False)
+    return member.people[user][1]
+
+
+def suspended(member: Organisation, role: Role) -> SigningKey:
+    user = f"u-{os.urandom(4).hex()}"
+    one = member.enrol(user, role)
+    administrator = member.network.lane(member.administrator)
+    administrator.transact(member.contracts.accounts.suspend(one.account))
+    return member.people[user][1]
+
+
+def frozen(member: Organisation, role: Role) -> SigningKey:
+    user, guardian, salt = (
+        f"u-{os.urandom(4).hex()}",
+        SigningKey.generate(os.urandom),
+        os.urandom(32),
+    )
+    one = member.enrol(user, role)
+    key, accounts = member.people[user][1], member.contracts.accounts
+    root = keccak256(b"\3" + salt + guardian.address.rjust(32, b"\0"))
+    member.network.lane(key).transact(accounts.set_guardians(root=root, count=1, threshold=1))
+    member.network.clock.advance(5)
+    member.agent.transact(accounts.complete_guardians(one.account))
+    deadline = int(member.network.clock()) + 600
+    digest = accounts.freeze_digest(account=one.account, nonce=0, deadline=deadline)
+    proof = GuardianProof(salt, 0, (), guardian.sign(digest))
+    member.agent.transact(accounts.freeze(account=one.account, deadline=deadline, proofs=[proof]))
+    return key
+
+
+def of_a_suspended_organisation(member: Organisation, role: Role) -> SigningKey:
+    network: Network = member.network
+    closed = network.join(f"closed-{os.urandom(4).hex()}")
+    network.members.remove(closed)
+    key = closed.keystore.lanes[0]
+    if role is not Role.AGENT:
+        user = f"u-{os.urandom(4).hex()}"
+        closed.enrol(user, role)
+        key = closed.people[user][1]
+    network.town.govern(closed.contracts.accounts.suspend_organisation(closed.id))
+    closed.database.close()
+    return key
+
+
+def agent_in(state: Callable[[Organisation, Role], SigningKey], member: Organisation) -> SigningKey:
+    """An agent account is software's; it is registered without a person behind it."""
+    key, account = SigningKey.generate(os.urandom), os.urandom(32)
+    accounts, administrator = member.contracts.accounts, member.network.lane(member.administrator)
+    administrator.transact(
+        accounts.register(account=account, organisation=member.id, role=Role.AGENT, key=key.address)
+    )
+    if state is suspended:
+        administrator.transact(accounts.suspend(account))
+    return key
+
+
+STATES: dict[str, Callable[[Organisation, Role], SigningKey]] = {
+    "pending": pending,
+    "suspended": suspended,
+    "frozen": frozen,
+    "organisation suspended": of_a_suspended_organisation,
+}
+
+
+def test_every_state_has_a_row() -> None:
+    assert [row[0] for row in table("The same by state")] == ["unregistered", *STATES]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_who_may_not_act_may_do_nothing(stage: Scene, state: str) -> None:
+    [expected] = [row[1] for row in table("The same by state") if row[0] == state]
+    reasons = re.findall(r"[A-Z]+_[A-Z]+", expected)
+    make = STATES[state]
+    doctor = make(stage.home, Role.DOCTOR)
+    agent = agent_in(make, stage.home) if state in ("pending", "suspended") else doctor
+    if state == "organisation suspended":
+        agent = make(stage.home, Role.AGENT)
+    for verb in METHODS:
+        role_key = agent if MATRIX[verb]["agent"] == "yes" else doctor
+        with pytest.raises(Forbidden, match="|".join(reasons)):
+            ask(
+                stage.home.caller(role_key),
+                stage.second.id,
+                verb,
+                body(stage, verb, Because(Purpose.TREAT)),  # type: ignore[arg-type]
+            )
+
+
+def test_who_has_no_account_may_do_nothing_and_leaves_no_entry(stage: Scene) -> None:
+    stranger = stage.home.caller(SigningKey.generate(os.urandom))
+    trail, database = stage.second.desk.trail, stage.second.database
+    before = len(trail.entries(database, limit=100_000))
+    for verb in METHODS:
+        with pytest.raises(Unauthenticated):
+            ask(stranger, stage.second.id, verb, body(stage, verb, Because(Purpose.TREAT)))  # type: ignore[arg-type]
+    assert len(trail.entries(database, limit=100_000)) == before
