@@ -37,11 +37,11 @@ SHORT = Delays(
 
 
 @contextmanager
-def running_anvil(*, chain_id: int = 31_337) -> Iterator[str]:
+def running_anvil(*, chain_id: int = 31_337, at_once: bool = True) -> Iterator[str]:
     """Start anvil on loopback, give its URL, end it.
 
-    Mixed mining: a block at once for what arrives, and one every second in any case. Automine
-    alone was seen leaving a transaction pending after rapid sends.
+    There is a block every second, and with `at_once` also one for whatever arrives (mixed mining:
+    automine alone was seen leaving a transaction pending after rapid sends).
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,8 +49,9 @@ def running_anvil(*, chain_id: int = 31_337) -> Iterator[str]:
     # fmt: off
     node = subprocess.Popen(
         [ANVIL, "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id),
-         "--block-time", "1", "--mixed-mining", "--hardfork", "cancun", "--accounts", "1",
-         "--gas-limit", "300000000", "--gas-price", "0", "--block-base-fee-per-gas", "0",
+         "--block-time", "1", *(["--mixed-mining"] if at_once else []),
+         "--hardfork", "cancun", "--accounts", "1",
+         "--gas-limit", "1000000000", "--gas-price", "0", "--block-base-fee-per-gas", "0",
          "--disable-min-priority-fee", "--quiet"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
