@@ -7,7 +7,6 @@ anchored (the record's batch is in a block). Versions count from 1 as in FHIR
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from simdes.index.transaction import Row, Transaction
 
 PENDING, SEALED, ANCHORED = "pending", "sealed", "anchored"
 MAX_LABELS = (1 << 63) - 1
-_ROUNDS = 5  # of adding: each loses only to somebody who added a version of the same resource
+_MOST_LOST = 20  # rounds of one call to transactions that add versions of the same resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +64,7 @@ _LATEST = (
     " AND newer.logical_id = r.logical_id AND newer.version > r.version)"
 )
 _Key = tuple[str, str]
+_Name = tuple[str, str, int]
 
 
 def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
@@ -72,74 +72,88 @@ def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
 
     Content equal to the resource's *latest* version adds nothing, so a repeated message is
     harmless; content equal to an older version is a new version (a value that was changed and
-    changed back is a change). The number of statements depends on conflicts, not on ``len(new)``.
+    changed back is a change). Two statements, however many resources; two more for each further
+    version of one resource, and for a race lost to another transaction.
 
     Raises:
         Conflict: others kept adding versions of the same resources.
 
     """
     stored: dict[int, Stored] = {}
-    waiting = dict(enumerate(new))
-    for _ in range(_ROUNDS):
-        latest = _latest(tx, {(one.type, one.logical_id) for one in waiting.values()})
-        rows: dict[tuple[str, str, int], tuple[int, NewResource]] = {}
-        same: dict[int, tuple[str, str, int]] = {}
-        for at, one in waiting.items():
-            key = (one.type, one.logical_id)
-            known = latest.get(key)
-            if known is not None and known.digest == one.digest:
-                same[at] = (*key, known.version)
-                if known.id is not None:
-                    stored[at] = Stored(known.id, *key, known.version, created=False)
-                continue
-            version = 1 if known is None else known.version + 1
-            latest[key] = _Latest(None, version, one.digest)
-            rows[(*key, version)] = (at, one)
-        ids = _insert(tx, rows)
-        for name, (at, _one) in rows.items():
-            if name in ids:
-                stored[at] = Stored(ids[name], *name, created=True)
-        for at, name in same.items():
-            if name in ids:
-                stored[at] = Stored(ids[name], *name, created=False)
-        waiting = {at: one for at, one in waiting.items() if at not in stored}
-        if not waiting:
-            return [stored[at] for at in range(len(new))]
-    raise Conflict("Others keep changing the same resource")
+    lost = 0
+    while len(stored) < len(new):
+        waiting = {at: one for at, one in enumerate(new) if at not in stored}
+        keys = sorted({(one.type, one.logical_id) for one in waiting.values()})
+        if lost == _MOST_LOST:
+            raise Conflict("Others keep changing the same resource")
+        if lost:
+            # Somebody added a version of one of these meanwhile: now one after the other.
+            for type_, logical_id in keys:
+                tx.lock(f"resource {type_}/{logical_id}")
+        added, complete = _add_round(tx, waiting, _latest(tx, keys))
+        stored |= added
+        lost += not complete
+    return [stored[at] for at in range(len(new))]
+
+
+def _add_round(
+    tx: Transaction, waiting: dict[int, NewResource], latest: dict[_Key, _Latest]
+) -> tuple[dict[int, Stored], bool]:
+    """Add at most one version of each resource, in the given order.
+
+    Returns what that settles, and whether no version was lost to another transaction.
+    Of several versions of a resource the later ones wait for the next round, so that none
+    overtakes an earlier one that lost against another transaction.
+    """
+    stored: dict[int, Stored] = {}
+    rows: dict[_Name, NewResource] = {}
+    answers: dict[int, tuple[_Name, bool]] = {}
+    heads: dict[_Key, tuple[_Name, bytes] | None] = {}
+    for at, one in waiting.items():
+        key = (one.type, one.logical_id)
+        known = latest.get(key)
+        if key in heads:
+            head = heads[key]
+            if head is not None and head[1] == one.digest:
+                answers[at] = (head[0], False)
+            else:
+                heads[key] = None
+        elif known is not None and known.digest == one.digest:
+            stored[at] = Stored(known.id, *key, known.version, created=False)
+        else:
+            name = (*key, 1 if known is None else known.version + 1)
+            rows[name], answers[at], heads[key] = one, (name, True), (name, one.digest)
+    ids = _insert(tx, rows)
+    for at, (name, created) in answers.items():
+        if name in ids:
+            stored[at] = Stored(ids[name], *name, created=created)
+    return stored, len(ids) == len(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Latest:
-    id: int | None  # None: added in this call, its id is not known yet
+    id: int
     version: int
     digest: bytes
 
 
-def _latest(tx: Transaction, keys: set[_Key]) -> dict[_Key, _Latest]:
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for type_, logical_id in keys:
-        by_type[type_].append(logical_id)
-    found: dict[_Key, _Latest] = {}
+def _latest(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, _Latest]:
     rows = tx.all(
         _HEAD + " WHERE r.type IN :types AND r.logical_id IN :ids AND" + _LATEST,
-        types=sorted(by_type),
+        types=sorted({type_ for type_, _ in keys}),
         ids=sorted({logical_id for _, logical_id in keys}),
     )
-    for type_, logical_id, *latest in rows:
-        if (type_, logical_id) in keys:
-            found[type_, logical_id] = _Latest(*latest)
-    return found
+    wanted = set(keys)
+    return {(row[0], row[1]): _Latest(*row[2:]) for row in rows if (row[0], row[1]) in wanted}
 
 
-def _insert(
-    tx: Transaction, rows: dict[tuple[str, str, int], tuple[int, NewResource]]
-) -> dict[tuple[str, str, int], int]:
+def _insert(tx: Transaction, rows: dict[_Name, NewResource]) -> dict[_Name, int]:
     inserted = tx.insert(
         "resource",
         # In the order of their keys: two transactions that add the same ones wait, never deadlock.
         [
             row_of(one) | {"version": name[2], "state": PENDING}
-            for name, (_, one) in sorted(rows.items(), key=lambda item: item[0])
+            for name, one in sorted(rows.items(), key=lambda item: item[0])
         ],
         conflict="(type, logical_id, version) DO NOTHING",
         returning="type, logical_id, version, id",
