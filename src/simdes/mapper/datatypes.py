@@ -109,8 +109,12 @@ class DatatypeMap:
             if rule.plain and (level > 1 or state.subcomponent not in text):
                 varies = True
                 value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
-                if value is not None and rule.place.put(state, slots, 0, value):
+                if value is None:
+                    state.fragments = state.fragments or rule.place.extends
+                elif rule.place.put(state, slots, 0, value):
                     done |= rule.mask
+                else:
+                    state.fragments = True
                 continue
             if not rule.constant:
                 varies = True

@@ -203,6 +203,7 @@ class Engine:
         }
         for node in state.nodes:
             if node.type == "Bundle":
+                finaliser.prune(node.body)
                 bundle.update({k: v for k, v in node.body.items() if k != "resourceType"})
         finaliser.finish(state, self.tables, bundle, namer)
         return Mapped(

@@ -21,6 +21,7 @@ _ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9\s][^\r\n]*)?\Z")
 _LINES = re.compile(rb"[\r\n\x0b\x1c]+")
 _FRAMING = b"\x0b\x1c\x00 \t\r\n"
 _SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_USUAL = "Send MSH-1 and MSH-2 with five different signs, usually | and ^~\\&."
 _DEFAULT_ENCODING_CHARACTERS = "^~\\&"
 
 _CHARACTER_SETS = {
@@ -140,6 +141,8 @@ def read(data: bytes, *, default_encoding: str, limits: Limits) -> Message:
     separators, encoding = _header(data, default_encoding)
     text = _decode(data, encoding)
     segments = _segments(text, separators.field, limits)
+    if not segments or segments[0].name != "MSH":
+        raise Unreadable("wrong-separators", "the sign after MSH is no separator", _USUAL)
     header = segments[0]
     if len(header.fields) < 10:
         raise Unreadable(
@@ -160,7 +163,7 @@ def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
         raise Unreadable(
             "wrong-separators",
             "MSH-2 names no encoding characters",
-            "Send MSH-2, usually ^~\\&.",
+            _USUAL,
         )
     characters += _DEFAULT_ENCODING_CHARACTERS[len(characters) :]
     used = characters[:4]
@@ -168,7 +171,7 @@ def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
         raise Unreadable(
             "wrong-separators",
             "MSH-1 and MSH-2 name letters, or one separator twice",
-            "Send MSH-1 and MSH-2 with five different signs, usually | and ^~\\&.",
+            _USUAL,
         )
     name = parts[16].split(used[1])[0].strip().upper() if len(parts) > 16 else ""
     encoding = _CHARACTER_SETS.get(name, default_encoding) if name else default_encoding

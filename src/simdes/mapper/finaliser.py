@@ -39,9 +39,27 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
     """Turn the state's nodes into ``bundle``'s entries; returns the Bundle."""
     nodes = [node for node in state.nodes if node.type != "Bundle"]
     for node in nodes:
+        if state.fragments:
+            prune(node.body)
         _link(state, node, tables)
         for entry in tables.required.get(node.type, ()):
             _require(node.body, *entry)
+    ordered = sorted(_distinct(nodes, namer), key=_rank)
+    _focus(ordered)
+    for reference in state.references:
+        reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
+    for node in ordered:
+        _say_once(node.body)
+    for period in state.periods:
+        _order(period)
+    bundle["entry"] = [
+        {"fullUrl": f"urn:uuid:{node.id}", "resource": _with_id(node)} for node in ordered
+    ]
+    return bundle
+
+
+def _distinct(nodes: list[Node], namer: Namer) -> list[Node]:
+    """Make one of the resources that are the same."""
     kept: dict[tuple[str, str], Node] = {}
     for node in nodes:
         key = (node.type, namer.id_of(node))
@@ -49,25 +67,22 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
             merge(kept[key].body, node.body)
         else:
             kept[key] = node
-    ordered = sorted(kept.values(), key=_rank)
-    header = next((node for node in ordered if node.type == "MessageHeader"), None)
-    if header is not None:
-        focused = [node for node in ordered if node.type not in _NO_FOCUS]
+    return list(kept.values())
+
+
+def _focus(nodes: list[Node]) -> None:
+    """Let the header name what the message is about, so that its resources hang together."""
+    if nodes and nodes[0].type == "MessageHeader":
+        focused = [node for node in nodes if node.type not in _NO_FOCUS]
         if focused:
-            header.body["focus"] = [{"reference": f"urn:uuid:{node.id}"} for node in focused]
-    for reference in state.references:
-        reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
-    for node in ordered:
-        for name in _SAID_TWICE:
-            found = node.body.get(name)
-            if type(found) is list and len(found) > 1:
-                node.body[name] = [v for at, v in enumerate(found) if v not in found[:at]]
-    for period in state.periods:
-        _order(period)
-    bundle["entry"] = [
-        {"fullUrl": f"urn:uuid:{node.id}", "resource": _with_id(node)} for node in ordered
-    ]
-    return bundle
+            nodes[0].body["focus"] = [{"reference": f"urn:uuid:{node.id}"} for node in focused]
+
+
+def _say_once(body: Json) -> None:
+    for name in _SAID_TWICE:
+        found = body.get(name)
+        if type(found) is list and len(found) > 1:
+            body[name] = [value for at, value in enumerate(found) if value not in found[:at]]
 
 
 def _rank(node: Node) -> int:
@@ -99,10 +114,14 @@ def _holders(body: Json, steps: list[str]) -> Iterator[Json]:
             yield from _holders(item, steps[1:])
 
 
-def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[str]) -> None:
+def _require(
+    body: Json, steps: list[str], kind: str, value: str, unless: list[str], given: str
+) -> None:
     name = steps[-1]
     for holder in _holders(body, steps[:-1]):
         if name in holder or f"_{name}" in holder:
+            continue
+        if given and given not in holder:
             continue
         if unless and not holder.keys().isdisjoint(unless):
             continue
@@ -123,18 +142,36 @@ def _require(body: Json, steps: list[str], kind: str, value: str, unless: list[s
 
 
 def _order(period: Json) -> None:
-    """Keep an end that lies before the start apart: per-1 forbids it as such."""
+    """Keep an end apart that is not known to lie after the start: per-1 forbids it as such."""
     start, end = period.get("start", ""), period.get("end", "")
-    if end >= start:
-        return
-    if end == start[: len(end)] or ("T" in start and "T" in end and _moment(end) >= _moment(start)):
-        return
+    if "T" in start and "T" in end:
+        if datetime.fromisoformat(end) >= datetime.fromisoformat(start):
+            return
+    else:
+        known = min(len(start), len(end), 10)
+        alike = len(start) == len(end) or not end  # FHIRPath cannot order a day and an hour of it
+        if end[:known] > start[:known] or (alike and end[:known] == start[:known]):
+            return
     kept = {"url": UNMAPPED, "extension": [{"url": "end", "valueString": period.pop("end")}]}
     period.setdefault("extension", []).append(kept)
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def prune(body: Json) -> bool:
+    """Take out elements that hold nothing, and extensions without value; say if any is left."""
+    for name in list(body):
+        part = body[name]
+        if type(part) is dict:
+            if not prune(part):
+                del body[name]
+        elif type(part) is list:
+            kept = [item for item in part if type(item) is not dict or prune(item)]
+            if name == "extension":
+                kept = [item for item in kept if "url" in item and len(item) > 1]
+            if kept:
+                body[name] = kept
+            else:
+                del body[name]
+    return bool(body)
 
 
 def bundle_id(site: str, facility: str, control: str) -> str:

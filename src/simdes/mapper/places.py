@@ -41,10 +41,11 @@ class _Step:
 class Place:
     """A compiled path, ready to put values at.
 
-    ``direct``: on the element itself; ``coding``: in a Coding; ``ends``: it ends a Period.
+    ``name`` is the last element's; ``direct``: on the element itself; ``coding``: in a Coding;
+    ``extends``: in an extension; ``ends``: it ends a Period.
     """
 
-    __slots__ = ("_inner", "_last", "_simple", "coding", "direct", "ends")
+    __slots__ = ("_inner", "_last", "_simple", "coding", "direct", "ends", "extends", "name")
 
     def __init__(self, tokens: tuple[str, ...]) -> None:
         steps: list[_Step] = []
@@ -57,9 +58,11 @@ class Place:
         self.coding = len(steps) > 1 and steps[-2].name in ("coding", "tag", "security")
         self.direct = not steps
         self.ends = bool(steps) and steps[-1].name == "end"
+        self.extends = len(steps) > 1 and steps[-2].name == "extension"
         self._inner = tuple(steps[:-1])
         self._last = steps[-1] if steps else _Step("", "", pivoted=False)
         last = self._last
+        self.name = last.name
         alone = len(steps) == 1 and not (last.hop or last.repeats or last.choices)
         self._simple = alone
 

@@ -112,7 +112,8 @@ class Rule:
         self._strict: bool = row.get("strict", False)
         self.convert = primitives.CONVERSIONS.get(self.kind)
         self.constant = self.assign is not None and self.assign.function is None
-        self.plain = self.convert is not None and not (self.assign or self._map or self._vocabulary)
+        simple = not (self.assign or self._map or self._vocabulary or self.place.ends)
+        self.plain = self.convert is not None and simple
         self._keeps_all = row.get("assign", {}).get("call") in ("text", "lines")
         self.mask = 1 << source if source else 0
         self.other = 0
@@ -148,16 +149,22 @@ class Rule:
             return None if made is None else left
         nodes, references = len(state.nodes), len(state.references)
         value = self._make(state, text, level, path, left)
+        made = slice(nodes, len(state.nodes)), slice(references, len(state.references))
         if value is None or not self.place.put(state, slots, repetition, value):
-            del state.nodes[nodes:], state.references[references:]  # nothing refers to them
+            del state.nodes[made[0]], state.references[made[1]]  # nothing refers to them
+            state.fragments = state.fragments or value is not None or self.place.extends
             return None
-        if self.place.ends:
-            period = self.place.container(state, slots, repetition)
-            if period is not None:
-                state.periods.append(period)
+        if self.place.ends or (type(value) is dict and "end" in value):
+            self._note_period(state, slots, repetition)
         if self._vocabulary is not None and self.place.coding:
             self._name_coding(state, slots, repetition, text)
         return left
+
+    def _note_period(self, state: State, slots: Slots, repetition: int) -> None:
+        body = self.place.container(state, slots, repetition)
+        period = body if self.place.ends or body is None else body.get(self.place.name)
+        if isinstance(period, dict):
+            state.periods.append(period)
 
     def _make(self, state: State, text: str, level: int, path: str, left: list[Leftover]) -> Any:
         """Make the value of ``text``; None when it is not of this row's type."""

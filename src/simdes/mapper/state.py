@@ -40,6 +40,7 @@ class State:
         "escape",
         "field",
         "fields",
+        "fragments",
         "frame",
         "nodes",
         "periods",
@@ -67,6 +68,7 @@ class State:
         self.nodes: list[Node] = []
         self.references: list[Json] = []
         self.periods: list[Json] = []
+        self.fragments = False  # whether elements may have been begun that hold nothing
         self.dropped: list[Dropped] = []
         self.frame = Frame()
         self.fields: list[str] = []

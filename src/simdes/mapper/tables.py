@@ -52,10 +52,10 @@ class Tables:
             kind: (merge == "same", [recipe.split() for recipe in recipes.split(";")])
             for kind, merge, recipes in small["identity"]
         }
-        self.required: dict[str, list[tuple[list[str], str, str, list[str]]]] = {}
-        for path, kind, value, unless in small["required"]:
+        self.required: dict[str, list[tuple[list[str], str, str, list[str], str]]] = {}
+        for path, kind, value, unless, given in small["required"]:
             owner, *steps = path.split(".")
-            entry = (steps, kind, value, unless.split())
+            entry = (steps, kind, value, unless.split(), given)
             self.required.setdefault(owner, []).append(entry)
 
     def _target(self, data: Json) -> Target:

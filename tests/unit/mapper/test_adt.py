@@ -233,6 +233,25 @@ def test_a_period_that_ends_before_it_begins_keeps_its_end_apart() -> None:
     assert period["extension"][0]["extension"][0]["valueString"] == "2023-01-01"
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "stays"),
+    [
+        ("20240101", "20240102", True),
+        ("20240101", "20240101", True),
+        ("202401010800", "202401010900", True),
+        ("202401010800+0000", "202401010830+0100", False),
+        ("20240102", "20240101", False),
+        ("20240101", "202401010800", False),
+        ("2024", "20240301", False),
+    ],
+)
+def test_only_periods_known_to_be_in_order_stay_whole(start: str, end: str, stays: bool) -> None:
+    visit = segment("PV1", {2: "I", 44: start, 45: end})
+    one = mapped(PID, visit)
+    assert ("end" in resource(one, "Encounter")["period"]) is stays
+    assert [p for p in validate(one.bundle) if p.is_error] == []
+
+
 def test_allergies() -> None:
     one = mapped(
         PID,
