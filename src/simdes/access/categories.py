@@ -144,8 +144,8 @@ _TYPES: dict[Category, str] = {
     "MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition "
     "NamingSystem ObservationDefinition OperationDefinition Parameters PlanDefinition "
     "Questionnaire SearchParameter SpecimenDefinition StructureDefinition StructureMap "
-    "Subscription SubscriptionStatus Substance SubstanceNucleicAcid SubstancePolymer SubstanceProtein "
-    "SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification "
+    "Subscription SubscriptionStatus Substance SubstanceNucleicAcid SubstancePolymer "
+    "SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial SubstanceSpecification "
     "TerminologyCapabilities TestReport TestScript ValueSet",
 }
 CATEGORY_OF_TYPE: Mapping[str, Category] = {

@@ -104,10 +104,12 @@ def read_log(caller: Caller, vault: bytes, custodian: bytes, *, after: int = 0) 
         if not isinstance(page, list) or not all(isinstance(one, str) for one in page):
             raise Tampered("The custodian's log is not of the agreed form.")
         proofs += [str(one) for one in page]
-        after_value = answer.get("last", 0)
-        if not page or not answer.get("more") or not isinstance(after_value, int):
+        last = answer.get("last")
+        if not page or not answer.get("more"):
             return tuple(proofs)
-        after = after_value
+        if not isinstance(last, int) or last <= after:
+            raise Tampered("The custodian's log goes round in circles.")
+        after = last
 
 
 def locate(
@@ -149,16 +151,15 @@ def gather(
     if len(capsules) > MAX_RECORDS:
         raise TooLarge("At most 1,000 records can be asked for at once.")
     round_ = _Round(caller, vault, because, capsules)
-    up = round_.reachable()
-    if len(up) < vault.m:
+    waiting = list(round_.reachable())
+    if len(waiting) < vault.m:
         raise Unavailable(
-            f"{len(up)} of the {vault.m} custodians needed answer; nothing was read.",
+            f"{len(waiting)} of the {vault.m} custodians needed answer; nothing was read.",
             advice="Try again when more custodians of the vault are up.",
         )
-    waiting = list(up)
-    while 0 < (missing := round_.missing()) <= len(waiting):
+    while missing := round_.missing(len(waiting)):
         asked, waiting = waiting[:missing], waiting[missing:]
-        round_.ask(asked)
+        round_.ask(asked, left=len(waiting))
     return round_.result()
 
 
@@ -178,6 +179,7 @@ class _Round:
         if any(one.record_id != record for record, one in self.capsules.items()):
             raise Tampered("A key capsule belongs to another record.")
         self.shares: dict[bytes, dict[int, Share]] = {record: {} for record in capsules}
+        self.names = {hexed(record): record for record in capsules}
         self.refused: dict[bytes, str] = {}
         self.receipts: list[bytes] = []
         self.culprits: dict[bytes, str] = {}
@@ -192,20 +194,20 @@ class _Round:
             if answer is True
         )
 
-    def missing(self) -> int:
-        """How many more custodians are needed for the record with the fewest good shares."""
-        return max((self.vault.m - len(self.shares[one]) for one in self._wanted()), default=0)
+    def missing(self, left: int) -> int:
+        """How many of the `left` custodians to ask next; 0 when it is enough or hopeless."""
+        return max((self.vault.m - len(self.shares[one]) for one in self._wanted(left)), default=0)
 
-    def _wanted(self) -> list[bytes]:
+    def _wanted(self, left: int) -> list[bytes]:
+        """The records that lack shares and can still get them: one refusal is not the last word."""
+        m = self.vault.m
         return [
-            record
-            for record, found in self.shares.items()
-            if record not in self.refused and len(found) < self.vault.m
+            record for record, found in self.shares.items() if len(found) < m <= len(found) + left
         ]
 
-    def ask(self, custodians: Sequence[bytes]) -> None:
-        """Ask these custodians for every record that still lacks shares."""
-        wanted = self._wanted()
+    def ask(self, custodians: Sequence[bytes], *, left: int) -> None:
+        """Ask these custodians for every record that needs them; `left` others are not asked."""
+        wanted = self._wanted(left + len(custodians))
         for epoch in {self.capsules[record].epoch for record in wanted}:
             records = [record for record in wanted if self.capsules[record].epoch == epoch]
             body = ReleaseBody(
@@ -229,8 +231,10 @@ class _Round:
         self.receipts.append(answer.token)
         for item in _items(answer.body.get("shares")):
             self._keep(custodian, item)
-        for record, reason in dict(answer.receipt.get("refused") or {}).items():
-            self.refused.setdefault(bytes.fromhex(str(record)[2:]), str(reason))
+        refused = answer.receipt.get("refused")
+        for name, reason in refused.items() if isinstance(refused, dict) else ():
+            if name in self.names:
+                self.refused.setdefault(self.names[name], str(reason)[:64])
 
     def _keep(self, custodian: bytes, item: cbor.Value) -> None:
         index = self.vault.index_of(custodian)
@@ -251,24 +255,31 @@ class _Round:
         self.shares[record][index] = Share(index, value)
 
     def result(self) -> Gathered:
+        """The secrets that came together; raises when there is none."""
         secrets = {}
         for record, found in self.shares.items():
-            if record in self.refused or len(found) < self.vault.m:
+            if len(found) < self.vault.m:
                 continue
             chosen = [found[index] for index in sorted(found)][: self.vault.m]
-            secrets[record] = combine_shares(self.raw[record], chosen)
+            try:
+                secrets[record] = combine_shares(self.raw[record], chosen)
+            except SimdesError as error:  # every share is as committed: it is the capsule
+                self.refused[record] = "BAD_CAPSULE"
+                self.errors.append(error)
         if not secrets:
             raise self._failure()
-        for record in self.shares:
-            if record not in secrets:
-                self.refused.setdefault(record, "TOO_FEW_SHARES")
-        return Gathered(secrets, self.refused, tuple(self.receipts), self.culprits)
+        refused = {
+            record: self.refused.get(record, "TOO_FEW_SHARES")
+            for record in self.shares
+            if record not in secrets
+        }
+        return Gathered(secrets, refused, tuple(self.receipts), self.culprits)
 
     def _failure(self) -> SimdesError:
-        for kind in (Forbidden,):
-            refusal = next((one for one in self.errors if isinstance(one, kind)), None)
-            if refusal is not None:
-                return refusal
+        """Why nothing was read: a refusal if there was one, else whose fault it is."""
+        refusal = next((one for one in self.errors if isinstance(one, Forbidden)), None)
+        if refusal is not None:
+            return refusal
         if self.culprits:
             named = ", ".join(f"0x{one.hex()} {what}" for one, what in self.culprits.items())
             return Tampered(f"Too few good shares: {named}.")
@@ -303,11 +314,15 @@ def _pages(
     caller: Caller, vault: VaultDescriptor, because: Because, custodian: bytes
 ) -> tuple[Listed, ...]:
     found: list[Listed] = []
+    seen: set[bytes] = set()
     after: str | None = None
     while True:
         body = ManifestsBody(basis=because.basis(vault.tag), after=after)
         answer = ask(caller, custodian, "manifests", body)
         page = _listed(answer)
+        if seen & {one.record_id for one in page}:
+            raise Tampered("The custodian's list goes round in circles.")
+        seen |= {one.record_id for one in page}
         found += page
         if not page or not answer.body.get("more"):
             return tuple(found)
@@ -331,14 +346,18 @@ def _listed(answer: Answer) -> tuple[Listed, ...]:
             or any(not _fixed(row[at], size) for at, size in _SIZES.items())
             or not all(isinstance(row[at], int) for at in (1, 2, 11))
             or not all(isinstance(row[at], str) for at in (4, 6))
-            or not all(isinstance(name, str) for name in _items(row[3]))
-            or not all(isinstance(number, int) for number in _items(row[8]))
+            or not _all(row[3], str)
+            or not _all(row[8], int)
         ):
             raise Tampered("The custodian's list is not of the agreed form.")
         values = [tuple(value) if isinstance(value, list) else value for value in row]
         names = Listed.__dataclass_fields__
         found.append(Listed(**dict(zip(names, values, strict=True))))  # type: ignore[arg-type]
     return tuple(found)
+
+
+def _all(value: cbor.Value, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def _fixed(value: cbor.Value, size: int) -> bool:
