@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.ledgers import Town, compiled, running_anvil
+from adapters.ledgers import Member, Person, Town, compiled, give_vault, random_key, running_anvil
+from adapters.probes import Probe
 from simdes.ledger.abi import Artifact
-from simdes.ledger.ledger import Ledger, open_ledger
+from simdes.ledger.contracts import Role
+from simdes.ledger.lane import Call, Lane, MemoryTransactionStore
+from simdes.ledger.ledger import Address, Ledger, open_ledger
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +52,55 @@ def town(ledger: Ledger) -> Town:
 def probe_code() -> Artifact:
     """The Probe contract, compiled."""
     return compiled(Path(__file__).parent / "contracts/Probe.sol", "Probe")
+
+
+@pytest.fixture(scope="session")
+def hospital(town: Town) -> Member:
+    """A verified hospital."""
+    return town.organisation()
+
+
+@pytest.fixture(scope="session")
+def clinic(town: Town) -> Member:
+    """Another verified hospital."""
+    return town.organisation()
+
+
+@pytest.fixture(scope="session")
+def doctor(clinic: Member) -> Person:
+    """A doctor of the clinic."""
+    return clinic.person(Role.DOCTOR)
+
+
+@pytest.fixture(scope="session")
+def patient(hospital: Member) -> Person:
+    """A patient's account, at the hospital."""
+    return hospital.person(Role.PATIENT)
+
+
+@pytest.fixture(scope="session")
+def vault(hospital: Member, clinic: Member, patient: Person) -> bytes:
+    """The tag of the patient's vault, opened by the hospital."""
+    tag = hospital.open_vault()
+    give_vault(tag, patient, (hospital, clinic))
+    return tag
+
+
+@pytest.fixture(scope="session")
+def lane(ledger: Ledger) -> Lane:
+    """A lane with a key of its own."""
+    return Lane(ledger, random_key(), MemoryTransactionStore())
+
+
+@pytest.fixture(scope="session")
+def probe(lane: Lane, probe_code: Artifact) -> Address:
+    """Where the Probe contract stands."""
+    address = lane.transact(Call(None, probe_code.deployment(), "deploy probe")).contract_address
+    assert address is not None
+    return address
+
+
+@pytest.fixture
+def contract(probe: Address, probe_code: Artifact) -> Probe:
+    """The Probe contract, to be called."""
+    return Probe(probe, probe_code)

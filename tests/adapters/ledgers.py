@@ -219,3 +219,9 @@ def give_vault(tag: bytes, patient: Person, members: tuple[Member, Member]) -> N
         attestations=[member.agent.key.sign(attest) for member in members],
     )
     members[0].agent.lane.transact(call)
+
+
+def only_event(town: Town, receipt: Receipt) -> object:
+    """Return the one event of a transaction that emitted exactly one."""
+    [log] = receipt.logs
+    return town.contracts.decode(log)

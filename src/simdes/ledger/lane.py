@@ -83,9 +83,10 @@ class MemoryTransactionStore:
         self.states: dict[bytes, TransactionState] = {}
 
     def add(self, lane: str, nonce: int, hash: bytes, raw: bytes, label: str) -> None:
-        """Keep a transaction as SENT."""
+        """Keep a transaction as SENT; one that was refused is open again."""
         self._kept[hash] = StoredTransaction(hash, lane, nonce, raw, label)
-        self.states[hash] = TransactionState.SENT
+        if self.states.get(hash, TransactionState.REFUSED) is TransactionState.REFUSED:
+            self.states[hash] = TransactionState.SENT
 
     def unsettled(self, lane: str) -> Sequence[StoredTransaction]:
         """Return the lane's SENT transactions in the order of their nonces."""
