@@ -17,6 +17,8 @@ from simdes.ledger.machine import Machine, Outcome
 from simdes.ledger.transactions import Transaction, read_payload
 
 BLOCK_GAS_LIMIT = 300_000_000
+CALL_GAS_LIMIT = 50_000_000
+"""What a mere question may cost, as on public nodes: it holds up everybody while it runs."""
 EMPTY_BLOCK_SECONDS = 15
 """A reader who comes later than this after the last block gets a new, empty one, so that the
 head's age means what it means on a network with validators."""

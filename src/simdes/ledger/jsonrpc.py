@@ -270,15 +270,13 @@ class JsonRpcLedger:
             ) from None
 
     def _exchange(self, content: bytes) -> httpx.Response:
+        """Post, and once more when the connection broke: every request may be repeated."""
         headers = {"content-type": "application/json"}
         try:
             return self._client.post(self._url, content=content, headers=headers)
-        except (httpx.ConnectError, httpx.RemoteProtocolError):
-            # The holder of an embedded ledger came back on another port.
-            again = self._find() if self._find is not None else None
-            if again is None or again == self._url:
-                raise
-            self._url = again
+        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
+            # The holder of an embedded ledger may have come back on another port.
+            self._url = (self._find() if self._find is not None else None) or self._url
             return self._client.post(self._url, content=content, headers=headers)
 
 

@@ -25,6 +25,7 @@ from simdes.ledger.transactions import Signer, read_payload, sign_transaction
 IN_FLIGHT = 32
 _NONCE_ATTEMPTS = 3
 _FILLER_GAS = 21_000
+_SLOWEST_POLL_SECONDS = 0.25
 
 
 class TransactionState(StrEnum):
@@ -195,6 +196,7 @@ class Lane:
 
     def _await(self, transaction_hash: bytes) -> Receipt:
         deadline = self._monotonic() + self._timeout_seconds
+        pause = self._poll_seconds
         resend_at = self._monotonic() + self._resend_seconds
         while True:
             receipt = self.ledger.receipt(transaction_hash)
@@ -211,7 +213,8 @@ class Lane:
                 self._check_replaced(transaction_hash)
                 self._send_again(transaction_hash)
                 resend_at = now + self._resend_seconds
-            self._sleep(self._poll_seconds)
+            self._sleep(pause)
+            pause = min(1.5 * pause, _SLOWEST_POLL_SECONDS)
 
     def resume(self) -> list[Receipt]:
         """Send what an earlier run left unsettled again, unchanged, and wait for all of it.

@@ -140,8 +140,11 @@ class Machine:
     def _set_nonce(self, sender: Address, nonce: int) -> None:
         """Tell revm the nonce from which a new contract's address follows.
 
-        Of plain accounts alone (this erases code): no transaction comes from a contract.
+        It comes with the whole account, so a contract's code would be erased, for good and also by
+        a mere call: contracts are left alone (no transaction comes from one, EIP-3607).
         """
+        if self.code(sender):
+            return
         self._evm.insert_account_info(_text(sender), pyrevm.AccountInfo(nonce=nonce))
 
     def _load_slots(self, slots: Iterable[tuple[Address, int, int]]) -> None:

@@ -211,6 +211,22 @@ def test_a_node_that_is_gone_or_silent_is_unavailable() -> None:
         JsonRpcLedger("http://127.0.0.1:1/").head()
 
 
+def test_a_broken_connection_is_tried_once_more() -> None:
+    tries: list[int] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        tries.append(1)
+        if len(tries) == 1:
+            raise httpx.RemoteProtocolError("gone while idle", request=request)
+        return httpx.Response(
+            200, json={"jsonrpc": "2.0", "id": json.loads(request.content)["id"], "result": "0x7"}
+        )
+
+    ledger = JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(reply))
+    assert ledger.chain_id() == 7
+    assert len(tries) == 2
+
+
 def test_nothing_unfit_reaches_the_node() -> None:
     """Besu takes a price or value that can't be paid, and never mines it."""
     seen: list[Any] = []

@@ -143,3 +143,17 @@ def test_calls_leave_nothing_behind_in_revms_journal() -> None:
         evm.call(sender=SENDER, nonce=1, to=counter, data=b"", gas=GAS)
     assert evm._evm.journal_len == before
     assert len(evm._evm.checkpoint_ids) == 1
+
+
+def test_a_call_in_a_contracts_name_does_not_harm_the_contract() -> None:
+    """revm takes a new nonce only with the whole account, code included."""
+    evm = machine()
+    counter = deploy(evm, COUNTER)
+    count(evm, counter)
+    evm.call(sender=counter, nonce=0, to=None, data=COUNTER, gas=GAS)
+    assert evm.code(counter) == COUNTER[11:]
+    assert count(evm, counter) == 2
+    evm.fold()
+    evm.call(sender=counter, nonce=0, to=None, data=COUNTER, gas=GAS)
+    assert evm.code(counter) == COUNTER[11:]
+    assert count(evm, counter) == 3
