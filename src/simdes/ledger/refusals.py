@@ -62,6 +62,10 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
         Forbidden,
         "both attestations come from one organisation",
     ),
+    "Signatures_WitnessMissing(bytes32)": (
+        Forbidden,
+        "the organisation that knows the person has not attested",
+    ),
     "Consents_Zero()": (Invalid, "a handle or commitment is zero"),
     "Consents_NotControl(bytes32,address)": (Forbidden, "this key does not control the vault"),
     "Consents_ControlInactive(bytes32)": (Forbidden, "the vault's control account is not active"),
@@ -73,7 +77,7 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
     ),
     "Consents_NotClinician(address)": (
         Forbidden,
-        "only an active doctor or nurse of a verified organisation opens an emergency",
+        "only an active doctor or nurse of a verified hospital opens an emergency",
     ),
     "Consents_VaultUnknown(bytes32)": (NotFound, "no vault has this tag"),
     "Consents_QuotaSpent(bytes32,uint64)": (
