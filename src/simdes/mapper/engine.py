@@ -131,35 +131,25 @@ class Engine:
         home: Node | None,
     ) -> None:
         """Keep what no map took on the ``home`` resource; report what cannot be kept."""
-        state = self.state
         if home is not None:
             self.home = home
         kept: list[Json] = []
-        sign = state.separators.repetition
+        sign = self.message.separators.repetition
         for at in range(1, len(segment.fields)):
             text = segment.fields[at]
-            if not text:
+            if not text or _all_taken(at, text, sign, taken):
                 continue
-            if sign not in text:
-                if any(one.get((at, 0)) == [] for one in taken):
-                    continue  # the usual case: somebody took all of it
-                parts = [text]
-            else:
-                parts = text.split(sign)
             reason = next((m.ignored[at] for m in maps if at in m.ignored), None)
             if reason is not None:
-                state.dropped.append(Dropped(f"{label}-{at}", reason))
+                self.state.dropped.append(Dropped(f"{label}-{at}", reason))
                 continue
-            for repetition, part in enumerate(parts):
-                if not part:
-                    continue
+            for repetition, part in enumerate(text.split(sign)):
                 mark = f"[{repetition + 1}]" if repetition else ""
-                for path, rest in self._left(at, repetition, part, taken):
+                for path, rest in self._left(at, repetition, part, taken) if part else ():
                     self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
         if kept and home is not None:
-            home.body.setdefault("extension", []).append(
-                {"url": finaliser.UNMAPPED, "extension": kept}
-            )
+            extension = {"url": finaliser.UNMAPPED, "extension": kept}
+            home.body.setdefault("extension", []).append(extension)
 
     def _left(self, at: int, repetition: int, text: str, taken: list[Taken]) -> list[Leftover]:
         found: list[Leftover] | None = None
@@ -230,6 +220,18 @@ class Engine:
                 if "value" in identifier:
                     found[(identifier.get("system") or facility, identifier["value"])] = None
         return tuple(found)
+
+
+def _all_taken(at: int, text: str, sign: str, taken: list[Taken]) -> bool:
+    """Say whether a map took all of a field that does not repeat: the usual case, answered fast."""
+    if sign in text:
+        return False
+    key = (at, 0)
+    for one in taken:
+        left = one.get(key)
+        if left is not None and not left:
+            return True
+    return False
 
 
 def _refer(state: State, slots: Slots, where: Place, node: Node) -> None:

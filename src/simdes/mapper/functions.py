@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import quote
 
 from simdes.mapper import primitives
@@ -20,6 +21,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _V2_TABLE = re.compile(r"HL7-?(\d{4})|2\.16\.840\.1\.113883\.12\.(\d{1,4})", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def absolute(name: str) -> str:
     """Make a URI of a name that is none: OID, UUID, URI as such, anything else ``urn:id:name``."""
     if _OID.fullmatch(name):

@@ -81,8 +81,8 @@ class Rule:
     """One row of a map.
 
     ``mask`` has a bit for each field or component it takes; ``plain`` rows only convert text;
-    ``constant`` ones follow what the others of their source did; ``other`` is the field whose text
-    is mapped where that is not the row's source.
+    ``constant`` ones (worth ``fixed``) follow what the others of their source did; ``other`` is the
+    field whose text is mapped where that is not the row's source.
     """
 
     __slots__ = (
@@ -93,6 +93,7 @@ class Rule:
         "assign",
         "constant",
         "convert",
+        "fixed",
         "kind",
         "mask",
         "other",
@@ -114,6 +115,9 @@ class Rule:
         self.constant = self.assign is not None and self.assign.function is None
         simple = not (self.assign or self._map or self._vocabulary or self.place.ends)
         self.plain = self.convert is not None and simple
+        self.fixed: Any = None  # what a constant makes, the same every time
+        if self.constant and self.convert is not None and not self._vocabulary:
+            self.fixed = self.convert(self.assign.text or "", "Z") if self.assign else None
         self._keeps_all = row.get("assign", {}).get("call") in ("text", "lines")
         self.mask = 1 << source if source else 0
         self.other = 0
@@ -134,6 +138,8 @@ class Rule:
         path: str,
     ) -> list[Leftover] | None:
         """Put what this row makes of ``text``; None if nothing, else the parts it did not take."""
+        if self.fixed is not None:
+            return [] if self.place.put(state, slots, repetition, self.fixed) else None
         left: list[Leftover] = []
         if self.assign is not None:
             taken = self.assign.components

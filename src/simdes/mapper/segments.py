@@ -11,6 +11,8 @@ from simdes.mapper.state import Json, Leftover, State
 if TYPE_CHECKING:
     from simdes.mapper.maps import Maps
 
+_PATHS = [str(number) for number in range(512)]
+
 Taken = dict[tuple[int, int], list[Leftover]]
 """For each field and repetition that a map took: the parts it left over."""
 
@@ -41,7 +43,7 @@ class SegmentMap:
         rules = self._rules
         for at in range(1, len(fields)):
             text = fields[at]
-            if not text or at not in rules:
+            if not text or at not in rules:  # maps know fewer fields than _PATHS
                 continue
             state.field = at
             if sign in text:
@@ -68,7 +70,7 @@ class SegmentMap:
                 varies = True
             elif varies and best is None:
                 continue
-            rest = rule.run(state, slots, fields, text, repetition, 1, str(at))
+            rest = rule.run(state, slots, fields, text, repetition, 1, _PATHS[at])
             if rest is None:
                 continue
             if rule.other:
