@@ -199,6 +199,8 @@ class Fetcher:
         if not ours or ours[0].organisation != self.keystore.organisation:
             return None
         cid = cid_of_digest(event.descriptor)
+        known = self.contracts.accounts.vault(event.tag)
+        control = None if known is None else known.control
 
         def write(tx: Transaction) -> None:
             add_local(
@@ -219,16 +221,20 @@ class Fetcher:
                 n=descriptor.n,
                 descriptor_cid=cid,
             )
+            if control is not None:  # set while the descriptor could not be fetched yet
+                vault_rows.set_control(tx, event.tag, control)
 
         return write
 
     def vault_set(self, event: events.VaultSet) -> Write | None:
         """A vault that we know has its patient now."""
-        with self.database.read() as tx:
-            known = vault_rows.get(tx, event.tag)
-        if known is None:
-            return None
-        return lambda tx: vault_rows.set_control(tx, event.tag, event.account)
+
+        def write(tx: Transaction) -> None:
+            # Looked up here: the vault may have been opened in the same step.
+            if vault_rows.get(tx, event.tag) is not None:
+                vault_rows.set_control(tx, event.tag, event.account)
+
+        return write
 
     def granted(self, event: events.Granted) -> Write | None:
         """Terms sealed to us, as custodian of the vault or as the grantee's organisation."""

@@ -40,8 +40,8 @@ def network(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> 
 def scene(network: Network) -> Iterator[Scene]:
     """A fresh 2-of-3 vault that is ada's, with one observation anchored by home."""
     home, second, third, _, reader = network.members[:5]
-    vault = network.open_vault(home, (home, second, third), m=2)
-    network.claim(home, second, vault.tag, "ada")
+    vault = network.open_vault(home, (home, second, third), m=2, follow=False)
+    network.claim(home, second, vault.tag, "ada", follow=False)
     written = network.write(home, vault, b'{"resourceType":"Observation","id":"o1"}')
     yield Scene(network, home, second, third, reader, vault, written)
     for member in network.members:

@@ -259,7 +259,12 @@ class Network:
         lane.transact(accounts.verify(agent_account))
 
     def open_vault(
-        self, home: Organisation, custodians: Sequence[Organisation], *, m: int
+        self,
+        home: Organisation,
+        custodians: Sequence[Organisation],
+        *,
+        m: int,
+        follow: bool = True,
     ) -> VaultDescriptor:
         row = home.database.write(
             lambda tx: new_vault(
@@ -283,10 +288,19 @@ class Network:
         )
         results = open_vaults(opener, [row.tag], [one.id for one in custodians], m=m)
         assert results == {row.tag: None}
-        self.follow()
+        if follow:
+            self.follow()
         return home.directory.vault(row.tag)
 
-    def claim(self, home: Organisation, other: Organisation, tag: bytes, user: str) -> None:
+    def claim(
+        self,
+        home: Organisation,
+        other: Organisation,
+        tag: bytes,
+        user: str,
+        *,
+        follow: bool = True,
+    ) -> None:
         person, key = home.people[user]
         deadline = int(self.clock()) + 3600
         signatures = [
@@ -308,7 +322,8 @@ class Network:
             deadline_seconds=deadline,
             attestations=signatures,
         )
-        self.follow()
+        if follow:
+            self.follow()
 
     def write(
         self,

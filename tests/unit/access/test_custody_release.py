@@ -37,6 +37,7 @@ from simdes.errors import (
 )
 from simdes.exchange.custody import CustodyDesk
 from unit.access.conftest import Scene
+from unit.access.liars import answering
 from unit.access.network import Network, Organisation
 
 
@@ -249,41 +250,14 @@ def test_one_custodian_down_reads_go_on_two_down_nothing_is_logged_as_read(
 
 def test_a_custodian_that_gives_a_bad_share_is_named_and_replaced(scene: Scene) -> None:
     because = granted(scene)
-    honest = scene.home.custody.answer
-    scene.network.client.open(scene.home.id, lying(scene.home, honest))
+    false = {"shares": [[scene.written.sealed.record_id, 1, bytes(31) + b"\1"]]}
+    scene.network.client.open(scene.home.id, answering(scene.home, {}, false))
     gathered = read(scene, because)
     assert gathered.secrets
     assert list(gathered.culprits) == [scene.home.id]
     scene.third.shut()
     with pytest.raises(Tampered, match=scene.home.id.hex()):
         read(scene, because)
-
-
-def lying(member: Organisation, honest):  # type: ignore[no-untyped-def]
-    """A custodian that signs properly but hands out another value than its share."""
-
-    class Liar(CustodyDesk):
-        pass
-
-    from simdes.access import custody as module
-
-    def answer(method: str, token: bytes) -> bytes:
-        if method != "release":
-            return honest(method, token)
-        kept = module.sign_answer
-
-        def forged(signer, question, **parts):  # type: ignore[no-untyped-def]
-            shares = parts["body"]["shares"]
-            parts["body"] = {"shares": [[r, i, bytes(31) + b"\1"] for r, i, _ in shares]}
-            return kept(signer, question, **parts)
-
-        module.sign_answer = forged
-        try:
-            return honest(method, token)
-        finally:
-            module.sign_answer = kept
-
-    return answer
 
 
 # Requests that must not count ------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,36 +11,10 @@ from simdes.access.asking import Because, ask
 from simdes.access.categories import Purpose
 from simdes.access.messages import LogBody
 from simdes.access.reading import gather, list_records, locate, look_up, read_log
-from simdes.access.requests import hexed, read_request, sign_answer
+from simdes.access.requests import hexed
 from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge
 from unit.access.conftest import Scene
-from unit.access.network import Organisation
-
-Answering = Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]]
-
-
-def answering(member: Organisation, receipt: Any, body: Any) -> Callable[[str, bytes], bytes]:
-    """A custodian that signs whatever it is told to say."""
-
-    def answer(method: str, token: bytes) -> bytes:
-        now = int(member.network.clock())
-        question = read_request(
-            token,
-            method=method,
-            audience=member.id,
-            chain=member.contracts.ledger.chain_id(),
-            now_seconds=now,
-        )
-        return sign_answer(
-            member.keystore.lanes[0],
-            question,
-            custodian=member.id,
-            receipt=receipt,
-            body=body,
-            now_seconds=now,
-        )
-
-    return answer
+from unit.access.liars import answering
 
 
 def patient_gathers(scene: Scene) -> dict[bytes, bytes]:
