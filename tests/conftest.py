@@ -51,14 +51,17 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a fresh database with the newest schema; each test runs on SQLite and PostgreSQL."""
     if request.param == "postgresql":
         databases: Databases = request.getfixturevalue("postgres_databases")
-        return databases.create()
+        url = databases.create()
+        yield url
+        databases.give_back(url)
+        return
     path = tmp_path / "index.db"
     shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
-    return f"sqlite:{path}"
+    yield f"sqlite:{path}"
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
+from psycopg import sql
 
 NOBODY = 65534
 START_SECONDS = 60
@@ -90,12 +91,16 @@ class Databases:
     def __init__(self, url: str, prepare: Callable[[str], object]) -> None:
         self.url = url
         self._names: list[str] = []
+        self._clean: list[str] = []
         self._template = self._named("template")
         self._sql(f"CREATE DATABASE {self._template}")
         prepare(with_name(url, self._template))
+        self._shape = _shape(with_name(url, self._template))
 
     def create(self) -> str:
-        """Return the URL of a fresh database with the newest schema."""
+        """Return the URL of a database as `prepare` left it, new or emptied."""
+        if self._clean:
+            return self._clean.pop()
         name = self._named("test")
         self._sql(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return with_name(self.url, name)
@@ -105,6 +110,16 @@ class Databases:
         name = self._named("empty")
         self._sql(f"CREATE DATABASE {name}")
         return with_name(self.url, name)
+
+    def give_back(self, url: str) -> None:
+        """Empty a database for the next test; one that cannot be, or was altered, stays as it is.
+
+        Deleting rows takes milliseconds; three hundred files a database take much longer.
+        """
+        with suppress(psycopg.Error):
+            if _shape(url) == self._shape:
+                _empty(url)
+                self._clean.append(url)
 
     def drop_all(self) -> None:
         """Drop every database made here, connections or not."""
@@ -119,6 +134,25 @@ class Databases:
     def _sql(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+def _shape(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' ORDER BY 1, 2"
+        ).fetchall()
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("SET lock_timeout = '2s'; SET session_replication_role = replica")
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
 
 
 def _env() -> dict[str, str]:

@@ -29,6 +29,10 @@ SETTINGS = (
     "SET lock_timeout = '30s'; SET statement_timeout = '60s';"
     " SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on"
 )
+_TYPES = (
+    "SELECT CAST(attname AS text), format_type(atttypid, atttypmod) FROM pg_attribute"
+    " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+)
 Connection = psycopg.Connection[Row]
 
 
@@ -37,11 +41,13 @@ class PostgresqlTransaction(Transaction):
 
     dialect = "postgresql"
     skip_locked = "FOR UPDATE SKIP LOCKED"
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_types")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, types: dict[str, dict[str, str]]) -> None:
+        """``types`` remembers the columns' types by table, for all transactions of a database."""
         super().__init__()
         self._connection = connection
+        self._types = types
 
     def run(self, sql: str, /, **params: Value) -> int:
         """See `Transaction`."""
@@ -76,19 +82,33 @@ class PostgresqlTransaction(Transaction):
         if not rows:
             return []
         columns = tuple(rows[0])
+        tail = {"conflict": conflict, "returning": returning}
+        if len(rows) == 1:
+            text = statements.insert_text(table, columns, rows=1, mark="%s", **tail)
+            return self._insert(text, list(rows[0].values()), returning=bool(returning))
+        # One array a column: the text is the same for any number of rows, so that it stays
+        # prepared; psycopg would take longer to parse a long VALUES list than the server to run it.
+        text = statements.insert_arrays_text(table, columns, self._types_of(table, columns), **tail)
         found: list[Row] = []
         for start in range(0, len(rows), INSERT_ROWS):
             part = rows[start : start + INSERT_ROWS]
-            text = statements.insert_text(
-                table, columns, conflict=conflict, returning=returning, rows=len(part), mark="%s"
-            )
-            flat: list[Any] = [value for row in part for value in row.values()]
-            self.statements += 1
-            with _translated():
-                cursor = self._connection.execute(text.encode(), flat, binary=True)
-                if returning:
-                    found += cursor.fetchall()
+            arrays = [[row[column] for row in part] for column in columns]
+            found += self._insert(text, arrays, returning=bool(returning))
         return found
+
+    def _insert(self, text: str, values: Sequence[Any], *, returning: bool) -> list[Row]:
+        self.statements += 1
+        with _translated():
+            cursor = self._connection.execute(text.encode(), values, binary=True)
+            return cursor.fetchall() if returning else []
+
+    def _types_of(self, table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the columns' types, asked for once a table and program."""
+        known = self._types.get(table)
+        if known is None or not known.keys() >= set(columns):
+            with _translated():
+                known = self._types[table] = dict(self._connection.execute(_TYPES, [table]))
+        return tuple(known[column] for column in columns)
 
     def lock(self, name: str) -> None:
         """See `Transaction`; an advisory lock under the first 8 bytes of the name's digest."""
@@ -112,6 +132,7 @@ class PostgresqlDatabase(Database):
             lambda: _connect(url), _disconnect, size=connections, wait_seconds=WAIT_SECONDS
         )
         self._writing = threading.local()
+        self._types: dict[str, dict[str, str]] = {}
         self._pool.give(self._pool.take())
 
     @contextmanager
@@ -124,7 +145,7 @@ class PostgresqlDatabase(Database):
             with self._lent() as connection, _ended(connection, b"COMMIT"):
                 with _translated():
                     connection.execute(b"BEGIN ISOLATION LEVEL READ COMMITTED")
-                yield PostgresqlTransaction(connection)
+                yield PostgresqlTransaction(connection, self._types)
         finally:
             self._writing.now = False
 
@@ -134,7 +155,7 @@ class PostgresqlDatabase(Database):
         with self._lent() as connection, _ended(connection, b"ROLLBACK"):
             with _translated():
                 connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield PostgresqlTransaction(connection)
+            yield PostgresqlTransaction(connection, self._types)
 
     def close(self) -> None:
         """See `Database`."""

@@ -91,8 +91,19 @@ def insert_text(
     one = f"({', '.join([mark] * len(columns))})"
     # Names come from this package's own code, never from input; values are bound.
     text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * rows)}"  # noqa: S608
-    if conflict:
-        text += f" ON CONFLICT {conflict}"
-    if returning:
-        text += f" RETURNING {returning}"
-    return text
+    return text + _tail(conflict, returning)
+
+
+@lru_cache(maxsize=512)
+def insert_arrays_text(
+    table: str, columns: tuple[str, ...], types: tuple[str, ...], *, conflict: str, returning: str
+) -> str:
+    """Build PostgreSQL's INSERT of any number of rows from one array parameter a column."""
+    arrays = ", ".join(f"CAST(%s AS {one}[])" for one in types)
+    text = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    return text + _tail(conflict, returning)
+
+
+def _tail(conflict: str, returning: str) -> str:
+    text = f" ON CONFLICT {conflict}" if conflict else ""
+    return text + (f" RETURNING {returning}" if returning else "")

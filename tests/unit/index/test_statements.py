@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from simdes.errors import TooLarge
-from simdes.index.statements import MAX_LIST, for_postgresql, for_sqlite, insert_text
+from simdes.index.statements import (
+    MAX_LIST,
+    for_postgresql,
+    for_sqlite,
+    insert_arrays_text,
+    insert_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +61,14 @@ def test_an_insert_names_its_columns_once_and_marks_each_value() -> None:
     )
     assert insert_text("t", ("a",), conflict="", returning="", rows=1, mark="%s") == (
         "INSERT INTO t (a) VALUES (%s)"
+    )
+
+
+def test_an_insert_of_arrays_is_the_same_for_any_number_of_rows() -> None:
+    text = insert_arrays_text(
+        "t", ("a", "b"), ("bytea", "bigint"), conflict="(a) DO NOTHING", returning="b"
+    )
+    assert text == (
+        "INSERT INTO t (a, b) SELECT * FROM unnest(CAST(%s AS bytea[]), CAST(%s AS bigint[]))"
+        " ON CONFLICT (a) DO NOTHING RETURNING b"
     )
