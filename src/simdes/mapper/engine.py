@@ -194,7 +194,8 @@ class Engine:
         for node in state.nodes:
             if node.type == "Bundle":
                 finaliser.prune(node.body)
-                bundle.update({k: v for k, v in node.body.items() if k != "resourceType"})
+                own = ("resourceType", "id")
+                bundle.update({k: v for k, v in node.body.items() if k not in own})
         finaliser.finish(state, self.tables, bundle, namer)
         return Mapped(
             index=index,

@@ -110,7 +110,7 @@ def split(data: bytes) -> list[Part]:
     if not starts:
         return [Part(data, is_message=False)] if data.strip(_FRAMING) else []
     parts = []
-    if _holds_something(data[: starts[0]]):
+    if starts[0] and _holds_something(data[: starts[0]]):
         parts.append(Part(data[: starts[0]], is_message=False))
     for at, start in enumerate(starts):
         end = starts[at + 1] if at + 1 < len(starts) else len(data)

@@ -15,7 +15,8 @@ UNMAPPED = "urn:simdes:hl7v2:unmapped"
 
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
-_SAID_TWICE = ("identifier", "basedOn", "specimen")  # ORC and OBR carry the same numbers
+_ORDERS = frozenset(("DiagnosticReport", "ServiceRequest"))  # ORC and OBR carry the same numbers
+_SAID_TWICE = ("identifier", "basedOn", "specimen")
 _NO_FOCUS = frozenset(
     (
         "Bundle",
@@ -48,13 +49,15 @@ def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
     _focus(ordered)
     for reference in state.references:
         reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
-    for node in ordered:
-        _say_once(node.body)
     for period in state.periods:
         _order(period)
-    bundle["entry"] = [
-        {"fullUrl": f"urn:uuid:{node.id}", "resource": _with_id(node)} for node in ordered
-    ]
+    entries: list[Json] = []
+    for node in ordered:
+        if node.type in _ORDERS:
+            _say_once(node.body)
+        node.body["id"] = node.id
+        entries.append({"fullUrl": f"urn:uuid:{node.id}", "resource": node.body})
+    bundle["entry"] = entries
     return bundle
 
 
@@ -87,10 +90,6 @@ def _say_once(body: Json) -> None:
 
 def _rank(node: Node) -> int:
     return _FIRST.index(node.type) if node.type in _FIRST else len(_FIRST)
-
-
-def _with_id(node: Node) -> Json:
-    return {"resourceType": node.type, "id": node.id, **node.body}
 
 
 def _link(state: State, node: Node, tables: Tables) -> None:
@@ -160,6 +159,8 @@ def prune(body: Json) -> bool:
     """Take out elements that hold nothing, and extensions without value; say if any is left."""
     for name in list(body):
         part = body[name]
+        if type(part) is str:
+            continue
         if type(part) is dict:
             if not prune(part):
                 del body[name]

@@ -17,6 +17,7 @@ from simdes.mapper.tables import Tables
 
 _NAMESPACE = bytes.fromhex("5d0c9d0b5f0e4f0c9a1b6f1a2c7e3d41")
 _PREFERRED = ("MR", "PI", "PT", "VN")
+_BEING_NAMED = "?"
 _PARENTS = ("DiagnosticReport[1]", "Encounter[1]", "Patient[1]")
 
 Key = tuple[str, ...]
@@ -40,16 +41,13 @@ class Namer:
         self._tables = tables
         self._control = control
         self._facility = facility
-        self._open: set[int] = set()
         self._counts: dict[str, int] = {}
 
     def id_of(self, node: Node) -> str:
         """Give ``node`` its id, and those it depends on theirs."""
         if node.id:
-            return node.id
-        if id(node) in self._open:  # two resources named after each other
-            return uuid(self._control, node.type, str(node.place))
-        self._open.add(id(node))
+            return node.id if node.id != _BEING_NAMED else uuid(self._control, node.type)
+        node.id = _BEING_NAMED  # two resources may be named after each other
         merge, recipes = self._tables.identity.get(node.type, (True, [["@content"]]))
         key = self._key(node, recipes)
         made = uuid(self._state.site.identity, node.type, *key)
@@ -58,15 +56,19 @@ class Namer:
             self._counts[made] = count + 1
             if count:
                 made = uuid(self._state.site.identity, node.type, *key, str(count))
-        self._open.discard(id(node))
         node.id = made
         return made
 
     def _key(self, node: Node, recipes: list[list[str]]) -> Key:
         for number, recipe in enumerate(recipes):
-            parts = [self._part(node, name) for name in recipe]
-            if all(part is not None for part in parts):
-                return (str(number), *[part or "" for part in parts])
+            parts = [str(number)]
+            for name in recipe:
+                part = self._part(node, name)
+                if part is None:
+                    break
+                parts.append(part)
+            else:
+                return tuple(parts)
         return ("content", self._content(node))
 
     def _part(self, node: Node, name: str) -> str | None:

@@ -61,6 +61,7 @@ class SegmentMap:
         state.text = text
         fields = state.fields
         best = taken.get((at, repetition))
+        bare = state.component not in text and state.subcomponent not in text
         varies = False
         others = 0
         for rule in self._rules[at]:
@@ -69,6 +70,13 @@ class SegmentMap:
             if not rule.constant:
                 varies = True
             elif varies and best is None:
+                continue
+            if rule.plain and bare:
+                value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
+                if value is not None and rule.place.put(state, slots, repetition, value):
+                    best = []
+                else:
+                    state.fragments = True
                 continue
             rest = rule.run(state, slots, fields, text, repetition, 1, _PATHS[at])
             if rest is None:

@@ -22,7 +22,7 @@ class Node:
 
     def __init__(self, kind: str, frame: Frame, origin: list[str], place: int) -> None:
         self.type = kind
-        self.body: Json = {"resourceType": kind}
+        self.body: Json = {"resourceType": kind, "id": ""}
         self.frame = frame
         self.origin = origin
         self.place = place
