@@ -10,6 +10,7 @@ import {Errors} from "../interfaces/Errors.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
 import {Signatures} from "../lib/Signatures.sol";
 import {Standings} from "../lib/Standings.sol";
+import {Vocabulary} from "../lib/Vocabulary.sol";
 
 /// @title AccountsState
 /// @notice Storage of Accounts (one ERC-7201 namespace) and the questions all its parts ask of it.
@@ -91,14 +92,22 @@ abstract contract AccountsState is IAccounts, PausableVerbs, EIP712Upgradeable {
     }
 
     /// @dev Two signatures over one digest by active Administrators or Agents of two distinct
-    /// verified organisations.
-    function _requireTwoAttestors(bytes32 digest, bytes[] calldata attestations) internal view {
+    /// verified organisations. One of them is the `witness`, who knows the person, unless it is
+    /// suspended: any two others, who need not, could else take over whom they like.
+    function _requireTwoAttestors(bytes32 digest, bytes[] calldata attestations, bytes32 witness)
+        internal
+        view
+    {
         if (attestations.length != 2) {
             revert Errors.Signatures_AttestationCount(attestations.length);
         }
         bytes32 first = _attestingOrganisation(digest, attestations[0]);
         bytes32 second = _attestingOrganisation(digest, attestations[1]);
         if (first == second) revert Errors.Signatures_SameOrganisation(first);
+        bool present = first == witness || second == witness;
+        if (!present && _state().organisations[witness].state == Vocabulary.VERIFIED) {
+            revert Errors.Signatures_WitnessMissing(witness);
+        }
     }
 
     function _state() internal pure returns (State storage $) {

@@ -58,7 +58,7 @@ abstract contract Recovery is Keys {
         if (a.role != Vocabulary.PATIENT) revert Errors.Accounts_NotPatient(id);
         bytes32 structHash =
             keccak256(abi.encode(ATTEST_RECOVERY_TYPE, id, key, a.guardianNonce, deadline));
-        _requireTwoAttestors(_hashTypedDataV4(structHash), attestations);
+        _requireTwoAttestors(_hashTypedDataV4(structHash), attestations, a.organisation);
         _startRecovery(id, key, true);
     }
 

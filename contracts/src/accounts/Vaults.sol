@@ -56,7 +56,7 @@ abstract contract Vaults is AccountsState {
         if (v.control != 0) revert Errors.Accounts_VaultSet(tag);
         _requirePatientSigned(tag, id, deadline, signature);
         bytes32 structHash = keccak256(abi.encode(ATTEST_VAULT_TYPE, tag, id, deadline));
-        _requireTwoAttestors(_hashTypedDataV4(structHash), attestations);
+        _requireTwoAttestors(_hashTypedDataV4(structHash), attestations, v.organisation);
 
         v.control = id;
         emit VaultSet(tag, id);

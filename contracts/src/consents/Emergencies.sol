@@ -122,9 +122,14 @@ abstract contract Emergencies is ConsentsState {
         }
     }
 
+    /// @dev Roles are given by the organisation itself, its kind by governance: without asking for
+    /// a hospital, an insurer could call its people doctors.
     function _requireClinician() private view returns (IAccounts.Standing memory who) {
-        who = _state().accounts.standing(msg.sender);
+        IAccounts accounts = _state().accounts;
+        who = accounts.standing(msg.sender);
         bool clinician = who.isActiveAs(Vocabulary.DOCTOR) || who.isActiveAs(Vocabulary.NURSE);
-        if (!clinician) revert Errors.Consents_NotClinician(msg.sender);
+        if (!clinician || accounts.organisation(who.organisation).kind != Vocabulary.HOSPITAL) {
+            revert Errors.Consents_NotClinician(msg.sender);
+        }
     }
 }

@@ -80,6 +80,9 @@ library Errors {
     error Signatures_NotAttestor(address signer);
     /// Both attestations come from one organisation.
     error Signatures_SameOrganisation(bytes32 organisation);
+    /// Neither attestation is by the organisation that knows the person (it opened the vault, or
+    /// is the account's), and that one is not suspended.
+    error Signatures_WitnessMissing(bytes32 organisation);
 
     // --- Consents --------------------------------------------------------------------------
 
@@ -97,7 +100,7 @@ library Errors {
     error Consents_WrongGeneration(bytes32 tag, uint64 current, uint64 signed);
     /// An emergency must last 1 second to 3 days and leave at least 1 second for its review.
     error Consents_LimitsMalformed(uint64 openSeconds, uint64 reviewSeconds);
-    /// Only an active doctor or nurse of a verified organisation opens an emergency.
+    /// Only an active doctor or nurse of a verified hospital opens an emergency.
     error Consents_NotClinician(address caller);
     /// No vault with this tag.
     error Consents_VaultUnknown(bytes32 tag);

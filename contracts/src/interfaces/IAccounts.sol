@@ -213,7 +213,8 @@ interface IAccounts {
         GuardianProof[] calldata proofs
     ) external;
     /// @notice Start a recovery of a patient's account attested by active Administrators or Agents
-    /// of two verified organisations; cannot be vetoed.
+    /// of two verified organisations, one of them the account's unless that is suspended; cannot
+    /// be vetoed.
     function recoverAttested(
         bytes32 account,
         address key,
@@ -235,7 +236,8 @@ interface IAccounts {
     /// @notice Set the account that controls a vault, once. Relayed by anybody.
     /// @param account an active patient account
     /// @param signature ClaimVault by the account's key
-    /// @param attestations AttestVault by active Administrators or Agents of two organisations
+    /// @param attestations AttestVault by active Administrators or Agents of two organisations, one
+    /// of them the one that opened the vault unless that is suspended
     function setVault(
         bytes32 tag,
         bytes32 account,

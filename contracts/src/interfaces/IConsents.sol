@@ -154,8 +154,8 @@ interface IConsents {
     /// @notice As `revokeAll`, signed by the control key, relayed by anybody.
     function revokeAllBySig(bytes32 tag, uint64 generation_, Permit calldata permit) external;
 
-    /// @notice Break glass. Caller: an active doctor or nurse of a verified organisation, within
-    /// its quota of the day and with no overdue review.
+    /// @notice Break glass. Caller: an active doctor or nurse of a verified hospital, within its
+    /// quota of the day and with no overdue review.
     /// @param reasonDigest salted digest of the coded reason
     function openEmergency(bytes32 tag, bytes32 handle, bytes32 reasonDigest) external;
     /// @notice Review an emergency; outcome 2 (unjustified) closes it at once. Caller: an active

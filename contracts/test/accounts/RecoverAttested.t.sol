@@ -4,12 +4,13 @@ pragma solidity 0.8.30;
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Guarded} from "../support/Guarded.sol";
-import {Person} from "../support/Network.sol";
+import {Member, Person} from "../support/Network.sol";
 
 /// recoverAttested
 /// ├── deadline passed; not a patient's account: refused
 /// ├── not two attestations; both from one organisation: refused
 /// ├── attestor not an active Administrator or Agent: refused
+/// ├── neither is the account's own organisation, and that is not suspended: refused
 /// ├── attested for another key, account or nonce; malleable: refused
 /// ├── replaces a recovery by guardians; the owner cannot veto
 /// └── complete after the delay as any recovery
@@ -95,6 +96,20 @@ contract RecoverAttestedTest is Guarded {
             abi.encodeWithSelector(Errors.Signatures_NotAttestor.selector, person.key)
         );
         _submit(_sign(hospital.agent.secret, digest), signature);
+    }
+
+    function test_the_own_organisation_must_attest_unless_suspended() external {
+        Member memory third = _member("third", 1);
+        bytes32 digest = _digest(patient);
+        bytes memory one = _sign(third.agent.secret, digest);
+        bytes memory two = _sign(clinic.agent.secret, digest);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.Signatures_WitnessMissing.selector, hospital.id)
+        );
+        _submit(one, two);
+        _govern(address(accounts), abi.encodeCall(accounts.suspendOrganisation, (hospital.id)));
+        _submit(one, two);
+        assertEq(accounts.pendingRecovery(patient.account).key, fresh, "waiting");
     }
 
     function test_suspended_attestors_are_refused() external {

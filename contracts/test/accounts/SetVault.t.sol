@@ -9,7 +9,7 @@ import {Member, Network, Person} from "../support/Network.sol";
 /// ├── deadline passed; vault unknown; set already: refused
 /// ├── patient's signature: missing, by another, malleable, for another tag: refused
 /// ├── account not a patient's, pending, suspended: refused
-/// ├── attestations: as in recoverAttested
+/// ├── attestations: as in recoverAttested, the witness being who opened the vault
 /// └── otherwise: set, for good; one account may control several vaults
 contract SetVaultTest is Network {
     Member private hospital;
@@ -140,6 +140,18 @@ contract SetVaultTest is Network {
             hospital.agent.secret,
             clinic.agent.secret
         );
+    }
+
+    function test_who_opened_the_vault_must_attest_unless_suspended() external {
+        Member memory third = _member("third", 1);
+        bytes memory refusal =
+            abi.encodeWithSelector(Errors.Signatures_WitnessMissing.selector, hospital.id);
+        _refuse(refusal, patient, clinic.agent.secret, third.agent.secret);
+        Person memory elsewhere = _person(clinic, PATIENT, "patient elsewhere");
+        _refuse(refusal, elsewhere, clinic.agent.secret, third.agent.secret);
+        _govern(address(accounts), abi.encodeCall(accounts.suspendOrganisation, (hospital.id)));
+        _submit(elsewhere, elsewhere.secret, clinic.agent.secret, third.agent.secret);
+        assertEq(accounts.vault(tag).control, elsewhere.account, "set without the opener");
     }
 
     function test_attestors_must_be_two_active_organisations() external {

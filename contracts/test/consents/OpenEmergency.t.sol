@@ -7,7 +7,7 @@ import {Asking} from "../support/Asking.sol";
 import {Member, Person} from "../support/Network.sol";
 
 /// openEmergency
-/// ├── caller is not an active doctor or nurse of a verified organisation: refused
+/// ├── caller is not an active doctor or nurse of a verified hospital: refused
 /// ├── reason or handle zero; vault unknown; handle used: refused
 /// ├── quota of organisation and day spent: refused; next day, and other organisations: not
 /// ├── an earlier emergency's review is overdue: refused until reviewed
@@ -43,6 +43,16 @@ contract OpenEmergencyTest is Asking {
             );
         }
         _open(person.key);
+    }
+
+    function testFuzz_only_hospitals_break_glass(uint8 kind) external {
+        kind = uint8(bound(kind, 2, 4));
+        Member memory other = _member("other", kind);
+        Person memory so_called = _person(other, DOCTOR, "so-called doctor");
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.Consents_NotClinician.selector, so_called.key)
+        );
+        _open(so_called.key);
     }
 
     function test_inactive_clinicians_and_strangers_do_not() external {
