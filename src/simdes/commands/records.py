@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,9 @@ from simdes.exchange.submit import Accepted, Refused
 from simdes.exchange.worker import worker_name
 from simdes.fhir.json import dumps
 from simdes.mapper import Mapping, Site, report
+
+HELD_SECONDS = 2 * anchoring.LEASE_MS / 1000
+"""How long what another worker holds is waited for: its lease, and as long again to anchor it."""
 
 
 class SourceKind(StrEnum):
@@ -178,17 +182,31 @@ def _summary(mapped: list[Mapping], answers: list[Accepted | Refused]) -> dict[s
 
 
 def _anchor(node: Any, resources: int, bar: Any) -> str:
-    """Seal and anchor what is waiting; "waiting" where a part does not answer now."""
+    """Seal and anchor what is waiting; "waiting" where a part does not answer now.
+
+    What another worker holds is waited for: it anchors it, or it is dead and its lease ends.
+    """
     task = bar.add_task("Sealing and anchoring", total=resources)
     name = worker_name()
+    give_up = time.monotonic() + HELD_SECONDS
     try:
-        while not (done := anchoring.work(node, worker=name)).idle:
+        while not (done := anchoring.work(node, worker=name)).idle or _held(node, give_up):
             bar.advance(task, done.resources)
     except Unavailable as error:
         console.warn(f"Stored here, not anchored yet: {error.message} {error.advice}")
         return "waiting"
     bar.update(task, completed=resources)
     return "anchored"
+
+
+def _held(node: Any, give_up: float) -> bool:
+    """Whether some of it is still on its way with another worker, after a short pause."""
+    if anchoring.everything_anchored(node):
+        return False
+    if time.monotonic() > give_up:
+        raise Unavailable("Another worker has held some of it for too long.")
+    time.sleep(0.25)
+    return True
 
 
 def read(

@@ -1,0 +1,185 @@
+"""One case: a copy of a network, a kill (or two) at seeded points, a restart, and the evidence.
+
+The seed gives the step of the write path in turn, so that each is hit equally often, and the event
+in it, uniformly: among all, or among those of the packages that write. Every fourth case kills the
+recovery too. The restarted processes' clocks run 16 seconds ahead, so that the dead worker's leases
+(15 s) are over and a case needs no waiting; `test_kills_in_real_time.py` waits for real.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults import evidence
+from faults.writer import MESSAGES, STEPS, WRITER
+from simdes.exchange import anchoring
+from simdes.exchange.submit import Accepted
+from support import consortium
+from support.consortium import Clock, Consortium, sample_messages
+
+IN_CI = 20
+IN_ALL = 100
+LEASE_SECONDS = 16
+CONSISTENT_SECONDS = 30
+KILLED = -9
+
+SEEDS = [
+    pytest.param(seed, marks=() if seed < IN_CI else pytest.mark.accept) for seed in range(IN_ALL)
+]
+
+Databases = Callable[[], Mapping[str, str]]
+
+
+class Nursery:
+    """The program `writer.py`, and the processes that it forks."""
+
+    def __init__(self, program: subprocess.Popen[str]) -> None:
+        self._program = program
+
+    def run(self, **case: Any) -> int:
+        """Fork a child for a case and return how it ended."""
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.write(json.dumps(case) + "\n")
+        self._program.stdin.flush()
+        return int(self._program.stdout.readline())
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Start the program; it ends with its input."""
+    path = Path(__file__).parent / "writer.py"
+    with subprocess.Popen(
+        [sys.executable, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        yield Nursery(program)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the cases of one database share: a template, fresh databases, events of a full run."""
+
+    template: Path
+    databases: Databases
+    nursery: Nursery
+    writing: Mapping[str, int]
+    recovering: Mapping[str, int]
+
+    def counted(self, folder: Path) -> Stage:
+        """Count the events of a run that nobody kills, and of the recovery after it."""
+        network = self.copy(folder)
+        return replace(
+            self,
+            writing=self._count(network, "write"),
+            recovering=self._count(network, "recover"),
+        )
+
+    def copy(self, folder: Path) -> Path:
+        """A network of its own for a case."""
+        return consortium.copy(self.template, folder / "network", databases=self.databases())
+
+    def _count(self, network: Path, verb: str) -> Mapping[str, int]:
+        says = network.parent / verb
+        assert self._run(network, verb, says=says) == 0
+        counts: Mapping[str, int] = _said(says, "counts")[0]
+        return counts
+
+    def _run(self, network: Path, verb: str, *, says: Path, aim: str = "", number: int = 0) -> int:
+        return self.nursery.run(
+            folder=str(network),
+            verb=verb,
+            says=str(says),
+            aim=aim,
+            number=number,
+            ahead_seconds=0 if verb == "write" else LEASE_SECONDS,
+        )
+
+    def kill(self, network: Path, verb: str, seed: int) -> str:
+        """Run a verb and kill it at the seed's point; where that was."""
+        counts = self.writing if verb == "write" else self.recovering
+        draw = random.Random(f"{verb} {seed}")
+        steps = list(STEPS.values())
+        turn, step = divmod(seed, len(steps))
+        aim = steps[step]
+        if verb == "recover":
+            aim = draw.choice(sorted(counts))
+        elif turn % 2 and f"{aim} durably" in counts:
+            aim += " durably"
+        number = draw.randint(1, counts[aim])
+        says = network.parent / verb
+        assert self._run(network, verb, says=says, aim=aim, number=number) == KILLED
+        place = says.with_suffix(".place")
+        return place.read_text() if place.exists() else f"{aim}, after its last event"
+
+    def recover(self, network: Path) -> float:
+        """Restart, and work until nothing is left; seconds by the restarted process's clock."""
+        says = network.parent / "recovered"
+        assert self._run(network, "recover", says=says) == 0
+        seconds: float = _said(says, "seconds")[0]
+        return LEASE_SECONDS + seconds
+
+
+def survives(stage: Stage, folder: Path, seed: int, record: Callable[[str, object], None]) -> None:
+    """Play one case and assert that nothing is lost, doubled or different."""
+    network = stage.copy(folder)
+    places = [stage.kill(network, "write", seed)]
+    if seed % 4 == 3:
+        places.append(stage.kill(network, "recover", seed))
+    record("killed", places)
+    print(f"seed {seed}: killed {'; '.join(places)}")
+    acknowledged = {
+        one["acknowledged"]: bytes.fromhex(one["vault"])
+        for one in _lines(network.parent / "write")
+        if "acknowledged" in one
+    }
+    seconds = stage.recover(network)
+    record("seconds", seconds)
+    assert seconds < CONSISTENT_SECONDS
+    with consortium.opened(network, clock=Clock(LEASE_SECONDS)) as restarted:
+        assert evidence.wrong(restarted, WRITER, acknowledged) == []
+        everything = _again(restarted, acknowledged)
+        assert evidence.wrong(restarted, WRITER, everything) == []
+
+
+def _again(network: Consortium, acknowledged: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Send every message once more: what was acknowledged changes nothing, the rest is taken."""
+    vaults: dict[str, bytes] = {}
+    for name, data in sample_messages(*MESSAGES):
+        [answer] = network.submit(WRITER, name, data)
+        assert isinstance(answer, Accepted)
+        if name in acknowledged:
+            assert (answer.resources, answer.vault) == (0, acknowledged[name])
+        vaults[name] = answer.vault
+    network.settle()
+    assert anchoring.everything_anchored(network[WRITER].node)
+    return vaults
+
+
+def _lines(says: Path) -> list[dict[str, Any]]:
+    if not says.exists():
+        return []
+    return [json.loads(line) for line in says.read_text().splitlines()]
+
+
+def _said(says: Path, key: str) -> list[Any]:
+    return [one[key] for one in _lines(says) if key in one]
+
+
+def summary(places: list[str]) -> Iterator[str]:
+    """How many kills fell into which step of the write path."""
+    steps: dict[str, int] = {}
+    for place in places:
+        step = place.partition(",")[0].removesuffix(" durably") or "between steps"
+        steps[step] = steps.get(step, 0) + 1
+    for step, count in sorted(steps.items(), key=lambda item: -item[1]):
+        yield f"{count:5} in {step}"

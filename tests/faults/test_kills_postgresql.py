@@ -1,0 +1,20 @@
+"""Killed at any point of the write path, on PostgreSQL; see `cases`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faults.cases import SEEDS, Stage, survives
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_killed_writer_on_postgresql_loses_nothing_and_anchors_nothing_twice(
+    postgresql_stage: Stage,
+    tmp_path: Path,
+    seed: int,
+    record_property: Callable[[str, object], None],
+) -> None:
+    survives(postgresql_stage, tmp_path, seed, record_property)

@@ -1,0 +1,1 @@
+"""What several suites share: a consortium in folders, seeded identifiers and a scanner for them."""

@@ -1,0 +1,239 @@
+"""Organisations in folders, as `simdes init` makes them, founded once and copied for each test.
+
+Everything is real: embedded ledger, SQLite or PostgreSQL, file store, key stores on disk. Settings
+hold relative paths, so that a copied folder is a network of its own. Key stores are locked at a
+low Argon2id cost, which the format stores beside the lock: nothing here is about guessing
+passphrases, and at full cost founding a network would be nothing but that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from simdes import app, config
+from simdes.access import custody_keys, keystore
+from simdes.access.categories import Role
+from simdes.app import ADMINISTRATOR, Opened
+from simdes.crypto.keys import ArgonCost, lock
+from simdes.exchange import anchoring, enrolment, intake, membership, submit
+from simdes.exchange.signin import Session, sign_in
+from simdes.exchange.submit import Accepted, Refused
+from simdes.mapper import map_bytes
+from support.gateways import free_ports
+
+CHEAP = ArgonCost(passes=1, memory_kib=64, lanes=1)
+
+NAMES = {
+    "north": ("Hospital North", "hospital"),
+    "south": ("Clinic South", "hospital"),
+    "east": ("Insurer East", "insurer"),
+    "west": ("Pharmacy West", "pharmacy"),
+}
+
+PEOPLE: dict[str, dict[str, Role]] = {
+    "north": {"dr.north": Role.DOCTOR},
+    "south": {"dr.lee": Role.DOCTOR, "nurse.kim": Role.NURSE, "prof.ray": Role.RESEARCHER},
+    "east": {"clerk.poe": Role.INSURER},
+    "west": {},
+}
+"""Who works where; the founders' administrators come on top."""
+
+
+def passphrase_of(user: str) -> str:
+    """The passphrase of a user in every template."""
+    return f"the passphrase of {user}"
+
+
+@dataclass(slots=True)
+class Clock:
+    """The time of a network in seconds, which a test may move forward."""
+
+    ahead_seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Consortium:
+    """Opened organisations by folder name, their custody APIs answering in this process."""
+
+    members: Mapping[str, Opened]
+    sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Opened:
+        return self.members[name]
+
+    def session(self, member: str, user: str) -> Session:
+        """The session of a user; signed in once."""
+        key = (member, user)
+        if key not in self.sessions:
+            self.sessions[key] = sign_in(self.members[member].node, user, passphrase_of(user))
+        return self.sessions[key]
+
+    def settle(self, *names: str) -> None:
+        """Let the workers of these members (default all) do everything there is to do."""
+        for name in names or self.members:
+            anchoring.settle(self.members[name].node, worker=f"test {name}")
+
+    def submit(self, member: str, name: str, data: bytes) -> list[Accepted | Refused]:
+        """Map and submit one input at a member."""
+        node = self.members[member].node
+        return list(submit.submit(node, map_bytes(name, data, site=node.site)))
+
+    def down(self, name: str) -> None:
+        """Take a member's custody API away, as if its server were down."""
+        app._here.shut(self.members[name].node.organisation)
+
+    def up(self, name: str) -> None:
+        """Bring it back."""
+        one = self.members[name]
+        app._here.open(one.node.organisation, one.custody.answer)
+
+    def enrol(self, vault: bytes, user: str, *, member: str = "north") -> Session:
+        """Give a patient an account and the vault, the next member attesting."""
+        attester = next(name for name in self.members if name != member)
+        enrolment.trust_checks(
+            self.members[attester].node,
+            self.session(attester, ADMINISTRATOR),
+            checked_by=self.members[member].node.organisation,
+            valid_seconds=86_400,
+        )
+        with cheap_locks():
+            enrolment.enrol(
+                self.members[member].node,
+                self.session(member, ADMINISTRATOR),
+                user,
+                vault=vault,
+                passphrase=passphrase_of(user),
+                attesters=[self.members[attester].node.organisation],
+            )
+        return self.session(member, user)
+
+
+def found(
+    folder: Path,
+    *,
+    names: Sequence[str] = ("north", "south", "east"),
+    shares_needed: int = 2,
+    databases: Mapping[str, str] | None = None,
+) -> None:
+    """Found a network of these organisations in ``folder``, verified and staffed.
+
+    ``databases`` gives the database URL of members that are not on SQLite.
+    """
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    with cheap_locks():
+        for name in names:
+            _create(folder, name, names, shares_needed, (databases or {}).get(name), ports[name])
+        with opened(folder) as network:
+            _verify_and_staff(network, names)
+
+
+def _create(
+    folder: Path,
+    name: str,
+    names: Sequence[str],
+    shares_needed: int,
+    database: str | None,
+    port: int,
+) -> None:
+    title, kind = NAMES[name]
+    settings = config.Settings(
+        name=title,
+        kind=kind,
+        organisation="0x" + secrets.token_hex(32),
+        ledger_url="embedded:../ledger.sqlite",
+        store_url="file:../blocks",
+        database_url=database or "sqlite:simdes.sqlite",
+        custody_url=f"http://127.0.0.1:{port}",
+        shares_needed=shares_needed,
+        custodians=len(names),
+    )
+    app.create(
+        folder / name,
+        settings,
+        passphrase=None,
+        administrator_passphrase=passphrase_of(ADMINISTRATOR),
+        network=folder / names[0] / "network.json" if name != names[0] else None,
+        delays=app.DELAYS["demo"],
+    )
+
+
+def _verify_and_staff(network: Consortium, names: Sequence[str]) -> None:
+    owner = network.session(names[0], ADMINISTRATOR)
+    for name in names[1:]:
+        membership.verify_organisation(
+            network[names[0]].node, owner.key, network[name].node.organisation
+        )
+    for name in names:
+        node = network[name].node
+        for user, role in PEOPLE[name].items():
+            enrolment.add_person(
+                node,
+                network.session(name, ADMINISTRATOR),
+                user,
+                role=role,
+                passphrase=passphrase_of(user),
+            )
+        node.database.write(
+            lambda tx, node=node: custody_keys.fill_pool(
+                tx, node.desk.keystore, random=node.random, now_ms=node.now_ms()
+            )
+        )
+    network.settle()
+
+
+@contextmanager
+def cheap_locks() -> Iterator[None]:
+    """Lock key stores at next to no cost while this is open."""
+
+    def cheap(secret: bytes, passphrase: str, **others: Any) -> bytes:
+        return lock(secret, passphrase, **others | {"cost": CHEAP})
+
+    with mock.patch.object(keystore, "lock", cheap):
+        yield
+
+
+def copy(template: Path, folder: Path, *, databases: Mapping[str, str] | None = None) -> Path:
+    """Copy a closed network to ``folder`` and point members at other databases."""
+    shutil.copytree(template, folder)
+    for name, url in (databases or {}).items():
+        path = folder / name / "simdes.toml"
+        others = re.sub(r"(?m)^database_url = .*\n", "", path.read_text())
+        path.write_text(f"{others}database_url = {json.dumps(url)}\n")
+    return folder
+
+
+@contextmanager
+def opened(folder: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Consortium]:
+    """Open every organisation in ``folder``, each custody API answering in this process."""
+    with ExitStack() as stack:
+        members: dict[str, Opened] = {}
+        for name in (one for one in NAMES if (folder / one / "simdes.toml").exists()):
+            one = stack.enter_context(app.opened(folder / name, clock=clock))
+            stack.enter_context(app.answering(one))
+            members[name] = one
+        yield Consortium(members)
+
+
+def sample_messages(*names: str) -> list[tuple[str, bytes]]:
+    """Shipped sample messages by file name; all of them without names."""
+    from simdes.demo import SAMPLES
+
+    files = [file for file in intake.source_files([SAMPLES]) if file.name.endswith(".hl7")]
+    return [
+        (file.name, file.path.read_bytes())
+        for file in files
+        if not names or file.path.name in names
+    ]
