@@ -163,6 +163,9 @@ class Engine:
 
     def _keep_one(self, path: str, text: str, home: Node | None, kept: list[Json]) -> None:
         state = self.state
+        if home is not None and text.isalnum() and len(text) < primitives.MAX_STRING:
+            kept.append({"url": _extension_name(path), "valueString": text})
+            return
         for leaf, raw in _leaves(state, path, text):
             if raw == _NULL:
                 state.dropped.append(Dropped(leaf, "sent as null: the sender deletes the value"))
@@ -197,13 +200,18 @@ class Engine:
                 own = ("resourceType", "id")
                 bundle.update({k: v for k, v in node.body.items() if k not in own})
         finaliser.finish(state, self.tables, bundle, namer)
+        identifiers = self._identifiers(facility)
+        for (
+            node
+        ) in state.nodes:  # frames and nodes name each other: let both go without a collector
+            node.frame.aliases.clear()
         return Mapped(
             index=index,
             bundle=bundle,
             source=source,
             event=event,
             dropped=tuple(state.dropped),
-            patient_identifiers=self._identifiers(facility),
+            patient_identifiers=identifiers,
         )
 
     def _identifiers(self, facility: str) -> tuple[tuple[str, str], ...]:
@@ -244,9 +252,10 @@ def _refer(state: State, slots: Slots, where: Place, node: Node) -> None:
 
 def _extension_name(path: str) -> str:
     """Name an inner extension: ``ARV[2]-6.1[3]`` is ``ARV-6.1~3``; brackets are not for URIs."""
+    if "[" not in path:
+        return path
     segment, _, rest = path.partition("-")
-    rest = rest.replace("[", "~").rstrip("]")
-    return f"{segment[:3]}-{rest}"
+    return f"{segment[:3]}-{rest.replace('[', '~').rstrip(']')}"
 
 
 def _leaves(state: State, path: str, text: str) -> list[Leftover]:

@@ -81,11 +81,12 @@ class Rule:
     """One row of a map.
 
     ``mask`` has a bit for each field or component it takes; ``plain`` rows only convert text;
-    ``constant`` ones (worth ``fixed``) follow what the others of their source did; ``other`` is the
-    field whose text is mapped where that is not the row's source.
+    ``constant`` ones (worth ``fixed``, or a group of such) follow what the others of their source
+    did; ``other`` is the field whose text is mapped where that is not the row's source.
     """
 
     __slots__ = (
+        "_group",
         "_keeps_all",
         "_map",
         "_strict",
@@ -112,7 +113,9 @@ class Rule:
         self._vocabulary = maps.vocabulary(row["codes"]) if "codes" in row else None
         self._strict: bool = row.get("strict", False)
         self.convert = primitives.CONVERSIONS.get(self.kind)
-        self.constant = self.assign is not None and self.assign.function is None
+        self._group: Json | None = row.get("group")
+        function = self.assign is not None and self.assign.function is not None
+        self.constant = not function and (self.assign is not None or self._group is not None)
         simple = not (self.assign or self._map or self._vocabulary or self.place.ends)
         self.plain = self.convert is not None and simple
         self.fixed: Any = None  # what a constant makes, the same every time
@@ -138,6 +141,8 @@ class Rule:
         path: str,
     ) -> list[Leftover] | None:
         """Put what this row makes of ``text``; None if nothing, else the parts it did not take."""
+        if self._group is not None:
+            return [] if self.place.put(state, slots, repetition, dict(self._group)) else None
         if self.fixed is not None:
             return [] if self.place.put(state, slots, repetition, self.fixed) else None
         left: list[Leftover] = []
@@ -256,9 +261,29 @@ def leaf(state: State, text: str, level: int, path: str, left: list[Leftover]) -
 def by_source(rows: list[Json], maps: Maps, level: int, segment: str) -> dict[int, list[Rule]]:
     """Build the rules of a map, by the field or component they start from; 0: always run."""
     found: dict[int, list[Rule]] = {0: []}
-    for row in rows:
+    for row in _grouped(rows):
         found.setdefault(int(row["source"]), []).append(Rule(row, maps, level, segment))
     for source, rules in found.items():
         if source:
             rules.sort(key=lambda rule: rule.constant)
+    return found
+
+
+def _grouped(rows: list[Json]) -> list[Json]:
+    """Make one row of constants that fill one element, such as a Coding's code and system."""
+    found: list[Json] = []
+    groups: dict[tuple[str, ...], Json] = {}
+    for row in rows:
+        path = row["path"]
+        text = row.get("assign", {}).get("text")
+        if text is None or len(path) < 2 or row.keys() & {"when", "codes", "map"}:
+            found.append(row)
+            continue
+        value = primitives.CONVERSIONS[row["kind"]](text, "Z")
+        key = (row["source"], *path[:-1])
+        if key not in groups:
+            group = {"source": row["source"], "path": path[:-1], "kind": "", "group": {}}
+            groups[key] = group
+            found.append(group)
+        groups[key]["group"][path[-1]] = value
     return found
