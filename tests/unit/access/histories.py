@@ -13,27 +13,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from adapters.ledgers import Member, Person, Town
+from adapters.ledgers import Member, Person
 from simdes.access.chain_model import ChainView, apply_events
 from simdes.access.policy import View
 from simdes.access.record_lists import record_proof, records_root
 from simdes.errors import SimdesError
-from simdes.index.database import Database
 from simdes.index.transaction import Transaction
-from simdes.ledger.abi import Artifact, artifact
 from simdes.ledger.consents import Decision, commitment
-from simdes.ledger.contracts import Contracts, Role
 from simdes.ledger.lane import Call, Lane
-from simdes.ledger.ledger import Ledger
 from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Request, Terms
+from unit.access.stage import GAS, Stage
 
 Judge = Callable[[View, bytes, Terms, bytes, Request], Decision]
 Question = tuple[bytes, Terms, bytes, Request]
-GAS = 900_000
-# A condition contract by hand: isOpen(id) gives storage[id]; 68 bytes of call data set it.
-CONDITION = bytes.fromhex(
-    "601c80600b6000396000f3366044146013576004355460005260206000f35b6024356004355500"
-)
 
 
 @dataclass
@@ -54,75 +46,6 @@ class Opened:
     seconds: int
 
 
-class Stage:
-    """A deployment, its people, and the read model of its events."""
-
-    def __init__(self, ledger: Ledger, database: Database, consents: Artifact | None = None):
-        self.town = Town(ledger)
-        self.database = database
-        self.contracts = Contracts(ledger, self._consents(consents or artifact("Consents")))
-        self.members = (self.town.organisation(1), self.town.organisation(2))
-        self.witness = self.town.organisation(1)
-        self.patient = self.members[0].person(Role.PATIENT)
-        roles = (Role.DOCTOR, Role.NURSE, Role.PHARMACIST)
-        self.actors = [(one, one.person(role)) for one in self.members for role in roles]
-        self.pending = self._pending(self.members[0])
-        receipt = self.town.deployer.transact(Call(None, CONDITION, "deploy a condition"))
-        self.condition = receipt.contract_address or b""
-        self.suspended: set[bytes] = set()
-        self.closed_organisations: set[bytes] = set()
-        database.write(self.catch_up)
-
-    def _consents(self, code: Artifact):  # type: ignore[no-untyped-def]
-        """Consents with a quota that never runs out, over the town's accounts."""
-        addresses = self.town.addresses
-        lane = self.town.deployer
-        implementation = lane.transact(Call(None, code.deployment(), "deploy"))
-        start = code.call_data(
-            "initialize", addresses.manager, addresses.accounts, 2**32 - 1, 600, 10**9, 60, 60
-        )
-        proxy = artifact("ERC1967Proxy").deployment(implementation.contract_address, start)
-        receipt = lane.transact(Call(None, proxy, "deploy"))
-        return replace(addresses, consents=receipt.contract_address or b"")
-
-    def _pending(self, member: Member) -> Person:
-        person = Person(self.town)
-        member.administrator.lane.transact(
-            self.town.contracts.accounts.register(
-                account=person.id, organisation=member.id, role=Role.DOCTOR, key=person.key.address
-            )
-        )
-        return person
-
-    def catch_up(self, tx: Transaction) -> None:
-        logs = self.contracts.ledger.logs(
-            first=0,
-            last=self.contracts.ledger.head().number,
-            addresses=self.contracts.addresses.watched(),
-        )
-        apply_events(tx, [e for log in logs if (e := self.contracts.decode(log)) is not None])
-
-    def vault(self) -> bytes:
-        """A fresh vault of the patient's, without the simulation that lanes begin with."""
-        tag, accounts = os.urandom(32), self.contracts.accounts
-        lane = self.members[0].agent.lane
-        opened = accounts.open_vault(tag=tag, descriptor=os.urandom(32), m=2, n=3)
-        lane.transact(replace(opened, gas=GAS))
-        deadline = self.contracts.ledger.head().timestamp + 3_600
-        attest = accounts.attest_vault_digest(tag=tag, account=self.patient.id, deadline=deadline)
-        mine = accounts.claim_vault_digest(tag=tag, account=self.patient.id, deadline=deadline)
-        attestors = (self.members[0], self.witness)
-        claimed = accounts.set_vault(
-            tag=tag,
-            account=self.patient.id,
-            deadline=deadline,
-            signature=self.patient.key.sign(mine),
-            attestations=[one.agent.key.sign(attest) for one in attestors],
-        )
-        lane.transact(replace(claimed, gas=GAS))
-        return tag
-
-
 class History:
     """One vault's history: `step` changes something, `questions` asks about what is there."""
 
@@ -132,11 +55,12 @@ class History:
         self.tag = stage.vault()
         self.granted: list[Granted] = []
         self.emergencies: list[Opened] = []
+        self.reviewed: list[Opened] = []
         self.burned: list[bytes] = []
         self._apply()
 
     def step(self) -> None:
-        verbs = (self._grant,) * 6 + (self._revoke,) * 3 + (self._emergency,) * 2
+        verbs = (self._grant,) * 6 + (self._revoke,) * 3 + (self._emergency,) * 3
         verbs += (
             self._revoke_all,
             self._review,
@@ -145,7 +69,7 @@ class History:
             self._toggle_condition,
         )
         verbs += (self._burn,)
-        if self.chance.random() < 0.02:
+        if self.chance.random() < (0.5 if self.stage.closed_organisations else 0.02):
             verbs = (self._suspend_organisation,)
         self.chance.choice(verbs)()
         self._apply()
@@ -200,10 +124,12 @@ class History:
             call = self.stage.contracts.consents.review_emergency(
                 tag=self.tag, handle=one.handle, outcome=self.chance.choice((1, 2))
             )
-            self._send(one.member.administrator.lane, call)
+            if self._send(one.member.administrator.lane, call):
+                self.reviewed.append(one)
 
     def _suspend(self) -> None:
-        member, person = self.chance.choice(self.stage.actors)
+        out = [one for one in self.stage.actors if one[1].id in self.stage.suspended]
+        member, person = self.chance.choice(out or self.stage.actors)  # most stay active
         accounts = self.stage.contracts.accounts
         if person.id in self.stage.suspended:
             if self._send(member.administrator.lane, accounts.verify(person.id)):
@@ -261,7 +187,7 @@ class History:
             grantee=grantee if chance.random() < 0.9 else os.urandom(32),
             grantee_role=chance.choice((2, 3, 4)),
             categories=chance.choice((0b1000, 0b11111, (1 << 64) - 1, 1 << 63, 0)),
-            labels=chance.choice((0, 0, 0b10, 0b110, (1 << 64) - 1)),
+            labels=chance.choice((0, 0b10, 0b10, 0b110, (1 << 64) - 1)),
             purposes=chance.choice((0b1, 0b1, 0b11, 0xFFFF, 0b10000, 0)),
             not_before=start,
             expiry=start + chance.choice((0, 1, 100, 10_000)),
@@ -274,7 +200,9 @@ class History:
     def _question(self) -> Question:
         chance = self.chance
         roll = chance.random()
-        if self.emergencies and roll < 0.3:
+        if self.reviewed and roll < 0.2:
+            return self._about_emergency(chance.choice(self.reviewed), right=True)
+        if self.emergencies and roll < 0.45:
             return self._about_emergency(chance.choice(self.emergencies))
         if self.granted and roll < 0.92:
             granted = chance.choice(self.granted[-4:])
@@ -288,11 +216,11 @@ class History:
             terms = replace(terms, categories=terms.categories ^ 1)
         return granted.handle, terms, salt, self._request(granted)
 
-    def _about_emergency(self, opened: Opened) -> Question:
+    def _about_emergency(self, opened: Opened, *, right: bool = False) -> Question:
         """Mostly what the emergency allows, off by one in one respect or none."""
         chance = self.chance
         edges = (opened.seconds - 1, opened.seconds, opened.seconds + 599, opened.seconds + 600)
-        right = Request(
+        request = Request(
             vault=self.tag,
             record=os.urandom(32),
             actor=opened.clinician.key.address,
@@ -309,9 +237,10 @@ class History:
                 {"labels": chance.choice((1, 2, 1 << 63))},
                 {"purpose": chance.choice((0, 1, 5, 6, 15))},
                 {"time": chance.choice(edges)},
+                {"time": chance.choice(edges)},
             )
         )
-        return opened.handle, _NOTHING, ZERO32, replace(right, **wrong)
+        return opened.handle, _NOTHING, ZERO32, request if right else replace(request, **wrong)
 
     def _request(self, granted: Granted) -> Request:
         """What the terms allow, if they allow anything, off in one respect or none."""
@@ -339,7 +268,8 @@ class History:
                 {"actor": self._somebody()},
                 {"category": chance.choice((0, 1, 3, 4, 7, 63, 64, 255))},
                 {"labels": chance.choice((0b10, 0b100, 0b110, 1 << 63))},
-                {"purpose": chance.choice((0, 1, 4, 5, 6, 15, 255))},
+                {"labels": 0b110},
+                {"purpose": chance.choice((0, 1, 4, 5, 6, 6, 15, 255))},
                 {"time": max(0, min(chance.choice(edges), (1 << 64) - 1))},
                 {"actor": self.stage.patient.key.address, "purpose": chance.choice((0, 5, 5))},
             )

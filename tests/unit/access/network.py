@@ -9,22 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.ledgers import Town
-from simdes.access.accounts import register_person, verify_account
-from simdes.access.asking import Caller
 from simdes.access.attestations import Attestations
-from simdes.access.audit import Trail, build_batch, send_batches
+from simdes.access.audit import Trail
 from simdes.access.categories import Kind, Role
 from simdes.access.consent import Consent, Grantee, draft, seal_terms
 from simdes.access.custody_keys import fill_pool
 from simdes.access.descriptors import OrganisationDescriptor, VaultDescriptor, encode_organisation
 from simdes.access.desk import Desk, Limits, PinWatch
 from simdes.access.directory import Directory
-from simdes.access.following import Fetcher, follow_chain
-from simdes.access.keystore import KeyStore, Person
+from simdes.access.following import Fetcher
+from simdes.access.keystore import KeyStore
 from simdes.access.tokens import Issuer
 from simdes.access.vaults import (
     Opener,
@@ -35,21 +33,22 @@ from simdes.access.vaults import (
 )
 from simdes.crypto import anchor
 from simdes.crypto.digest import sha256
-from simdes.crypto.keys import ArgonCost, SigningKey
+from simdes.crypto.keys import SigningKey
 from simdes.crypto.manifest import Manifest, ManifestEntry, encode_manifest, seal_entries
 from simdes.crypto.seal import Item, SealedRecord, seal
 from simdes.custody_http import LocalCustody
 from simdes.exchange.custody import CustodyDesk
-from simdes.index.database import Database, open_database
+from simdes.index.database import open_database
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Lane, MemoryTransactionStore
 from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import pins
 from simdes.storage.cid import binary_cid
 from simdes.storage.store import Store, open_store
+from unit.access.member import CHEAP, PASSPHRASE, Organisation
 
-CHEAP = ArgonCost(passes=1, memory_kib=64, lanes=1)
-PASSPHRASE = "correct horse battery staple"
+__all__ = ["CHEAP", "PASSPHRASE", "Clock", "Network", "Organisation", "Written", "open_network"]
+
 START = 1_800_000_000.0
 
 
@@ -65,73 +64,6 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
-
-
-@dataclass
-class Organisation:
-    """One member with all its parts."""
-
-    name: str
-    network: Network
-    keystore: KeyStore
-    folder: Path
-    database: Database
-    directory: Directory
-    desk: Desk
-    custody: CustodyDesk
-    fetcher: Fetcher
-    agent: Lane
-    administrator: SigningKey
-    people: dict[str, tuple[Person, SigningKey]] = field(default_factory=dict)
-
-    @property
-    def id(self) -> bytes:
-        return self.keystore.organisation
-
-    @property
-    def contracts(self) -> Contracts:
-        return self.desk.contracts
-
-    def caller(self, signer: SigningKey | str | None = None) -> Caller:
-        """Who asks: a person by user name, a key, or the organisation's agent."""
-        key = self.people[signer][1] if isinstance(signer, str) else signer
-        return Caller(
-            key or self.keystore.lanes[0],
-            self.network.client,
-            self.contracts,
-            self.network.clock,
-            os.urandom,
-        )
-
-    def enrol(self, user: str, role: Role, *, verified: bool = True) -> Person:
-        person = register_person(
-            self.keystore,
-            self.contracts,
-            self.agent,
-            user,
-            role=role,
-            passphrase=PASSPHRASE,
-            random=os.urandom,
-            cost=CHEAP,
-        )
-        if verified:
-            verify_account(self.contracts, self.network.lane(self.administrator), person.account)
-        self.people[user] = (person, self.keystore.unlock_person(user, PASSPHRASE))
-        return person
-
-    def follow(self) -> None:
-        follow_chain(self.database, self.contracts)
-        self.fetcher.step()
-
-    def anchor_audit(self) -> None:
-        build_batch(self.database, random=os.urandom, now_ms=int(self.network.clock() * 1000))
-        send_batches(self.database, self.contracts, self.agent, organisation=self.id)
-
-    def shut(self) -> None:
-        self.network.client.shut(self.id)
-
-    def open(self) -> None:
-        self.network.client.open(self.id, self.custody.answer)
 
 
 @dataclass

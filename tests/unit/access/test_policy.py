@@ -22,8 +22,9 @@ from simdes.index.migrations import migrate
 from simdes.ledger.abi import Artifact
 from simdes.ledger.consents import Reason
 from simdes.ledger.ledger import open_ledger
-from unit.access.histories import Judge, Stage, compare
+from unit.access.histories import Judge, compare
 from unit.access.network import Clock
+from unit.access.stage import Stage
 
 ROOT = Path(__file__).parents[3]
 
