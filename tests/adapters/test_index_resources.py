@@ -127,12 +127,12 @@ def test_a_version_is_durable_and_complete(database: Database) -> None:
     [stored] = _add(database, resource(1, labels=0b101))
     assert (stored.version, stored.created) == (1, True)
     with database.read() as tx:
-        kept = resources.get(tx, type="Observation", logical_id="r1")
+        kept = resources.get(tx, vault=vault().tag, type="Observation", logical_id="r1")
         assert kept is not None
         assert kept.id == stored.id
         assert (kept.state, kept.record_id, kept.leaf) == (resources.PENDING, None, None)
         assert (kept.labels, kept.content_wrapped) == (0b101, b"first")
-        assert resources.get(tx, type="Patient", logical_id="r1") is None
+        assert resources.get(tx, vault=vault().tag, type="Patient", logical_id="r1") is None
 
 
 def test_repeating_the_latest_content_adds_nothing(database: Database) -> None:
@@ -141,12 +141,28 @@ def test_repeating_the_latest_content_adds_nothing(database: Database) -> None:
     assert again == replace(first, created=False)
 
 
+def test_the_same_resource_in_two_vaults_is_two_resources(database: Database) -> None:
+    other = replace(vault(), tag=b"o" * 32)
+    with database.transaction() as tx:
+        vaults.add(tx, vault())
+        vaults.add(tx, other)
+        one, two = resources.add(tx, [resource(1), replace(resource(1), vault=other.tag)])
+        assert (one.version, two.version) == (1, 1)
+        assert one.created and two.created
+        assert one.id != two.id
+        kept = resources.get(tx, vault=other.tag, type="Observation", logical_id="r1")
+        assert kept is not None
+        assert kept.id == two.id
+
+
 def test_a_value_changed_and_changed_back_is_three_versions(database: Database) -> None:
     for content in ("a", "b", "b", "a"):
         _add(database, resource(1, content=content))
     with database.read() as tx:
-        versions = resources.history(tx, type="Observation", logical_id="r1")
-        second = resources.get(tx, type="Observation", logical_id="r1", version=2)
+        versions = resources.history(tx, vault=vault().tag, type="Observation", logical_id="r1")
+        second = resources.get(
+            tx, vault=vault().tag, type="Observation", logical_id="r1", version=2
+        )
     assert [(one.version, one.content_wrapped) for one in versions] == [
         (3, b"a"), (2, b"b"), (1, b"a"),
     ]  # fmt: skip
@@ -203,7 +219,7 @@ def test_concurrent_versions_of_one_resource_are_numbered_without_gap(database: 
         thread.join()
     assert failures == []
     with database.read() as tx:
-        versions = resources.history(tx, type="Observation", logical_id="r1")
+        versions = resources.history(tx, vault=vault().tag, type="Observation", logical_id="r1")
     assert [one.version for one in versions] == list(range(21, 0, -1))
 
 
@@ -305,7 +321,7 @@ def test_a_resource_names_the_document_it_came_from(database: Database) -> None:
             ),
         )
         resources.add(tx, [replace(resource(1), source_id=source)])
-        kept = resources.get(tx, type="Observation", logical_id="r1")
+        kept = resources.get(tx, vault=vault().tag, type="Observation", logical_id="r1")
         assert kept is not None and kept.source_id == source
 
 

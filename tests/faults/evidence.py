@@ -61,8 +61,10 @@ def _missing(node: Node, tag: bytes, wanted: Submitted) -> str:
         vault = vaults.get(tx, tag)
         versions = [
             one
-            for one in resources.history(tx, type=wanted.type, logical_id=wanted.logical_id)
-            if one.vault == tag and one.digest == sha256(wanted.content)
+            for one in resources.history(
+                tx, vault=tag, type=wanted.type, logical_id=wanted.logical_id
+            )
+            if one.digest == sha256(wanted.content)
         ]
     if vault is None or not versions:
         return "is lost"

@@ -3,6 +3,8 @@
 A version is pending (durable, acknowledged), then sealed (in a record, with its leaf), then
 anchored (the record's batch is in a block). Versions count from 1 as in FHIR
 (https://hl7.org/fhir/R4/http.html#versioning).
+A resource belongs to one vault: the same practitioner beside two patients is two resources, each
+sealed with its patient's, so that a vault is whole without the others.
 """
 
 from __future__ import annotations
@@ -58,13 +60,14 @@ class Stored:
 
 
 _RESOURCE = select(Resource, "resource AS r", prefix="r.")
-_HEAD = "SELECT r.type, r.logical_id, r.id, r.version, r.digest FROM resource AS r"
+_HEAD = "SELECT r.type, r.logical_id, r.vault, r.id, r.version, r.digest FROM resource AS r"
 _LATEST = (
     " NOT EXISTS (SELECT 1 FROM resource AS newer WHERE newer.type = r.type"
-    " AND newer.logical_id = r.logical_id AND newer.version > r.version)"
+    " AND newer.logical_id = r.logical_id AND newer.vault = r.vault"
+    " AND newer.version > r.version)"
 )
-_Key = tuple[str, str]
-_Name = tuple[str, str, int]
+_Key = tuple[str, str, bytes]
+_Name = tuple[str, str, bytes, int]
 
 
 def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
@@ -83,13 +86,13 @@ def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
     lost = 0
     while len(stored) < len(new):
         waiting = {at: one for at, one in enumerate(new) if at not in stored}
-        keys = sorted({(one.type, one.logical_id) for one in waiting.values()})
+        keys = sorted({_key(one) for one in waiting.values()})
         if lost == _MOST_LOST:
             raise Conflict("Others keep changing the same resource")
         if lost:
             # Somebody added a version of one of these meanwhile: now one after the other.
-            for type_, logical_id in keys:
-                tx.lock(f"resource {type_}/{logical_id}")
+            for type_, logical_id, vault in keys:
+                tx.lock(f"resource {type_}/{logical_id} {vault.hex()}")
         added, complete = _add_round(tx, waiting, _latest(tx, keys))
         stored |= added
         lost += not complete
@@ -110,7 +113,7 @@ def _add_round(
     answers: dict[int, tuple[_Name, bool]] = {}
     heads: dict[_Key, tuple[_Name, bytes] | None] = {}
     for at, one in waiting.items():
-        key = (one.type, one.logical_id)
+        key = _key(one)
         known = latest.get(key)
         if key in heads:
             head = heads[key]
@@ -119,14 +122,14 @@ def _add_round(
             else:
                 heads[key] = None
         elif known is not None and known.digest == one.digest:
-            stored[at] = Stored(known.id, *key, known.version, created=False)
+            stored[at] = _stored(known.id, (*key, known.version), created=False)
         else:
             name = (*key, 1 if known is None else known.version + 1)
             rows[name], answers[at], heads[key] = one, (name, True), (name, one.digest)
     ids = _insert(tx, rows)
     for at, (name, created) in answers.items():
         if name in ids:
-            stored[at] = Stored(ids[name], *name, created=created)
+            stored[at] = _stored(ids[name], name, created=created)
     return stored, len(ids) == len(rows)
 
 
@@ -140,11 +143,12 @@ class _Latest:
 def _latest(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, _Latest]:
     rows = tx.all(
         _HEAD + " WHERE r.type IN :types AND r.logical_id IN :ids AND" + _LATEST,
-        types=sorted({type_ for type_, _ in keys}),
-        ids=sorted({logical_id for _, logical_id in keys}),
+        types=sorted({type_ for type_, _, _ in keys}),
+        ids=sorted({logical_id for _, logical_id, _ in keys}),
     )
     wanted = set(keys)
-    return {(row[0], row[1]): _Latest(*row[2:]) for row in rows if (row[0], row[1]) in wanted}
+    found = {(type_, id_, bytes(vault)): _Latest(*head) for type_, id_, vault, *head in rows}
+    return {key: head for key, head in found.items() if key in wanted}
 
 
 def _insert(tx: Transaction, rows: dict[_Name, NewResource]) -> dict[_Name, int]:
@@ -152,25 +156,33 @@ def _insert(tx: Transaction, rows: dict[_Name, NewResource]) -> dict[_Name, int]
         "resource",
         # In the order of their keys: two transactions that add the same ones wait, never deadlock.
         [
-            row_of(one) | {"version": name[2], "state": PENDING}
+            row_of(one) | {"version": name[3], "state": PENDING}
             for name, one in sorted(rows.items(), key=lambda item: item[0])
         ],
-        conflict="(type, logical_id, version) DO NOTHING",
-        returning="type, logical_id, version, id",
+        conflict="(type, logical_id, vault, version) DO NOTHING",
+        returning="type, logical_id, vault, version, id",
     )
-    return {(type_, logical_id, version): id_ for type_, logical_id, version, id_ in inserted}
+    return {
+        (type_, id_, bytes(vault), version): row for type_, id_, vault, version, row in inserted
+    }
+
+
+def _key(one: NewResource) -> _Key:
+    return (one.type, one.logical_id, one.vault)
+
+
+def _stored(row_id: int, name: _Name, *, created: bool) -> Stored:
+    type_, logical_id, _, version = name
+    return Stored(row_id, type_, logical_id, version, created=created)
 
 
 def get(
-    tx: Transaction, *, type: str, logical_id: str, version: int | None = None
+    tx: Transaction, *, vault: bytes, type: str, logical_id: str, version: int | None = None
 ) -> Resource | None:
-    """Return a version of a resource, by default the latest."""
-    sql = _RESOURCE + " WHERE r.type = :type AND r.logical_id = :id"
-    if version is None:
-        row = tx.one(sql + " ORDER BY r.version DESC LIMIT 1", type=type, id=logical_id)
-    else:
-        row = tx.one(sql + " AND r.version = :version", type=type, id=logical_id, version=version)
-    return None if row is None else read(Resource, row)
+    """Return a version of a vault's resource, by default the latest."""
+    versions = history(tx, vault=vault, type=type, logical_id=logical_id)
+    chosen = (one for one in versions if version in (None, one.version))
+    return next(chosen, None)
 
 
 def get_many(tx: Transaction, ids: Sequence[int]) -> list[Resource]:
@@ -185,12 +197,14 @@ def of_records(tx: Transaction, record_ids: Sequence[bytes]) -> list[Resource]:
     )
 
 
-def history(tx: Transaction, *, type: str, logical_id: str) -> list[Resource]:
-    """Return every version of a resource, newest first."""
+def history(tx: Transaction, *, vault: bytes, type: str, logical_id: str) -> list[Resource]:
+    """Return every version of a vault's resource, newest first."""
     rows = tx.all(
-        _RESOURCE + " WHERE r.type = :type AND r.logical_id = :id ORDER BY r.version DESC",
+        _RESOURCE + " WHERE r.type = :type AND r.logical_id = :id AND r.vault = :vault"
+        " ORDER BY r.version DESC",
         type=type,
         id=logical_id,
+        vault=vault,
     )
     return _resources(rows)
 

@@ -147,7 +147,7 @@ table(
     id32("leaf", nullable=True),  # null: not sealed yet
     integer("source_id", ForeignKey("source.id"), nullable=True),  # null: came by the FHIR API
     integer("created_ms"),
-    UniqueConstraint("type", "logical_id", "version"),
+    UniqueConstraint("type", "logical_id", "vault", "version"),
     one_of("state", "pending", "sealed", "anchored"),
     Index(None, "vault", "category"),
     # Partial: a new version touches neither, which saves a fifth of what its commit writes.

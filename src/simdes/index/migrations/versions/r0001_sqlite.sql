@@ -401,7 +401,7 @@ CREATE TABLE resource (
   created_ms INTEGER NOT NULL,
   CONSTRAINT ck_resource_category CHECK (category BETWEEN 0 AND 63),
   CONSTRAINT ck_resource_labels CHECK (labels >= 0),
-  CONSTRAINT uq_resource_type_logical_id_version UNIQUE (type, logical_id, version),
+  CONSTRAINT uq_resource_type_logical_id_vault_version UNIQUE (type, logical_id, vault, version),
   CONSTRAINT ck_resource_state CHECK (state IN ('pending', 'sealed', 'anchored')),
   CONSTRAINT fk_resource_vault FOREIGN KEY(vault) REFERENCES vault (tag),
   CONSTRAINT fk_resource_record_id FOREIGN KEY(record_id) REFERENCES record (record_id),
