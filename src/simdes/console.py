@@ -48,7 +48,10 @@ EXIT_CODES: dict[type[errors.SimdesError], int] = {
     errors.Conflict: 8,
 }
 
-out = Console(highlight=False, soft_wrap=True)
+WIDE_COLUMNS = 200
+"""The width of a table where no terminal limits it."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

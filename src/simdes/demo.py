@@ -381,10 +381,10 @@ def _log(story: Story, cast: Cast, patient: Session, vault: bytes, read: Retriev
         names = {one.node.organisation: one.settings.name for one in cast.everybody()}
         for entry in log:
             when = time.strftime("%H:%M:%S", time.gmtime(entry.time_ms / 1000))
-            outcome = "granted" if entry.granted else f"refused ({entry.reason})"
+            outcome = "granted" if entry.granted else f"refused: {entry.words}"
             who = f"{entry.role} of {names[entry.organisation]}"
             story.tell(
-                f"{when}  {who:27} {entry.verb:9} {entry.purpose:6} {outcome:24} "
+                f"{when}  {who:23} {entry.verb:9} {entry.purpose:6} {outcome}; "
                 f"noted by {names[entry.observer]}"
             )
     with story.step("A proof of it holds for anybody; a tampered one does not"):

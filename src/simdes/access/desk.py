@@ -19,6 +19,7 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore
 from simdes.access.messages import NO_TERMS, Basis
+from simdes.access.reasons import words
 from simdes.access.requests import unhex
 from simdes.crypto import cbor
 from simdes.errors import Forbidden, NotFound, SimdesError, TooLarge, Unavailable
@@ -257,7 +258,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[SimdesError], str]]] = {
 
 def refusal(reason: str) -> SimdesError:
     """The error for a reason's name; it names the reason and holds no value of the request."""
-    kind, text = _REFUSALS.get(reason, (Forbidden, f"The custodian refuses: {reason}."))
+    kind, text = _REFUSALS.get(reason, (Forbidden, f"Refused: {words(reason)} ({reason})."))
     return kind(text)
 
 

@@ -24,6 +24,7 @@ from simdes.access.messages import (
     ManifestsBody,
     ReleaseBody,
 )
+from simdes.access.reasons import words
 from simdes.access.requests import Answer, hexed
 from simdes.crypto import cbor
 from simdes.crypto.seal import combine_shares, read_capsule, share_matches
@@ -284,7 +285,8 @@ class _Round:
             named = ", ".join(f"0x{one.hex()} {what}" for one, what in self.culprits.items())
             return Tampered(f"Too few good shares: {named}.")
         if self.refused:
-            return Forbidden(f"The custodians refuse: {next(iter(self.refused.values()))}.")
+            reason = next(iter(self.refused.values()))
+            return Forbidden(f"Refused: {words(reason)} ({reason}).")
         return next(iter(self.errors), Unavailable("Too few custodians released their share."))
 
 

@@ -53,7 +53,7 @@ def log(
             return
         console.print_table(
             f"{len(found.entries)} entries",
-            ("When", "Written by", "Who", "Of", "What", "Why", "Outcome", "On chain"),
+            ("When", "Who", "What", "Why", "Outcome", "Written by", "On chain"),
             [_row(one.node, entry) for entry in found.entries],
         )
         for who, why in found.silent.items():
@@ -61,15 +61,13 @@ def log(
 
 
 def _row(node: Node, entry: Logged) -> tuple[object, ...]:
-    outcome = "granted" if entry.granted else f"refused: {entry.reason}"
     return (
         console.instant(entry.time_ms / 1000),
-        members.name_of(node, entry.observer),
-        f"{entry.role} 0x{entry.account.hex()[:8]}…",
-        members.name_of(node, entry.organisation),
+        f"{entry.role} of {members.name_of(node, entry.organisation)}",
         entry.verb if entry.count == 1 else f"{entry.verb} ×{entry.count}",
         entry.purpose,
-        outcome,
+        "granted" if entry.granted else f"refused: {entry.words}",
+        members.name_of(node, entry.observer),
         "yes" if entry.anchored else "not yet",
     )
 

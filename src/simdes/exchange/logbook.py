@@ -16,6 +16,7 @@ from typing import Any
 from simdes.access import audit, evidence, reading
 from simdes.access.audit_event import Entry, decode
 from simdes.access.categories import Purpose, Role
+from simdes.access.reasons import words
 from simdes.errors import SimdesError, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -25,7 +26,7 @@ from simdes.index import chain
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
     """One attempt as an organisation wrote it down. ``proof`` is a JSON document; ``anchored``
-    says whether its batch is on chain yet."""
+    says whether its batch is on chain yet; ``words`` say the reason of a refusal to people."""
 
     time_ms: int
     observer: bytes
@@ -36,6 +37,7 @@ class Logged:
     purpose: str
     granted: bool
     reason: str
+    words: str
     count: int
     records: tuple[bytes, ...]
     anchored: bool
@@ -108,6 +110,7 @@ def _logged(entry: Entry, document: dict[str, Any]) -> Logged:
         purpose="" if attempt.purpose is None else Purpose(attempt.purpose).name,
         granted=attempt.granted,
         reason=attempt.reason,
+        words=words(attempt.reason),
         count=attempt.count,
         records=attempt.records,
         anchored=document.get("batch") is not None,

@@ -1,0 +1,44 @@
+"""Reasons for a refusal in words: what a person reads beside the name that logs and proofs keep.
+
+The names are those of ``Consents.Reason`` and of the custody verbs; a test holds the table to both.
+No sentence says anything about a patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_WORDS: Final[Mapping[str, str]] = {
+    "UNKNOWN_ACTOR": "no account has this key",
+    "INACTIVE_ACTOR": "the account is not verified, or it is suspended or frozen",
+    "INACTIVE_ORGANISATION": "the account's organisation is not verified",
+    "UNKNOWN_VAULT": "the network knows no such vault",
+    "UNKNOWN_HANDLE": "the patient gave no consent for this",
+    "REVOKED": "the patient withdrew the consent",
+    "OLD_GENERATION": "the patient withdrew every consent given so far",
+    "TERMS_MISMATCH": "the terms shown are not those of the consent",
+    "WRONG_GRANTEE": "the consent names somebody else",
+    "WRONG_ROLE": "this needs another role",
+    "PURPOSE": "the consent is not for this purpose",
+    "CATEGORY": "the consent does not open this category",
+    "LABEL": "the record is of a sensitive kind that the consent does not open",
+    "NOT_YET": "the consent has not begun yet",
+    "EXPIRED": "the consent has ended",
+    "RECORD": "the consent lists other records",
+    "CONDITION_CLOSED": "what the consent hangs on is closed",
+    "EMERGENCY_OVER": "the emergency is over",
+    "PENDING_ACTOR": "the account is not verified yet",
+    "SUSPENDED_ACTOR": "the account is suspended",
+    "FROZEN_ACTOR": "the account is frozen by its guardians",
+    "NOT_ITS_VAULT": "the vault was opened by another organisation",
+    "NOT_DECIDED": "no administrator here decided to attest for this patient",
+    "NOT_CLAIMABLE": "the vault or the account can't be claimed",
+    "NOT_AUTHOR": "another organisation wrote this record",
+    "DEADLINE": "the deadline is past or too far away",
+}
+
+
+def words(reason: str) -> str:
+    """A reason's name in words; the name itself where the table has none."""
+    return _WORDS.get(reason, reason)

@@ -1,0 +1,39 @@
+"""Every reason that a contract or a custody verb gives has words for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from simdes.access import custody_vaults
+from simdes.access.accounts import _ADVICE
+from simdes.access.desk import refusal
+from simdes.access.reasons import _WORDS, words
+from simdes.errors import Forbidden
+from simdes.ledger.consents import Reason
+
+OF_VERBS = {
+    value
+    for name, value in vars(custody_vaults).items()
+    if name.isupper() and isinstance(value, str) and name == value
+}
+
+
+@pytest.mark.parametrize("reason", [one.name for one in Reason if one is not Reason.ALLOWED])
+def test_every_reason_of_the_contract_has_words(reason: str) -> None:
+    assert words(reason) != reason
+
+
+def test_every_reason_of_a_verb_and_of_an_account_has_words() -> None:
+    assert OF_VERBS
+    assert {reason for reason in OF_VERBS | set(_ADVICE) if words(reason) == reason} == set()
+
+
+def test_no_words_are_kept_for_reasons_that_nobody_gives() -> None:
+    given = {one.name for one in Reason} | OF_VERBS | set(_ADVICE)
+    assert set(_WORDS) - given == set()
+
+
+def test_a_refusal_says_the_words_and_the_name() -> None:
+    error = refusal("REVOKED")
+    assert isinstance(error, Forbidden)
+    assert error.message == "Refused: the patient withdrew the consent (REVOKED)."
