@@ -95,6 +95,8 @@ class KeyStore:
         self._random = random
         self._lock = threading.RLock()
         self._document = document
+        self._stamp = (0, 0, 0)
+        self._people: dict[bytes, Person] = {}
         self.organisation = bytes.fromhex(document["organisation"].removeprefix("0x"))
         self.database_key: bytes = self._secret("database")
         self.descriptor_key = OpeningKey.from_bytes(self._secret("descriptor"))
@@ -169,20 +171,32 @@ class KeyStore:
 
     def people(self) -> tuple[Person, ...]:
         """Everybody hosted here, in order of registration."""
-        with self._lock:
-            self._document = _read(self._path)
-            return tuple(self._person(entry) for entry in self._document["people"])
+        return tuple(self._hosted().values())
 
     def person(self, user: str) -> Person:
         """The person of a user name; `NotFound` when nobody has it."""
-        for person in self.people():
+        for person in self._hosted().values():
             if person.user == user:
                 return person
         raise NotFound("No such user here.", advice="Check the user name.")
 
     def person_of(self, account: bytes) -> Person | None:
         """The hosted person behind an account id, None when hosted elsewhere."""
-        return next((person for person in self.people() if person.account == account), None)
+        return self._hosted().get(account)
+
+    def _hosted(self) -> dict[bytes, Person]:
+        """People by account; the file is read again only when another process replaced it."""
+        with self._lock:
+            try:
+                status = self._path.stat()
+            except FileNotFoundError as error:
+                raise NotFound(f"{self._path} does not exist.") from error
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if stamp != self._stamp:
+                listed = map(self._person, _read(self._path)["people"])
+                self._people = {person.account: person for person in listed}
+                self._stamp = stamp
+            return self._people
 
     def add_person(
         self,
@@ -216,7 +230,9 @@ class KeyStore:
                     raise Conflict("The user name is taken.", advice="Choose another user name.")
             document["people"].append(entry)
 
-    def unlock_person(self, user: str, passphrase: str) -> SigningKey:
+    def unlock_person(
+        self, user: str, passphrase: str, *, cost: ArgonCost = DEFAULT_COST
+    ) -> SigningKey:
         """The account key of a person; `Unauthenticated` alike for wrong user and passphrase."""
         refused = Unauthenticated("User name or passphrase is wrong.")
         with self._lock:
@@ -229,6 +245,8 @@ class KeyStore:
                 except SimdesError:
                     raise refused from None
                 return key
+        # As slow as for a user who exists, so that names cannot be tried out by the clock.
+        lock(bytes(32), passphrase, cost=cost, random=self._random)
         raise refused
 
     def lane_addresses(self) -> tuple[bytes, ...]:
@@ -253,7 +271,6 @@ class KeyStore:
             document = _read(self._path)
             yield document
             _write(self._path, document)
-            self._document = document
 
 
 def _aad(organisation: bytes, name: str) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -313,3 +315,29 @@ def test_terms_of_another_consent_do_not_open(scene: Scene) -> None:
     forged = Consent(scene.vault.tag, because.consent.handle, wider, because.consent.salt)
     with pytest.raises(Forbidden, match="TERMS_MISMATCH"):
         read(scene, Because(Purpose.TREAT, forged))
+
+
+def test_many_readers_at_once_each_get_their_answer_and_their_entry(scene: Scene) -> None:
+    because = granted(scene)
+    before = entries(scene)
+    tokens = [signed(scene, because) for _ in range(32)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(partial(scene.home.custody.answer, "release"), tokens))
+    assert len(answers) == 32
+    assert entries(scene) == before + 32
+    assert scene.home.desk.trail.verify_chain(scene.home.database)
+
+
+def test_one_request_sent_many_times_at_once_is_answered_once(scene: Scene) -> None:
+    token = signed(scene, granted(scene))
+    before = entries(scene)
+
+    def answered(_: int) -> bool:
+        try:
+            return bool(scene.home.custody.answer("release", token))
+        except Unauthenticated:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(answered, range(16))) == 1
+    assert entries(scene) == before + 1

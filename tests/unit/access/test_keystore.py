@@ -73,7 +73,7 @@ def test_a_persons_key_opens_with_their_passphrase_alone(store: KeyStore) -> Non
     assert store.unlock_person("ada", "secret of ada").to_bytes() == key.to_bytes()
     for user, passphrase in (("ada", PASSPHRASE), ("ada", ""), ("bob", "secret of ada")):
         with pytest.raises(Unauthenticated, match="User name or passphrase"):
-            store.unlock_person(user, passphrase)
+            store.unlock_person(user, passphrase, cost=CHEAP)
     assert store.person("ada") == person
     assert store.person_of(person.account) == person
     assert store.person_of(bytes(32)) is None
@@ -176,3 +176,30 @@ def test_the_passphrase_comes_from_the_environment_or_a_private_file(tmp_path: P
         read_passphrase(None, {})
     with pytest.raises(Unauthenticated):
         read_passphrase(tmp_path / "none", {})
+
+
+def test_people_added_by_another_process_are_seen_at_once(store: KeyStore, path: Path) -> None:
+    add(store, "ada")
+    other = KeyStore.open(path, PASSPHRASE)
+    person, _ = add(other, "bob")
+    assert store.person_of(person.account) == person
+    assert [one.user for one in store.people()] == ["ada", "bob"]
+
+
+def test_an_unknown_user_costs_as_much_time_as_a_wrong_passphrase(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simdes.access import keystore as module
+
+    add(store, "ada")
+    derived: list[str] = []
+    for name in ("lock", "unlock"):
+        kept = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *a, kept=kept, **k: (derived.append("x"), kept(*a, **k))[1]
+        )
+    for user in ("ada", "nobody"):
+        derived.clear()
+        with pytest.raises(Unauthenticated):
+            store.unlock_person(user, "wrong passphrase", cost=CHEAP)
+        assert derived == ["x"]

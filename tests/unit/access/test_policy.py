@@ -135,7 +135,7 @@ def test_every_slip_in_the_rule_is_noticed(tmp_path: Path) -> None:
     stage = open_stage(tmp_path, clock)
     judges = [mutant(before, after) for before, after in MUTATIONS.values()]
     _, differing = compare(
-        stage, judges, histories=150, steps=5, questions=8, seed=2, pass_time=clock.advance
+        stage, judges, histories=110, steps=5, questions=8, seed=2, pass_time=clock.advance
     )
     unnoticed = [name for name, count in zip(MUTATIONS, differing, strict=True) if not count]
     assert unnoticed == []

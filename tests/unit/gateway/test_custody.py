@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
@@ -18,7 +19,7 @@ from simdes.access.directory import Directory
 from simdes.access.messages import ReleaseBody
 from simdes.access.reading import gather, list_records
 from simdes.access.requests import hexed, sign_request
-from simdes.custody_http import HttpCustody
+from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
 from simdes.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
 from simdes.exchange.custody import METHODS, CustodyDesk
 from simdes.gateway.app import GatewayLimits, create_gateway
@@ -327,3 +328,19 @@ def test_an_unsigned_answer_is_no_answer(scene: Scene) -> None:
     )
     with pytest.raises(Tampered):
         ask(caller, scene.home.id, "release", release(scene))
+
+
+def test_custodians_in_this_process_are_asked_here_and_the_others_over_http(scene: Scene) -> None:
+    directory = Directory(scene.reader.contracts, scene.network.store)
+    apps = {"second.invalid": create_gateway(scene.second.custody)}
+    here = LocalCustody()
+    here.open(scene.home.id, scene.home.custody.answer)
+    client = EitherCustody(here, HttpCustody(directory, transport=AsgiTransport(apps)))
+    reach = [client.reachable(one.id) for one in (scene.home, scene.second, scene.third)]
+    assert reach == [True, True, False]
+    caller = dataclasses.replace(scene.home.caller("ada"), client=client)
+    capsules = {scene.written.sealed.record_id: scene.network.store.get(scene.written.capsule_cid)}
+    assert gather(caller, scene.vault, Because(Purpose.PATRQT), capsules).secrets
+    here.shut(scene.home.id)
+    with pytest.raises(Unavailable):
+        client.post(scene.home.id, "release", b"x")
