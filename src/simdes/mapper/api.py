@@ -50,7 +50,7 @@ _REFUSALS = {
     "text": ("unknown-format", "the input is text, but no HL7 v2 message", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("json", "xml", "x12", "dicom", "zip", "gzip", "pdf")
+        for kind in ("cda", "csv", "dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
     },
 }
 

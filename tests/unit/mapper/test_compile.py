@@ -107,3 +107,19 @@ def test_every_target_of_a_required_code_is_legal_in_r4(name: str) -> None:
         problems = validate({"resourceType": kind, element: code})
         bad = [p for p in problems if p.is_error and p.expression == f"{kind}.{element}"]
         assert bad == [], code
+
+
+def test_the_documentation_is_generated_from_the_table() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.write_mapping_doc", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr or "run `python -m tools.write_mapping_doc`"
+
+
+def test_the_licence_of_hl7s_maps_is_kept_with_them() -> None:
+    text = (ROOT / "data/v2-to-fhir/LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
