@@ -356,8 +356,8 @@ def everything_anchored(node: Node) -> bool:
     return found[resources.PENDING] == found[resources.SEALED] == 0
 
 
-def categories_of(node: Node, vault: bytes) -> set[int]:
-    """The categories in which this organisation holds records of a vault."""
+def held_in(node: Node, vault: bytes, category: int) -> list[tuple[str, str]]:
+    """(type, id) of the resources that this organisation holds of a vault in a category."""
     with node.database.read() as tx:
-        kept = resources.of_vault(tx, vault, categories=range(64))
-    return {one.category for one in kept}
+        kept = resources.of_vault(tx, vault, categories=[category])
+    return [(one.type, one.logical_id) for one in kept]
