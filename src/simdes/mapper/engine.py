@@ -303,9 +303,10 @@ def _event(message: Message, tables: Tables) -> tuple[str, Item]:
     structure = tables.events.get(event)
     if structure is None:
         shown = event if event.replace("^", "").isalnum() and len(event) < 16 else "in MSH-9"
+        known = ", ".join(sorted(name for name in tables.events if not name.endswith("^")))
         raise Unreadable(
             "unsupported-message",
             f"message type {shown} not supported yet",
-            f"Supported are {', '.join(sorted(tables.events))}; replay it after an upgrade.",
+            f"Supported are {known}; replay it after an upgrade.",
         )
     return event, tables.structures[structure]
