@@ -13,6 +13,7 @@ from simdes.access.messages import NO_TERMS, CapsulesBody, LogBody, ManifestsBod
 from simdes.access.requests import hexed, unhex
 from simdes.crypto import cbor
 from simdes.index.custody import ManifestEntry
+from simdes.ledger.consents import Reason
 from simdes.ledger.terms import ZERO32
 
 
@@ -102,7 +103,7 @@ def _refused(
     *,
     records: Sequence[bytes] = (),
 ) -> Outcome:
-    reason = reasons[0] if reasons else UNKNOWN_RECORD
+    reason = max(reasons, key=_checked_far, default=UNKNOWN_RECORD)
     attempt = asker.attempt(
         verb,
         vault=ground.vault,
@@ -112,6 +113,14 @@ def _refused(
         reason=reason,
     )
     return Outcome(attempts=(attempt,), error=refusal(reason))
+
+
+def _checked_far(reason: str) -> int:
+    """How far a record came in the contract's checks: of several reasons the last one says most.
+
+    An expired consent for observations is told as expired, not as silent on the demographics.
+    """
+    return Reason[reason] if reason in Reason.__members__ else 0
 
 
 def _row(entry: ManifestEntry) -> list[cbor.Value]:
