@@ -12,7 +12,6 @@ import json
 import platform
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -188,13 +187,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--records", type=int, default=1_000)
     arguments.add_argument("--singles", type=int, default=200)
-    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--out", type=Path, help="write the figures as JSON to this file")
     chosen = arguments.parse_args()
     figures = measure(chosen.records, chosen.singles)
     figures["machine"] = f"{platform.machine()}, Python {platform.python_version()}"
-    if chosen.json:
-        json.dump(figures, sys.stdout, indent=2)
-        return
+    if chosen.out:
+        chosen.out.write_text(json.dumps(figures, indent=2) + "\n")
     for part, values in figures.items():
         print(f"{part}: {values}")
 

@@ -3,7 +3,7 @@
 One create is what a gateway makes durable before it answers 201: a version of a resource (1 kB of
 wrapped content) and its outbox row. Run it from the project's folder::
 
-    .venv/bin/python bench/index.py [--seconds 3] [--postgresql URL] [--json FILE]
+    .venv/bin/python bench/index.py [--seconds 3] [--postgresql URL] [--out FILE]
 
 Without a URL a PostgreSQL is started in a temporary folder, with fsync on. Each figure stands
 beside the disk's own limit, measured on the same disk in the same run (a 1 kB append and fsync).
@@ -42,7 +42,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=3.0)
     arguments.add_argument("--postgresql", help="URL of a server where databases may be created")
-    arguments.add_argument("--json", type=Path)
+    arguments.add_argument("--out", type=Path)
     options = arguments.parse_args()
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="simdes-bench-") as folder:
@@ -54,8 +54,8 @@ def main() -> int:
         found |= cases("postgresql", url, options.seconds)
     for name, value in found.items():
         print(f"{name:<45} {value:>10,.0f} /s")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2))
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=2))
     return 0
 
 

@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--transactions", type=int, default=100_000)
     parser.add_argument("--anvil", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -181,9 +181,8 @@ def main() -> None:
         }
     if options.anvil:
         results["anvil, 1 s blocks"] = on_anvil()
-    if options.json:
-        print(json.dumps(results, indent=2))
-        return
+    if options.out:
+        options.out.write_text(json.dumps(results, indent=2) + "\n")
     print(results.pop("machine"))
     for part, figures in results.items():
         print(f"\n{part}")

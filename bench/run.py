@@ -1,0 +1,160 @@
+"""`make bench`: run every benchmark and write bench/results/*.json and docs/evaluation.md.
+
+The page is made from the results alone: text that is not measured lives in bench/evaluation.md,
+where ``{{name}}`` stands for a table. Run it on an idle machine; each result keeps its machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+BENCHMARKS: dict[str, tuple[str, ...]] = {
+    "seal": (),
+    "map": (),
+    "validate": (),
+    "index": ("--seconds", "2"),
+    "ledger": ("--anvil",),
+    "exchange": (),
+}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def seal(found: dict[str, Any]) -> str:
+    """Sealing and opening, next to the bare cost of the cryptography."""
+    return table(
+        ("resources a body", "sealed/s", "share of the bare cost", "opened/s", "share"),
+        [
+            (
+                one["resources_per_body"],
+                one["resources_sealed_per_second"],
+                f"{one['seal_share_of_limit']:.0%}",
+                one["resources_opened_per_second"],
+                f"{one['open_share_of_limit']:.0%}",
+            )
+            for one in found["results"]
+        ],
+    )
+
+
+def mapping(found: dict[str, Any]) -> str:
+    """Messages a second."""
+    rows = [
+        (one["name"], one["messages"], one["bytes_each"], one["messages_per_second"])
+        for one in found["results"]
+    ]
+    return table(("messages", "count", "bytes each", "mapped/s"), rows)
+
+
+def validate(found: dict[str, Any]) -> str:
+    """Resources a second."""
+    rows = [
+        (one["name"], one["bytes_each"], one["structure_per_second"], one["validate_per_second"])
+        for one in found["results"]
+    ]
+    return table(("resources", "bytes each", "structure and bindings/s", "everything/s"), rows)
+
+
+def index(found: dict[str, Any]) -> str:
+    """The database."""
+    return table(("what", "per second"), [(name, float(value)) for name, value in found.items()])
+
+
+def ledger(found: dict[str, Any]) -> str:
+    """The ledger."""
+    rows = [
+        (part, name, float(value))
+        for part, figures in found.items()
+        if isinstance(figures, dict)
+        for name, value in figures.items()
+    ]
+    return table(("part", "what", "figure"), rows)
+
+
+def exchange(found: dict[str, Any]) -> str:
+    """The whole path."""
+    one = found["open_one"]
+    rows = [
+        *((name.replace("_", " "), float(value)) for name, value in found["ingest"].items()),
+        ("records opened in one call, per second", float(found["open_batch"]["per_second"])),
+        ("one record opened, p50, ms", float(one["p50_ms"])),
+        ("one record opened, p99, ms", float(one["p99_ms"])),
+        ("revocation to refusal, ms", float(found["revocation_to_refusal_ms"])),
+    ]
+    return table(("what", "figure"), rows)
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "seal": seal,
+    "map": mapping,
+    "validate": validate,
+    "index": index,
+    "ledger": ledger,
+    "exchange": exchange,
+}
+
+
+def measure(names: Sequence[str]) -> None:
+    """Run these benchmarks, one after another."""
+    RESULTS.mkdir(exist_ok=True)
+    for name in names:
+        print(f"bench/{name}.py …", flush=True)
+        out = RESULTS / f"{name}.json"
+        command = [sys.executable, f"bench/{name}.py", *BENCHMARKS[name], "--out", str(out)]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def machine() -> str:
+    """The machine in a line."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((one.partition(":")[2].strip() for one in lines if "model name" in one), "")
+    return f"{model or platform.processor()}, {os.cpu_count()} cores, Python " + (
+        platform.python_version()
+    )
+
+
+def write() -> None:
+    """Write docs/evaluation.md from the results that are there."""
+    page = (ROOT / "bench" / "evaluation.md").read_text(encoding="utf-8")
+    for name, render in TABLES.items():
+        result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        page = page.replace("{{" + name + "}}", render(result))
+    page = page.replace("{{machine}}", machine())
+    page = page.replace("{{date}}", datetime.now(UTC).strftime("%Y-%m-%d"))
+    (ROOT / "docs" / "evaluation.md").write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="default all")
+    parser.add_argument("--write-only", action="store_true", help="make the page from the results")
+    chosen = parser.parse_args()
+    if not chosen.write_only:
+        measure(chosen.names or list(BENCHMARKS))
+    write()
+
+
+if __name__ == "__main__":
+    main()
