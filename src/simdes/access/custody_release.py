@@ -128,21 +128,38 @@ def _share(
     index: int | None,
     epoch: int | None,
 ) -> tuple[OpenedShare | None, str]:
+    """Our share of one record; `epoch` None: of whatever epoch its capsule is."""
+    capsule = b""
     try:
         capsule = desk.store.get(entry.capsule_cid, most_bytes=MAX_CAPSULE_BYTES)
-        found = read_capsule(capsule).epoch
-        if found not in keys:
-            with desk.database.read() as tx:
-                keys[found] = custody_keys.opening_key(tx, desk.keystore, entry.vault, epoch=found)
-        key = keys[found]
-        if key is None or epoch not in (None, found):
+        key = _key(desk, entry.vault, keys, epoch or read_capsule(capsule).epoch)
+        if key is None:
             return None, WRONG_EPOCH
         share = open_share(capsule, key, desk.organisation, index=index)
     except (Unavailable, NotFound):
         return None, UNREACHABLE
     except SimdesError:
-        return None, UNKNOWN_RECORD
+        return None, WRONG_EPOCH if _of_another_epoch(capsule, epoch) else UNKNOWN_RECORD
+    if epoch is not None and share.epoch != epoch:
+        return None, WRONG_EPOCH
     return (share, "") if _signed_as_anchored(share, entry) else (None, UNKNOWN_RECORD)
+
+
+def _key(
+    desk: Desk, vault: bytes, keys: dict[int, OpeningKey | None], epoch: int
+) -> OpeningKey | None:
+    if epoch not in keys:
+        with desk.database.read() as tx:
+            keys[epoch] = custody_keys.opening_key(tx, desk.keystore, vault, epoch=epoch)
+    return keys[epoch]
+
+
+def _of_another_epoch(capsule: bytes, epoch: int | None) -> bool:
+    """Why a share did not open; asked only then, as parsing a capsule twice costs."""
+    try:
+        return epoch is not None and read_capsule(capsule).epoch != epoch
+    except SimdesError:
+        return False
 
 
 def _signed_as_anchored(share: OpenedShare, entry: ManifestEntry) -> bool:

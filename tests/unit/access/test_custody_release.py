@@ -10,6 +10,7 @@ import pytest
 from simdes.access.asking import Because
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Purpose, Role
+from simdes.access.messages import ReleaseBody
 from simdes.access.reading import gather, list_records
 from simdes.access.requests import (
     hexed,
@@ -205,3 +206,16 @@ def test_a_custodian_that_gives_a_bad_share_is_named_and_replaced(scene: Scene) 
     scene.third.shut()
     with pytest.raises(Tampered, match=scene.home.id.hex()):
         read(scene, because)
+
+
+def test_a_capsule_of_another_epoch_is_not_opened_with_a_later_key(scene: Scene) -> None:
+    scene.home.database.write(
+        lambda tx: bind(
+            tx, scene.home.keystore, [(scene.vault.tag, 2)], random=os.urandom, now_ms=1
+        )
+    )
+    asking = body(scene, Because(Purpose.PATRQT))
+    later = ReleaseBody(basis=asking.basis, records=asking.records, epoch=2)
+    with pytest.raises(NotFound, match="epoch"):
+        ask(scene.home.caller("ada"), scene.home.id, "release", later)
+    assert refusals(scene.home, scene.vault.tag) == [("release", "WRONG_EPOCH")]
