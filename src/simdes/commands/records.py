@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,15 +71,17 @@ def map_sources(
 ) -> int:
     """Map sources to FHIR R4 Bundles, one <name>.<n>.json a message. No network, no database."""
     files = intake.source_files(sources)
-    mapped: list[Mapping] = []
     with console.progress(as_json) as bar:
         task = bar.add_task("Mapping", total=len(files))
-        for file in files:
-            mapping = intake.map_file(file, kind=str(kind), site=Site(time_zone=time_zone))
-            _write_bundles(out, mapping)
-            mapped.append(intake.outline(mapping))
-            bar.advance(task)
-    summary = report(mapped)
+
+        def mapped() -> Iterator[Mapping]:
+            for file in files:
+                mapping = intake.map_file(file, kind=str(kind), site=Site(time_zone=time_zone))
+                _write_bundles(out, mapping)
+                yield mapping
+                bar.advance(task)
+
+        summary = report(mapped())
     events = ", ".join(f"{count} {event}" for event, count in summary["events"].items())
     text = f"{summary['messages']} messages mapped from {summary['inputs']} files: {events}."
     return _finish(summary, report_file, as_json, text)
@@ -138,15 +141,19 @@ def ingest(
     files = intake.source_files(sources)
     with organisation(data) as one, console.progress(as_json) as bar:
         task = bar.add_task("Accepting", total=len(files))
-        mapped: list[Mapping] = []
         answers: list[Accepted | Refused] = []
-        for file in files:
-            mapping = intake.map_file(file, kind=str(kind), site=one.node.site)
-            answers += submit.check(mapping) if dry_run else submit.submit(one.node, mapping)
-            mapped.append(intake.outline(mapping))
-            bar.advance(task)
-        summary = _summary(mapped, answers)
-        summary["dryRun"] = dry_run
+
+        def accepted() -> Iterator[Mapping]:
+            for file in files:
+                mapping = intake.map_file(file, kind=str(kind), site=one.node.site)
+                answers.extend(
+                    submit.check(mapping) if dry_run else submit.submit(one.node, mapping)
+                )
+                yield mapping
+                bar.advance(task)
+
+        dropped = report(accepted())["dropped"]
+        summary = _summary(len(files), answers) | {"dropped": dropped, "dryRun": dry_run}
         if not dry_run and not no_wait:
             summary["anchoring"] = _anchor(one.node, summary["resources"], bar)
     verb = "would be accepted" if dry_run else "accepted"
@@ -158,16 +165,15 @@ def ingest(
     return _finish(summary, report_file, as_json, text)
 
 
-def _summary(mapped: list[Mapping], answers: list[Accepted | Refused]) -> dict[str, Any]:
+def _summary(inputs: int, answers: list[Accepted | Refused]) -> dict[str, Any]:
     accepted = [one for one in answers if isinstance(one, Accepted)]
     refused = [one for one in answers if isinstance(one, Refused)]
     return {
-        "inputs": len(mapped),
+        "inputs": inputs,
         "accepted": len(accepted),
         "resources": sum(one.resources for one in accepted),
         "unchanged": sum(one.unchanged for one in accepted),
         "vaults": sorted({f"0x{one.vault.hex()}" for one in accepted if one.vault}),
-        "dropped": report(mapped)["dropped"],
         "quarantined": [
             {
                 "input": one.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from simdes.errors import NotFound
@@ -78,13 +78,4 @@ def _unread(file: SourceFile, code: str, reason: str) -> Mapping:
                 source=b"",
             ),
         ),
-    )
-
-
-def outline(mapping: Mapping) -> Mapping:
-    """The mapping without its sources' bytes, so that a report over many files stays small."""
-    return replace(
-        mapping,
-        messages=tuple(replace(one, source=b"") for one in mapping.messages),
-        quarantined=tuple(replace(one, source=b"") for one in mapping.quarantined),
     )

@@ -133,7 +133,9 @@ def _check(name: str, message: Mapped) -> _Ready | Quarantined:
         return _refusal(message, "not-valid-r4", f"{len(errors)} errors, first {where}")
     try:
         found = resources_of(message.bundle)
-        pairs = message.patient_identifiers or identifiers_of(message.bundle)
+        # Asked first: a Bundle of several patients must never reach one patient's vault.
+        named = identifiers_of(message.bundle)
+        pairs = message.patient_identifiers or named
     except SimdesError as error:
         return _refusal(message, "unusable", error.message, error.advice)
     identifiers = tuple(Identifier(system, value) for system, value in pairs)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simdes.errors import NotFound
-from simdes.exchange.intake import SourceFile, map_file, outline, source_files
+from simdes.exchange.intake import SourceFile, map_file, source_files
 from simdes.mapper import LIMITS
 
 
@@ -49,12 +49,3 @@ def test_a_file_above_the_limit_is_quarantined_unread(tmp_path: Path) -> None:
 def test_a_file_that_went_away_is_quarantined(tmp_path: Path) -> None:
     mapping = map_file(SourceFile("gone.hl7", tmp_path / "gone.hl7"))
     assert [one.reason_code for one in mapping.quarantined] == ["unreadable"]
-
-
-def test_an_outline_keeps_everything_but_the_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "rubbish.hl7"
-    path.write_bytes(b"MSH|nonsense")
-    mapping = map_file(SourceFile("rubbish.hl7", path))
-    assert mapping.quarantined[0].source
-    assert outline(mapping).quarantined[0].source == b""
-    assert outline(mapping).quarantined[0].reason == mapping.quarantined[0].reason
