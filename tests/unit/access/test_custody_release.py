@@ -7,9 +7,10 @@ import os
 
 import pytest
 
-from simdes.access.asking import Because
+from simdes.access.asking import Because, ask
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Purpose, Role
+from simdes.access.custody_keys import bind
 from simdes.access.messages import ReleaseBody
 from simdes.access.reading import gather, list_records
 from simdes.access.requests import (
@@ -24,7 +25,7 @@ from simdes.errors import (
     Tampered,
     Unavailable,
 )
-from unit.access.asking import ask_one, granted, grants, read, refusals
+from unit.access.asking import ask_one, body, granted, grants, read, refusals
 from unit.access.conftest import Scene
 from unit.access.liars import answering
 from unit.access.network import Network
