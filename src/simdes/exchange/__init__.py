@@ -1,1 +1,10 @@
-"""exchange"""
+"""The paper's stories as verbs; every face speaks to these and to nothing below.
+
+- `node`: one organisation's parts, put together by `app`
+- `signin`, `membership`, `members`, `enrolment`: who is who
+- `intake`, `bundle`, `submit`, `anchoring`, `worker`: source bytes become anchored records
+- `consents`, `retrieve`, `opening`: the patient decides, the reader reads
+- `following`: keeping up with the chain
+- `logbook`, `verification`: who looked, and the proof of it
+- `custody`: what the organisation answers to others
+"""

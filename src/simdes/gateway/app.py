@@ -8,8 +8,6 @@ that hold neither a stack nor anything about a patient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -17,16 +15,8 @@ from simdes.exchange.custody import CustodyDesk
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
+from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.problems import EXCEPTION_HANDLERS
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayLimits:
-    """How much a request may bring and how long its answer may take."""
-
-    body_bytes: int = 1 << 20
-    body_seconds: float = 15.0
-    answer_seconds: float = 30.0
 
 
 def create_gateway(custody: CustodyDesk, limits: GatewayLimits = GatewayLimits()) -> Starlette:

@@ -7,7 +7,7 @@ read up to a limit and within a time; the verb runs in a worker thread.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 from anyio import to_thread
@@ -17,10 +17,8 @@ from starlette.routing import Route
 
 from simdes.errors import SimdesError
 from simdes.exchange.custody import METHODS, CustodyDesk
+from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.problems import plain, refused
-
-if TYPE_CHECKING:
-    from simdes.gateway.app import GatewayLimits
 
 PREFIX: Final = "/custody/v1"
 MEDIA_TYPE: Final = "application/jose"
