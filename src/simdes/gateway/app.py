@@ -15,11 +15,11 @@ from simdes.exchange.custody import CustodyDesk
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
-from simdes.gateway.limits import GatewayLimits
+from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 
 
-def create_gateway(custody: CustodyDesk, limits: GatewayLimits = GatewayLimits()) -> Starlette:
+def create_gateway(custody: CustodyDesk, limits: GatewayLimits = LIMITS) -> Starlette:
     """The ASGI application of one organisation. Handlers run in Starlette's thread pool."""
     return Starlette(
         routes=[*custody_routes(custody, limits), *health_routes(custody)],

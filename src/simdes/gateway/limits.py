@@ -12,3 +12,6 @@ class GatewayLimits:
     body_bytes: int = 1 << 20
     body_seconds: float = 15.0
     answer_seconds: float = 30.0
+
+
+LIMITS = GatewayLimits()

@@ -22,7 +22,8 @@ from simdes.access.requests import hexed, sign_request
 from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
 from simdes.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
 from simdes.exchange.custody import METHODS, CustodyDesk
-from simdes.gateway.app import GatewayLimits, create_gateway
+from simdes.gateway.app import create_gateway
+from simdes.gateway.limits import GatewayLimits
 from unit.access.conftest import Scene
 from unit.gateway.asgi import AsgiTransport, send
 
