@@ -59,8 +59,6 @@ journeys: setup ## The paper's journeys as tests
 .PHONY: accept
 accept: setup ## Slow acceptance suites: 200 kills, long fuzzing (seeds and results are printed)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
-	@node_modules/@foundry-rs/forge-linux-amd64/bin/forge --version >/dev/null
-	@cd contracts && FOUNDRY_PROFILE=accept ../node_modules/@foundry-rs/forge-linux-amd64/bin/forge test
 
 .PHONY: bench
 bench: setup ## Measure and write bench/results and docs/evaluation.md

@@ -166,14 +166,12 @@ contract Administrators is IAdministrators {
         (found,) = _find(_members, who);
     }
 
-    function _setMembers(
-        address[] memory members_,
-        uint256 threshold_,
-        uint256 alarmThreshold_
-    ) private {
+    function _setMembers(address[] memory members_, uint256 threshold_, uint256 alarmThreshold_)
+        private
+    {
         uint256 count = members_.length;
-        bool sane = count <= MOST_MEMBERS && alarmThreshold_ != 0
-            && alarmThreshold_ <= threshold_ && threshold_ <= count;
+        bool sane = count <= MOST_MEMBERS && alarmThreshold_ != 0 && alarmThreshold_ <= threshold_
+            && threshold_ <= count;
         if (!sane) revert Errors.Administrators_Malformed();
         delete _members;
         for (uint256 i = 0; i < count; ++i) {

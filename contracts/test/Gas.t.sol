@@ -24,7 +24,9 @@ contract GasTest is Guarded, Asking, Snapshot {
     function setUp() public override(Guarded, Asking) {
         Network.setUp();
         _chooseGuardians("guardian");
-        for (uint256 i = 0; i < 1024; ++i) _batchLeaves.push(keccak256(abi.encode(i)));
+        for (uint256 i = 0; i < 1024; ++i) {
+            _batchLeaves.push(keccak256(abi.encode(i)));
+        }
     }
 
     /// forge-config: default.isolate = true
@@ -47,9 +49,7 @@ contract GasTest is Guarded, Asking, Snapshot {
             uint256 expected = vm.parseJsonUint(known, string.concat("$['", _names[i], "']"));
             uint256 slack = expected / 50;
             bool close = _costs[i] >= expected - slack && _costs[i] <= expected + slack;
-            assertTrue(
-                close, string.concat(_names[i], " now costs ", _number(_costs[i]), " gas")
-            );
+            assertTrue(close, string.concat(_names[i], " now costs ", _number(_costs[i]), " gas"));
         }
     }
 

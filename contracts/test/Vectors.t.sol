@@ -61,7 +61,9 @@ contract VectorsTest is Asking, Snapshot {
     function _recordSets() private returns (string memory) {
         uint8[5] memory sizes = [1, 2, 3, 5, 8];
         string[] memory list = new string[](sizes.length);
-        for (uint256 i = 0; i < sizes.length; ++i) list[i] = _recordSet(sizes[i]);
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            list[i] = _recordSet(sizes[i]);
+        }
         return _join(list, "[", "]");
     }
 
@@ -245,11 +247,7 @@ contract VectorsTest is Asking, Snapshot {
         return _join(parts, "{", "}");
     }
 
-    function _typedVector(string memory name, bytes32 digest)
-        private
-        pure
-        returns (string memory)
-    {
+    function _typedVector(string memory name, bytes32 digest) private pure returns (string memory) {
         return _pair(name, _text(digest));
     }
 }

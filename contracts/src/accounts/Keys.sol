@@ -124,10 +124,10 @@ abstract contract Keys is AccountsState {
         }
     }
 
-    /// @dev An account that may still change by its owner's wish: verified and not frozen.
+    /// @dev An account that may still change by its owner's wish: verified. Nothing waits for a
+    /// frozen one, because freezing drops what waits and a frozen key starts nothing.
     function _changeable(bytes32 id) private view returns (Account storage a) {
         a = _state().accounts[id];
-        if (a.frozen) revert Errors.Accounts_Frozen(id);
         if (a.state != Vocabulary.VERIFIED) revert Errors.Accounts_WrongState(id, a.state);
     }
 }

@@ -21,7 +21,9 @@ abstract contract Registry is AccountsState {
         bytes32 descriptor,
         bytes32 administrator
     ) external unlessPaused(this.registerOrganisation.selector) {
-        if (kind == 0 || kind > Vocabulary.LAST_KIND) revert Errors.Accounts_KindUnknown(kind);
+        if (kind == 0 || kind > Vocabulary.LAST_KIND) {
+            revert Errors.Accounts_KindUnknown(kind);
+        }
         if (descriptor == 0) revert Errors.Accounts_Zero();
         _requireFreshId(organisation_);
 
@@ -51,7 +53,9 @@ abstract contract Registry is AccountsState {
         external
         unlessPaused(this.register.selector)
     {
-        if (role == 0 || role > Vocabulary.LAST_ROLE) revert Errors.Accounts_RoleUnknown(role);
+        if (role == 0 || role > Vocabulary.LAST_ROLE) {
+            revert Errors.Accounts_RoleUnknown(role);
+        }
         Standing memory who = standing(msg.sender);
         bool speaks = who.organisation == organisation_
             && (who.speaksForOrganisation() || _isFoundingAdministrator(who));
@@ -143,8 +147,8 @@ abstract contract Registry is AccountsState {
     }
 
     function _isFoundingAdministrator(Standing memory who) private view returns (bool) {
-        return who.organisationState == Vocabulary.PENDING
-            && who.accountState == Vocabulary.PENDING && !who.frozen
+        return who.organisationState == Vocabulary.PENDING && who.accountState == Vocabulary.PENDING
+            && !who.frozen
             && _state().organisations[who.organisation].firstAdministrator == who.account;
     }
 

@@ -20,22 +20,20 @@ abstract contract Decision is ConsentsState {
     uint256 private constant CONDITION_GAS = 100_000;
 
     /// @inheritdoc IConsents
-    function isAllowed(
-        bytes32 handle,
-        Terms calldata terms,
-        bytes32 salt,
-        Request calldata request
-    ) external view returns (bool allowed, Reason reason) {
+    function isAllowed(bytes32 handle, Terms calldata terms, bytes32 salt, Request calldata request)
+        external
+        view
+        returns (bool allowed, Reason reason)
+    {
         reason = _decide(handle, terms, salt, request);
         return (reason == Reason.Allowed, reason);
     }
 
-    function _decide(
-        bytes32 handle,
-        Terms calldata terms,
-        bytes32 salt,
-        Request calldata request
-    ) private view returns (Reason) {
+    function _decide(bytes32 handle, Terms calldata terms, bytes32 salt, Request calldata request)
+        private
+        view
+        returns (Reason)
+    {
         State storage $ = _state();
         IAccounts.Standing memory who = $.accounts.standing(request.actor);
         Reason reason = _judgeActor(who);
@@ -43,7 +41,9 @@ abstract contract Decision is ConsentsState {
 
         IAccounts.Vault memory v = $.accounts.vault(request.vault);
         if (v.epoch == 0) return Reason.UnknownVault;
-        if (request.purpose == Vocabulary.PATRQT && who.account == v.control) return Reason.Allowed;
+        if (request.purpose == Vocabulary.PATRQT && who.account == v.control) {
+            return Reason.Allowed;
+        }
 
         Consent memory c = $.consents[request.vault][handle];
         if (c.state == 0) return Reason.UnknownHandle;
@@ -96,9 +96,8 @@ abstract contract Decision is ConsentsState {
 
     /// @dev Whatever a condition contract does but answer a clean `true` counts as closed.
     function _isOpen(address condition, bytes32 id) private view returns (bool) {
-        (bool done, bytes memory answer) = condition.staticcall{gas: CONDITION_GAS}(
-            abi.encodeCall(ICondition.isOpen, (id))
-        );
+        (bool done, bytes memory answer) =
+            condition.staticcall{gas: CONDITION_GAS}(abi.encodeCall(ICondition.isOpen, (id)));
         return done && answer.length == 32 && abi.decode(answer, (uint256)) == 1;
     }
 
@@ -130,7 +129,8 @@ abstract contract Decision is ConsentsState {
         if (request.purpose > Vocabulary.LAST_PURPOSE || purposes >> request.purpose & 1 == 0) {
             return Reason.Purpose;
         }
-        if (request.category > Vocabulary.LAST_CATEGORY || categories >> request.category & 1 == 0) {
+        if (request.category > Vocabulary.LAST_CATEGORY || categories >> request.category & 1 == 0)
+        {
             return Reason.Category;
         }
         if (request.labels & ~labels != 0) return Reason.Label;

@@ -51,7 +51,9 @@ abstract contract Emergencies is ConsentsState {
         if (e.openedAt == 0) revert Errors.Consents_NotEmergency(tag, handle);
         IAccounts.Standing memory who = $.accounts.standing(msg.sender);
         bool own = who.organisation == e.organisation;
-        if (!own || !who.isActiveAs(Vocabulary.ADMINISTRATOR)) revert Errors.Consents_NotReviewer(msg.sender);
+        if (!own || !who.isActiveAs(Vocabulary.ADMINISTRATOR)) {
+            revert Errors.Consents_NotReviewer(msg.sender);
+        }
         if (e.outcome != 0) revert Errors.Consents_AlreadyReviewed(tag, handle);
 
         e.outcome = outcome;

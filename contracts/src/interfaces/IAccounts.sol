@@ -189,7 +189,7 @@ interface IAccounts {
     function rotateKey(address key) external;
     /// @notice Withdraw a waiting rotation. Caller: the account's key, not frozen.
     function cancelRotation() external;
-    /// @notice Put a waiting key in force. Anybody, after the delay, while the account is not frozen.
+    /// @notice Put a waiting key in force. Anybody, after the delay; the account must be verified.
     function completeRotation(bytes32 account) external;
 
     /// @notice Ask for a guardian set for the caller's account; takes effect by
@@ -198,7 +198,7 @@ interface IAccounts {
     /// @notice Withdraw a waiting guardian set. Caller: the account's key, not frozen.
     function cancelGuardians() external;
     /// @notice Put a waiting guardian set in force; a waiting recovery by the former guardians is
-    /// cancelled. Anybody, after the delay, while the account is not frozen.
+    /// cancelled. Anybody, after the delay; the account must be verified.
     function completeGuardians(bytes32 account) external;
 
     /// @notice Freeze an account at once: no grant, rotation or veto by its key; waiting rotations

@@ -33,7 +33,9 @@ interface IAdministrators {
 
     /// @notice Propose a call and confirm it. Caller: a member.
     /// @return id keccak256(abi.encode(term, target, keccak256(data), salt))
-    function propose(address target, bytes calldata data, bytes32 salt) external returns (bytes32 id);
+    function propose(address target, bytes calldata data, bytes32 salt)
+        external
+        returns (bytes32 id);
     /// @notice Confirm an open proposal. Caller: a member.
     function confirm(bytes32 id) external;
     /// @notice Take a confirmation back. Caller: the member who gave it.

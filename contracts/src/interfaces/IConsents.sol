@@ -164,12 +164,10 @@ interface IConsents {
 
     /// @notice The one rule. The control account with purpose PATRQT needs no handle. A handle of
     /// an emergency needs purpose ETREAT and ignores terms and salt.
-    function isAllowed(
-        bytes32 handle,
-        Terms calldata terms,
-        bytes32 salt,
-        Request calldata request
-    ) external view returns (bool allowed, Reason reason);
+    function isAllowed(bytes32 handle, Terms calldata terms, bytes32 salt, Request calldata request)
+        external
+        view
+        returns (bool allowed, Reason reason);
 
     /// @notice A consent; all zero if the handle was never seen in this vault.
     function consent(bytes32 tag, bytes32 handle) external view returns (Consent memory);

@@ -38,9 +38,7 @@ interface IRecords {
         bytes manifest
     );
     /// A newer version of the resource stands in `successor`.
-    event Superseded(
-        bytes32 indexed organisation, bytes32 indexed leaf, bytes32 indexed successor
-    );
+    event Superseded(bytes32 indexed organisation, bytes32 indexed leaf, bytes32 indexed successor);
     /// The organisation declares the leaf's content erased.
     event Erased(bytes32 indexed organisation, bytes32 indexed leaf);
 

@@ -143,9 +143,7 @@ contract FreezeTest is Guarded {
             [_malleate(good), abi.encodePacked(good, hex"00"), bytes(""), new bytes(65)];
         for (uint256 i = 0; i < bad.length; ++i) {
             proofs[0].signature = bad[i];
-            vm.expectRevert(
-                abi.encodeWithSelector(Errors.Signatures_Invalid.selector, address(0))
-            );
+            vm.expectRevert(abi.encodeWithSelector(Errors.Signatures_Invalid.selector, address(0)));
             _submit(proofs);
         }
     }
@@ -207,9 +205,7 @@ contract FreezeTest is Guarded {
         _freeze(patient);
 
         vm.startPrank(patient.key);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_ControlInactive.selector, tag)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_ControlInactive.selector, tag));
         consents.grant(tag, _id("second"), _id("commitment"), _id("pointer"));
         consents.revoke(tag, _id("handle"));
         consents.revokeAll(tag);

@@ -28,9 +28,7 @@ contract OpenVaultTest is Network {
     function testFuzz_m_and_n_have_bounds(uint8 m, uint8 n) external {
         bool sane = m >= 2 && m <= n && n <= 64;
         if (!sane) {
-            vm.expectRevert(
-                abi.encodeWithSelector(Errors.Accounts_VaultMalformed.selector, m, n)
-            );
+            vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_VaultMalformed.selector, m, n));
         }
         _open(hospital.agent.key, m, n);
         assertEq(accounts.vault(tag).epoch, sane ? 1 : 0, "epoch");
@@ -61,18 +59,14 @@ contract OpenVaultTest is Network {
     function testFuzz_only_agents_open_vaults(uint8 role) external {
         role = uint8(bound(role, 1, 7));
         Person memory person = _person(hospital, role, "person");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, person.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, person.key));
         _open(person.key, 2, 3);
     }
 
     function test_an_unverified_organisation_opens_none() external {
         Member memory young = _applicant("young", 1);
         Person memory agent = _pending(young, AGENT, "agent");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, agent.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, agent.key));
         _open(agent.key, 2, 3);
     }
 

@@ -51,9 +51,7 @@ contract RecoverAttestedTest is Guarded {
         bytes32 digest = _digest(doctor);
         bytes[] memory attestations =
             _both(_sign(hospital.agent.secret, digest), _sign(clinic.agent.secret, digest));
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPatient.selector, doctor.account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPatient.selector, doctor.account));
         accounts.recoverAttested(doctor.account, fresh, deadline, attestations);
     }
 
@@ -69,9 +67,7 @@ contract RecoverAttestedTest is Guarded {
         vm.expectRevert(
             abi.encodeWithSelector(Errors.Signatures_SameOrganisation.selector, hospital.id)
         );
-        _submit(
-            _sign(hospital.agent.secret, digest), _sign(hospital.administrator.secret, digest)
-        );
+        _submit(_sign(hospital.agent.secret, digest), _sign(hospital.administrator.secret, digest));
     }
 
     function testFuzz_one_or_three_attestations_are_refused(uint256 count) external {
@@ -81,9 +77,7 @@ contract RecoverAttestedTest is Guarded {
         for (uint256 i = 0; i < count; ++i) {
             attestations[i] = _sign(hospital.agent.secret, _digest(patient));
         }
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Signatures_AttestationCount.selector, count)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Signatures_AttestationCount.selector, count));
         accounts.recoverAttested(patient.account, fresh, deadline, attestations);
     }
 
@@ -92,9 +86,7 @@ contract RecoverAttestedTest is Guarded {
         Person memory person = _person(clinic, role, "person");
         bytes32 digest = _digest(patient);
         bytes memory signature = _sign(person.secret, digest);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Signatures_NotAttestor.selector, person.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Signatures_NotAttestor.selector, person.key));
         _submit(_sign(hospital.agent.secret, digest), signature);
     }
 
@@ -121,9 +113,7 @@ contract RecoverAttestedTest is Guarded {
         _submit(_sign(hospital.agent.secret, digest), _sign(clinic.agent.secret, digest));
         _govern(address(accounts), abi.encodeCall(accounts.suspendOrganisation, (clinic.id)));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Signatures_NotAttestor.selector, clinic.administrator.key
-            )
+            abi.encodeWithSelector(Errors.Signatures_NotAttestor.selector, clinic.administrator.key)
         );
         _submit(_sign(hospital.agent.secret, digest), _sign(clinic.administrator.secret, digest));
     }

@@ -85,9 +85,7 @@ contract RegisterTest is Network {
     function test_a_second_administrator_of_a_pending_organisation_does_not() external {
         Member memory young = _applicant("young", 2);
         Person memory second = _pending(young, ADMINISTRATOR, "second");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, second.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, second.key));
         vm.prank(second.key);
         accounts.register(account, young.id, AGENT, key);
     }
@@ -96,9 +94,7 @@ contract RegisterTest is Network {
         Member memory young = _applicant("young", 2);
         _govern(address(accounts), abi.encodeCall(accounts.suspendOrganisation, (young.id)));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Accounts_NotPermitted.selector, young.administrator.key
-            )
+            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, young.administrator.key)
         );
         vm.prank(young.administrator.key);
         accounts.register(account, young.id, AGENT, key);
@@ -110,13 +106,9 @@ contract RegisterTest is Network {
 
     function test_a_suspended_founder_registers_nobody() external {
         Member memory young = _applicant("young", 2);
-        _govern(
-            address(accounts), abi.encodeCall(accounts.suspend, (young.administrator.account))
-        );
+        _govern(address(accounts), abi.encodeCall(accounts.suspend, (young.administrator.account)));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Accounts_NotPermitted.selector, young.administrator.key
-            )
+            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, young.administrator.key)
         );
         vm.prank(young.administrator.key);
         accounts.register(account, young.id, AGENT, key);

@@ -9,7 +9,7 @@ import {Person} from "../support/Network.sol";
 /// rotateKey, cancelRotation, completeRotation
 /// ├── request by an inactive account, to zero or to a key ever used: refused
 /// ├── complete with nothing waiting, or before the delay: refused
-/// ├── complete when frozen, suspended, or when the key was taken meanwhile: refused
+/// ├── complete when suspended, or when the key was taken meanwhile: refused
 /// ├── cancel by the owner: gone; when frozen or with nothing waiting: refused
 /// ├── a second request replaces the first and waits anew
 /// └── complete: the new key acts, the old one never again, for nobody
@@ -125,13 +125,9 @@ contract RotateKeyTest is Guarded {
 
     function test_a_frozen_account_neither_requests_nor_cancels() external {
         _freeze(patient);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, patient.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, patient.key));
         _request(fresh);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_Frozen.selector, patient.account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_Frozen.selector, patient.account));
         vm.prank(patient.key);
         accounts.cancelRotation();
     }
@@ -141,9 +137,7 @@ contract RotateKeyTest is Guarded {
         _suspend(hospital, patient);
         _pass(DELAY);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Accounts_WrongState.selector, patient.account, uint8(3)
-            )
+            abi.encodeWithSelector(Errors.Accounts_WrongState.selector, patient.account, uint8(3))
         );
         accounts.completeRotation(patient.account);
     }

@@ -27,9 +27,7 @@ contract SetDescriptorTest is Network {
     function testFuzz_other_roles_do_not_describe_the_organisation(uint8 role) external {
         role = uint8(bound(role, 1, 6));
         Person memory person = _person(hospital, role, "person");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, person.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, person.key));
         vm.prank(person.key);
         accounts.setDescriptor(digest);
     }

@@ -8,7 +8,7 @@ import {Guarded} from "../support/Guarded.sol";
 /// setGuardians, cancelGuardians, completeGuardians
 /// ├── root, count and threshold neither all zero nor 1 <= threshold <= count with a root: refused
 /// ├── caller inactive: refused
-/// ├── complete with nothing waiting, early, frozen or suspended: refused
+/// ├── complete with nothing waiting (as after a freeze), early, or suspended: refused
 /// ├── cancel by the owner: gone
 /// └── complete: the new set counts, the veto is back, a recovery by the former set is cancelled,
 ///     an attested one is not
@@ -105,9 +105,7 @@ contract SetGuardiansTest is Guarded {
         _suspend(hospital, patient);
         _pass(DELAY);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Accounts_WrongState.selector, patient.account, uint8(3)
-            )
+            abi.encodeWithSelector(Errors.Accounts_WrongState.selector, patient.account, uint8(3))
         );
         accounts.completeGuardians(patient.account);
         vm.expectRevert();
@@ -115,9 +113,7 @@ contract SetGuardiansTest is Guarded {
         vm.prank(hospital.administrator.key);
         accounts.verify(patient.account);
         _freeze(patient);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, patient.key)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, patient.key));
         _request();
         vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_Frozen.selector, patient.account));
         vm.prank(patient.key);

@@ -26,8 +26,7 @@ contract VerifyTest is Network {
     }
 
     function _refused(address caller, bytes32 account) private {
-        bytes memory refusal =
-            abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, caller);
+        bytes memory refusal = abi.encodeWithSelector(Errors.Accounts_NotPermitted.selector, caller);
         vm.startPrank(caller);
         vm.expectRevert(refusal);
         accounts.verify(account);

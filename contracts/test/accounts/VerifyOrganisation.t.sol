@@ -30,8 +30,7 @@ contract VerifyOrganisationTest is Network {
     }
 
     function _unauthorised(address caller) private pure returns (bytes memory) {
-        return
-            abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, caller);
+        return abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, caller);
     }
 
     function test_only_governance_verifies_and_suspends() external {
@@ -72,9 +71,7 @@ contract VerifyOrganisationTest is Network {
     }
 
     function test_a_suspended_first_administrator_stays_suspended() external {
-        _govern(
-            address(accounts), abi.encodeCall(accounts.suspend, (young.administrator.account))
-        );
+        _govern(address(accounts), abi.encodeCall(accounts.suspend, (young.administrator.account)));
         _verify();
         assertFalse(accounts.isActive(young.administrator.key), "still suspended");
     }

@@ -41,9 +41,7 @@ contract VetoRecoveryTest is Guarded {
         accounts.completeRecovery(patient.account);
 
         _recover(patient, fresh);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Accounts_VetoSpent.selector, patient.account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Accounts_VetoSpent.selector, patient.account));
         _veto();
         _pass(DELAY);
         accounts.completeRecovery(patient.account);

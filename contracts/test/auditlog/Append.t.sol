@@ -48,9 +48,7 @@ contract AppendTest is Anchoring {
         vm.assume(previous != _id("one"));
         _append(hospital.agent, 1, 0, _id("one"));
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.AuditLog_Fork.selector, hospital.id, _id("one"), previous
-            )
+            abi.encodeWithSelector(Errors.AuditLog_Fork.selector, hospital.id, _id("one"), previous)
         );
         _append(hospital.agent, 2, previous, _id("two"));
     }

@@ -3,9 +3,9 @@ pragma solidity 0.8.30;
 
 import {IAuditLog} from "../../src/interfaces/IAuditLog.sol";
 import {Anchoring} from "../support/Anchoring.sol";
-import {Assertions} from "../support/Assertions.sol";
+import {Handled} from "../support/Handled.sol";
 import {Person} from "../support/Network.sol";
-import {FuzzSelector, Vm} from "../support/Vm.sol";
+import {Vm} from "../support/Vm.sol";
 
 /// @notice Agents of two organisations, honest and not, append with any numbers and roots.
 contract AuditLogHandler is Anchoring {
@@ -42,8 +42,8 @@ contract AuditLogHandler is Anchoring {
             && seq == h.seq + 1 && previous == h.root;
         vm.recordLogs();
         vm.prank(p.key);
-        (bool done,) = address(auditLog)
-            .call(abi.encodeCall(auditLog.append, (seq, previous, root, count)));
+        (bool done,) =
+            address(auditLog).call(abi.encodeCall(auditLog.append, (seq, previous, root, count)));
         if (done != may) violation = "what may be appended and what is differ";
         if (done) _follow(vm.getRecordedLogs()[0]);
     }
@@ -91,7 +91,7 @@ contract AuditLogHandler is Anchoring {
 }
 
 /// Any order of any calls: per organisation no gap, no fork, no past root changed.
-contract AuditLogInvariantTest is Assertions {
+contract AuditLogInvariantTest is Handled {
     AuditLogHandler private handler;
 
     function setUp() external {
@@ -99,17 +99,14 @@ contract AuditLogInvariantTest is Assertions {
         handler.setUp();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _handler() internal view override returns (address) {
+        return address(handler);
     }
 
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        list = new FuzzSelector[](1);
-        bytes4[] memory verbs = new bytes4[](2);
+    function _verbs() internal view override returns (bytes4[] memory verbs) {
+        verbs = new bytes4[](2);
         verbs[0] = handler.appendAs.selector;
         verbs[1] = handler.judge.selector;
-        list[0] = FuzzSelector(address(handler), verbs);
     }
 
     function invariant_the_audit_log_has_no_gap_and_no_fork() external view {

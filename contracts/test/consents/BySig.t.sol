@@ -58,8 +58,7 @@ contract BySigTest is Asking {
 
     function test_a_nonce_is_spent_by_whichever_verb_came_first() external {
         _relay(_signedGrant(7));
-        bytes memory refusal =
-            abi.encodeWithSelector(Errors.Signatures_NonceUsed.selector, tag, 7);
+        bytes memory refusal = abi.encodeWithSelector(Errors.Signatures_NonceUsed.selector, tag, 7);
         IConsents.Permit memory permit = _signedGrant(7);
         vm.expectRevert(refusal);
         _relay(permit);
@@ -69,6 +68,23 @@ contract BySigTest is Asking {
         permit = _permit(patient.secret, _revokeAllDigest(0, 7, deadline), 7, deadline);
         vm.expectRevert(refusal);
         consents.revokeAllBySig(tag, 0, permit);
+    }
+
+    function test_nonces_of_one_word_stay_spent_side_by_side() external {
+        for (uint256 nonce = 512; nonce < 516; ++nonce) {
+            handle = keccak256(abi.encode(nonce));
+            _relay(_signedGrant(nonce));
+        }
+        for (uint256 nonce = 512; nonce < 516; ++nonce) {
+            assertTrue(consents.isNonceUsed(tag, nonce), "spent");
+            handle = keccak256(abi.encode("again", nonce));
+            IConsents.Permit memory permit = _signedGrant(nonce);
+            vm.expectRevert(
+                abi.encodeWithSelector(Errors.Signatures_NonceUsed.selector, tag, nonce)
+            );
+            _relay(permit);
+        }
+        assertFalse(consents.isNonceUsed(tag, 516), "and no other");
     }
 
     function test_nonces_need_no_order() external {
@@ -109,9 +125,8 @@ contract BySigTest is Asking {
         bytes32 kind = keccak256(
             "Grant(bytes32 tag,bytes32 handle,bytes32 commitment,bytes32 pointer,uint64 generation,uint256 nonce,uint256 deadline)"
         );
-        bytes32 structHash = keccak256(
-            abi.encode(kind, tag, handle, commitment, pointer, uint64(0), 1, deadline)
-        );
+        bytes32 structHash =
+            keccak256(abi.encode(kind, tag, handle, commitment, pointer, uint64(0), 1, deadline));
         permit.signature =
             _sign(patient.secret, _typed("SIMDES Consents", address(accounts), structHash));
         vm.expectPartialRevert(Errors.Consents_NotControl.selector);
@@ -135,14 +150,11 @@ contract BySigTest is Asking {
         bytes memory good = permit.signature;
         bytes memory wrongV = bytes.concat(good);
         wrongV[64] = bytes1(uint8(good[64]) - 27);
-        bytes[5] memory bad = [
-            _malleate(good), abi.encodePacked(good, hex"00"), bytes(""), new bytes(65), wrongV
-        ];
+        bytes[5] memory bad =
+            [_malleate(good), abi.encodePacked(good, hex"00"), bytes(""), new bytes(65), wrongV];
         for (uint256 i = 0; i < bad.length; ++i) {
             permit.signature = bad[i];
-            vm.expectRevert(
-                abi.encodeWithSelector(Errors.Signatures_Invalid.selector, address(0))
-            );
+            vm.expectRevert(abi.encodeWithSelector(Errors.Signatures_Invalid.selector, address(0)));
             _relay(permit);
         }
         permit.signature = good;
@@ -175,9 +187,7 @@ contract BySigTest is Asking {
         IConsents.Permit memory permit = _signedGrant(1);
         vm.prank(patient.key);
         consents.revoke(tag, handle);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle));
         _relay(permit);
     }
 

@@ -21,9 +21,7 @@ contract GrantTest is Asking {
     }
 
     function _refuse(address caller) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_NotControl.selector, tag, caller)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_NotControl.selector, tag, caller));
         _grantBy(caller);
     }
 

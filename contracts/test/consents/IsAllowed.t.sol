@@ -183,9 +183,7 @@ contract IsAllowedTest is Asking {
         IConsents.Request memory request = _request();
         request.actor = person.key;
         _expect(
-            terms,
-            request,
-            role == NURSE ? IConsents.Reason.Allowed : IConsents.Reason.WrongRole
+            terms, request, role == NURSE ? IConsents.Reason.Allowed : IConsents.Reason.WrongRole
         );
         request.actor = _person(hospital, NURSE, "nurse elsewhere").key;
         _expect(terms, request, IConsents.Reason.WrongGrantee);

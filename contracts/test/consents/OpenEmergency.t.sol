@@ -74,14 +74,10 @@ contract OpenEmergencyTest is Asking {
         vm.expectRevert(Errors.Consents_Zero.selector);
         consents.openEmergency(tag, 0, reason);
         bytes32 unknown = _id("no such vault");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_VaultUnknown.selector, unknown)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_VaultUnknown.selector, unknown));
         consents.openEmergency(unknown, handle, reason);
         consents.openEmergency(tag, handle, reason);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle));
         consents.openEmergency(tag, handle, reason);
         vm.stopPrank();
     }
@@ -114,11 +110,7 @@ contract OpenEmergencyTest is Asking {
         IConsents.Request memory request = _urgent();
         request.category = category;
         bool fixedOne = category == 0 || (category >= 2 && category <= 6);
-        _expect(
-            _none(),
-            request,
-            fixedOne ? IConsents.Reason.Allowed : IConsents.Reason.Category
-        );
+        _expect(_none(), request, fixedOne ? IConsents.Reason.Allowed : IConsents.Reason.Category);
     }
 
     function testFuzz_nothing_with_a_label(uint64 labels) external {
@@ -183,7 +175,9 @@ contract OpenEmergencyTest is Asking {
 
     function test_the_quota_is_per_organisation_and_day() external {
         vm.warp((block.timestamp / 1 days + 1) * 1 days);
-        for (uint256 i = 0; i < QUOTA; ++i) _openNext(i % 2 == 0 ? doctor.key : nurse.key, i);
+        for (uint256 i = 0; i < QUOTA; ++i) {
+            _openNext(i % 2 == 0 ? doctor.key : nurse.key, i);
+        }
         uint64 day = uint64(block.timestamp / 1 days);
         bytes memory refusal =
             abi.encodeWithSelector(Errors.Consents_QuotaSpent.selector, clinic.id, day);
@@ -205,9 +199,8 @@ contract OpenEmergencyTest is Asking {
         _pass(REVIEW);
         _openNext(nurse.key, 2); // due, not overdue
         _pass(1);
-        bytes memory refusal = abi.encodeWithSelector(
-            Errors.Consents_ReviewOverdue.selector, clinic.id, tag, first
-        );
+        bytes memory refusal =
+            abi.encodeWithSelector(Errors.Consents_ReviewOverdue.selector, clinic.id, tag, first);
         vm.expectRevert(refusal);
         _openNext(nurse.key, 3);
         vm.expectRevert(refusal);

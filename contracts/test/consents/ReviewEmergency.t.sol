@@ -32,18 +32,14 @@ contract ReviewEmergencyTest is Asking {
 
     function testFuzz_an_unknown_outcome_is_refused(uint8 outcome) external {
         vm.assume(outcome == 0 || outcome > 2);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_OutcomeUnknown.selector, outcome)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_OutcomeUnknown.selector, outcome));
         _review(clinic.administrator.key, outcome);
     }
 
     function test_what_is_no_emergency_is_not_reviewed() external {
         handle = keccak256("a grant");
         _grant(_terms());
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_NotEmergency.selector, tag, handle)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_NotEmergency.selector, tag, handle));
         _review(clinic.administrator.key, 1);
     }
 
@@ -66,9 +62,7 @@ contract ReviewEmergencyTest is Asking {
 
     function test_a_justified_one_goes_on() external {
         vm.expectEmit(address(consents));
-        emit IConsents.EmergencyReviewed(
-            tag, handle, clinic.id, clinic.administrator.account, 1
-        );
+        emit IConsents.EmergencyReviewed(tag, handle, clinic.id, clinic.administrator.account, 1);
         _review(clinic.administrator.key, 1);
         assertEq(consents.emergency(tag, handle).outcome, 1, "outcome");
         _expectOpen(IConsents.Reason.Allowed);

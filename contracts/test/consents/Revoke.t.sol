@@ -47,9 +47,7 @@ contract RevokeTest is Asking {
         _revoke();
         _expect(_terms(), _request(), IConsents.Reason.Revoked);
         bytes32 commitment = _commitment(_terms());
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Consents_HandleUsed.selector, tag, handle));
         vm.prank(patient.key);
         consents.grant(tag, handle, commitment, pointer);
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {Assertions} from "../support/Assertions.sol";
+import {Handled} from "../support/Handled.sol";
 import {Network} from "../support/Network.sol";
-import {FuzzSelector} from "../support/Vm.sol";
 
 contract Counter {
     uint256 public calls;
@@ -29,7 +28,9 @@ contract AdministratorsHandler is Network {
     function setUp() public override {
         super.setUp();
         counter = new Counter();
-        for (uint256 i = 0; i < PEOPLE; ++i) _people.push(vm.addr(_secret("owner", i)));
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            _people.push(vm.addr(_secret("owner", i)));
+        }
     }
 
     function _data() private pure returns (bytes memory) {
@@ -60,7 +61,9 @@ contract AdministratorsHandler is Network {
         );
         if (!_call(who, data)) return;
         bytes32 id = _proposal(salt);
-        for (uint256 i = 0; i < PEOPLE; ++i) _confirmed[id][_people[i]] = false;
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            _confirmed[id][_people[i]] = false;
+        }
         _confirmed[id][_people[who % PEOPLE]] = true;
         _expiry[id] = uint64(block.timestamp) + BALLOT;
     }
@@ -92,7 +95,9 @@ contract AdministratorsHandler is Network {
         ++executed;
         if (confirmed < administrators.threshold()) violation = "executed by too few";
         if (block.timestamp > _expiry[id]) violation = "a lapsed proposal was executed";
-        for (uint256 i = 0; i < PEOPLE; ++i) _confirmed[id][_people[i]] = false;
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            _confirmed[id][_people[i]] = false;
+        }
         _expiry[id] = 0;
     }
 
@@ -100,7 +105,9 @@ contract AdministratorsHandler is Network {
         if (seed % 5 != 0) return; // rare, or nothing is ever executed
         uint256 count = 3 + seed % 3;
         address[] memory list = new address[](count);
-        for (uint256 i = 0; i < count; ++i) list[i] = _people[(i + seed) % PEOPLE];
+        for (uint256 i = 0; i < count; ++i) {
+            list[i] = _people[(i + seed) % PEOPLE];
+        }
         vm.prank(address(timelock));
         administrators.setMembers(list, 2 + seed % 2, 1 + seed % 2);
     }
@@ -117,7 +124,7 @@ contract AdministratorsHandler is Network {
 }
 
 /// Any order of any calls: nothing is called that k present members did not confirm in time.
-contract AdministratorsInvariantTest is Assertions {
+contract AdministratorsInvariantTest is Handled {
     AdministratorsHandler private handler;
 
     function setUp() external {
@@ -125,21 +132,18 @@ contract AdministratorsInvariantTest is Assertions {
         handler.setUp();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _handler() internal view override returns (address) {
+        return address(handler);
     }
 
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        list = new FuzzSelector[](1);
-        bytes4[] memory verbs = new bytes4[](6);
+    function _verbs() internal view override returns (bytes4[] memory verbs) {
+        verbs = new bytes4[](6);
         verbs[0] = handler.pass.selector;
         verbs[1] = handler.proposeAs.selector;
         verbs[2] = handler.confirmAs.selector;
         verbs[3] = handler.withdrawAs.selector;
         verbs[4] = handler.executeAs.selector;
         verbs[5] = handler.change.selector;
-        list[0] = FuzzSelector(address(handler), verbs);
     }
 
     function invariant_nothing_happens_without_k_members() external view {

@@ -55,9 +55,7 @@ contract AdministratorsTest is Network {
     }
 
     function _unknown() private {
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Administrators_ProposalUnknown.selector, id)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Administrators_ProposalUnknown.selector, id));
     }
 
     function _create(address[] memory list, uint256 threshold, uint256 alarm) private {
@@ -68,14 +66,14 @@ contract AdministratorsTest is Network {
         _create(list, threshold, alarm);
     }
 
-    function testFuzz_thresholds_lie_within_the_members(
-        uint8 count,
-        uint8 threshold,
-        uint8 alarm
-    ) external {
+    function testFuzz_thresholds_lie_within_the_members(uint8 count, uint8 threshold, uint8 alarm)
+        external
+    {
         count = uint8(bound(count, 0, 34));
         address[] memory list = new address[](count);
-        for (uint256 i = 0; i < count; ++i) list[i] = address(uint160(i + 1));
+        for (uint256 i = 0; i < count; ++i) {
+            list[i] = address(uint160(i + 1));
+        }
         bool sane = count <= 32 && alarm >= 1 && alarm <= threshold && threshold <= count;
         if (!sane) vm.expectRevert(Errors.Administrators_Malformed.selector);
         this.create(list, threshold, alarm);
@@ -93,9 +91,7 @@ contract AdministratorsTest is Network {
 
     function test_two_of_three_act() external {
         vm.expectEmit(address(administrators));
-        emit IAdministrators.Proposed(
-            id, owners[0], address(target), data, salt, START + BALLOT
-        );
+        emit IAdministrators.Proposed(id, owners[0], address(target), data, salt, START + BALLOT);
         vm.expectEmit(address(administrators));
         emit IAdministrators.Confirmed(id, owners[0]);
         _propose(0);
@@ -103,9 +99,7 @@ contract AdministratorsTest is Network {
         assertEq(confirmed, 1, "one");
         assertEq(expiry, START + BALLOT, "expiry");
 
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Administrators_TooFew.selector, id, 1, 2)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Administrators_TooFew.selector, id, 1, 2));
         _execute(0);
         _confirm(2);
         vm.expectEmit(address(administrators));
@@ -140,14 +134,10 @@ contract AdministratorsTest is Network {
     function test_one_member_counts_once() external {
         _propose(0);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Administrators_AlreadyConfirmed.selector, id, owners[0]
-            )
+            abi.encodeWithSelector(Errors.Administrators_AlreadyConfirmed.selector, id, owners[0])
         );
         _confirm(0);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Administrators_ProposalExists.selector, id)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Administrators_ProposalExists.selector, id));
         _propose(1);
     }
 
@@ -159,15 +149,11 @@ contract AdministratorsTest is Network {
         vm.prank(owners[0]);
         administrators.withdraw(id);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                Errors.Administrators_NotConfirmed.selector, id, owners[0]
-            )
+            abi.encodeWithSelector(Errors.Administrators_NotConfirmed.selector, id, owners[0])
         );
         vm.prank(owners[0]);
         administrators.withdraw(id);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Administrators_TooFew.selector, id, 1, 2)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Administrators_TooFew.selector, id, 1, 2));
         _execute(1);
         _confirm(0);
         _execute(1);
@@ -209,9 +195,7 @@ contract AdministratorsTest is Network {
         administrators.propose(address(administrators), call, salt);
         vm.prank(owners[1]);
         administrators.confirm(
-            keccak256(
-                abi.encode(uint64(1), address(administrators), keccak256(call), salt)
-            )
+            keccak256(abi.encode(uint64(1), address(administrators), keccak256(call), salt))
         );
         vm.expectRevert(
             abi.encodeWithSelector(

@@ -37,12 +37,8 @@ contract DeploymentTest is Network {
         (bool governs,) = authority.hasRole(1, address(administrators));
         (bool alarms,) = authority.hasRole(2, address(administrators));
         assertTrue(governs && alarms, "roles");
-        assertTrue(
-            timelock.hasRole(timelock.PROPOSER_ROLE(), address(administrators)), "proposes"
-        );
-        assertTrue(
-            timelock.hasRole(timelock.CANCELLER_ROLE(), address(administrators)), "cancels"
-        );
+        assertTrue(timelock.hasRole(timelock.PROPOSER_ROLE(), address(administrators)), "proposes");
+        assertTrue(timelock.hasRole(timelock.CANCELLER_ROLE(), address(administrators)), "cancels");
         assertEq(administrators.timelock(), address(timelock), "timelock");
     }
 

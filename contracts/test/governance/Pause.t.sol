@@ -70,8 +70,7 @@ contract PauseTest is Guarded {
         bytes4 verb = IRecords.anchor.selector;
         _pause(address(records), verb);
         uint64 free = uint64(block.timestamp) + PAUSE + COOL_DOWN;
-        bytes memory refusal =
-            abi.encodeWithSelector(Errors.Pause_CoolingDown.selector, verb, free);
+        bytes memory refusal = abi.encodeWithSelector(Errors.Pause_CoolingDown.selector, verb, free);
         vm.expectRevert(refusal);
         _pause(address(records), verb);
         vm.warp(free - 1);
@@ -137,9 +136,7 @@ contract PauseTest is Guarded {
         for (uint256 i = 0; i < safe.length; ++i) {
             for (uint256 j = 0; j < targets.length; ++j) {
                 assertFalse(IPausable(targets[j]).isPausable(safe[i]), "pausable");
-                vm.expectRevert(
-                    abi.encodeWithSelector(Errors.Pause_NotPausable.selector, safe[i])
-                );
+                vm.expectRevert(abi.encodeWithSelector(Errors.Pause_NotPausable.selector, safe[i]));
                 _pause(targets[j], safe[i]);
             }
         }
@@ -220,7 +217,9 @@ contract PauseTest is Guarded {
             IAccounts.recoverAttested.selector,
             IAccounts.completeRecovery.selector
         ];
-        for (uint256 i = 0; i < 8; ++i) _pause(address(accounts), ofAccounts[i]);
+        for (uint256 i = 0; i < 8; ++i) {
+            _pause(address(accounts), ofAccounts[i]);
+        }
         _pause(address(consents), IConsents.grant.selector);
         _pause(address(consents), IConsents.openEmergency.selector);
         _pause(address(records), IRecords.anchor.selector);

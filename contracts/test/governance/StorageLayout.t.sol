@@ -59,8 +59,7 @@ contract StorageLayoutTest is Asking {
         address a = address(accounts);
         uint256 base = _base("simdes.accounts");
         uint256 deadline = block.timestamp;
-        bytes32 digest =
-            _attestRecoveryDigest(patient.account, address(0xF2E5), 0, deadline);
+        bytes32 digest = _attestRecoveryDigest(patient.account, address(0xF2E5), 0, deadline);
         bytes[] memory attestations =
             _both(_sign(hospital.agent.secret, digest), _sign(clinic.agent.secret, digest));
         accounts.recoverAttested(patient.account, address(0xF2E5), deadline, attestations);

@@ -80,7 +80,9 @@ contract UpgradeTest is Guarded {
         consents.openEmergency(tag, _id("emergency"), _id("reason"));
         vm.prank(clinic.administrator.key);
         consents.reviewEmergency(tag, _id("emergency"), 1);
-        for (uint256 i = 0; i < 5; ++i) leaves.push(keccak256(abi.encode("leaf", i)));
+        for (uint256 i = 0; i < 5; ++i) {
+            leaves.push(keccak256(abi.encode("leaf", i)));
+        }
         bytes32 root = ReferenceTree.root(leaves);
         vm.startPrank(hospital.agent.key);
         batchId = records.anchor(root, 5, hex"0155");
@@ -161,10 +163,7 @@ contract UpgradeTest is Guarded {
         _read(c, abi.encodeCall(consents.isNonceUsed, (tag, 77)));
         _read(c, abi.encodeCall(consents.emergenciesOn, (clinic.id, uint64(START / 1 days))));
         _read(
-            c,
-            abi.encodeCall(
-                consents.emergenciesOn, (clinic.id, uint64(block.timestamp / 1 days))
-            )
+            c, abi.encodeCall(consents.emergenciesOn, (clinic.id, uint64(block.timestamp / 1 days)))
         );
         _read(c, abi.encodeCall(consents.emergencyLimits, ()));
         _read(c, abi.encodeCall(consents.pauseLimits, ()));
@@ -275,8 +274,7 @@ contract UpgradeTest is Guarded {
         address[] memory list = administrators.members();
         vm.prank(address(timelock));
         administrators.setMembers(list, 2, 2);
-        bytes32 operation =
-            _schedule(address(accounts), _upgradeCall(address(new AccountsNext())));
+        bytes32 operation = _schedule(address(accounts), _upgradeCall(address(new AccountsNext())));
         vm.prank(owners[2]);
         administrators.veto(operation);
         assertTrue(timelock.isOperationPending(operation), "still waiting");

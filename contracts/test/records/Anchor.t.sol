@@ -31,9 +31,7 @@ contract AnchorTest is Anchoring {
     function testFuzz_pointers_have_a_length(uint256 length) external {
         length = bound(length, 0, 200);
         if (length == 0 || length > 96) {
-            vm.expectRevert(
-                abi.encodeWithSelector(Errors.Records_PointerLength.selector, length)
-            );
+            vm.expectRevert(abi.encodeWithSelector(Errors.Records_PointerLength.selector, length));
         }
         _anchorBy(hospital.agent.key, 1, new bytes(length));
     }

@@ -3,10 +3,10 @@ pragma solidity 0.8.30;
 
 import {IRecords} from "../../src/interfaces/IRecords.sol";
 import {Anchoring} from "../support/Anchoring.sol";
-import {Assertions} from "../support/Assertions.sol";
+import {Handled} from "../support/Handled.sol";
 import {Person} from "../support/Network.sol";
 import {ReferenceTree} from "../support/ReferenceTree.sol";
-import {FuzzSelector, Vm} from "../support/Vm.sol";
+import {Vm} from "../support/Vm.sol";
 
 /// @notice Three agents of two organisations anchor, supersede and erase in any order.
 contract RecordsHandler is Anchoring {
@@ -40,7 +40,9 @@ contract RecordsHandler is Anchoring {
         (done,) = address(records).call(data);
         if (done) ++successes[bytes4(data)];
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < logs.length; ++i) _follow(logs[i]);
+        for (uint256 i = 0; done && i < logs.length; ++i) {
+            _follow(logs[i]);
+        }
         vm.recordLogs();
     }
 
@@ -141,7 +143,9 @@ contract RecordsHandler is Anchoring {
             assertTrue(same, "a batch changed");
             assertEq(abi.encode(_mirrored[id]), abi.encode(b), "mirror: batch");
             bytes32[] memory leaves = _leavesOf(k.seed);
-            for (uint256 j = 0; j < leaves.length; ++j) _checkLeaf(id, k, leaves, j);
+            for (uint256 j = 0; j < leaves.length; ++j) {
+                _checkLeaf(id, k, leaves, j);
+            }
         }
     }
 
@@ -168,7 +172,7 @@ contract RecordsHandler is Anchoring {
 
 /// Any order of any calls: a batch never changes and is its organisation's alone, its leaves verify,
 /// only its organisation says what became of them, versions form no ring; events tell all.
-contract RecordsInvariantTest is Assertions {
+contract RecordsInvariantTest is Handled {
     RecordsHandler private handler;
 
     function setUp() external {
@@ -176,20 +180,17 @@ contract RecordsInvariantTest is Assertions {
         handler.setUp();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _handler() internal view override returns (address) {
+        return address(handler);
     }
 
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        list = new FuzzSelector[](1);
-        bytes4[] memory verbs = new bytes4[](5);
+    function _verbs() internal view override returns (bytes4[] memory verbs) {
+        verbs = new bytes4[](5);
         verbs[0] = handler.pass.selector;
         verbs[1] = handler.judge.selector;
         verbs[2] = handler.anchorAs.selector;
         verbs[3] = handler.supersedeAs.selector;
         verbs[4] = handler.eraseAs.selector;
-        list[0] = FuzzSelector(address(handler), verbs);
     }
 
     function invariant_records_hold_and_events_tell_all() external view {

@@ -36,9 +36,7 @@ contract SupersedeTest is Anchoring {
     }
 
     function _wrong(bytes32 leaf, uint8 status) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Records_WrongStatus.selector, leaf, status)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Records_WrongStatus.selector, leaf, status));
     }
 
     function test_a_later_version_in_another_batch_supersedes() external {
@@ -105,9 +103,8 @@ contract SupersedeTest is Anchoring {
         vm.expectRevert(refusal);
         records.erase(old);
         vm.stopPrank();
-        refusal = abi.encodeWithSelector(
-            Errors.Records_NotAgent.selector, hospital.administrator.key
-        );
+        refusal =
+            abi.encodeWithSelector(Errors.Records_NotAgent.selector, hospital.administrator.key);
         vm.startPrank(hospital.administrator.key);
         vm.expectRevert(refusal);
         records.supersede(old, next);
@@ -128,21 +125,15 @@ contract SupersedeTest is Anchoring {
     function test_batch_and_place_must_fit() external {
         IRecords.Leaf memory old = _at(0);
         old.batchId = keccak256("no batch");
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Records_BatchUnknown.selector, old.batchId)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Records_BatchUnknown.selector, old.batchId));
         _erase(old);
         old = _at(0);
         old.index = 1;
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Records_NotInBatch.selector, id, leaves[0])
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Records_NotInBatch.selector, id, leaves[0]));
         _erase(old);
         old.leaf = keccak256("foreign leaf");
         IRecords.Leaf memory next = _at(1);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.Records_NotInBatch.selector, id, old.leaf)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.Records_NotInBatch.selector, id, old.leaf));
         _supersede(next, old);
     }
 }

@@ -76,7 +76,9 @@ contract VerifyLeafTest is Anchoring {
                     : ReferenceTree.node(inner, path[used]);
                 ++used;
                 bytes32[] memory rest = new bytes32[](path.length - used);
-                for (uint256 i = 0; i < rest.length; ++i) rest[i] = path[used + i];
+                for (uint256 i = 0; i < rest.length; ++i) {
+                    rest[i] = path[used + i];
+                }
                 for (uint256 i = 0; i < size; ++i) {
                     assertFalse(records.verify(id, inner, i, rest), "rest of the path");
                     assertFalse(records.verify(id, inner, i, path), "whole path");
@@ -119,12 +121,16 @@ contract VerifyLeafTest is Anchoring {
         returns (bytes32[] memory longer)
     {
         longer = new bytes32[](path.length + 1);
-        for (uint256 i = 0; i < path.length; ++i) longer[i] = path[i];
+        for (uint256 i = 0; i < path.length; ++i) {
+            longer[i] = path[i];
+        }
         longer[path.length] = noise;
     }
 
     function _shortened(bytes32[] memory path) private pure returns (bytes32[] memory shorter) {
         shorter = new bytes32[](path.length - 1);
-        for (uint256 i = 0; i < shorter.length; ++i) shorter[i] = path[i];
+        for (uint256 i = 0; i < shorter.length; ++i) {
+            shorter[i] = path[i];
+        }
     }
 }

@@ -95,9 +95,7 @@ contract AccountsMirror {
         }
     }
 
-    function _followRecovery(bytes32 kind, bytes32 id, Vm.Log calldata log, uint64 time)
-        private
-    {
+    function _followRecovery(bytes32 kind, bytes32 id, Vm.Log calldata log, uint64 time) private {
         IAccounts.Account storage a = _accounts[id];
         if (kind == IAccounts.AccountFrozen.selector) {
             a.frozen = true;

@@ -20,7 +20,9 @@ abstract contract Anchoring is Network {
 
     function _batch(uint256 size, string memory seed) internal pure returns (bytes32[] memory) {
         bytes32[] memory leaves = new bytes32[](size);
-        for (uint256 i = 0; i < size; ++i) leaves[i] = keccak256(abi.encode(seed, i));
+        for (uint256 i = 0; i < size; ++i) {
+            leaves[i] = keccak256(abi.encode(seed, i));
+        }
         return leaves;
     }
 

@@ -67,8 +67,7 @@ abstract contract Asking is Neighbours {
         view
         returns (IConsents.Reason)
     {
-        (bool allowed, IConsents.Reason reason) =
-            consents.isAllowed(handle, terms, salt, request);
+        (bool allowed, IConsents.Reason reason) = consents.isAllowed(handle, terms, salt, request);
         assertEq(allowed, reason == IConsents.Reason.Allowed, "flag and reason agree");
         return reason;
     }
@@ -109,8 +108,9 @@ abstract contract Asking is Neighbours {
         view
         returns (bytes32)
     {
-        bytes32 kind =
-            keccak256("RevokeAll(bytes32 tag,uint64 generation,uint256 nonce,uint256 deadline)");
+        bytes32 kind = keccak256(
+            "RevokeAll(bytes32 tag,uint64 generation,uint256 nonce,uint256 deadline)"
+        );
         return _consentsTyped(keccak256(abi.encode(kind, tag, generation, nonce, deadline)));
     }
 
@@ -119,8 +119,7 @@ abstract contract Asking is Neighbours {
         pure
         returns (IConsents.Permit memory)
     {
-        return IConsents.Permit({
-            nonce: nonce, deadline: deadline, signature: _sign(secret, digest)
-        });
+        return
+            IConsents.Permit({nonce: nonce, deadline: deadline, signature: _sign(secret, digest)});
     }
 }

@@ -12,11 +12,7 @@ contract ConsentsMirror {
     mapping(bytes32 tag => mapping(uint256 nonce => bool)) public isNonceUsed;
     mapping(bytes32 organisation => mapping(uint64 day => uint32)) public emergenciesOn;
 
-    function consent(bytes32 tag, bytes32 handle)
-        external
-        view
-        returns (IConsents.Consent memory)
-    {
+    function consent(bytes32 tag, bytes32 handle) external view returns (IConsents.Consent memory) {
         return _consents[tag][handle];
     }
 
@@ -52,9 +48,7 @@ contract ConsentsMirror {
         }
     }
 
-    function _open(bytes32 tag, bytes32 handle, bytes32 organisation, bytes calldata data)
-        private
-    {
+    function _open(bytes32 tag, bytes32 handle, bytes32 organisation, bytes calldata data) private {
         (bytes32 account,, uint64 openedAt, uint64 until, uint64 due, uint64 g) =
             abi.decode(data, (bytes32, bytes32, uint64, uint64, uint64, uint64));
         _consents[tag][handle] = IConsents.Consent(0, 3, g, openedAt);

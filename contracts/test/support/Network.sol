@@ -66,15 +66,15 @@ abstract contract Network is Assertions {
 
     function _deploy() internal {
         owners = new address[](3);
-        for (uint256 i = 0; i < 3; ++i) owners[i] = vm.addr(_secret("owner", i));
+        for (uint256 i = 0; i < 3; ++i) {
+            owners[i] = vm.addr(_secret("owner", i));
+        }
         address[] memory anybody = new address[](1);
         timelock = TimelockController(
-            payable(
-                _createForeign(
+            payable(_createForeign(
                     "TimelockController",
                     abi.encode(TIMELOCK, new address[](0), anybody, address(this))
-                )
-            )
+                ))
         );
         bytes memory arguments = abi.encode(owners, 2, 1, BALLOT, timelock);
         administrators = Administrators(_create("Administrators", arguments));
@@ -95,8 +95,7 @@ abstract contract Network is Assertions {
             (address(authority), accounts, QUOTA, OPEN, REVIEW, PAUSE, COOL_DOWN)
         );
         consents = Consents(_proxy("Consents", init));
-        init =
-            abi.encodeCall(Records.initialize, (address(authority), accounts, PAUSE, COOL_DOWN));
+        init = abi.encodeCall(Records.initialize, (address(authority), accounts, PAUSE, COOL_DOWN));
         records = Records(_proxy("Records", init));
     }
 
@@ -338,9 +337,8 @@ abstract contract Network is Assertions {
         view
         returns (bytes32)
     {
-        bytes32 kind = keccak256(
-            "AttestRecovery(bytes32 account,address key,uint256 nonce,uint256 deadline)"
-        );
+        bytes32 kind =
+            keccak256("AttestRecovery(bytes32 account,address key,uint256 nonce,uint256 deadline)");
         return _accountsTyped(keccak256(abi.encode(kind, account, key, nonce, deadline)));
     }
 
@@ -358,8 +356,9 @@ abstract contract Network is Assertions {
         view
         returns (bytes32)
     {
-        bytes32 kind =
-            keccak256("Recover(bytes32 account,address key,uint256 nonce,uint256 deadline)");
+        bytes32 kind = keccak256(
+            "Recover(bytes32 account,address key,uint256 nonce,uint256 deadline)"
+        );
         return _accountsTyped(keccak256(abi.encode(kind, account, key, nonce, deadline)));
     }
 }

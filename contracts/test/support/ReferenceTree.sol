@@ -48,7 +48,9 @@ library ReferenceTree {
             index /= 2;
         }
         bytes32[] memory result = new bytes32[](length);
-        for (uint256 i = 0; i < length; ++i) result[i] = found[i];
+        for (uint256 i = 0; i < length; ++i) {
+            result[i] = found[i];
+        }
         return result;
     }
 

@@ -45,3 +45,13 @@ def test_every_verb_has_its_test() -> None:
     for path in (REPOSITORY / "contracts/src/interfaces").glob("I*.sol"):
         for verb in re.findall(r"^    function (\w+)\(", path.read_text(), re.MULTILINE):
             assert re.search(rf"\b{verb}\b", text), f"{path.stem}.{verb} is in no test"
+
+
+def test_the_sources_are_formatted_and_free_of_warnings() -> None:
+    forge = str(REPOSITORY / "contracts/forge")
+    for arguments in (["fmt", "--check"], ["lint"]):
+        done = subprocess.run(
+            [forge, *arguments], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "warning[" not in done.stdout + done.stderr
