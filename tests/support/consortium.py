@@ -9,6 +9,7 @@ passphrases, and at full cost founding a network would be nothing but that.
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -133,7 +134,7 @@ def found(
     ``databases`` gives the database URL of members that are not on SQLite.
     """
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    with cheap_locks():
+    with own_settings(), cheap_locks():
         for name in names:
             _create(folder, name, names, shares_needed, (databases or {}).get(name), ports[name])
         with opened(folder) as network:
@@ -195,6 +196,14 @@ def _verify_and_staff(network: Consortium, names: Sequence[str]) -> None:
 
 
 @contextmanager
+def own_settings() -> Iterator[None]:
+    """Keep the environment's URLs away: each organisation here has a database of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
+    with mock.patch.dict(os.environ, kept, clear=True):
+        yield
+
+
+@contextmanager
 def cheap_locks() -> Iterator[None]:
     """Lock key stores at next to no cost while this is open."""
 
@@ -218,7 +227,7 @@ def copy(template: Path, folder: Path, *, databases: Mapping[str, str] | None = 
 @contextmanager
 def opened(folder: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Consortium]:
     """Open every organisation in ``folder``, each custody API answering in this process."""
-    with ExitStack() as stack:
+    with own_settings(), ExitStack() as stack:
         members: dict[str, Opened] = {}
         for name in (one for one in NAMES if (folder / one / "simdes.toml").exists()):
             one = stack.enter_context(app.opened(folder / name, clock=clock))

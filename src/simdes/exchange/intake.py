@@ -27,7 +27,8 @@ class SourceFile:
 def source_files(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
     """List the files that paths name; folders recursively, in order of their names.
 
-    Symbolic links inside folders are not followed, so that a link can't lead out or round.
+    Symbolic links inside folders are not followed, so that a link can't lead out or round; they
+    and folders that can't be read are listed, so that nothing is passed over in silence.
     Raises NotFound naming the first path that does not exist.
     """
     for path in paths:
@@ -40,11 +41,15 @@ def _below(path: Path) -> Iterator[SourceFile]:
     if not path.is_dir():
         yield SourceFile(path.name, path)
         return
-    for folder, folders, names in os.walk(path):
+    closed: list[str] = []
+    for folder, folders, names in os.walk(path, onerror=lambda one: closed.append(one.filename)):
         folders.sort()
-        for name in sorted(names):
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in sorted([*names, *linked]):
             found = Path(folder) / name
             yield SourceFile(found.relative_to(path).as_posix(), found)
+    for unread in map(Path, closed):  # so that they show up as what can't be read
+        yield SourceFile(unread.relative_to(path).as_posix(), unread)
 
 
 def map_file(file: SourceFile, *, kind: str = "auto", site: Site = DEFAULT_SITE) -> Mapping:
