@@ -1,4 +1,4 @@
-"""Nothing that a path names is lost on the way in, whatever it turns out to be."""
+"""Files become mappings; what can't be read is quarantined with a reason, never lost or raised."""
 
 from __future__ import annotations
 
@@ -10,21 +10,55 @@ from typing import Any
 import pytest
 
 from simdes.errors import NotFound
-from simdes.exchange import intake
+from simdes.exchange.intake import SourceFile, map_file, source_files
+from simdes.mapper import LIMITS
 
 
 def reasons(path: Path) -> dict[str, str]:
     """What became of each file below a path: its reason code, "" where it was mapped."""
-    mapped = [intake.map_file(file) for file in intake.source_files([path])]
+    mapped = [map_file(file) for file in source_files([path])]
     return {one.name: one.quarantined[0].reason_code if one.quarantined else "" for one in mapped}
 
 
-def test_files_come_in_a_stable_order_named_below_what_was_asked_for(tmp_path: Path) -> None:
-    for name in ("b/2.hl7", "b/1.hl7", "a/3.hl7", "0.hl7"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    names = [file.name for file in intake.source_files([tmp_path, tmp_path / "0.hl7"])]
-    assert names == ["0.hl7", "a/3.hl7", "b/1.hl7", "b/2.hl7", "0.hl7"]
+def test_folders_are_read_recursively_in_a_stable_order(tmp_path: Path) -> None:
+    for name in ("b/two.hl7", "a/one.hl7", "a/deep/three.hl7", "zero.hl7"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    names = [file.name for file in source_files([tmp_path])]
+    assert names == ["zero.hl7", "a/one.hl7", "a/deep/three.hl7", "b/two.hl7"]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"missing\.hl7"):
+        source_files([tmp_path / "missing.hl7"])
+
+
+def test_a_link_loop_ends(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "one.hl7").write_text("x")
+    assert [file.name for file in source_files([tmp_path])] == ["loop", "one.hl7"]
+    loop, _ = (map_file(file) for file in source_files([tmp_path]))
+    assert [one.reason_code for one in loop.quarantined] == ["not-a-file"]
+
+
+def test_a_pipe_is_quarantined_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    mapping = map_file(SourceFile("pipe", tmp_path / "pipe"))
+    assert [one.reason_code for one in mapping.quarantined] == ["not-a-file"]
+
+
+def test_a_file_above_the_limit_is_quarantined_unread(tmp_path: Path) -> None:
+    path = tmp_path / "huge.hl7"
+    with path.open("wb") as file:
+        file.truncate(LIMITS.file_bytes + 1)
+    mapping = map_file(SourceFile("huge.hl7", path))
+    assert [one.reason_code for one in mapping.quarantined] == ["file-too-large"]
+
+
+def test_a_file_that_went_away_is_quarantined(tmp_path: Path) -> None:
+    mapping = map_file(SourceFile("gone.hl7", tmp_path / "gone.hl7"))
+    assert [one.reason_code for one in mapping.quarantined] == ["unreadable"]
 
 
 def test_links_to_folders_are_told_of_and_not_followed(tmp_path: Path) -> None:
@@ -59,8 +93,3 @@ def _closed(call: Callable[..., Any], closed: Path) -> Callable[..., Any]:
         return call(path)
 
     return refusing
-
-
-def test_a_path_that_does_not_exist_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(NotFound):
-        intake.source_files([tmp_path, tmp_path / "nothing"])
