@@ -20,6 +20,12 @@ from simdes.index.migrations import migrate
 sys.path.insert(0, str(Path(__file__).parent))  # so that `from adapters.postgres import ...` works
 
 from adapters.postgres import Databases, running_postgres
+from support import acceptance
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow acceptance suites to `make accept`."""
+    acceptance.choose(config, items)
 
 
 @pytest.fixture(scope="session")
