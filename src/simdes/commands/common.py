@@ -105,6 +105,11 @@ def vault_of(node: Node, patient: str, session: Session | None = None) -> bytes:
     except NotFound:
         if session is None:
             raise
+    if not wanted[0]:
+        raise Invalid(
+            "Nobody here has this identifier, and other organisations know none without a system.",
+            advice="Name the system: --patient 'SYSTEM|VALUE'.",
+        )
     located = retrieve.locate(node, session, [wanted])
     if not located:
         raise NotFound("No organisation of the network knows this patient.")
