@@ -23,6 +23,8 @@ __all__ = [
     "CLINICIANS",
     "CONFIDENTIALITY",
     "EMERGENCY_CATEGORIES",
+    "OWN_PURPOSES",
+    "STAFF",
     "Category",
     "Kind",
     "Label",
@@ -94,6 +96,10 @@ class Purpose(IntEnum):
 
 
 CLINICIANS = frozenset({Role.DOCTOR, Role.NURSE})
+
+STAFF = CLINICIANS | {Role.PHARMACIST, Role.INSURER}
+"""Who reads what their own organisation wrote, for these purposes, without asking the patient."""
+OWN_PURPOSES = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
 """Who may look for an unknown patient or break glass, as in the contract."""
 
 EMERGENCY_CATEGORIES = sum(

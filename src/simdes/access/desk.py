@@ -15,7 +15,7 @@ from typing import Any, Final
 from simdes.access.attestations import Attestations
 from simdes.access.audit import Trail
 from simdes.access.audit_event import Attempt, Verb
-from simdes.access.categories import Purpose, Role
+from simdes.access.categories import OWN_PURPOSES, STAFF, Role
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore
 from simdes.access.messages import NO_TERMS, Basis
@@ -191,8 +191,7 @@ UNREACHABLE: Final = "SHARE_UNAVAILABLE"
 WRONG_EPOCH: Final = "WRONG_EPOCH"
 RATE: Final = "RATE_LIMITED"
 
-_AUTHORS: Final = frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST, Role.INSURER, Role.AGENT})
-_AUTHOR_PURPOSES: Final = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
+_AUTHORS: Final = STAFF | {Role.AGENT}
 
 
 def judge(desk: Desk, asker: Asker, ground: Ground, listed: Sequence[ManifestEntry]) -> list[str]:
@@ -241,7 +240,7 @@ def may_read_own(asker: Asker, ground: Ground, author: bytes) -> bool:
         asker.standing.active
         and asker.standing.organisation == author
         and asker.standing.role in _AUTHORS
-        and ground.purpose in _AUTHOR_PURPOSES
+        and ground.purpose in OWN_PURPOSES
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from simdes.access import reading
 from simdes.access import vaults as vault_access
 from simdes.access.asking import Because
-from simdes.access.categories import CLINICIANS, Category, Purpose, Role, category_mask
+from simdes.access.categories import OWN_PURPOSES, STAFF, Category, Purpose, category_mask
 from simdes.access.reading import Located
 from simdes.crypto.keys import unwrap
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, Unavailable
@@ -32,9 +32,6 @@ from simdes.exchange.submit import resource_context
 from simdes.index import chain, resources, vaults
 from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
-
-STAFF = CLINICIANS | {Role.INSURER}
-_OWN_PURPOSES = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +152,7 @@ def _read_own(
     """What this organisation wrote itself, from its own copy, as far as it is for the asker: staff
     read for treatment, payment and operations; patients read through custodians.
     """
-    if session.actor.role not in STAFF or purpose not in _OWN_PURPOSES:
+    if session.actor.role not in STAFF or purpose not in OWN_PURPOSES:
         return ()
     with node.database.read() as tx:
         row = vaults.get(tx, vault)
