@@ -96,11 +96,11 @@ class Purpose(IntEnum):
 
 
 CLINICIANS = frozenset({Role.DOCTOR, Role.NURSE})
-
+"""Who may look for an unknown patient or break glass, as in the contract."""
 STAFF = CLINICIANS | {Role.PHARMACIST, Role.INSURER}
 """Who reads what their own organisation wrote, for these purposes, without asking the patient."""
 OWN_PURPOSES = frozenset({Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT})
-"""Who may look for an unknown patient or break glass, as in the contract."""
+"""What they read it for."""
 
 EMERGENCY_CATEGORIES = sum(
     1 << category
