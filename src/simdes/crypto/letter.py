@@ -1,8 +1,9 @@
 """Letters: one message for several recipients that names none of them.
 
 A random content key is sealed to each recipient; a salted hint lets a recipient find its own
-without telling strangers who the others are. Used for consent terms and manifest
-entries. A letter is not signed: who wrote it follows from where it is found (an event on chain). Format: ``docs/formats/letter.md``.
+without telling strangers who the others are. Used for consent terms and manifest entries. A letter
+is not signed: who wrote it follows from where it is found (an event on chain). Format:
+``docs/formats/letter.md``.
 """
 
 from __future__ import annotations
