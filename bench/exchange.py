@@ -13,10 +13,12 @@ import platform
 import secrets
 import statistics
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from simdes import app, config
 from simdes.access.categories import Role
@@ -24,6 +26,7 @@ from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR, Opened
 from simdes.errors import Forbidden
 from simdes.exchange import anchoring, consents, enrolment, membership, opening, retrieve, submit
+from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.signin import sign_in
 from simdes.fhir.json import dumps
 from simdes.mapper import map_bytes
@@ -110,6 +113,9 @@ def percentile(values: list[float], share: float) -> float:
 def measure(records: int, singles: int) -> dict[str, Any]:
     """Run the path once and return its figures."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        custodians = CpuTime()
+        timed = custodians.around(CustodyDesk.answer)
+        stack.enter_context(mock.patch.object(CustodyDesk, "answer", timed))
         members = found(Path(folder), stack)
         author, reader = members[0].node, members[1].node
         anchoring.BODY_RESOURCES = 1  # one record a resource, the worst case of reading
@@ -130,16 +136,48 @@ def measure(records: int, singles: int) -> dict[str, Any]:
             purposes=["TREAT"],
             valid_seconds=3600,
         )
-        began = time.perf_counter()
-        read = retrieve.retrieve(reader, doctor, vault=vault)
-        seconds = time.perf_counter() - began
-        figures["open_batch"] = {
-            "records": len(read.resources),
-            "per_second": len(read.resources) / seconds,
-        }
+        figures["open_batch"] = open_batch(reader, doctor, vault, custodians)
         figures["open_one"] = open_singly(reader, doctor, vault, singles)
         figures["revocation_to_refusal_ms"] = revoke(author, reader, patient, doctor, given)
         return figures
+
+
+def open_batch(reader: Any, doctor: Any, vault: bytes, custodians: CpuTime) -> dict[str, float]:
+    """Open everything in one call; also what of the CPU time was the reader's own.
+
+    The custodians answer in threads of this process, so their CPU time can be taken off.
+    """
+    began, cpu_began, theirs = time.perf_counter(), time.process_time(), custodians.seconds
+    read = retrieve.retrieve(reader, doctor, vault=vault)
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+    cpu_seconds -= custodians.seconds - theirs
+    count = len(read.resources)
+    return {
+        "records": count,
+        "per_second": count / seconds,
+        "reader_cpu_per_second": count / cpu_seconds,
+    }
+
+
+class CpuTime:
+    """CPU seconds of a verb, added up over the threads that call it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    def around(self, verb: Any) -> Any:
+        """The verb, timed."""
+
+        def timed(*arguments: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return verb(*arguments)
+            finally:
+                with self._lock:
+                    self.seconds += time.thread_time() - began
+
+        return timed
 
 
 def open_singly(reader: Any, doctor: Any, vault: bytes, count: int) -> dict[str, float]:

@@ -126,7 +126,7 @@ def reads(database: Database) -> Callable[[], int]:
 
     def work() -> int:
         with database.read() as tx:
-            resources.get(tx, type="Observation", logical_id=f"r{next(numbers)}")
+            resources.get(tx, vault=TAG, type="Observation", logical_id=f"r{next(numbers)}")
         return 1
 
     return work

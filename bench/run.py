@@ -98,6 +98,10 @@ def exchange(found: dict[str, Any]) -> str:
     rows = [
         *((name.replace("_", " "), float(value)) for name, value in found["ingest"].items()),
         ("records opened in one call, per second", float(found["open_batch"]["per_second"])),
+        (
+            "the same by the reader's own CPU time, per second",
+            float(found["open_batch"]["reader_cpu_per_second"]),
+        ),
         ("one record opened, p50, ms", float(one["p50_ms"])),
         ("one record opened, p99, ms", float(one["p99_ms"])),
         ("revocation to refusal, ms", float(found["revocation_to_refusal_ms"])),
