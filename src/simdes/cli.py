@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from simdes import console
@@ -19,6 +18,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Typer brings its own copy of click and exports the leaves of its exceptions alone, not their root.
+_WrongCommandLine = next(
+    kind
+    for kind in typer.BadParameter.__mro__
+    if kind.__name__ == "ClickException" and issubclass(kind, Exception)
+)
+
 for module in (demo, network, people, records, consent, proof):
     module.add_commands(cli)
 
@@ -30,10 +36,10 @@ def main() -> None:
     except SimdesError as error:
         console.show_error(error)
         sys.exit(console.exit_code(error))
-    except click.ClickException as error:
-        error.show()
+    except _WrongCommandLine as error:
+        error.show()  # type: ignore[attr-defined]  # known to be click's or its copy
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         console.warn("Stopped.")
         sys.exit(130)
     sys.exit(code or 0)

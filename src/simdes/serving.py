@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
 
     Raises Unavailable when the port is taken.
     """
+    _require_free(port)
     stop = threading.Event()
     working = threading.Thread(target=worker.run, args=(one.node, stop), name="worker")
     working.start()
@@ -34,12 +36,24 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
     try:
         asyncio.run(_serve(one, port))
     except (OSError, RuntimeError) as error:
-        raise Unavailable(
-            f"Port {port} can't be used.", advice="Choose another with --port."
-        ) from error
+        raise _taken(port) from error
     finally:
         stop.set()
         working.join()
+
+
+def _require_free(port: int) -> None:
+    """Look before anything starts and says that it answers; the server binds it for good."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except (OSError, OverflowError) as error:
+            raise _taken(port) from error
+
+
+def _taken(port: int) -> Unavailable:
+    return Unavailable(f"Port {port} can't be used.", advice="Choose another with --port.")
 
 
 async def _serve(one: Opened, port: int) -> None:
