@@ -95,6 +95,11 @@ def _folded_forms(value: str) -> Iterator[tuple[str, bytes]]:
         yield from ((form, needle.lower()) for form, needle in forms.items())
 
 
+def values_of(found: Iterable[Leak]) -> set[str]:
+    """The values that leaked, wherever and in whatever form."""
+    return {leak.value for leak in found}
+
+
 # Places ---------------------------------------------------------------------------------------
 
 
