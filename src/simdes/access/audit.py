@@ -217,24 +217,32 @@ class Trail:
             if fold.count == 1:
                 continue
             attempt = self._folding.get(fold.fold) or self._first_of(tx, fold)
-            due.append(replace(attempt, count=fold.count - 1))
+            if attempt is not None:
+                due.append(replace(attempt, count=fold.count - 1))
         with self._lock:
             for fold in taken:
                 self._folding.pop(fold.fold, None)
         return due
 
-    def _first_of(self, tx: Transaction, fold: counters.Fold) -> Attempt:
-        """Find the entry that began a fold of an earlier run or another replica: by its time."""
+    def _first_of(self, tx: Transaction, fold: counters.Fold) -> Attempt | None:
+        """Find the entry that began a fold of an earlier run or another replica: by its time.
+
+        None once its vault is erased here: the first entry stands, its repeats can't be read.
+        """
         found = tx.all(
             "SELECT seq FROM audit_entry WHERE created_ms = :at ORDER BY seq DESC", at=fold.first_ms
         )
         for (seq,) in found:
             entry = rows.get(tx, seq)
-            if entry is not None and _fold(attempt := decode(self.read(tx, entry)).attempt) == (
-                fold.fold
-            ):
+            if entry is None:
+                continue
+            try:
+                attempt = decode(self.read(tx, entry)).attempt
+            except NotFound:
+                continue
+            if _fold(attempt) == fold.fold:
                 return attempt
-        raise NotFound("The first of some folded refusals is gone.")
+        return None
 
     def _proof(self, tx: Transaction, entry: rows.Entry, batches: _Batches) -> dict[str, Any]:
         return audit_proof(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simdes.access import custody_keys
 from simdes.access.accounts import why_inactive
 from simdes.access.audit_event import Verb
@@ -10,6 +12,7 @@ from simdes.access.custody_release import opened_shares
 from simdes.access.desk import Asker, Body, Desk, Outcome, refuse
 from simdes.access.messages import AckBody, AttestBody, VaultsBody
 from simdes.access.requests import hexed, unhex
+from simdes.index import custody as rows
 from simdes.index.transaction import Transaction
 from simdes.ledger.consents import Reason
 
@@ -19,6 +22,7 @@ NOT_DECIDED = "NOT_DECIDED"
 NOT_CLAIMABLE = "NOT_CLAIMABLE"
 DEADLINE = "DEADLINE"
 NOT_AUTHOR = "NOT_AUTHOR"
+KEY_DESTROYED = "KEY_DESTROYED"
 
 
 def _unfit_software(asker: Asker) -> str:
@@ -36,6 +40,7 @@ def vaults(desk: Desk, asker: Asker, body: VaultsBody) -> Outcome:
         known = desk.contracts.accounts.vault(tag)
         if known is not None and known.organisation != asker.standing.organisation:
             reason = NOT_ITS_VAULT
+    reason = reason or _why_no_key(desk, asked)
     if reason:
         return refuse(asker.attempt(Verb.VAULTS, reason=reason))
 
@@ -51,6 +56,14 @@ def vaults(desk: Desk, asker: Asker, body: VaultsBody) -> Outcome:
     return Outcome(
         attempts=(asker.attempt(Verb.VAULTS),), receipt={"count": len(asked)}, write=write
     )
+
+
+def _why_no_key(desk: Desk, asked: Sequence[tuple[bytes, int]]) -> str:
+    """A destroyed key is never replaced: its vault and epoch are erased here."""
+    with desk.database.read() as tx:
+        held = [rows.key_of(tx, tag, epoch) for tag, epoch in asked]
+    destroyed = any(key is not None and key.state == rows.DESTROYED for key in held)
+    return KEY_DESTROYED if destroyed else ""
 
 
 def attest(desk: Desk, asker: Asker, body: AttestBody) -> Outcome:

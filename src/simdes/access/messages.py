@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from simdes.access.categories import Purpose
 from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
 from simdes.errors import Invalid
 from simdes.ledger.terms import ZERO20, ZERO32, Terms
@@ -101,7 +102,7 @@ class Basis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     vault: Hex32
-    purpose: Annotated[int, Meta(ge=0, le=15)]
+    purpose: Annotated[int, Meta(ge=0, le=int(max(Purpose)))]
     handle: Hex32 | None = None
     terms: TermsBody | None = None
     salt: Hex32 | None = None

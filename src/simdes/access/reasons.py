@@ -35,6 +35,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
     "NOT_AUTHOR": "another organisation wrote this record",
+    "KEY_DESTROYED": "the custodian destroyed its key of this vault",
     "DEADLINE": "the deadline is past or too far away",
 }
 

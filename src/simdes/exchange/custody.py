@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from simdes.access.custody import VERBS, Custodian
@@ -52,9 +53,9 @@ def _touch(desk: Desk) -> None:
         tx.one("SELECT 1 FROM checkpoint WHERE name = :n", n="ready")
 
 
-def _probe(check: object) -> str:
+def _probe(check: Callable[[], object]) -> str:
     try:
-        check()  # type: ignore[operator]
+        check()
     except SimdesError as error:
         return error.issue
     return "ok"

@@ -205,7 +205,10 @@ class _Anchors:
         if batch is None or event is None:
             raise Tampered("A record is listed under a batch that the chain does not hold.")
         block = self._node.store.get(text_cid(event.manifest))
-        return batch, decode_manifest(block, root=batch.root)
+        manifest = decode_manifest(block, root=batch.root)
+        if len(manifest.leaves) != batch.count:
+            raise Tampered("A batch's list has another count of leaves than the chain.")
+        return batch, manifest
 
     def check(self, one: Listed, leaves: Sequence[bytes]) -> None:
         """Tampered unless the chain holds these leaves where the list says."""

@@ -20,7 +20,7 @@ from simdes.exchange.bundle import Submitted, identifiers_of, resources_of
 from simdes.exchange.node import Node
 from simdes.fhir.validate import validate
 from simdes.index import outbox, quarantine, resources, sources, vaults
-from simdes.index.transaction import Transaction
+from simdes.index.transaction import Repeat, Transaction
 from simdes.index.vaults import Identifier, Vault
 from simdes.mapper import Mapped, Mapping, Quarantined
 
@@ -193,7 +193,10 @@ def _store(node: Node, tx: Transaction, ready: _Ready) -> Accepted | Quarantined
 def _vault(
     node: Node, tx: Transaction, tags: set[bytes], identifiers: Iterable[Identifier]
 ) -> Vault:
-    """The patient's vault, a new provisional one for a patient unknown here."""
+    """The patient's vault, a new provisional one for a patient unknown here.
+
+    Raises Repeat where another transaction linked an identifier elsewhere since we looked.
+    """
     vault = vaults.get(tx, tags.pop()) if tags else None
     if vault is None:
         vault = new_vault(
@@ -204,8 +207,9 @@ def _vault(
             random=node.random,
             now_ms=node.now_ms(),
         )
-    for identifier in identifiers:
-        vaults.link(tx, identifier, vault.tag)
+    linked = {vaults.link(tx, identifier, vault.tag) for identifier in identifiers}
+    if linked - {vault.tag}:
+        raise Repeat("Another feed met the same patient at the same moment")  # and was first
     return vault
 
 

@@ -36,7 +36,7 @@ _NEGATIVE_ZERO = re.compile(rb"(?<![eE])-0(?![.0-9eE])")
 _MAYBE_NEGATIVE_ZERO = re.compile(rb"-0(?![.0-9eE])")  # begins with a literal, so it is fast
 _BEFORE_NUMBER = frozenset({b"", b" ", b"\t", b"\r", b"\n", b":", b",", b"["})
 _NEGATIVE_ZERO_OR_STRING = re.compile(_STRING.pattern + b"|" + _NEGATIVE_ZERO.pattern, re.DOTALL)
-_NEGATIVE_ZERO_MARK = b"-0E+00000000000000000000"
+_NEGATIVE_ZERO_MARK = b"-0E+" + bytes(b"0" * MAX_NUMBER_LENGTH)  # longer than any number may be
 _SPACED_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)$")
 
@@ -59,6 +59,8 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
     """
     if len(data) > max_bytes:
         raise TooLarge(f"JSON text of {len(data)} bytes; the limit is {max_bytes}")
+    if _NEGATIVE_ZERO_MARK in data:
+        raise TooLarge(f"a number beyond {MAX_NUMBER_LENGTH} characters or 1e{MAX_EXPONENT}")
     value = _decode(_with_marked_zeros(data) if _has_negative_zero(data) else data)
     if not _has_names(data, _inspect(value)):
         raise Invalid("a JSON object has the same member twice")
@@ -114,8 +116,6 @@ def _has_negative_zero(data: bytes) -> bool:
 
 def _with_marked_zeros(data: bytes) -> bytes:
     """Return ``data`` with each integer -0 (which would lose its sign) as a marked decimal."""
-    if _NEGATIVE_ZERO_MARK in data:
-        raise Invalid("a number with a needlessly long exponent")
 
     def mark(match: re.Match[bytes]) -> bytes:
         return match[0] if match[0][:1] == b'"' else _NEGATIVE_ZERO_MARK

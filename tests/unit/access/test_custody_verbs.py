@@ -19,6 +19,7 @@ from simdes.access.reading import list_records, locate, look_up, read_log
 from simdes.access.requests import hexed
 from simdes.errors import Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from simdes.exchange.custody import CustodyDesk
+from simdes.index import custody
 from simdes.index.vaults import Identifier, link
 from unit.access.conftest import Scene
 from unit.access.network import Organisation
@@ -206,6 +207,27 @@ def test_only_software_of_a_verified_organisation_gets_custody_keys(scene: Scene
     first = ask(scene.reader.caller(), scene.home.id, "vaults", body).body
     again = ask(scene.reader.caller(), scene.home.id, "vaults", body).body
     assert first == again
+
+
+def test_a_destroyed_key_is_refused_by_name_and_the_refusal_is_on_record(scene: Scene) -> None:
+    body = VaultsBody(vaults=[VaultAsked(tag=hexed(os.urandom(32)))])
+    tag = bytes.fromhex(body.vaults[0].tag[2:])
+    ask(scene.reader.caller(), scene.home.id, "vaults", body)
+    with scene.home.database.transaction() as tx:
+        assert custody.destroy(tx, tag, through_epoch=1) == 1
+    with pytest.raises(Forbidden, match="KEY_DESTROYED"):
+        ask(scene.reader.caller(), scene.home.id, "vaults", body)
+    assert attempts(scene.home)[-1].reason == "KEY_DESTROYED"
+
+
+@pytest.mark.parametrize("method", ["release", "manifests", "capsules"])
+def test_a_purpose_that_nobody_knows_is_bad_input_not_a_fault(scene: Scene, method: str) -> None:
+    basis = {"vault": hexed(scene.vault.tag), "purpose": 9}
+    records = {"records": [hexed(os.urandom(32))]}
+    body = {"basis": basis} | ({} if method == "manifests" else records)
+    body |= {"epoch": 1} if method == "release" else {}
+    with pytest.raises(Invalid):
+        ask(scene.reader.caller("doctor"), scene.home.id, method, body)
 
 
 def test_nobody_gets_keys_for_a_vault_that_another_organisation_opened(scene: Scene) -> None:

@@ -172,3 +172,8 @@ def test_no_text_takes_longer_than_its_length_explains() -> None:
 def test_the_format_page_names_this_limit() -> None:
     page = (Path(__file__).parents[3] / "docs/formats/json.md").read_text("utf-8")
     assert f"{MAX_DEPTH} levels" in page
+
+
+def test_a_decimal_that_looks_like_a_mark_of_ours_is_kept_as_written() -> None:
+    for text in (b"-0E+00000000000000000000", b"[-0E+00000000000000000000,-0]", b"[-0,0,-0.0]"):
+        assert dumps(loads(text)) == text
