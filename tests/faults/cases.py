@@ -1,9 +1,10 @@
 """One case: a copy of a network, a kill (or two) at seeded points, a restart, and the evidence.
 
 The seed gives the step of the write path in turn, so that each is hit equally often, and the event
-in it, uniformly: among all, or among those of the packages that write. Every fourth case kills the
-recovery too. The restarted processes' clocks run 16 seconds ahead, so that the dead worker's leases
-(15 s) are over and a case needs no waiting; `test_kills_in_real_time.py` waits for real.
+in it, uniformly: among those right where something becomes durable, those of the packages that
+write, or all, in turn. Every fourth case kills the recovery too. The restarted processes' clocks
+run 16 seconds ahead, so that the dead worker's leases (15 s) are over and a case needs no waiting;
+`test_kills_in_real_time.py` waits for real.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ IN_ALL = 100
 LEASE_SECONDS = 16
 CONSISTENT_SECONDS = 30
 KILLED = -9
+KINDS = (" at an edge", " durably", "")
 
 SEEDS = [
     pytest.param(seed, marks=() if seed < IN_CI else pytest.mark.accept) for seed in range(IN_ALL)
@@ -113,8 +115,8 @@ class Stage:
         aim = steps[step]
         if verb == "recover":
             aim = draw.choice(sorted(counts))
-        elif turn % 2 and f"{aim} durably" in counts:
-            aim += " durably"
+        elif f"{aim}{KINDS[turn % 3]}" in counts:
+            aim += KINDS[turn % 3]
         number = draw.randint(1, counts[aim])
         says = network.parent / verb
         assert self._run(network, verb, says=says, aim=aim, number=number) == KILLED
@@ -179,7 +181,10 @@ def summary(places: list[str]) -> Iterator[str]:
     """How many kills fell into which step of the write path."""
     steps: dict[str, int] = {}
     for place in places:
-        step = place.partition(",")[0].removesuffix(" durably") or "between steps"
+        step = place.partition(",")[0]
+        for kind in KINDS[:2]:
+            step = step.removesuffix(kind)
+        step = step or "between steps"
         steps[step] = steps.get(step, 0) + 1
     for step, count in sorted(steps.items(), key=lambda item: -item[1]):
         yield f"{count:5} in {step}"
