@@ -36,6 +36,12 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
     "NOT_AUTHOR": "another organisation wrote this record",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",
+    "STALE_LEDGER": "the custodian's ledger is behind",
+    "CHANGED_CONTRACTS": "the contracts changed and the custodian's operator has not accepted it",
+    "UNKNOWN_RECORD": "the custodian holds no such record in this vault",
+    "SHARE_UNAVAILABLE": "the custodian could not reach its share",
+    "WRONG_EPOCH": "the custodian holds no share of this epoch",
+    "RATE_LIMITED": "too many requests by this account",
     "DEADLINE": "the deadline is past or too far away",
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from simdes.access import custody_vaults
 from simdes.access.accounts import _ADVICE
-from simdes.access.desk import refusal
+from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
 from simdes.errors import Forbidden
 from simdes.ledger.consents import Reason
@@ -25,11 +25,13 @@ def test_every_reason_of_the_contract_has_words(reason: str) -> None:
 
 def test_every_reason_of_a_verb_and_of_an_account_has_words() -> None:
     assert OF_VERBS
-    assert {reason for reason in OF_VERBS | set(_ADVICE) if words(reason) == reason} == set()
+    assert {
+        reason for reason in OF_VERBS | set(_ADVICE) | set(_REFUSALS) if words(reason) == reason
+    } == set()
 
 
 def test_no_words_are_kept_for_reasons_that_nobody_gives() -> None:
-    given = {one.name for one in Reason} | OF_VERBS | set(_ADVICE)
+    given = {one.name for one in Reason} | OF_VERBS | set(_ADVICE) | set(_REFUSALS)
     assert set(_WORDS) - given == set()
 
 
