@@ -3,8 +3,8 @@
 The seed gives the step of the write path in turn, so that each is hit equally often, and the event
 in it, uniformly: among those right where something becomes durable, those of the packages that
 write, or all, in turn. Every fourth case kills the recovery too. The restarted processes' clocks
-run 16 seconds ahead, so that the dead worker's leases (15 s) are over and a case needs no waiting;
-`test_kills_in_real_time.py` waits for real.
+run 16 seconds ahead of the killed one's, so that its leases (15 s) are over and a case needs no
+waiting; `test_kills_in_real_time.py` waits for real.
 """
 
 from __future__ import annotations
@@ -92,18 +92,27 @@ class Stage:
 
     def _count(self, network: Path, verb: str) -> Mapping[str, int]:
         says = network.parent / verb
-        assert self._run(network, verb, says=says) == 0
+        assert self._run(network, verb, says=says, restarts=int(verb == "recover")) == 0
         counts: Mapping[str, int] = _said(says, "counts")[0]
         return counts
 
-    def _run(self, network: Path, verb: str, *, says: Path, aim: str = "", number: int = 0) -> int:
+    def _run(
+        self,
+        network: Path,
+        verb: str,
+        *,
+        says: Path,
+        restarts: int,
+        aim: str = "",
+        number: int = 0,
+    ) -> int:
         return self.nursery.run(
             folder=str(network),
             verb=verb,
             says=str(says),
             aim=aim,
             number=number,
-            ahead_seconds=0 if verb == "write" else LEASE_SECONDS,
+            ahead_seconds=restarts * LEASE_SECONDS,
         )
 
     def kill(self, network: Path, verb: str, seed: int) -> str:
@@ -119,14 +128,16 @@ class Stage:
             aim += KINDS[turn % 3]
         number = draw.randint(1, counts[aim])
         says = network.parent / verb
-        assert self._run(network, verb, says=says, aim=aim, number=number) == KILLED
+        restarts = int(verb == "recover")
+        ended = self._run(network, verb, says=says, restarts=restarts, aim=aim, number=number)
+        assert ended == KILLED
         place = says.with_suffix(".place")
         return place.read_text() if place.exists() else f"{aim}, after its last event"
 
-    def recover(self, network: Path) -> float:
-        """Restart, and work until nothing is left; seconds by the restarted process's clock."""
+    def recover(self, network: Path, restarts: int) -> float:
+        """Restart, and work until nothing is left; seconds since the last kill, by the clocks."""
         says = network.parent / "recovered"
-        assert self._run(network, "recover", says=says) == 0
+        assert self._run(network, "recover", says=says, restarts=restarts) == 0
         seconds: float = _said(says, "seconds")[0]
         return LEASE_SECONDS + seconds
 
@@ -144,10 +155,10 @@ def survives(stage: Stage, folder: Path, seed: int, record: Callable[[str, objec
         for one in _lines(network.parent / "write")
         if "acknowledged" in one
     }
-    seconds = stage.recover(network)
+    seconds = stage.recover(network, len(places))
     record("seconds", seconds)
     assert seconds < CONSISTENT_SECONDS
-    with consortium.opened(network, clock=Clock(LEASE_SECONDS)) as restarted:
+    with consortium.opened(network, clock=Clock(len(places) * LEASE_SECONDS)) as restarted:
         assert evidence.wrong(restarted, WRITER, acknowledged) == []
         everything = _again(restarted, acknowledged)
         assert evidence.wrong(restarted, WRITER, everything) == []
