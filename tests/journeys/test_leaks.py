@@ -21,8 +21,9 @@ from journeys.aftermath import Aftermath, Said, listening, play, post
 from simdes import errors
 from simdes.errors import SimdesError
 from simdes.ledger.lane import Call
-from support import consortium, leaks
+from support import consortium, leaks, seeds
 from support.consortium import Consortium
+from support.gateways import simdes
 from support.leaks import Scanner, values_of
 from support.seeds import SEEDED
 
@@ -96,6 +97,29 @@ def test_the_author_s_disk_holds_identifiers_in_their_table_alone(
         SEEDED[what]
         for what in ("record number", "other number", "social security", "social security, plain")
     }
+
+
+def test_no_identifier_is_printed_by_a_command(
+    aftermath: Aftermath, scanner: Scanner, tmp_path: Path
+) -> None:
+    """Real programs on the seeded messages and what is broken of them; reports too."""
+    sources = tmp_path / "in"
+    sources.mkdir()
+    whole = [("a.hl7", seeds.admission()), ("r.hl7", seeds.results()), ("b.json", seeds.bundle())]
+    for name, data in [*whole, *seeds.broken()]:
+        (sources / name).write_bytes(data)
+    north = consortium.copy(aftermath.folder, tmp_path / "network") / "north"
+    ran = [
+        simdes("map", sources, "--out", tmp_path / "out", "--report", tmp_path / "map.json"),
+        simdes("ingest", sources, "--data", north, "--report", tmp_path / "ingest.json"),
+        simdes("quarantine", "--data", north, "--json"),
+        simdes("read", "--data", north, "--patient", f"urn:x|{SEEDED['record number']}"),
+    ]
+    assert [done.returncode for done in ran] == [5, 5, 0, 3]
+    printed = [(str(done.args), (done.stdout + done.stderr).encode()) for done in ran]
+    reports = [(path.name, path.read_bytes()) for path in tmp_path.glob("*.json")]
+    assert len(reports) == 2
+    assert scanner.scan([*printed, *reports]) == []
 
 
 # Planted, and found ---------------------------------------------------------------------------
