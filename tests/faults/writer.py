@@ -61,6 +61,8 @@ MESSAGES = (
 )
 """Three patients; the second and the third message are about the same one."""
 
+GIVE_UP_SECONDS = 45
+
 WRITER, CUSTODIANS = "north", ("south", "east")
 
 
@@ -145,12 +147,15 @@ def write(
 
 def recover(network: Consortium) -> None:
     """What `simdes serve` does after a start: rounds until nothing is left, at every member."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
     for name in (WRITER, *CUSTODIANS):
         node = network[name].node
         while True:
             done = anchoring.work(node, worker=f"{name} {os.getpid()}")
             if done.idle and anchoring.everything_anchored(node):
                 break
+            if time.monotonic() > deadline:
+                raise SystemExit("some of it is never anchored")
 
 
 def child(case: dict[str, Any]) -> None:
