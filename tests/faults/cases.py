@@ -1,16 +1,16 @@
 """One case: a copy of a network, a kill (or two) at seeded points, a restart, and the evidence.
 
 The seed gives the step of the write path in turn, so that each is hit equally often, and the event
-in it, uniformly: among those right where something becomes durable, those of the packages that
-write, or all, in turn. Every fourth case kills the recovery too. The restarted processes' clocks
-run 16 seconds ahead of the killed one's, so that its leases (15 s) are over and a case needs no
-waiting; `test_kills_in_real_time.py` waits for real.
+in it, uniformly: mostly among those right where something becomes durable. Every fourth case kills
+the recovery too. The restarted processes' clocks run 16 seconds ahead of the killed one's, so that
+its leases (15 s) are over and a case needs no waiting; `test_kills_in_real_time.py` waits for real.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from faults import evidence
-from faults.writer import MESSAGES, STEPS, WRITER
+from faults.writer import COMMIT, MESSAGES, STEPS, WRITER
 from simdes.exchange import anchoring
 from simdes.exchange.submit import Accepted
 from support import consortium
@@ -30,10 +30,20 @@ from support.consortium import Clock, Consortium, sample_messages
 
 IN_CI = 20
 IN_ALL = 100
+SHARES = 8
 LEASE_SECONDS = 16
 CONSISTENT_SECONDS = 30
 KILLED = -9
-KINDS = (" at an edge", " durably", "")
+KINDS = (
+    " at a commit",
+    " at a block",
+    " at a commit",
+    " durably",
+    " at a commit",
+    " at a file",
+    "",
+)
+"""Among which events of its step a case draws one, in turn; where a step has none, among all."""
 
 SEEDS = [
     pytest.param(seed, marks=() if seed < IN_CI else pytest.mark.accept) for seed in range(IN_ALL)
@@ -116,7 +126,7 @@ class Stage:
         )
 
     def kill(self, network: Path, verb: str, seed: int) -> str:
-        """Run a verb and kill it at the seed's point; where that was."""
+        """Run a verb and kill it at the seed's point."""
         counts = self.writing if verb == "write" else self.recovering
         draw = random.Random(f"{verb} {seed}")
         steps = list(STEPS.values())
@@ -124,9 +134,12 @@ class Stage:
         aim = steps[step]
         if verb == "recover":
             aim = draw.choice(sorted(counts))
-        elif f"{aim}{KINDS[turn % 3]}" in counts:
-            aim += KINDS[turn % 3]
-        number = draw.randint(1, counts[aim])
+        elif f"{aim}{KINDS[turn % len(KINDS)]}" in counts:
+            aim += KINDS[turn % len(KINDS)]
+        return self.strike(network, verb, aim, draw.randint(1, counts[aim]))
+
+    def strike(self, network: Path, verb: str, aim: str, number: int) -> str:
+        """Run a verb and kill it at the N-th event of an aim; where that was."""
         says = network.parent / verb
         restarts = int(verb == "recover")
         ended = self._run(network, verb, says=says, restarts=restarts, aim=aim, number=number)
@@ -143,13 +156,32 @@ class Stage:
 
 
 def survives(stage: Stage, folder: Path, seed: int, record: Callable[[str, object], None]) -> None:
-    """Play one case and assert that nothing is lost, doubled or different."""
+    """Play a seed's case and assert that nothing is lost, doubled or different."""
     network = stage.copy(folder)
     places = [stage.kill(network, "write", seed)]
     if seed % 4 == 3:
         places.append(stage.kill(network, "recover", seed))
-    record("killed", places)
     print(f"seed {seed}: killed {'; '.join(places)}")
+    _examine(stage, network, places, record)
+
+
+def survives_every_commit(
+    stage: Stage, folder: Path, share: int, record: Callable[[str, object], None]
+) -> None:
+    """Kill after each commit of a full run in turn, or of every `SHARES`-th from ``share`` on."""
+    for number in range(1 + share, stage.writing[COMMIT] + 1, SHARES):
+        network = stage.copy(folder / str(number))
+        places = [stage.strike(network, "write", COMMIT, number)]
+        print(f"commit {number} of {stage.writing[COMMIT]}: killed {places[0]}")
+        _examine(stage, network, places, record)
+        shutil.rmtree(network)
+
+
+def _examine(
+    stage: Stage, network: Path, places: list[str], record: Callable[[str, object], None]
+) -> None:
+    """Restart after the last kill and compare everything; then send everything again."""
+    record("killed", places)
     acknowledged = {
         one["acknowledged"]: bytes.fromhex(one["vault"])
         for one in _lines(network.parent / "write")
@@ -193,7 +225,7 @@ def summary(places: list[str]) -> Iterator[str]:
     steps: dict[str, int] = {}
     for place in places:
         step = place.partition(",")[0]
-        for kind in KINDS[:2]:
+        for kind in KINDS:
             step = step.removesuffix(kind)
         step = step or "between steps"
         steps[step] = steps.get(step, 0) + 1

@@ -44,14 +44,18 @@ STEPS = {
 
 PACKAGES = ("mapper", "exchange", "index", "storage", "ledger", "access", "crypto")
 DURABLE = ("index", "storage", "ledger")
-"""What writes; a third of the kills are aimed there."""
+"""The packages that write."""
 
 EDGES = {
-    *("index.transaction", "index._ended"),
-    *("storage._write", "storage._sync_folder"),
-    *("ledger.mine", "ledger._written", "ledger._sign", "ledger._settle"),
+    **dict.fromkeys(("index.transaction", "index._ended"), " at a commit"),
+    **dict.fromkeys(("storage._write", "storage._sync_folder"), " at a file"),
+    **dict.fromkeys(("ledger.mine", "ledger._written", "ledger._sign"), " at a block"),
 }
-"""The functions in which something becomes durable; a third of the kills fall right at that."""
+"""The functions in which something becomes durable; most kills fall right before or after that."""
+
+COMMIT = "after a commit"
+COMMITTING = ("transaction", "_written")
+"""The context managers that commit at their end: of a database, and of the ledger's journal."""
 
 MESSAGES = (
     "FHIRConverterTest_003.hl7",
@@ -70,7 +74,8 @@ class Executioner:
     """Counts events by step; at the N-th of one step it kills this process.
 
     The keys are a step's name for every event inside it (the innermost step counts), and the name
-    with " durably" for those in the packages that write, with " at an edge" for those of `EDGES`.
+    with " durably" for those in the packages that write, with a word for those of `EDGES`. `COMMIT`
+    counts commits alone: the moment after each one.
     """
 
     def __init__(self, aim: str, number: int, scaffold: Path) -> None:
@@ -78,9 +83,9 @@ class Executioner:
         self.counts: Counter[str] = Counter()
         self._aim, self._left, self._scaffold = aim, number, scaffold
         self._steps: list[str] = [""]
-        self._known: dict[CodeType, tuple[str, str, bool]] = {}
+        self._known: dict[CodeType, tuple[str, str, str]] = {}
 
-    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+    def __call__(self, frame: FrameType, event: str, value: object) -> None:
         package, step, edge = self._known.get(frame.f_code) or self._look_at(frame)
         if not package:
             return
@@ -91,17 +96,19 @@ class Executioner:
         if package in DURABLE:
             self._count(f"{here} durably", frame, event)
         if edge:
-            self._count(f"{here} at an edge", frame, event)
+            self._count(f"{here}{edge}", frame, event)
+        if edge and event == "return" and value is None and frame.f_code.co_name in COMMITTING:
+            self._count(COMMIT, frame, event)  # the generator ended; a yield gives a value
         if step and event == "return":
             self._steps.pop()
 
-    def _look_at(self, frame: FrameType) -> tuple[str, str, bool]:
+    def _look_at(self, frame: FrameType) -> tuple[str, str, str]:
         name, _, package = str(frame.f_globals.get("__name__", "")).partition(".")
         package = package.partition(".")[0]
-        found = ("", "", False)
+        found = ("", "", "")
         if name == "simdes" and package in PACKAGES:
             function = f"{package}.{frame.f_code.co_name}"
-            found = (package, STEPS.get(function, ""), function in EDGES)
+            found = (package, STEPS.get(function, ""), EDGES.get(function, ""))
         self._known[frame.f_code] = found
         return found
 
@@ -110,7 +117,8 @@ class Executioner:
         if key == self._aim:
             self._left -= 1
             if self._left == 0:
-                self._scaffold.write_text(f"{key}, at {_place(frame)} ({event})")
+                step = f"{self._steps[-1]}, {key}" if key == COMMIT else key
+                self._scaffold.write_text(f"{step}, at {_place(frame)} ({event})")
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
