@@ -1,7 +1,7 @@
 """Compile HL7's v2-to-FHIR maps (data/v2-to-fhir) and our overlay into the mapper's one table.
 
 Run ``python -m tools.compile_v2_maps`` after a change of either; it writes
-``src/simdes/mapper/tables/hl7v2.json``, or with ``--check`` says whether that file is up to date.
+``src/simdes/mapper/hl7v2/table.json``, or with ``--check`` says whether that file is up to date.
 It stops at every row that it cannot follow, naming it: the overlay then has to decide it, so that
 no row of HL7's is dropped by accident. Only what the messages of ``events.psv`` reach is compiled.
 Source of the maps: https://github.com/HL7/v2-to-fhir (Apache-2.0).
@@ -19,7 +19,7 @@ from tools.v2_to_fhir import rows, sheets, structures
 ROOT = Path(__file__).parents[1]
 MAPS = ROOT / "data/v2-to-fhir/mappings"
 OVERLAY = ROOT / "data/v2-to-fhir-overlay"
-OUTPUT = ROOT / "src/simdes/mapper/tables/hl7v2.json"
+OUTPUT = ROOT / "src/simdes/mapper/hl7v2/table.json"
 
 Json = dict[str, Any]
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
-from simdes.errors import SimdesError, TooLarge, Unsupported
-from simdes.mapper import engine, er7, fhir_input
-from simdes.mapper.detection import UTF16_MARKS, detect
-from simdes.mapper.model import (
-    DEFAULT_SITE,
-    LIMITS,
-    Json,
-    Limits,
-    Mapped,
-    Mapping,
-    Quarantined,
-    Site,
-)
+from simdes.mapper import fhir_input
+from simdes.mapper.detection import detect
+from simdes.mapper.hl7v2 import feed
+from simdes.mapper.model import DEFAULT_SITE, LIMITS, Json, Limits, Mapping, Site
+from simdes.mapper.refusal import refused
 
 __all__ = ["detect", "map_bytes", "report"]
+
+
+class Reader(Protocol):
+    """Maps an input of one kind; quarantines what it can't map and never raises on bad data."""
+
+    def __call__(self, name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
+        """Map ``data``."""
+
+
+READERS: dict[str, Reader] = {
+    "fhir": fhir_input.map_input,
+    "hl7v2": feed.map_input,
+}
+"""Every kind of input that is mapped; `detection` names the kinds."""
 
 
 def map_bytes(
@@ -30,17 +37,19 @@ def map_bytes(
     site: Site = DEFAULT_SITE,
     limits: Limits = LIMITS,
 ) -> Mapping:
-    """Map one file or feed. ``kind``: ``auto``, ``hl7v2`` or ``fhir``; never raises on bad data."""
+    """Map one file or feed. ``kind``: ``auto`` or one of `READERS`; never raises on bad data."""
     found = detect(name, data) if kind == "auto" else kind
     if len(data) > limits.file_bytes:
         over = f"{len(data)} bytes; the limit is {limits.file_bytes}"
-        return _refused(name, found, data, "too-large", over, "Split the input into smaller files.")
-    if found == "hl7v2":
-        return _map_hl7v2(name, data, site, limits)
-    if found == "fhir":
-        return _map_fhir(name, data, site, limits)
-    code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
-    return _refused(name, found, data, code, reason, advice)
+        return refused(name, found, data, "too-large", over, "Split the input into smaller files.")
+    reader = READERS.get(found)
+    if reader is None:
+        code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
+        return refused(name, found, data, code, reason, advice)
+    mapping = reader(name, data, site=site, limits=limits)
+    if not mapping.messages and not mapping.quarantined:
+        return refused(name, found, data, *_REFUSALS["empty"])
+    return mapping
 
 
 _ONLY = "Send HL7 v2 messages (ER7) or FHIR R4 resources (JSON)."
@@ -53,75 +62,6 @@ _REFUSALS = {
         for kind in ("cda", "csv", "dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
     },
 }
-
-
-def _refused(name: str, kind: str, data: bytes, code: str, reason: str, advice: str) -> Mapping:
-    item = Quarantined(index=0, reason_code=code, reason=reason, advice=advice, source=data)
-    return Mapping(name=name, kind=kind, quarantined=(item,))
-
-
-def _map_fhir(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
-    try:
-        mapped = fhir_input.map_resource(data, site=site, limits=limits)
-    except SimdesError as error:
-        item = _quarantine(0, data, error, "invalid-fhir")
-        return Mapping(name=name, kind="fhir", quarantined=(item,))
-    return Mapping(name=name, kind="fhir", messages=(mapped,))
-
-
-def _map_hl7v2(name: str, data: bytes, site: Site, limits: Limits) -> Mapping:
-    if data[:2] in UTF16_MARKS:
-        data = data.decode("utf-16", errors="replace").encode()
-    messages: list[Mapped] = []
-    quarantined: list[Quarantined] = []
-    for index, part in enumerate(er7.split(data)):
-        if index >= limits.messages:
-            over = TooLarge(f"more than {limits.messages} messages in one input")
-            quarantined.append(_quarantine(index, part.data, over))
-            continue
-        try:
-            messages.append(_map_part(part, index, site, limits))
-        except SimdesError as error:
-            quarantined.append(_quarantine(index, part.data, error))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
-            # A fault of ours in one message must not cost the feed its other messages.
-            unknown = Unsupported(
-                f"the mapper failed on it ({type(fault).__name__})",
-                advice="Report this with the message's structure; it can be replayed later.",
-            )
-            quarantined.append(_quarantine(index, part.data, unknown))
-    if not messages and not quarantined:
-        code, reason, advice = _REFUSALS["empty"]
-        return _refused(name, "hl7v2", data, code, reason, advice)
-    return Mapping(
-        name=name, kind="hl7v2", messages=tuple(messages), quarantined=tuple(quarantined)
-    )
-
-
-def _map_part(part: er7.Part, index: int, site: Site, limits: Limits) -> Mapped:
-    if not part.is_message:
-        raise er7.Unreadable(
-            "outside-message",
-            f"{len(part.data)} bytes that belong to no message",
-            "A message begins with MSH at the start of a line; check the sender.",
-        )
-    return engine.map_message(part.data, index, site=site, limits=limits)
-
-
-def _quarantine(
-    index: int, source: bytes, error: SimdesError, code: str = "mapper-fault"
-) -> Quarantined:
-    if isinstance(error, er7.Unreadable):
-        code = error.code
-    elif isinstance(error, TooLarge):
-        code = "too-large"
-    return Quarantined(
-        index=index,
-        reason_code=code,
-        reason=error.message,
-        advice=error.advice,
-        source=source,
-    )
 
 
 def report(mappings: Iterable[Mapping]) -> Json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+from simdes.mapper.model import UTF16_MARKS
 
 _WINDOW_BYTES = 64 * 1024
 _LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"

@@ -13,11 +13,20 @@ from simdes.errors import Invalid, TooLarge, Unsupported
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import dumps, loads
 from simdes.mapper.identity import uuid
-from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
+from simdes.mapper.model import Dropped, Json, Limits, Mapped, Mapping, Site
+from simdes.mapper.refusal import attempt, gathered
 
 _KEPT_TYPES = frozenset(("message", "document", "collection"))
 _NO_CONTENT = "tells a server what to do or what it did; it is no content"
 _FORM = "Send one FHIR R4 resource or Bundle as JSON in UTF-8."
+
+
+def map_input(name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
+    """Map one resource or Bundle; never raises on bad data."""
+    mapped = attempt(
+        0, data, lambda: map_resource(data, site=site, limits=limits), code="invalid-fhir"
+    )
+    return gathered(name, "fhir", [mapped])
 
 
 def map_resource(source: bytes, *, site: Site, limits: Limits) -> Mapped:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from simdes.mapper.hl7v2.state import Json, Node, State
+from simdes.mapper.hl7v2.tables import Tables
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.places import merge
-from simdes.mapper.state import Json, Node, State
-from simdes.mapper.tables import Tables
 
 UNMAPPED = "urn:simdes:hl7v2:unmapped"
 """Extension that keeps fields FHIR has no element for: inner extensions named by field."""

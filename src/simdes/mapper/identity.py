@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from simdes.mapper.functions import authority
-from simdes.mapper.state import Json, Node, State
-from simdes.mapper.tables import Tables
+from simdes.mapper.hl7v2.functions import authority
+from simdes.mapper.hl7v2.state import Json, Node, State
+from simdes.mapper.hl7v2.tables import Tables
 
 _NAMESPACE = bytes.fromhex("5d0c9d0b5f0e4f0c9a1b6f1a2c7e3d41")
 _PREFERRED = ("MR", "PI", "PT", "VN")

@@ -14,6 +14,9 @@ from typing import Any
 Json = dict[str, Any]
 """A FHIR JSON object; decimals are ``decimal.Decimal`` so that 4.00 stays 4.00."""
 
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""How text in UTF-16 begins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

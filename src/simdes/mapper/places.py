@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from simdes.mapper.state import Json, Node, State
+from simdes.mapper.hl7v2.state import Json, Node, State
 
 _MAY_REPEAT = frozenset(("given", "line"))  # the same word twice is two words
 

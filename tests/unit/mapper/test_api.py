@@ -6,7 +6,7 @@ import time
 import pytest
 
 from simdes.mapper import Limits, Quarantined, Site, detect, map_bytes, report
-from unit.mapper.messages import NOT_SUPPORTED_YET, VECTORS, WITHOUT_PATIENT, message
+from unit.mapper.hl7v2.messages import NOT_SUPPORTED_YET, VECTORS, WITHOUT_PATIENT, message
 
 SECRET = "Zebedee"
 
@@ -103,7 +103,7 @@ def test_a_bad_message_never_loses_the_file() -> None:
 
 
 def test_a_fault_of_the_mapper_costs_only_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    from simdes.mapper import engine
+    from simdes.mapper.hl7v2 import engine
 
     real = engine.Engine.run
 

@@ -8,7 +8,7 @@ import pytest
 
 from simdes.fhir.validate import validate
 from simdes.mapper import Limits, Mapped, map_bytes
-from unit.mapper.messages import resource
+from unit.mapper.hl7v2.messages import resource
 
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",

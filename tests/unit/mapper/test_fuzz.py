@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simdes.fhir.validate import validate
 from simdes.mapper import Mapping, map_bytes
-from unit.mapper.messages import vectors
+from unit.mapper.hl7v2.messages import vectors
 
 SEEDS = [data for name, data in vectors() if "reportstream" not in name or len(data) > 300]
 PIECES = [

@@ -1,7 +1,7 @@
 """Ids: the same message twice is the same, an update updates, others stay apart."""
 
 from simdes.mapper import Mapped, Site, map_bytes
-from unit.mapper.messages import VECTORS, mapped, resource, resources, vectors
+from unit.mapper.hl7v2.messages import VECTORS, mapped, resource, resources, vectors
 
 PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR||Doe^Jane"
 VISIT = "PV1|1|I|||||||||||||||||V1^^^HOSP"

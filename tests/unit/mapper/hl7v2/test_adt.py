@@ -3,7 +3,7 @@
 import pytest
 
 from simdes.fhir.validate import validate
-from unit.mapper.messages import kept, mapped, resource, resources, segment
+from unit.mapper.hl7v2.messages import kept, mapped, resource, resources, segment
 
 PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR"
 V3 = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"

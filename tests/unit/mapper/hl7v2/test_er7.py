@@ -4,7 +4,8 @@ import pytest
 
 from simdes.errors import TooLarge
 from simdes.mapper import LIMITS, Limits
-from simdes.mapper.er7 import Message, Separators, Unreadable, read, split, unescape
+from simdes.mapper.hl7v2.er7 import Message, Separators, read, split, unescape
+from simdes.mapper.refusal import Unreadable
 
 USUAL = Separators("|", "^", "~", "\\", "&")
 

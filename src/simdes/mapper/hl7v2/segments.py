@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simdes.mapper.hl7v2.rules import NULL, Rule, by_source
+from simdes.mapper.hl7v2.state import Json, Leftover, State
 from simdes.mapper.places import Slots
-from simdes.mapper.rules import NULL, Rule, by_source
-from simdes.mapper.state import Json, Leftover, State
 
 if TYPE_CHECKING:
-    from simdes.mapper.maps import Maps
+    from simdes.mapper.hl7v2.maps import Maps
 
 _PATHS = [str(number) for number in range(512)]
 

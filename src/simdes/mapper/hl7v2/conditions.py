@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simdes.mapper.functions import PREDICATES
-from simdes.mapper.state import State, read_reference
+from simdes.mapper.hl7v2.functions import PREDICATES
+from simdes.mapper.hl7v2.state import State, read_reference
 
 Condition = Callable[[State, list[str]], bool]
 _NULL = '""'

@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 
 from simdes.fhir.validate import validate
-from simdes.mapper.tables import hl7v2
+from simdes.mapper.hl7v2.tables import hl7v2
 
-ROOT = Path(__file__).parents[3]
-TABLE = json.loads((ROOT / "src/simdes/mapper/tables/hl7v2.json").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[4]
+TABLE = json.loads((ROOT / "src/simdes/mapper/hl7v2/table.json").read_text(encoding="utf-8"))
 
 
 def test_the_shipped_table_is_what_the_sources_compile_to() -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from simdes.mapper import primitives
-from simdes.mapper.state import State
+from simdes.mapper.hl7v2.state import State
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

@@ -1,7 +1,7 @@
 """Grouping segments by their message's structure."""
 
-from simdes.mapper.grammar import Walk
-from simdes.mapper.tables import hl7v2
+from simdes.mapper.hl7v2.grammar import Walk
+from simdes.mapper.hl7v2.tables import hl7v2
 
 
 def walk(structure: str, segments: str) -> list[str]:

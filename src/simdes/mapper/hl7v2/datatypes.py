@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
+from simdes.mapper.hl7v2.rules import NULL, by_source, leaf
+from simdes.mapper.hl7v2.state import Json, Leftover, State
 from simdes.mapper.places import Slots
-from simdes.mapper.rules import NULL, by_source, leaf
-from simdes.mapper.state import Json, Leftover, State
 
 if TYPE_CHECKING:
-    from simdes.mapper.maps import Maps
+    from simdes.mapper.hl7v2.maps import Maps
 
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 

@@ -3,10 +3,10 @@
 import pytest
 
 from simdes.mapper import Site
-from simdes.mapper.er7 import Separators
-from simdes.mapper.functions import FUNCTIONS, PREDICATES, absolute
-from simdes.mapper.state import State
-from simdes.mapper.tables import hl7v2
+from simdes.mapper.hl7v2.er7 import Separators
+from simdes.mapper.hl7v2.functions import FUNCTIONS, PREDICATES, absolute
+from simdes.mapper.hl7v2.state import State
+from simdes.mapper.hl7v2.tables import hl7v2
 
 USUAL = Separators("|", "^", "~", "\\", "&")
 

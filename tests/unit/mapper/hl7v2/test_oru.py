@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from simdes.mapper import Mapped
-from unit.mapper.messages import kept, mapped, resource, resources
+from unit.mapper.hl7v2.messages import kept, mapped, resource, resources
 
 PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR"
 ORC = "ORC|RE|P1^EHR|F1^LAB|||||||||7^Radon^Nick^^^^^^NPI&2.16.840.1.113883.4.6&ISO"

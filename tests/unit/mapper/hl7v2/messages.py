@@ -8,7 +8,7 @@ from typing import Any
 
 from simdes.mapper import Mapped, map_bytes
 
-VECTORS = Path(__file__).parents[2] / "vectors/hl7v2"
+VECTORS = Path(__file__).parents[3] / "vectors/hl7v2"
 NOT_SUPPORTED_YET = (
     "microsoft/VXU-V04-01.hl7",
     "microsoft/ORM-O01-01.hl7",

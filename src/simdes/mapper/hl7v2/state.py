@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from simdes.mapper import primitives
-from simdes.mapper.er7 import Separators, unescape
-from simdes.mapper.grammar import Frame
+from simdes.mapper.hl7v2.er7 import Separators, unescape
+from simdes.mapper.hl7v2.grammar import Frame
 from simdes.mapper.model import Dropped, Site
 
 Json = dict[str, Any]

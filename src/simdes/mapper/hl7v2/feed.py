@@ -1,0 +1,37 @@
+"""Map an input of HL7 v2 messages: one message, a file of many, or a batch (FHS/BHS)."""
+
+from __future__ import annotations
+
+from simdes.errors import TooLarge
+from simdes.mapper.hl7v2 import engine, er7
+from simdes.mapper.model import UTF16_MARKS, Limits, Mapped, Mapping, Quarantined, Site
+from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
+
+
+def map_input(name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
+    """Map every message of ``data``; never raises on bad data."""
+    if data[:2] in UTF16_MARKS:
+        data = data.decode("utf-16", errors="replace").encode()
+    found: list[Mapped | Quarantined] = []
+    for index, part in enumerate(er7.split(data)):
+        if index >= limits.messages:
+            over = TooLarge(f"more than {limits.messages} messages in one input")
+            found.append(quarantine(index, part.data, over))
+        else:
+            found.append(_map_part(part, index, site, limits))
+    return gathered(name, "hl7v2", found)
+
+
+def _map_part(part: er7.Part, index: int, site: Site, limits: Limits) -> Mapped | Quarantined:
+    if not part.is_message:
+        outside = Unreadable(
+            "outside-message",
+            f"{len(part.data)} bytes that belong to no message",
+            "A message begins with MSH at the start of a line; check the sender.",
+        )
+        return quarantine(index, part.data, outside)
+    return attempt(
+        index,
+        part.data,
+        lambda: engine.map_message(part.data, index, site=site, limits=limits),
+    )
