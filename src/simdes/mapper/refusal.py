@@ -7,6 +7,8 @@ from collections.abc import Callable
 from simdes.errors import Invalid, SimdesError, TooLarge, Unsupported
 from simdes.mapper.model import Mapped, Mapping, Quarantined
 
+_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 class Unreadable(Invalid):
     """Input that cannot be mapped as a whole; ``code`` is the quarantine's reason code."""
