@@ -6,8 +6,10 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tools.v2_to_fhir import conditions, paths, shapes
+from tools.v2_to_fhir import conditions, shapes
 from tools.v2_to_fhir.sheets import Row, squeeze
+
+from simdes.mapper import paths
 
 Json = dict[str, Any]
 

@@ -8,8 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tools.v2_to_fhir import conditions, paths, sheets
+from tools.v2_to_fhir import conditions, sheets
 from tools.v2_to_fhir.sheets import Line
+
+from simdes.mapper import paths
 
 Json = dict[str, Any]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from simdes.mapper.hl7v2.state import Json, Node, State
-from simdes.mapper.hl7v2.tables import Tables
+from simdes.mapper.closing import Closing
+from simdes.mapper.draft import Draft, Node
 from simdes.mapper.identity import Namer, uuid
+from simdes.mapper.model import Json
 from simdes.mapper.places import merge
 
 UNMAPPED = "urn:simdes:hl7v2:unmapped"
@@ -36,20 +37,20 @@ def absent() -> Json:
     return {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]}
 
 
-def finish(state: State, tables: Tables, bundle: Json, namer: Namer) -> Json:
-    """Turn the state's nodes into ``bundle``'s entries; returns the Bundle."""
-    nodes = [node for node in state.nodes if node.type != "Bundle"]
+def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer) -> Json:
+    """Turn the draft's nodes into ``bundle``'s entries; returns the Bundle."""
+    nodes = [node for node in draft.nodes if node.type != "Bundle"]
     for node in nodes:
-        if state.fragments:
+        if draft.fragments:
             prune(node.body)
-        _link(state, node, tables)
-        for entry in tables.required.get(node.type, ()):
+        _link(draft, node, closing)
+        for entry in closing.required.get(node.type, ()):
             _require(node.body, *entry)
     ordered = sorted(_distinct(nodes, namer), key=_rank)
     _focus(ordered)
-    for reference in state.references:
+    for reference in draft.references:
         reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
-    for period in state.periods:
+    for period in draft.periods:
         _order(period)
     entries: list[Json] = []
     for node in ordered:
@@ -92,14 +93,14 @@ def _rank(node: Node) -> int:
     return _FIRST.index(node.type) if node.type in _FIRST else len(_FIRST)
 
 
-def _link(state: State, node: Node, tables: Tables) -> None:
-    link = tables.links.get(node.type)
+def _link(draft: Draft, node: Node, closing: Closing) -> None:
+    link = closing.links.get(node.type)
     if link is None or link[0] in node.body:
         return
     found = node.frame.find(link[2])
     if found is not None:
         reference: Json = {}
-        state.refer(reference, found)
+        draft.refer(reference, found)
         node.body[link[0]] = [reference] if link[1] else reference
 
 

@@ -1,4 +1,4 @@
-"""Put a value where a compiled path (tools/v2_to_fhir/paths.py) says.
+"""Put a value where a compiled path (`paths`) says.
 
 What several fields of one segment put under the same slot goes into one element; each repetition
 of a field makes its own where the path says ``+``; a path that leaves by a reference makes the
@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from simdes.mapper.hl7v2.state import Json, Node, State
+from simdes.mapper.draft import Draft, Node
+from simdes.mapper.model import Json
 
 _MAY_REPEAT = frozenset(("given", "line"))  # the same word twice is two words
 
@@ -67,7 +68,7 @@ class Place:
         self._simple = alone
 
     def put(  # noqa: PLR0911 - the hot path: leave as soon as the answer is known
-        self, state: State, slots: Slots, repetition: int, value: Any
+        self, draft: Draft, slots: Slots, repetition: int, value: Any
     ) -> bool:
         """Put ``value``; False where something else already stands."""
         step = self._last
@@ -80,9 +81,9 @@ class Place:
         if self.direct:
             return merge(body, value)
         if step.hop:
-            return self._put_resource(state, slots, repetition, value)
+            return self._put_resource(draft, slots, repetition, value)
         if self._inner:
-            made = self.container(state, slots, repetition)
+            made = self.container(draft, slots, repetition)
             if made is None:
                 return False
             body = made
@@ -90,7 +91,7 @@ class Place:
             return _add(step, body, slots, repetition, value)
         return not (repetition and not step.pivoted) and _set(step, body, value)
 
-    def _put_resource(self, state: State, slots: Slots, repetition: int, value: Json) -> bool:
+    def _put_resource(self, draft: Draft, slots: Slots, repetition: int, value: Json) -> bool:
         step = self._last
         key = (step.key, repetition if step.pivoted else 0)
         standing = slots.made.get(key)
@@ -98,18 +99,18 @@ class Place:
             return merge(standing, value)
         if repetition and not step.pivoted:
             return False
-        body = self.container(state, slots, repetition)
+        body = self.container(draft, slots, repetition)
         if body is None:
             return False
         if "reference" in body:
             return _says(body["reference"], value)
-        node = state.node(step.name)
+        node = draft.node(step.name)
         node.body.update(value)
         slots.made[key] = node.body
-        state.refer(body, node)
+        draft.refer(body, node)
         return True
 
-    def container(self, state: State, slots: Slots, repetition: int) -> Json | None:
+    def container(self, draft: Draft, slots: Slots, repetition: int) -> Json | None:
         """Give the element that holds the path's last, made if missing; None: a choice forbids."""
         body = slots.body
         made = slots.made
@@ -117,7 +118,7 @@ class Place:
             key = (step.key, repetition if step.pivoted else 0)
             found = made.get(key)
             if found is None:
-                found = _open(state, step, body)
+                found = _open(draft, step, body)
                 if found is None:
                     return None
                 made[key] = found
@@ -141,13 +142,13 @@ def _set(step: _Step, body: Json, value: Any) -> bool:
     return True
 
 
-def _open(state: State, step: _Step, body: Json) -> Json | None:
+def _open(draft: Draft, step: _Step, body: Json) -> Json | None:
     if step.hop:
         current = body.get("reference")
         if isinstance(current, Node):
             return current.body
-        node = state.node(step.name)
-        state.refer(body, node)
+        node = draft.node(step.name)
+        draft.refer(body, node)
         return node.body
     made: Json = {}
     if step.repeats:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
 from simdes.mapper.hl7v2.rules import NULL, by_source, leaf
-from simdes.mapper.hl7v2.state import Json, Leftover, State
+from simdes.mapper.hl7v2.state import Leftover, State
+from simdes.mapper.model import Json
 from simdes.mapper.places import Slots
 
 if TYPE_CHECKING:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 
 from simdes.mapper import finaliser, primitives
+from simdes.mapper.draft import Node
 from simdes.mapper.hl7v2 import er7
 from simdes.mapper.hl7v2.er7 import Message, Segment
 from simdes.mapper.hl7v2.functions import authority
 from simdes.mapper.hl7v2.grammar import Frame, Item, Walk
+from simdes.mapper.hl7v2.naming import Parts, source_identifier
 from simdes.mapper.hl7v2.segments import SegmentMap, Taken, common
-from simdes.mapper.hl7v2.state import Leftover, Node, State
+from simdes.mapper.hl7v2.state import Leftover, State
 from simdes.mapper.hl7v2.tables import Tables, Target, hl7v2
-from simdes.mapper.identity import Namer, source_identifier
+from simdes.mapper.identity import Namer
 from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
 from simdes.mapper.places import Place, Slots
 from simdes.mapper.refusal import Unreadable
@@ -191,7 +193,8 @@ class Engine:
         sender = [*header.field(4).split(state.component), ""]
         facility = authority(state, sender[0], sender[1])
         control = state.plain(header.field(10)).strip() or hashlib.sha256(source).hexdigest()
-        namer = Namer(state, self.tables, control=control, facility=facility)
+        parts = Parts(state, control=control, facility=facility)
+        namer = Namer(state.site.identity, self.tables.closing.identity, parts)
         bundle: Json = {
             "resourceType": "Bundle",
             "id": finaliser.bundle_id(state.site.identity, facility, control),
@@ -201,7 +204,7 @@ class Engine:
                 finaliser.prune(node.body)
                 own = ("resourceType", "id")
                 bundle.update({k: v for k, v in node.body.items() if k not in own})
-        finaliser.finish(state, self.tables, bundle, namer)
+        finaliser.finish(state, self.tables.closing, bundle, namer)
         identifiers = self._identifiers(facility)
         for (
             node

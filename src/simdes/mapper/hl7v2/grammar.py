@@ -11,28 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-Json = dict[str, Any]
+from simdes.mapper.draft import Scope
+from simdes.mapper.model import Json
 
 
-class Frame:
-    """What one repetition of a group made: resources by alias; asks the groups around it too."""
+class Frame(Scope):
+    """What one repetition of a group made, and its latest segments."""
 
-    __slots__ = ("aliases", "outer", "segments")
+    __slots__ = ("segments",)
+
+    outer: Frame | None
 
     def __init__(self, outer: Frame | None = None) -> None:
-        self.outer = outer
-        self.aliases: dict[str, Any] = {}
+        super().__init__(outer)
         self.segments: dict[str, list[str]] = {}
-
-    def find(self, alias: str) -> Any | None:
-        """Find the resource of ``alias`` here or around; None when there is none yet."""
-        frame: Frame | None = self
-        while frame is not None:
-            found = frame.aliases.get(alias)
-            if found is not None:
-                return found
-            frame = frame.outer
-        return None
 
     def fields(self, segment: str) -> list[str] | None:
         """Find the fields of the latest ``segment`` here or around."""

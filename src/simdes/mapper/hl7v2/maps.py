@@ -9,7 +9,7 @@ from __future__ import annotations
 from simdes.mapper.hl7v2.datatypes import Chain, DatatypeMap
 from simdes.mapper.hl7v2.rules import Vocabulary
 from simdes.mapper.hl7v2.segments import SegmentMap
-from simdes.mapper.hl7v2.state import Json
+from simdes.mapper.model import Json
 
 
 class Maps:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from simdes.mapper import primitives
 from simdes.mapper.hl7v2.conditions import Condition, build
 from simdes.mapper.hl7v2.functions import FUNCTIONS
-from simdes.mapper.hl7v2.state import Json, Leftover, Reference, State, read_reference
+from simdes.mapper.hl7v2.state import Leftover, Reference, State, read_reference
+from simdes.mapper.model import Json
 from simdes.mapper.places import Place, Slots, place
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simdes.mapper.hl7v2.rules import NULL, Rule, by_source
-from simdes.mapper.hl7v2.state import Json, Leftover, State
+from simdes.mapper.hl7v2.state import Leftover, State
+from simdes.mapper.model import Json
 from simdes.mapper.places import Slots
 
 if TYPE_CHECKING:

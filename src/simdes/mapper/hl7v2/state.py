@@ -3,73 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from simdes.mapper import primitives
+from simdes.mapper.draft import Draft, Node
 from simdes.mapper.hl7v2.er7 import Separators, unescape
 from simdes.mapper.hl7v2.grammar import Frame
-from simdes.mapper.model import Dropped, Site
+from simdes.mapper.model import Site
 
-Json = dict[str, Any]
 Leftover = tuple[str, str]
 """A path such as ``PID-5.3`` and the raw text that stood there."""
 
 
-class Node:
-    """A resource being made. ``frame`` is where it was made, ``origin`` its segment's fields."""
-
-    __slots__ = ("body", "frame", "id", "maker", "origin", "place", "type")
-
-    def __init__(self, kind: str, frame: Frame, origin: list[str], place: int) -> None:
-        self.type = kind
-        self.body: Json = {"resourceType": kind, "id": ""}
-        self.frame = frame
-        self.origin = origin
-        self.place = place
-        self.maker = ""
-        self.id = ""
-
-
-class State:
+class State(Draft):
     """One message on its way. Separators and site are read often and therefore kept flat."""
 
     __slots__ = (
         "component",
-        "dropped",
         "encoding",
         "escape",
         "field",
         "fields",
-        "fragments",
         "frame",
-        "nodes",
-        "periods",
         "place",
-        "references",
         "separators",
-        "site",
         "subcomponent",
         "systems",
         "text",
-        "zone",
     )
 
     def __init__(
         self, separators: Separators, encoding: str, site: Site, systems: dict[str, str]
     ) -> None:
+        super().__init__(site)
         self.separators = separators
         self.component = separators.component
         self.subcomponent = separators.subcomponent
         self.escape = separators.escape
         self.encoding = encoding
-        self.site = site
         self.systems = systems
-        self.zone = primitives.zone(site.time_zone)
-        self.nodes: list[Node] = []
-        self.references: list[Json] = []
-        self.periods: list[Json] = []
-        self.fragments = False  # whether elements may have been begun that hold nothing
-        self.dropped: list[Dropped] = []
         self.frame = Frame()
         self.fields: list[str] = []
         self.place = 0
@@ -81,11 +51,6 @@ class State:
         node = Node(kind, self.frame, self.fields, self.place)
         self.nodes.append(node)
         return node
-
-    def refer(self, body: Json, node: Node) -> None:
-        """Make ``body`` a Reference to ``node``; its id is filled in at the end."""
-        body["reference"] = node
-        self.references.append(body)
 
     def plain(self, text: str) -> str:
         """Undo escape sequences."""

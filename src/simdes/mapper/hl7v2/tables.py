@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from simdes.mapper.closing import Closing, closing
 from simdes.mapper.hl7v2 import conditions
 from simdes.mapper.hl7v2.conditions import Condition
 from simdes.mapper.hl7v2.grammar import Item, build
@@ -44,19 +45,7 @@ class Tables:
         self.homes: dict[str, list[str]] = {
             name: aliases.split() for name, aliases in small["homes"]
         }
-        self.links: dict[str, tuple[str, bool, str]] = {
-            kind: (element.rstrip("*"), element.endswith("*"), alias)
-            for kind, element, alias in small["links"]
-        }
-        self.identity: dict[str, tuple[bool, list[list[str]]]] = {
-            kind: (merge == "same", [recipe.split() for recipe in recipes.split(";")])
-            for kind, merge, recipes in small["identity"]
-        }
-        self.required: dict[str, list[tuple[list[str], str, str, list[str], str]]] = {}
-        for path, kind, value, unless, given in small["required"]:
-            owner, *steps = path.split(".")
-            entry = (steps, kind, value, unless.split(), given)
-            self.required.setdefault(owner, []).append(entry)
+        self.closing: Closing = closing(small)
 
     def _target(self, data: Json) -> Target:
         references = tuple(

@@ -10,9 +10,11 @@ primitive, and ``>Practitioner`` where the path leaves by a reference into anoth
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
-from tools.v2_to_fhir import shapes
+from simdes.errors import Unsupported
+from simdes.fhir.definitions import definition, type_names
 
 _STEP = re.compile(r"(?P<name>\$?[A-Za-z]+)?(?:\[(?P<slot>\w+)\])?$")
 _HOP = re.compile(r"(?P<type>[A-Z][A-Za-z]+)(?:\[\w+\])?(?:\.(?P<rest>.*))?$")
@@ -20,6 +22,48 @@ _HOP = re.compile(r"(?P<type>[A-Z][A-Za-z]+)(?:\[\w+\])?(?:\.(?P<rest>.*))?$")
 
 class Unreadable(ValueError):
     """The target is prose, misspelt, or names an extension that HL7 has not defined yet."""
+
+
+class NoSuchElement(Unreadable):
+    """The target names an element that R4 does not have."""
+
+
+class Shape(NamedTuple):
+    """What R4 says of an element.
+
+    ``type`` is a FHIR type name, or a path such as ``Patient.contact`` for inner elements.
+    ``siblings`` are the other JSON names of a choice, of which only one may be there.
+    """
+
+    type: str
+    repeats: bool
+    primitive: bool
+    siblings: tuple[str, ...] = ()
+
+
+@cache
+def shape(parent: str, name: str) -> Shape:
+    """Find element ``name`` of type or path ``parent``; choice types by their JSON name."""
+    if parent not in type_names():
+        raise NoSuchElement(f"{parent}.{name}")
+    elements = definition(parent).elements
+    found = elements.get(name)
+    if found is not None and not found.is_choice:
+        kind = found.types[0] if found.types else "string"
+        return Shape(kind, found.is_list, _is_primitive(kind))
+    for element in elements.values():
+        kinds = element.json_names if element.is_choice else {}
+        if name in kinds:
+            others = () if parent == "Extension" else tuple(n for n in kinds if n != name)
+            return Shape(kinds[name], element.is_list, _is_primitive(kinds[name]), others)
+    raise NoSuchElement(f"{parent}.{name}")
+
+
+def _is_primitive(kind: str) -> bool:
+    try:
+        return definition(kind).kind == "primitive-type" and kind != "xhtml"
+    except Unsupported:
+        return False
 
 
 class Path(NamedTuple):
@@ -66,7 +110,7 @@ def _walk(text: str, owner: str, whole: str) -> tuple[list[str], str, bool]:
         if match is None or not match["name"]:
             raise Unreadable(whole)
         last = number == len(steps) - 1
-        element = shapes.child(kind, match["name"])
+        element = shape(kind, match["name"])
         name = match["name"]
         if element.primitive and not last:
             name, kind, primitive = f"_{name}", "Element", False
