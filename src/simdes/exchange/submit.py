@@ -70,12 +70,30 @@ def submit(node: Node, mapping: Mapping) -> tuple[Accepted | Refused, ...]:
 
     Raises Unavailable where the database does not answer; then nothing of the group was accepted.
     """
-    answers: list[Accepted | Refused] = [
-        _quarantine(node, mapping.name, one) for one in mapping.quarantined
+    return submit_all(node, [mapping])[0]
+
+
+def submit_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted | Refused, ...]]:
+    """Make several inputs' messages durable, in their order; one answer for each input.
+
+    Messages of different inputs share durable commits, `GROUP` at a time, so that many small
+    inputs at once cost no more than a large one. Raises as `submit` does.
+    """
+    answers: list[list[Accepted | Refused]] = [
+        [_quarantine(node, mapping.name, one) for one in mapping.quarantined]
+        for mapping in mappings
     ]
-    for start in range(0, len(mapping.messages), GROUP):
-        answers += _submit_group(node, mapping.name, mapping.messages[start : start + GROUP])
-    return tuple(sorted(answers, key=lambda answer: answer.index))
+    waiting = [
+        (number, mapping.name, message)
+        for number, mapping in enumerate(mappings)
+        for message in mapping.messages
+    ]
+    for start in range(0, len(waiting), GROUP):
+        group = waiting[start : start + GROUP]
+        found = _submit_group(node, [(name, message) for _, name, message in group])
+        for (number, _, _), answer in zip(group, found, strict=True):
+            answers[number].append(answer)
+    return [tuple(sorted(found, key=lambda answer: answer.index)) for found in answers]
 
 
 def check(mapping: Mapping) -> tuple[Accepted | Refused, ...]:
@@ -113,15 +131,15 @@ def resource_context(vault: bytes, type_: str, logical_id: str) -> bytes:
     return _RESOURCE + sha256(vault + f"{type_}/{logical_id}".encode())
 
 
-def _submit_group(node: Node, name: str, messages: Sequence[Mapped]) -> list[Accepted | Refused]:
-    checked = [_check(name, message) for message in messages]
+def _submit_group(node: Node, messages: Sequence[tuple[str, Mapped]]) -> list[Accepted | Refused]:
+    """Store a group of named messages in one commit; one answer each, in their order."""
+    checked = [_check(name, message) for name, message in messages]
     ready = [one for one in checked if isinstance(one, _Ready)]
-    answers: list[Accepted | Refused] = [
-        _quarantine(node, name, one) for one in checked if isinstance(one, Quarantined)
-    ]
-    stored = node.database.write(lambda tx: [_store(node, tx, one) for one in ready])
-    for one in stored:
-        answers.append(one if isinstance(one, Accepted) else _quarantine(node, name, one))
+    stored = iter(node.database.write(lambda tx: [_store(node, tx, one) for one in ready]))
+    answers: list[Accepted | Refused] = []
+    for (name, _), one in zip(messages, checked, strict=True):
+        found = next(stored) if isinstance(one, _Ready) else one
+        answers.append(found if isinstance(found, Accepted) else _quarantine(node, name, found))
     return answers
 
 
