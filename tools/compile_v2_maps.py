@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.v2_to_fhir import rows, sheets, structures
+from tools.v2_to_fhir import rows, sheets, structures, syntax
 
 ROOT = Path(__file__).parents[1]
 MAPS = ROOT / "data/v2-to-fhir/mappings"
@@ -103,12 +103,14 @@ def compile_table() -> tuple[Json, list[str]]:
     """Compile everything; returns the table and the problems that stop it."""
     compiler = Compiler()
     events = {line["event"]: line["structure"] for line in sheets.overlay(OVERLAY / "events.psv")}
-    messages = sheets.messages(MAPS)
-    changes = sheets.overlay(OVERLAY / "messages.psv")
+    ours = syntax.structures(sheets.overlay(OVERLAY / "structures.psv"))
+    messages = structures.Structures(
+        {**sheets.messages(MAPS), **ours}, sheets.overlay(OVERLAY / "messages.psv")
+    )
     compiled: Json = {}
     for structure in sorted(set(events.values())):
         try:
-            compiled[structure] = structures.compile_message(messages[structure], changes)
+            compiled[structure] = messages.compile(structure)
         except ValueError as problem:
             compiler.problems += str(problem).splitlines()
             continue
