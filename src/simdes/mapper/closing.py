@@ -1,4 +1,4 @@
-"""What `finaliser` needs to know of each resource type, from three small tables.
+"""What `finaliser` needs to know of each resource type, from small tables.
 
 ``identity``: what makes two resources the same. ``links``: the element that names the patient.
 ``required``: what R4 demands and a source may not say.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import NamedTuple
 
 from simdes.mapper.identity import Recipes
+from simdes.mapper.sheets import rows
 
 
 class Required(NamedTuple):
@@ -33,11 +36,12 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The three tables, by resource type."""
+    """The tables, by resource type; ``completes``: whatever else R4 requires is filled in, too."""
 
     identity: Recipes
     links: Mapping[str, Link]
     required: Mapping[str, list[Required]]
+    completes: bool = False
 
 
 def closing(tables: Mapping[str, Sequence[Sequence[str]]]) -> Closing:
@@ -57,3 +61,17 @@ def closing(tables: Mapping[str, Sequence[Sequence[str]]]) -> Closing:
         },
         required=required,
     )
+
+
+@cache
+def shared() -> Closing:
+    """Read the tables of the formats that sheets map (``identity.psv``, ``links.psv``)."""
+    tables: dict[str, list[list[str]]] = {"required": []}
+    for name, columns in _SHARED.items():
+        text = (files("simdes.mapper") / f"{name}.psv").read_text(encoding="utf-8")
+        tables[name] = [[line.cell(one) for one in columns] for line in rows(f"{name}.psv", text)]
+    made = closing(tables)
+    return Closing(made.identity, made.links, made.required, completes=True)
+
+
+_SHARED = {"identity": ("type", "merge", "recipes"), "links": ("type", "element", "alias")}

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from simdes.mapper.closing import Closing
+from simdes.mapper.completing import absent, complete
 from simdes.mapper.draft import Draft, Node
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.model import Json
 from simdes.mapper.places import merge
 
-UNMAPPED = "urn:simdes:hl7v2:unmapped"
-"""Extension that keeps fields FHIR has no element for: inner extensions named by field."""
 
-_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-_FIRST = ("MessageHeader", "Patient", "Encounter", "ServiceRequest", "DiagnosticReport")
+def unmapped(kind: str) -> str:
+    """Name the extension that keeps what FHIR has no element for; inner ones say where it stood."""
+    return f"urn:simdes:{kind}:unmapped"
+
+
+_FIRST = (
+    "MessageHeader",
+    "Composition",
+    "Patient",
+    "Encounter",
+    "ServiceRequest",
+    "DiagnosticReport",
+)
 _ORDERS = frozenset(("DiagnosticReport", "ServiceRequest"))  # ORC and OBR carry the same numbers
 _SAID_TWICE = ("identifier", "basedOn", "specimen")
 _NO_FOCUS = frozenset(
@@ -32,12 +42,7 @@ _NO_FOCUS = frozenset(
 )
 
 
-def absent() -> Json:
-    """Say that a value was not sent."""
-    return {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]}
-
-
-def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer) -> Json:
+def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapped: str) -> Json:
     """Turn the draft's nodes into ``bundle``'s entries; returns the Bundle."""
     nodes = [node for node in draft.nodes if node.type != "Bundle"]
     for node in nodes:
@@ -46,12 +51,14 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer) -> Json:
         _link(draft, node, closing)
         for entry in closing.required.get(node.type, ()):
             _require(node.body, *entry)
+        if closing.completes:
+            complete(node.body, node.type)
     ordered = sorted(_distinct(nodes, namer), key=_rank)
     _focus(ordered)
     for reference in draft.references:
         reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
     for period in draft.periods:
-        _order(period)
+        _order(period, unmapped)
     entries: list[Json] = []
     for node in ordered:
         if node.type in _ORDERS:
@@ -141,7 +148,7 @@ def _require(
             holder[name] = {"_endpoint": absent()}
 
 
-def _order(period: Json) -> None:
+def _order(period: Json, unmapped: str) -> None:
     """Keep an end apart that is not known to lie after the start: per-1 forbids it as such."""
     start, end = period.get("start", ""), period.get("end", "")
     if "T" in start and "T" in end:
@@ -152,7 +159,7 @@ def _order(period: Json) -> None:
         alike = len(start) == len(end) or not end  # FHIRPath cannot order a day and an hour of it
         if end[:known] > start[:known] or (alike and end[:known] == start[:known]):
             return
-    kept = {"url": UNMAPPED, "extension": [{"url": "end", "valueString": period.pop("end")}]}
+    kept = {"url": unmapped, "extension": [{"url": "end", "valueString": period.pop("end")}]}
     period.setdefault("extension", []).append(kept)
 
 

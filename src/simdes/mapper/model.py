@@ -56,6 +56,19 @@ class Dropped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Where an element of the output came from: ``rule`` names the row of the map that made it.
+
+    ``resource`` is the resource's entry: its type and id once the Bundle is made.
+    """
+
+    resource: Any
+    element: str
+    source: str
+    rule: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """One source message as one FHIR R4 Bundle.
@@ -64,6 +77,7 @@ class Mapped:
     ``bundle`` is a message Bundle (MessageHeader first) for HL7 v2, a collection otherwise.
     ``source`` is this message's bytes as received, ``event`` its type, e.g. ``ADT^A01``.
     ``patient_identifiers`` are the (system, value) pairs of the message's patient.
+    ``explained`` says what each element came from, where that was asked.
     """
 
     index: int
@@ -72,6 +86,7 @@ class Mapped:
     event: str
     dropped: tuple[Dropped, ...] = ()
     patient_identifiers: tuple[tuple[str, str], ...] = ()
+    explained: tuple[Explained, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

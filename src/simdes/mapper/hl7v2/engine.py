@@ -19,6 +19,7 @@ from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
 from simdes.mapper.places import Place, Slots
 from simdes.mapper.refusal import Unreadable
 
+UNMAPPED = finaliser.unmapped("hl7v2")
 _NULL = '""'
 _NO_HOME = frozenset(("Bundle", "Provenance"))
 
@@ -152,7 +153,7 @@ class Engine:
                 for path, rest in self._left(at, repetition, part, taken) if part else ():
                     self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
         if kept and home is not None:
-            extension = {"url": finaliser.UNMAPPED, "extension": kept}
+            extension = {"url": UNMAPPED, "extension": kept}
             home.body.setdefault("extension", []).append(extension)
 
     def _left(self, at: int, repetition: int, text: str, taken: list[Taken]) -> list[Leftover]:
@@ -204,7 +205,7 @@ class Engine:
                 finaliser.prune(node.body)
                 own = ("resourceType", "id")
                 bundle.update({k: v for k, v in node.body.items() if k not in own})
-        finaliser.finish(state, self.tables.closing, bundle, namer)
+        finaliser.finish(state, self.tables.closing, bundle, namer, unmapped=UNMAPPED)
         identifiers = self._identifiers(facility)
         for (
             node

@@ -1,0 +1,211 @@
+"""A source as a tree of named branches, and the paths that sheets select them by.
+
+CDA elements and attributes, X12 loops and elements, DICOM attributes and the cells of a table all
+become `Branch`es, so that one kind of sheet (`sheets`) maps them all and one ledger tells what was
+taken.
+
+A path is a list of steps between slashes: a name, ``*`` (any child), ``**`` (any branch below),
+``.`` or ``..``; ``^name`` at its start goes up to the nearest branch of that name. A step may be
+followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there),
+``[@code=A,B]`` and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that
+selects anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+
+class Branch:
+    """One named place of a source: its ``value`` (a text, or None) and the branches in it.
+
+    ``taken`` says that the value went into a resource; ``node`` is the resource made of it;
+    ``number`` counts branches of one name in one place, from 1.
+    """
+
+    __slots__ = ("inner", "name", "node", "number", "outer", "taken", "value")
+
+    def __init__(self, name: str, value: str | None = None, outer: Branch | None = None) -> None:
+        self.name = name
+        self.value = value
+        self.outer = outer
+        self.inner: dict[str, list[Branch]] = {}
+        self.number = 1
+        self.taken = False
+        self.node: Any = None
+
+    def add(self, name: str, value: str | None = None) -> Branch:
+        """Grow a branch."""
+        branch = Branch(name, value, self)
+        alike = self.inner.setdefault(name, [])
+        alike.append(branch)
+        branch.number = len(alike)
+        return branch
+
+    def branches(self) -> Iterator[Branch]:
+        """Walk over the branches right in this one."""
+        for alike in self.inner.values():
+            yield from alike
+
+    def below(self) -> Iterator[Branch]:
+        """Walk over every branch below, outer ones first, without recursion."""
+        waiting = [self.branches()]
+        while waiting:
+            branch = next(waiting[-1], None)
+            if branch is None:
+                waiting.pop()
+                continue
+            yield branch
+            if branch.inner:
+                waiting.append(branch.branches())
+
+    def path(self, top: Branch | None = None) -> str:
+        """Tell where this stands, below ``top``: ``entry[2]/act/code``."""
+        steps: list[str] = []
+        branch: Branch | None = self
+        while branch is not None and branch is not top:
+            several = branch.outer is not None and len(branch.outer.inner[branch.name]) > 1
+            steps.append(f"{branch.name}[{branch.number}]" if several else branch.name)
+            branch = branch.outer
+        return "/".join(reversed(steps))
+
+
+Select = Callable[[Branch], list[Branch]]
+Test = Callable[[Branch], bool]
+
+
+class BadPath(ValueError):
+    """A path or test that is not in the language above."""
+
+
+@cache
+def select(path: str) -> Select:
+    """Compile a path. Raises `BadPath`."""
+    choices = [_sequence(part.strip()) for part in _split(path, " or ")]
+    if len(choices) == 1:
+        return choices[0]
+
+    def first(branch: Branch) -> list[Branch]:
+        for choice in choices:
+            found = choice(branch)
+            if found:
+                return found
+        return []
+
+    return first
+
+
+@cache
+def test(text: str) -> Test:
+    """Compile tests joined by `` and ``. Raises `BadPath`."""
+    tests = [_test(part.strip()) for part in _split(text, " and ")]
+    if len(tests) == 1:
+        return tests[0]
+    return lambda branch: all(one(branch) for one in tests)
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Split at ``sign`` outside of brackets."""
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(text):
+        depth += (letter == "[") - (letter == "]")
+        if depth == 0 and text.startswith(sign, at) and at >= start:
+            parts.append(text[start:at])
+            start = at + len(sign)
+    if depth:
+        raise BadPath(f"brackets do not match: {text}")
+    return [*parts, text[start:]]
+
+
+def _sequence(path: str) -> Select:
+    if not path:
+        raise BadPath("empty path")
+    steps = [_step(text) for text in _split(path, "/")]
+    if len(steps) == 1:
+        return steps[0]
+
+    def follow(branch: Branch) -> list[Branch]:
+        found = [branch]
+        for step in steps:
+            found = [inner for one in found for inner in step(one)]
+            if not found:
+                break
+        return found
+
+    return follow
+
+
+def _step(text: str) -> Select:
+    name, bracket, rest = text.partition("[")
+    if not name or name != name.strip() or set(name) & set("]=!"):
+        raise BadPath(f"no name of a step: {text!r}")
+    go = _AXES.get(name) or (_up(name[1:]) if name[0] == "^" else _child(name))
+    if not bracket:
+        return go
+    if not rest.endswith("]"):
+        raise BadPath(f"nothing may follow a bracket: {text!r}")
+    tests = [test(part) for part in _bracketed(bracket + rest)]
+    return lambda branch: [one for one in go(branch) if all(check(one) for check in tests)]
+
+
+def _bracketed(text: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(text):
+        if letter == "[":
+            start = at + 1 if depth == 0 else start
+            depth += 1
+        elif letter == "]":
+            depth -= 1
+            if depth == 0:
+                parts.append(text[start:at])
+        elif depth == 0:
+            raise BadPath(f"nothing may stand between brackets: {text!r}")
+    return parts
+
+
+def _child(name: str) -> Select:
+    return lambda branch: branch.inner.get(name, [])
+
+
+def _up(name: str) -> Select:
+    def climb(branch: Branch) -> list[Branch]:
+        outer = branch.outer
+        while outer is not None and outer.name != name:
+            outer = outer.outer
+        return [] if outer is None else [outer]
+
+    return climb
+
+
+_AXES: dict[str, Select] = {
+    ".": lambda branch: [branch],
+    "..": lambda branch: [] if branch.outer is None else [branch.outer],
+    "*": lambda branch: [one for one in branch.branches() if one.name[0] != "@"],
+    "**": lambda branch: list(branch.below()),
+}
+
+
+def _test(text: str) -> Test:
+    if text.startswith("!") and not text.startswith("!="):
+        none = select(text[1:].strip())
+        return lambda branch: not none(branch)
+    path, sign, values = _compared(text)
+    found = select(path)
+    if not sign:
+        return lambda branch: bool(found(branch))
+    wanted = frozenset(value.strip() for value in values.split(","))
+    if sign == "=":
+        return lambda branch: any((one.value or "") in wanted for one in found(branch))
+    return lambda branch: all((one.value or "") not in wanted for one in found(branch))
+
+
+def _compared(text: str) -> tuple[str, str, str]:
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += (letter == "[") - (letter == "]")
+        if depth == 0 and letter == "=":
+            sign = "!=" if text[at - 1 : at] == "!" else "="
+            return text[: at - (sign == "!=")].strip(), sign, text[at + 1 :]
+    return text.strip(), "", ""

@@ -1,0 +1,177 @@
+"""A document on its way through the sheets: what was taken, what waits, what is left over."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from simdes.mapper import primitives
+from simdes.mapper.draft import Draft, Node, Scope
+from simdes.mapper.model import Dropped, Explained, Json, Site
+from simdes.mapper.places import Place, Slots
+from simdes.mapper.tree import Branch
+
+
+class Mark(NamedTuple):
+    """How far the work had come, to go back to."""
+
+    nodes: int
+    references: int
+    periods: int
+    taken: int
+    waiting: int
+    dropped: int
+    explained: int
+
+
+class Waiting(NamedTuple):
+    """A reference to a resource that may be made later: by ``alias``, or as it is ``named``."""
+
+    slots: Slots
+    place: Place
+    repetition: int
+    scope: Scope
+    alias: str
+    named: str
+
+
+class Work(Draft):
+    """The draft of a document that sheets map.
+
+    ``here`` is the resource being made, ``prefix`` the path of the element in it, ``branch`` what
+    it is made of and ``scope`` what stands around it. ``named`` are resources by a name of the
+    source (an id, a key) that others refer to them by. ``explained`` says what each element came
+    from, None where nobody asked.
+    """
+
+    __slots__ = ("_taken", "branch", "explained", "here", "named", "prefix", "scope", "waiting")
+
+    def __init__(self, site: Site, *, explain: bool = False) -> None:
+        super().__init__(site)
+        self._taken: list[Branch] = []
+        self.branch = Branch("")
+        self.scope = Scope()
+        self.named: dict[str, Node] = {}
+        self.waiting: list[Waiting] = []
+        self.here: Node | None = None
+        self.prefix = ""
+        self.explained: list[Explained] | None = [] if explain else None
+
+    def node(self, kind: str) -> Node:
+        """Begin a resource, made of the branch at hand."""
+        node = Node(kind, self.scope, self.branch, len(self.nodes))
+        self.nodes.append(node)
+        return node
+
+    def take(self, branch: Branch) -> str:
+        """Give a branch's text and count it as taken."""
+        if not branch.taken:
+            branch.taken = True
+            self._taken.append(branch)
+        return branch.value or ""
+
+    def mark(self) -> Mark:
+        """Note how far the work has come."""
+        explained = len(self.explained) if self.explained is not None else 0
+        return Mark(
+            len(self.nodes),
+            len(self.references),
+            len(self.periods),
+            len(self._taken),
+            len(self.waiting),
+            len(self.dropped),
+            explained,
+        )
+
+    def back(self, mark: Mark) -> None:
+        """Forget everything since ``mark``: its value found no place."""
+        for branch in self._taken[mark.taken :]:
+            branch.taken = False
+        for node in self.nodes[mark.nodes :]:
+            if isinstance(node.origin, Branch) and node.origin.node is node:
+                node.origin.node = None
+        del self.nodes[mark.nodes :]
+        del self.references[mark.references :]
+        del self.periods[mark.periods :]
+        del self._taken[mark.taken :]
+        del self.waiting[mark.waiting :]
+        del self.dropped[mark.dropped :]
+        if self.explained is not None:
+            del self.explained[mark.explained :]
+
+    def drop(self, branch: Branch, reason: str) -> None:
+        """Report a branch as left out on purpose."""
+        self.take(branch)
+        self.dropped.append(Dropped(_plain(branch), reason))
+
+    def note(self, target: str, branch: Branch, rule: str) -> None:
+        """Note what an element came from, where somebody asked."""
+        if self.explained is not None and self.here is not None:
+            entry = Explained(self.here, f"{self.prefix}{target}", branch.path(), rule)
+            self.explained.append(entry)
+
+    def resolve(self) -> None:
+        """Fill in the references that waited for their resource."""
+        for wait in self.waiting:
+            found = self.named.get(wait.named) if wait.named else wait.scope.find(wait.alias)
+            if not isinstance(found, Node):
+                continue
+            value: Json = {}
+            if wait.place.put(self, wait.slots, wait.repetition, value):
+                self.refer(value, found)
+        self.waiting.clear()
+
+
+class Leftovers:
+    """Keeps what no row took on the resource it belongs to, and reports what can't be kept.
+
+    ``url`` names the extension; ``ignored`` are names (or ends of paths) left out on purpose, by
+    their reason.
+    """
+
+    def __init__(self, url: str, ignored: dict[str, str]) -> None:
+        self._url = url
+        self._ignored = ignored
+
+    def settle(self, work: Work, root: Branch, home: Node | None) -> None:
+        """Keep or report what was not taken below ``root``; ``home`` has what belongs nowhere."""
+        kept: dict[int, tuple[Node, list[Json]]] = {}
+        reported: dict[Dropped, None] = {}
+        for branch in root.below():
+            if branch.taken or not branch.value or not branch.value.strip():
+                continue
+            reason = self._reason(branch)
+            owner = _owner(branch) or home
+            if reason is None and owner is not None:
+                value = primitives.string(branch.value)
+                if value is not None:
+                    top = owner.origin if isinstance(owner.origin, Branch) else None
+                    entry = {"url": branch.path(top), "valueString": value}
+                    kept.setdefault(id(owner), (owner, []))[1].append(entry)
+                    continue
+                reason = "longer than a FHIR string or unprintable"
+            reported[Dropped(_plain(branch), reason or "no resource to keep it on")] = None
+        for owner, entries in kept.values():
+            extension = {"url": self._url, "extension": entries}
+            owner.body.setdefault("extension", []).append(extension)
+        work.dropped += reported
+
+    def _reason(self, branch: Branch) -> str | None:
+        name = branch.name
+        found = self._ignored.get(name)
+        if found is None and branch.outer is not None:
+            found = self._ignored.get(f"{branch.outer.name}/{name}")
+        return found
+
+
+def _plain(branch: Branch) -> str:
+    """Give a branch's path without numbers, so that equal ones are reported once."""
+    return "/".join(step.partition("[")[0] for step in branch.path().split("/"))
+
+
+def _owner(branch: Branch) -> Node | None:
+    here: Branch | None = branch
+    while here is not None:
+        if isinstance(here.node, Node):
+            return here.node
+        here = here.outer
+    return None
