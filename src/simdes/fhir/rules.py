@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from simdes.fhir import codes
 from simdes.fhir.definitions import Element
 from simdes.fhir.primitives import is_absolute
 from simdes.fhir.reference import BundleIndex, Literal, parse_reference
@@ -83,6 +84,14 @@ def _absolute_system(value: dict[str, Any], run: Run) -> None:
     system = value.get("system")
     if isinstance(system, str) and not is_absolute(system):
         run.add("value", "system", "system must be an absolute URI", step=".system")
+
+
+def _known_code(value: dict[str, Any], run: Run) -> None:
+    """https://hl7.org/fhir/R4/datatypes.html#Coding: code is one that the system defines."""
+    system, code = value.get("system"), value.get("code")
+    if isinstance(system, str) and isinstance(code, str) and codes.exists(system, code) is False:
+        message = "the code system has no such code"
+        run.add("code-invalid", "unknown-code", message, step=".code")
 
 
 def _uri_as_value(value: dict[str, Any], run: Run) -> None:
@@ -189,7 +198,8 @@ def _direct_references(node: Any) -> list[str]:
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "Attachment": (_attachment_content,),
     "Bundle": (_first_entry, _full_urls, _document_references),
-    "Coding": (_absolute_system,),
+    "Coding": (_absolute_system, _known_code),
     "Identifier": (_absolute_system, _uri_as_value),
+    **dict.fromkeys(("Age", "Count", "Distance", "Duration", "Quantity"), (_known_code,)),
 }
 """Rules for every value of a type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from simdes.mapper import codings
 from simdes.mapper.closing import Closing
 from simdes.mapper.completing import absent, complete
 from simdes.mapper.draft import Draft, Node
@@ -63,6 +64,7 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
     for node in ordered:
         if node.type in _ORDERS:
             _say_once(node.body)
+        codings.settle(node.body)
         node.body["id"] = node.id
         entries.append({"fullUrl": f"urn:uuid:{node.id}", "resource": node.body})
     bundle["entry"] = entries

@@ -39,6 +39,7 @@ def test_the_shipped_file_is_what_its_source_compiles_to() -> None:
     compiler = _compiler()
     fresh = compiler.render(compiler.compile_definitions(compiler.SOURCE))
     assert fresh == compiler.TARGET.read_text("utf-8")
+    assert compiler.compile_codes(compiler.SOURCE) == compiler.CODES.read_text("utf-8")
 
 
 # Where HL7's JSON schema, as Medplum distributes it, is Medplum's and not HL7's.

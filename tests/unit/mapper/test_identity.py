@@ -3,7 +3,7 @@
 from simdes.mapper import Mapped, Site, map_bytes
 from unit.mapper.hl7v2.messages import VECTORS, mapped, resource, resources, vectors
 
-PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR||Doe^Jane"
+PID = "PID|1||M1^^^HOSP&1.2.36.1&ISO^MR||Doe^Jane"
 VISIT = "PV1|1|I|||||||||||||||||V1^^^HOSP"
 OBR = "OBR|1|P1^EHR|F1^LAB|24331-1^Lipids^LN"
 

@@ -5,7 +5,7 @@ import pytest
 from simdes.fhir.validate import validate
 from unit.mapper.hl7v2.messages import kept, mapped, resource, resources, segment
 
-PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR"
+PID = "PID|1||M1^^^HOSP&1.2.36.1&ISO^MR"
 V3 = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 
 
@@ -14,7 +14,7 @@ def test_patient_demographics() -> None:
         segment(
             "PID",
             {
-                3: "M1^^^HOSP&1.2.3&ISO^MR~123456789^^^USSSA^SS",
+                3: "M1^^^HOSP&1.2.36.1&ISO^MR~123456789^^^USSSA^SS",
                 5: "Everyman&van&Every^Adam^A^III^Dr^^L",
                 7: "19880818112603+0215",
                 8: "M",
@@ -31,7 +31,7 @@ def test_patient_demographics() -> None:
     patient = resource(one, "Patient")
     assert patient["identifier"][0] == {
         "value": "M1",
-        "system": "urn:oid:1.2.3",
+        "system": "urn:oid:1.2.36.1",
         "assigner": {"display": "HOSP"},
         "type": {
             "coding": [
@@ -68,7 +68,7 @@ def test_patient_demographics() -> None:
     assert patient["deceasedDateTime"] == "2020-01-01"
     assert kept(patient)["PID-30"] == "Y"
     assert one.patient_identifiers == (
-        ("urn:oid:1.2.3", "M1"),
+        ("urn:oid:1.2.36.1", "M1"),
         ("http://hl7.org/fhir/sid/us-ssn", "123456789"),
     )
 
@@ -161,7 +161,7 @@ VISIT = segment(
         8: "222^Ref^Rob",
         10: "MED",
         14: "7",
-        19: "V99^^^HOSP&1.2.3&ISO",
+        19: "V99^^^HOSP&1.2.36.1&ISO",
         36: "01",
         44: "20240101080000",
         45: "",

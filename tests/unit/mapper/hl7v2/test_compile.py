@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from simdes.fhir.codes import exists
 from simdes.fhir.validate import validate
 from simdes.mapper.hl7v2.tables import hl7v2
 
@@ -123,3 +124,26 @@ def test_the_documentation_is_generated_from_the_table() -> None:
 def test_the_licence_of_hl7s_maps_is_kept_with_them() -> None:
     text = (ROOT / "data/v2-to-fhir/LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
+
+
+def test_what_the_maps_write_by_themselves_are_codes_of_their_systems() -> None:
+    """Concept maps' targets, and rows that write a constant code beside a constant system."""
+    codings = {
+        (system, code)
+        for vocabulary in TABLE["codes"].values()
+        for code, _, system in vocabulary["codes"].values()
+    }
+    constants: dict[tuple[str, ...], dict[str, str]] = {}
+    for kind in ("segments", "datatypes"):
+        for name, map_ in TABLE[kind].items():
+            for row in map_["rows"]:
+                if "text" in row.get("assign", {}):
+                    place = (kind, name, row["source"], *row["path"][:-1])
+                    constants.setdefault(place, {})[row["path"][-1]] = row["assign"]["text"]
+    codings |= {
+        (one["system"], one["code"])
+        for one in constants.values()
+        if len(one) > 1 and {"system", "code"} <= one.keys()
+    }
+    assert len(codings) > 500
+    assert {coding for coding in codings if exists(*coding) is False} == set()

@@ -33,8 +33,9 @@ def test_every_name_becomes_an_absolute_uri(name: str, expected: str) -> None:
 def test_authorities_prefer_what_the_site_says() -> None:
     authority = FUNCTIONS["authority"]
     site = Site(systems={"HOSP": "https://hospital.example/mrn"})
-    assert authority(state(site), "HOSP", "1.2.3", "ISO") == "https://hospital.example/mrn"
-    assert authority(state(), "HOSP", "1.2.3", "ISO") == "urn:oid:1.2.3"
+    assert authority(state(site), "HOSP", "1.2.36.1", "ISO") == "https://hospital.example/mrn"
+    assert authority(state(), "HOSP", "1.2.36.1", "ISO") == "urn:oid:1.2.36.1"
+    assert authority(state(), "HOSP", "1.23", "ISO") == "urn:id:1.23"  # names nobody
     assert authority(state(), "HOSP", "", "") == "urn:id:HOSP"
     assert authority(state(), "NPI", "2.16.840.1.113883.4.6", "ISO").endswith("/us-npi")
     assert authority(state(), "", "", "") == ""

@@ -7,7 +7,7 @@ import pytest
 from simdes.mapper import Mapped
 from unit.mapper.hl7v2.messages import kept, mapped, resource, resources
 
-PID = "PID|1||M1^^^HOSP&1.2.3&ISO^MR"
+PID = "PID|1||M1^^^HOSP&1.2.36.1&ISO^MR"
 ORC = "ORC|RE|P1^EHR|F1^LAB|||||||||7^Radon^Nick^^^^^^NPI&2.16.840.1.113883.4.6&ISO"
 OBR = (
     "OBR|1|P1^EHR|F1^LAB|24331-1^Lipids^LN|||20240101080000|||||||||7^Radon^Nick||||||20240102||CH"

@@ -1,0 +1,44 @@
+"""Codes that the code system they are given in does not have.
+
+Senders extend published tables with codes of their own under the table's name. Such a code is kept,
+but as the sender's: ``Z9`` of HL7 table 0203 is no code of that table, and R4 knows it as invalid.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from simdes.fhir.codes import UCUM, exists
+from simdes.mapper.model import Json
+
+_V2_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
+
+
+def settle(body: Json) -> None:
+    """Name the sender as the system of each code in ``body`` that its system does not have."""
+    waiting: list[Any] = [body]
+    while waiting:
+        part = waiting.pop()
+        if type(part) is dict:
+            if (
+                "system" in part
+                and "code" in part
+                and exists(part["system"], part["code"]) is False
+            ):
+                part["system"] = own_system(part["system"])
+            waiting += [item for item in part.values() if type(item) in _NESTED]
+        else:
+            waiting += [item for item in part if type(item) in _NESTED]
+
+
+_NESTED = frozenset((dict, list))
+
+
+def own_system(system: str) -> str:
+    """Name the sender's extension of a published system: ``urn:id:HL70203``, ``urn:id:UCUM``."""
+    if system == UCUM:
+        return "urn:id:UCUM"
+    if system.startswith(_V2_TABLE):
+        return f"urn:id:HL7{system.removeprefix(_V2_TABLE)}"
+    return f"urn:id:{quote(system.rpartition('/')[2], safe='')}"
