@@ -51,8 +51,19 @@ EXIT_CODES: dict[type[errors.SimdesError], int] = {
 WIDE_COLUMNS = 200
 """The width of a table where no terminal limits it."""
 
+_BIDIRECTIONAL = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *_BIDIRECTIONAL)
+_STEERING = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in _CONTROLS
+    if chr(code) not in "\n\t"
+}
+_STEERING_IN_JSON = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}
 
 
 def exit_code(error: errors.SimdesError) -> int:
@@ -60,27 +71,37 @@ def exit_code(error: errors.SimdesError) -> int:
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
 
 
+def visible(text: str) -> str:
+    """Text for a terminal: what would steer it, or turn its writing around, is spelled out.
+
+    Names and content come from outside: ESC and its like (ECMA-48, C0 and C1) and the bidirectional
+    controls of Unicode (UAX 9) become ``\\x1b``, ``\\u202e``. Tabs and line feeds stay.
+    """
+    return text.translate(_STEERING)
+
+
 def say(text: str, *, style: str = "") -> None:
     """Print one line for people; the text is never read as markup."""
-    out.print(Text(text, style=style))
+    out.print(Text(visible(text), style=style))
 
 
 def warn(text: str) -> None:
     """Print one line of warning on standard error."""
-    err.print(Text(text, style="yellow"))
+    err.print(Text(visible(text), style="yellow"))
 
 
 def show_error(error: errors.SimdesError) -> None:
     """Print what failed and what to do about it."""
-    err.print(Text(f"Error: {error.message}", style="bold red"))
+    err.print(Text(visible(f"Error: {error.message}"), style="bold red"))
     if error.advice:
-        err.print(Text(f"  {error.advice}"))
+        err.print(Text(visible(f"  {error.advice}")))
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document; bytes become 0x-hex."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write("\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    # Only inside strings can these stand, where JSON takes them escaped just as well.
+    sys.stdout.write(text.translate(_STEERING_IN_JSON) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -89,7 +110,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
     out.print(table)
 
 

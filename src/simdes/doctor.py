@@ -169,5 +169,5 @@ def _work(one: Opened) -> Finding:
         kept = quarantine.count(tx)
     message = f"{waiting} resources to seal, {unfinished} batches to anchor, {kept} in quarantine."
     state = "warning" if kept else "ok"
-    advice = "Look at them with `simdes quarantine`." if kept else ""
+    advice = "See what holds them up with `simdes quarantine summary`." if kept else ""
     return Finding("work", state, message, advice)

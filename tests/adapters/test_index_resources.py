@@ -1,4 +1,4 @@
-"""Vaults, identifiers, resources, sources and quarantine on both databases."""
+"""Vaults, identifiers, resources and sources on both databases."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 
 from adapters.index_rows import id32, resource, vault
 from simdes.errors import Conflict, NotFound
-from simdes.index import quarantine, resources, sources, vaults
+from simdes.index import resources, sources, vaults
 from simdes.index.database import Database
-from simdes.index.quarantine import NewQuarantined
 from simdes.index.resources import NewResource, Stored
 from simdes.index.sources import NewSource
 from simdes.index.vaults import Identifier
@@ -283,7 +282,7 @@ def test_the_id_of_a_deleted_row_is_never_given_again(database: Database) -> Non
     assert later.id > stored.id
 
 
-# --- Sources and quarantine ------------------------------------------------------------------
+# --- Sources ---------------------------------------------------------------------------------
 
 
 def test_a_document_is_kept_once(database: Database) -> None:
@@ -323,38 +322,3 @@ def test_a_resource_names_the_document_it_came_from(database: Database) -> None:
         resources.add(tx, [replace(resource(1), source_id=source)])
         kept = resources.get(tx, vault=vault().tag, type="Observation", logical_id="r1")
         assert kept is not None and kept.source_id == source
-
-
-def _refused(number: int, *, reason: str = "no MSH") -> NewQuarantined:
-    return NewQuarantined(
-        digest=id32("refused", number),
-        name=f"file{number}",
-        reason=reason,
-        advice="Send it again",
-        content_wrapped=b"wrapped",
-        received_ms=number,
-    )
-
-
-def test_a_refused_document_is_kept_with_its_newest_reason(database: Database) -> None:
-    with database.transaction() as tx:
-        id_ = quarantine.add(tx, _refused(1))
-        assert quarantine.add(tx, _refused(1, reason="no PID")) == id_
-        kept = quarantine.get(tx, id_)
-        assert kept is not None
-        assert (kept.reason, kept.state) == ("no PID", quarantine.OPEN)
-        assert quarantine.count(tx) == 1
-
-
-def test_a_replayed_document_opens_again_and_a_discarded_one_does_not(database: Database) -> None:
-    with database.transaction() as tx:
-        ids = [quarantine.add(tx, _refused(number)) for number in range(3)]
-        quarantine.set_state(tx, ids[0], quarantine.REPLAYED)
-        quarantine.set_state(tx, ids[1], quarantine.DISCARDED)
-        assert [one.id for one in quarantine.page(tx)] == [ids[2]]
-        for number in range(3):
-            quarantine.add(tx, _refused(number))
-        assert [one.id for one in quarantine.page(tx)] == [ids[0], ids[2]]
-        assert [one.id for one in quarantine.page(tx, after=ids[0], limit=1)] == [ids[2]]
-        with pytest.raises(NotFound):
-            quarantine.set_state(tx, 10_000, quarantine.REPLAYED)

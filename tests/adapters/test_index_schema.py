@@ -132,8 +132,8 @@ def test_a_database_of_a_newer_release_is_refused(empty_urls: tuple[str, str]) -
 
 LATER = """
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "later"
+down_revision = "{head}"
 branch_labels = None
 depends_on = None
 
@@ -148,7 +148,7 @@ def upgrade():
 def _scripts(folder: Path, *, end: str) -> Path:
     """The project's migrations with a later one behind them."""
     shutil.copytree(Path(migrations.__file__).parent, folder)
-    (folder / "versions" / "r0002_later.py").write_text(LATER.format(end=end))
+    (folder / "versions" / "later.py").write_text(LATER.format(head=HEAD, end=end))
     return folder
 
 
@@ -177,7 +177,7 @@ def test_an_upgrade_of_filled_tables_keeps_every_row(database_url: str, tmp_path
         before = _rows(database)
         upgrade(database_url, scripts=_scripts(tmp_path / "scripts", end="pass"))
         assert _rows(database) == before
-        assert revision(database) == "0002"
+        assert revision(database) == "later"
         with database.read() as tx:
             added = tx.one("SELECT count(*) FROM resource WHERE security = 'none'")
             assert added == (500,)

@@ -43,6 +43,8 @@ class Verb(StrEnum):
     ACK = "ack"
     READ = "read"
     WRITE = "write"
+    QUARANTINE_READ = "quarantine-read"
+    QUARANTINE_DECIDE = "quarantine-decide"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -57,6 +59,8 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.ACK: ("operation", "E"),
     Verb.READ: ("read", "R"),
     Verb.WRITE: ("create", "C"),
+    Verb.QUARANTINE_READ: ("read", "R"),
+    Verb.QUARANTINE_DECIDE: ("update", "U"),
 }
 
 

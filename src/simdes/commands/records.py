@@ -1,4 +1,4 @@
-"""Commands for records: map, ingest, read, and what was kept in quarantine."""
+"""Commands for records: map, ingest, read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ def add_commands(cli: typer.Typer) -> None:
     cli.command("map")(map_sources)
     cli.command("ingest")(ingest)
     cli.command("read")(read)
-    cli.command("quarantine")(list_quarantine)
 
 
 def map_sources(
@@ -155,7 +154,7 @@ def ingest(
         dropped = report(accepted())["dropped"]
         summary = _summary(len(files), answers) | {"dropped": dropped, "dryRun": dry_run}
         if not dry_run and not no_wait:
-            summary["anchoring"] = _anchor(one.node, summary["resources"], bar)
+            summary["anchoring"] = anchor(one.node, summary["resources"], bar)
     verb = "would be accepted" if dry_run else "accepted"
     text = (
         f"{summary['accepted']} messages {verb} from {summary['inputs']} files: "
@@ -187,7 +186,7 @@ def _summary(inputs: int, answers: list[Accepted | Refused]) -> dict[str, Any]:
     }
 
 
-def _anchor(node: Any, resources: int, bar: Any) -> str:
+def anchor(node: Any, resources: int, bar: Any) -> str:
     """Seal and anchor what is waiting; "waiting" where a part does not answer now.
 
     What another worker holds is waited for: it anchors it, or it is dead and its lease ends.
@@ -288,19 +287,3 @@ def _show_records(node: Any, found: retrieve.Retrieved) -> None:
     )
     if found.refused:
         console.say(f"{len(found.refused)} records were refused.")
-
-
-def list_quarantine(data: Data, as_json: AsJson = False) -> None:
-    """List what could not be accepted, with the reason and what to do."""
-    with organisation(data) as one:
-        kept = submit.quarantined(one.node)
-        rows = [(one.id, one.name, one.reason, one.advice, one.received_ms) for one in kept]
-        if as_json:
-            names = ("id", "name", "reason", "advice", "receivedMs")
-            console.print_json([dict(zip(names, row, strict=True)) for row in rows])
-            return
-        console.print_table(
-            f"{len(rows)} in quarantine",
-            ("No.", "Name", "Reason", "What to do", "Received"),
-            [(*row[:4], console.instant(row[4] / 1000)) for row in rows],
-        )

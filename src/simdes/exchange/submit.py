@@ -16,10 +16,11 @@ from simdes.access.vaults import new_vault, vault_key
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import wrap
 from simdes.errors import SimdesError
+from simdes.exchange import keeping
 from simdes.exchange.bundle import Submitted, identifiers_of, resources_of
 from simdes.exchange.node import Node
 from simdes.fhir.validate import validate
-from simdes.index import outbox, quarantine, resources, sources, vaults
+from simdes.index import outbox, resources, sources, vaults
 from simdes.index.transaction import Repeat, Transaction
 from simdes.index.vaults import Identifier, Vault
 from simdes.mapper import Mapped, Mapping, Quarantined
@@ -29,7 +30,6 @@ GROUP = 32
 
 _RESOURCE = b"simdes/resource/v1"
 _SOURCE = b"simdes/source/v1"
-_QUARANTINE = b"simdes/quarantine/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +79,25 @@ def submit_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted |
     Messages of different inputs share durable commits, `GROUP` at a time, so that many small
     inputs at once cost no more than a large one. Raises as `submit` does.
     """
-    answers: list[list[Accepted | Refused]] = [
-        [_quarantine(node, mapping.name, one) for one in mapping.quarantined]
-        for mapping in mappings
+    taken = accept_all(node, mappings)
+    keeping.keep(
+        node,
+        [
+            keeping.Arrived(mapping.name, mapping.kind, one)
+            for mapping, found in zip(mappings, taken, strict=True)
+            for one in found
+            if isinstance(one, Quarantined)
+        ],
+    )
+    return [
+        tuple(_refused(mapping.name, one) if isinstance(one, Quarantined) else one for one in found)
+        for mapping, found in zip(mappings, taken, strict=True)
     ]
+
+
+def accept_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted | Quarantined, ...]]:
+    """What `submit_all` does with what can be accepted; the rest comes back and is kept nowhere."""
+    answers: list[list[Accepted | Quarantined]] = [list(one.quarantined) for one in mappings]
     waiting = [
         (number, mapping.name, message)
         for number, mapping in enumerate(mappings)
@@ -90,7 +105,7 @@ def submit_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted |
     ]
     for start in range(0, len(waiting), GROUP):
         group = waiting[start : start + GROUP]
-        found = _submit_group(node, [(name, message) for _, name, message in group])
+        found = _accept_group(node, [(name, message) for _, name, message in group])
         for (number, _, _), answer in zip(group, found, strict=True):
             answers[number].append(answer)
     return [tuple(sorted(found, key=lambda answer: answer.index)) for found in answers]
@@ -117,30 +132,19 @@ def check(mapping: Mapping) -> tuple[Accepted | Refused, ...]:
     return tuple(sorted(answers, key=lambda answer: answer.index))
 
 
-def quarantined(node: Node) -> list[quarantine.Quarantined]:
-    """Everything in quarantine, oldest first."""
-    found: list[quarantine.Quarantined] = []
-    with node.database.read() as tx:
-        while page := quarantine.page(tx, after=found[-1].id if found else 0):
-            found += page
-    return found
-
-
 def resource_context(vault: bytes, type_: str, logical_id: str) -> bytes:
     """What a wrapped resource is bound to, so that rows can't be exchanged for one another."""
     return _RESOURCE + sha256(vault + f"{type_}/{logical_id}".encode())
 
 
-def _submit_group(node: Node, messages: Sequence[tuple[str, Mapped]]) -> list[Accepted | Refused]:
+def _accept_group(
+    node: Node, messages: Sequence[tuple[str, Mapped]]
+) -> list[Accepted | Quarantined]:
     """Store a group of named messages in one commit; one answer each, in their order."""
     checked = [_check(name, message) for name, message in messages]
     ready = [one for one in checked if isinstance(one, _Ready)]
     stored = iter(node.database.write(lambda tx: [_store(node, tx, one) for one in ready]))
-    answers: list[Accepted | Refused] = []
-    for (name, _), one in zip(messages, checked, strict=True):
-        found = next(stored) if isinstance(one, _Ready) else one
-        answers.append(found if isinstance(found, Accepted) else _quarantine(node, name, found))
-    return answers
+    return [next(stored) if isinstance(one, _Ready) else one for one in checked]
 
 
 def _check(name: str, message: Mapped) -> _Ready | Quarantined:
@@ -262,26 +266,6 @@ def _row(node: Node, tag: bytes, key: bytes, one: Submitted, source: int) -> res
         source_id=source,
         created_ms=node.now_ms(),
     )
-
-
-def _quarantine(node: Node, name: str, refused: Quarantined) -> Refused:
-    digest = sha256(refused.source + name.encode() if not refused.source else refused.source)
-    document = quarantine.NewQuarantined(
-        digest=digest,
-        name=name,
-        reason=f"{refused.reason_code}: {refused.reason}",
-        advice=refused.advice,
-        content_wrapped=wrap(
-            node.desk.keystore.database_key,
-            refused.source,
-            aad=_QUARANTINE + digest,
-            random=node.random,
-        ),
-        received_ms=node.now_ms(),
-    )
-    with node.database.transaction() as tx:
-        quarantine.add(tx, document)
-    return _refused(name, refused)
 
 
 def _refused(name: str, refused: Quarantined) -> Refused:

@@ -83,14 +83,44 @@ table(
     serial_id(),
     id32("digest"),
     string("name"),
+    integer("position"),  # of the message in its input, from 0
+    string("kind"),
+    string("event"),
+    string("sender"),
+    string("code"),
     string("reason"),
     string("advice"),
-    blob("content_wrapped"),
+    blob("content_wrapped", nullable=True),  # null: removed by retention
     integer("received_ms"),
+    integer("tried_ms", nullable=True),  # null: never replayed
+    integer("settled_ms", nullable=True),  # null: open
     string("state"),
     UniqueConstraint("digest"),
-    one_of("state", "open", "replayed", "discarded"),
-    Index(None, "state"),
+    one_of("state", "open", "replayed", "dismissed"),
+    CheckConstraint("(state = 'open') = (settled_ms IS NULL)", "settled"),
+    CheckConstraint("state <> 'open' OR content_wrapped IS NOT NULL", "content"),
+    Index(None, "state", "received_ms", "position", "id"),
+    serial=True,
+)
+
+# Everything that was ever decided about a document; rows are only added.
+table(
+    "quarantine_action",
+    serial_id(),
+    integer("quarantine_id", ForeignKey("quarantine.id")),
+    string("action"),
+    id32("account", nullable=True),  # null: the operator, by the program itself
+    blob("why_wrapped", nullable=True),  # null: no reason is asked for
+    id32("digest", nullable=True),  # null: not a correction
+    blob("content_wrapped", nullable=True),  # null: no correction, or removed by retention
+    integer("source_id", ForeignKey("source.id"), nullable=True),  # null: nothing was accepted
+    integer("created_ms"),
+    one_of("action", "corrected", "refused", "replayed", "dismissed", "reopened", "expired"),
+    CheckConstraint("(action = 'corrected') = (digest IS NOT NULL)", "corrected"),
+    CheckConstraint("content_wrapped IS NULL OR digest IS NOT NULL", "content"),
+    CheckConstraint("source_id IS NULL OR action = 'replayed'", "source"),
+    Index(None, "quarantine_id"),
+    partial_index("source_id", "source_id IS NOT NULL", "source_id", table="quarantine_action"),
     serial=True,
 )
 
