@@ -10,35 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from simdes.fhir.definitions import resource_types
-from simdes.mapper import paths, primitives
+from simdes.mapper import making, paths, primitives
 from simdes.mapper.draft import Node, Scope
+from simdes.mapper.making import CALL, TEXT, Function, Make, Vocabulary
 from simdes.mapper.model import Json
 from simdes.mapper.places import Place, Slots, place
 from simdes.mapper.sheets import BadSheet, Block, Line, blocks, rows
 from simdes.mapper.tree import BadPath, Branch, Select, Test, select, test
 from simdes.mapper.work import Waiting, Work
 
-Function = Callable[..., Any]
-"""Called with the work, the branch, and each argument as a text or a list of texts."""
-
-Make = Callable[[Work, Branch, Scope], Any]
+__all__ = ["Choice", "Each", "Function", "Map", "Maps", "Row"]
 
 _LABEL = re.compile(r"\[(\+?)(\w+)\]")
-_CALL = re.compile(r"([a-z_]\w*)\((.*)\)")
-_TEXT = re.compile(r"'([^']*)'")
-
-
-class Vocabulary:
-    """Codes of a source, as (code, display, system) in FHIR; ``*`` stands for all others."""
-
-    __slots__ = ("codes",)
-
-    def __init__(self) -> None:
-        self.codes: dict[str, tuple[str, str, str]] = {}
-
-    def find(self, code: str) -> tuple[str, str, str] | None:
-        """Translate ``code``; None where the vocabulary does not know it."""
-        return self.codes.get(code.strip()) or self.codes.get("*")
 
 
 class Maps:
@@ -53,7 +36,7 @@ class Maps:
     ) -> None:
         self.functions = functions
         self._blocks = blocks(sheets)
-        self._maps: dict[str, Map | Choice] = {}
+        self._maps: dict[str, Map | Choice | Each] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
         for name, text in (codes or {}).items():
             self._read_codes(name, text)
@@ -69,14 +52,14 @@ class Maps:
         for name in self._blocks:
             self.map(name)
 
-    def map(self, name: str) -> Map | Choice:
+    def map(self, name: str) -> Map | Choice | Each:
         """Give a map, built when first asked for. Raises `BadSheet`."""
         found = self._maps.get(name)
         if found is None:
             block = self._blocks.get(name)
             if block is None:
                 raise BadSheet(f"no map is called {name}")
-            found = Choice(block, self) if block.type == "choose" else Map(block, self)
+            found = _KINDS.get(block.type, Map)(block, self)
             self._maps.setdefault(name, found)
             found.build()
         return found
@@ -99,7 +82,7 @@ class Choice:
     def __init__(self, block: Block, maps: Maps) -> None:
         self._block = block
         self._maps = maps
-        self._rows: list[tuple[Test | None, Map | Choice]] = []
+        self._rows: list[tuple[Test | None, Map | Choice | Each]] = []
 
     def build(self) -> None:
         """Build what it chooses from."""
@@ -113,6 +96,37 @@ class Choice:
             if when is None or when(branch):
                 return chosen.make(work, branch, scope)
         return None
+
+
+class Each:
+    """Gives the value of every row: several resources or elements of one branch."""
+
+    def __init__(self, block: Block, maps: Maps) -> None:
+        self._block = block
+        self._maps = maps
+        self._rows: list[tuple[Test | None, Select, Map | Choice | Each]] = []
+
+    def build(self) -> None:
+        """Build what it runs."""
+        for line in self._block.lines:
+            source = _guarded(line, lambda cell: select(cell("source") or "."))
+            chosen = _guarded(line, lambda cell: self._maps.map(cell("as")))
+            self._rows.append((_when(line), source, chosen))
+
+    def make(self, work: Work, branch: Branch, scope: Scope) -> list[Any] | None:
+        """Run every row whose condition holds; None where none gives anything.
+
+        What of the branch no row takes belongs to the first resource made.
+        """
+        made: list[Any] = []
+        for when, source, chosen in self._rows:
+            if when is None or when(branch):
+                for found in source(branch):
+                    value = chosen.make(work, found, scope)
+                    made += value if isinstance(value, list) else [] if value is None else [value]
+        if made and isinstance(made[0], Node):
+            branch.node = branch.node or made[0]
+        return made or None
 
 
 class Map:
@@ -153,6 +167,7 @@ class Map:
         branch.node = branch.node or node
         for alias in (self.type, self.name):
             inner.aliases[alias] = node
+        inner.aliases["outer"] = around[2]
         work.here, work.prefix = node, ""
         self._run(work, branch, Slots(node.body), inner)
         work.branch, work.scope, work.here, work.prefix = around
@@ -200,9 +215,9 @@ class Row:
             self._ends = kind == "Period" or self._place.ends
         how = line.cell("as")
         self._alias = how[1:] if how.startswith("@") else ""
-        self._named = (
-            _guarded(line, lambda cell: select(cell("as")[1:])) if how.startswith(">") else None
-        )
+        self._named: Make | None = None
+        if how.startswith(">"):
+            self._named = _guarded(line, lambda cell: making.name(cell("as")[1:], maps.functions))
         self._make: Make = _guarded(line, lambda _: _maker(line, kind, maps))
 
     def run(self, work: Work, branch: Branch, slots: Slots, scope: Scope) -> None:
@@ -210,13 +225,15 @@ class Row:
         if self._source is None:
             self._put(work, branch, slots, 0, scope)
             return
-        for repetition, found in enumerate(self._source(branch)):
-            self._put(work, found, slots, repetition, scope)
+        repetition = 0
+        for found in self._source(branch):
+            repetition += self._put(work, found, slots, repetition, scope)
 
-    def _put(self, work: Work, branch: Branch, slots: Slots, repetition: int, scope: Scope) -> None:
+    def _put(self, work: Work, branch: Branch, slots: Slots, repetition: int, scope: Scope) -> int:
+        """Put what the row makes of one branch; says how many values that were, at least one."""
         if self._alias or self._named is not None:
             self._refer(work, branch, slots, repetition, scope)
-            return
+            return 1
         mark = work.mark()
         prefix = work.prefix
         work.prefix = f"{prefix}{self._target}." if self._target else prefix
@@ -224,20 +241,31 @@ class Row:
         work.prefix = prefix
         if value is None:
             work.back(mark)
-            return
+            return 1
         if self._place is None:
-            return
+            return 1
+        several = value if type(value) is list else (value,)
+        for number, one in enumerate(several, repetition):
+            if not self._set(work, branch, slots, number, one):
+                work.fragments = True
+                work.back(mark)
+                break
+        return len(several)
+
+    def _set(self, work: Work, branch: Branch, slots: Slots, repetition: int, value: Any) -> bool:
+        place = self._place
+        if place is None:
+            return False
         if isinstance(value, Node):
             node, value = value, {}
             work.refer(value, node)
-        if not self._place.put(work, slots, repetition, value):
-            work.fragments = True
-            work.back(mark)
-            return
+        if not place.put(work, slots, repetition, value):
+            return False
         if self._ends:
             self._note_period(work, slots, repetition)
         if not isinstance(value, dict):
             work.note(self._target, branch, self.rule)
+        return True
 
     def _note_period(self, work: Work, slots: Slots, repetition: int) -> None:
         if self._place is None:
@@ -253,7 +281,8 @@ class Row:
         if self._place is None:
             return
         if self._named is not None:
-            for text in [work.take(one) for one in self._named(branch)][:1]:
+            text = self._named(work, branch, scope)
+            if text:
                 work.waiting.append(Waiting(slots, self._place, repetition, scope, "", text))
             return
         found = scope.find(self._alias)
@@ -305,140 +334,27 @@ def _maker(line: Line, kind: str, maps: Maps) -> Make:
     how, codes = line.cell("as"), line.cell("codes")
     vocabulary = maps.vocabulary(codes) if codes else None
     convert = primitives.CONVERSIONS.get(kind)
-    text = _TEXT.fullmatch(how)
-    call = _CALL.fullmatch(how)
+    text = TEXT.fullmatch(how)
     if how == "=":
-        return _taken
+        return making.taken
     if how == "-":
-        return _left_out(line.cell("why"))
+        return making.left_out(line.cell("why"))
     if how[:1] in ("@", ">"):
         return lambda *_: None
     if text is not None:
-        return _constant(text[1], kind, taken=bool(line.cell("source")))
-    if call is not None:
-        make = _call(maps.functions[call[1]], call[2])
+        return making.constant(text[1], kind, taken=bool(line.cell("source")))
+    make: Make
+    if CALL.fullmatch(how):
+        make = making.call(how, maps.functions)
     elif how:
-        chosen = maps.map(how)
-        make = chosen.make
+        make = maps.map(how).make
     elif not kind:
         raise BadSheet("a row needs a target or what to do (as)")
     elif convert is None:
         raise BadSheet(f"{line.cell('target')} is no primitive ({kind}): say by which map")
     else:
-        make = _text
-    return _finished(make, convert, kind, vocabulary)
+        make = making.text
+    return making.finished(make, convert, kind, vocabulary)
 
 
-def _taken(work: Work, branch: Branch, scope: Scope) -> Any:
-    """Count a branch as said by what is made of its surroundings."""
-    del scope
-    work.take(branch)
-    return True
-
-
-def _left_out(reason: str) -> Make:
-    if not reason:
-        raise BadSheet("what is left out needs a reason (why)")
-
-    def make(work: Work, branch: Branch, scope: Scope) -> Any:
-        del scope
-        if branch.value:
-            work.drop(branch, reason)
-        return True
-
-    return make
-
-
-def _text(work: Work, branch: Branch, scope: Scope) -> Any:
-    del scope
-    return work.take(branch) or None
-
-
-def _constant(text: str, kind: str, *, taken: bool) -> Make:
-    convert = primitives.CONVERSIONS.get(kind)
-    value = convert(text, "Z") if convert is not None else None
-    if value is None:
-        raise BadSheet(f"{text!r} is no {kind or 'target'}")
-
-    def make(work: Work, branch: Branch, scope: Scope) -> Any:
-        del scope
-        if taken:
-            work.take(branch)
-        return value
-
-    return make
-
-
-def _call(function: Function, text: str) -> Make:
-    arguments = [_argument(part.strip()) for part in text.split(",")] if text.strip() else []
-
-    def make(work: Work, branch: Branch, scope: Scope) -> Any:
-        del scope
-        return function(work, branch, *[argument(work, branch) for argument in arguments])
-
-    return make
-
-
-def _argument(text: str) -> Callable[[Work, Branch], str | list[str]]:
-    constant = _TEXT.fullmatch(text)
-    if constant is not None:
-        return lambda *_: constant[1]
-    if text.startswith("all:"):
-        several = select(text[4:])
-        return lambda work, branch: [work.take(one) for one in several(branch)]
-    one = select(text)
-
-    def first(work: Work, branch: Branch) -> str:
-        found = one(branch)
-        return work.take(found[0]) if found else ""
-
-    return first
-
-
-def _finished(
-    make: Make, convert: Callable[..., Any] | None, kind: str, vocabulary: Vocabulary | None
-) -> Make:
-    """Translate and convert what ``make`` gives to the target's type."""
-    if vocabulary is None and convert is None:
-        return make
-
-    def finish(work: Work, branch: Branch, scope: Scope) -> Any:
-        value = make(work, branch, scope)
-        if vocabulary is not None and value is not None:
-            value = _translated(value, kind, vocabulary)
-        if convert is not None and isinstance(value, str):
-            value = convert(value, work.zone)
-        return value
-
-    return finish
-
-
-def _translated(value: Any, kind: str, vocabulary: Vocabulary) -> Any:
-    """Translate a code, or put the standard code before the source's own."""
-    if isinstance(value, str):
-        found = vocabulary.find(value)
-        if found is None or kind in primitives.CONVERSIONS:
-            return None if found is None else found[0]
-        return _coded(found, kind)
-    codings = [value] if kind == "Coding" else value.get("coding", [])
-    for coding in codings:
-        found = vocabulary.find(coding.get("code", ""))
-        if found is None:
-            continue
-        standard = _coding(found)
-        if kind == "Coding":
-            return standard
-        if standard.items() <= coding.items():
-            return value
-        return {**value, "coding": [standard, *codings]}
-    return value
-
-
-def _coding(found: tuple[str, str, str]) -> Json:
-    code, display, system = found
-    coding = {"system": system, "code": code, "display": display}
-    return {name: text for name, text in coding.items() if text}
-
-
-def _coded(found: tuple[str, str, str], kind: str) -> Json:
-    return _coding(found) if kind == "Coding" else {"coding": [_coding(found)]}
+_KINDS: dict[str, type[Choice | Each]] = {"choose": Choice, "each": Each}

@@ -2,7 +2,8 @@
 
 A sheet is a text file of lines with fields between ``|``. Lines that start with ``#`` are comments.
 ``@ Name : Type`` begins a map onto a FHIR resource (``Condition``), data type (``Identifier``) or
-element (``Encounter.participant``); ``@ Name : choose`` one that picks another map. Its rows:
+element (``Encounter.participant``); ``@ Name : choose`` one that picks another map, and
+``@ Name : each`` one that gives what several maps make. Its rows:
 
 source | target | as | codes | when | why
 
@@ -15,7 +16,8 @@ target
 as
     Empty: the text as the target's primitive type. ``'text'``: that text. ``Name``: by that map; a
     resource is made and referred to. ``@Type``: a reference to the nearest resource of that type or
-    map. ``>path``: a reference to the resource that the source calls by the text at that path.
+    map (``outer``: of any type). ``>path``: a reference to the resource that the source calls by
+    the text at that path, or by what a function gives.
     ``name(path, 'text', all:path)``: a function of the format. ``-``: left out, because of
     ``why``; it is reported. ``=``: said by what the map makes; it counts as taken.
 codes
@@ -25,7 +27,8 @@ when
 why
     For readers.
 
-In a ``choose`` map the first row whose ``when`` holds gives the map to use in ``as``.
+In a ``choose`` map the first row whose ``when`` holds gives the map to use in ``as``; in an
+``each`` map all rows do, each for the branches at ``source``.
 """
 
 from __future__ import annotations

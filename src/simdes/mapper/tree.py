@@ -22,10 +22,11 @@ class Branch:
     """One named place of a source: its ``value`` (a text, or None) and the branches in it.
 
     ``taken`` says that the value went into a resource; ``node`` is the resource made of it;
-    ``number`` counts branches of one name in one place, from 1.
+    ``number`` counts branches of one name in one place, from 1. ``content`` is what a format's own
+    functions need to know of a branch, beside its text.
     """
 
-    __slots__ = ("inner", "name", "node", "number", "outer", "taken", "value")
+    __slots__ = ("content", "inner", "name", "node", "number", "outer", "taken", "value")
 
     def __init__(self, name: str, value: str | None = None, outer: Branch | None = None) -> None:
         self.name = name
@@ -35,6 +36,7 @@ class Branch:
         self.number = 1
         self.taken = False
         self.node: Any = None
+        self.content: Any = None
 
     def add(self, name: str, value: str | None = None) -> Branch:
         """Grow a branch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simdes.mapper import primitives
 from simdes.mapper.draft import Draft, Node, Scope
@@ -39,11 +39,22 @@ class Work(Draft):
 
     ``here`` is the resource being made, ``prefix`` the path of the element in it, ``branch`` what
     it is made of and ``scope`` what stands around it. ``named`` are resources by a name of the
-    source (an id, a key) that others refer to them by. ``explained`` says what each element came
-    from, None where nobody asked.
+    source (an id, a key) that others refer to them by. ``source`` is what a format's functions need
+    to know of the document as a whole. ``explained`` says what each element came from, None where
+    nobody asked.
     """
 
-    __slots__ = ("_taken", "branch", "explained", "here", "named", "prefix", "scope", "waiting")
+    __slots__ = (
+        "_taken",
+        "branch",
+        "explained",
+        "here",
+        "named",
+        "prefix",
+        "scope",
+        "source",
+        "waiting",
+    )
 
     def __init__(self, site: Site, *, explain: bool = False) -> None:
         super().__init__(site)
@@ -51,6 +62,7 @@ class Work(Draft):
         self.branch = Branch("")
         self.scope = Scope()
         self.named: dict[str, Node] = {}
+        self.source: Any = None
         self.waiting: list[Waiting] = []
         self.here: Node | None = None
         self.prefix = ""

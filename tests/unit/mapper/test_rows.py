@@ -44,6 +44,11 @@ end | period.end
  | class.code | 'AMB'
  | class.system | 'http://terminology.hl7.org/CodeSystem/v3-ActCode'
 finding | | Finding
+test | | Tests
+
+@ Tests : each
+ | | Finding
+part | | Finding | | !hidden
 
 @ Finding : Observation
 code | code.text | shout(., '!')
@@ -52,6 +57,9 @@ value | valueString | | | !unit
 unit | valueQuantity.unit
 . | encounter | @Visit
 sees | hasMember | >.
+hears | hasMember | >shout(., '')
+tests | hasMember | Tests
+within | focus | @outer
 name | | call(.)
 """
 CODES = """vocabulary | code | target | display | system
@@ -190,6 +198,33 @@ def test_a_resource_may_be_named_after_it_is_referred_to() -> None:
     assert one["hasMember"] == [{"reference": f"urn:uuid:{two['id']}"}]
 
 
+def test_a_function_may_give_the_name_of_a_resource() -> None:
+    findings = [{"code": "one", "hears": "two"}, {"code": "two", "name": "TWO"}]
+    mapped = _mapped({"person": PERSON, "visit": {"id": "v1", "finding": findings}})
+    one, two = _resources(mapped, "Observation")
+    assert one["hasMember"] == [{"reference": f"urn:uuid:{two['id']}"}]
+
+
+def test_several_maps_of_one_branch_give_several_values() -> None:
+    tests = [
+        {"code": "a", "part": [{"code": "b"}, {"code": "c"}], "unread": "x"},
+        {"code": "d", "hidden": "", "part": {"code": "e"}},
+    ]
+    mapped = _mapped({"person": PERSON, "visit": {"id": "v", "finding": {"tests": tests}}})
+    found = {one["id"]: one for one in _resources(mapped, "Observation")}
+    whole = next(one for one in found.values() if "hasMember" in one)
+    members = [found[one["reference"][9:]] for one in whole["hasMember"]]
+    assert [one["code"]["text"] for one in members] == ["A!", "B!", "C!", "D!"]
+    assert "unread" in str(members[0]["extension"])
+
+
+def test_a_resource_may_refer_to_the_one_around_it_of_whatever_type() -> None:
+    chart = {"person": PERSON, "visit": {"id": "v1", "finding": {"code": "a", "within": "."}}}
+    mapped = _mapped(chart)
+    visit = _only(mapped, "Encounter")
+    assert _only(mapped, "Observation")["focus"] == [{"reference": f"urn:uuid:{visit['id']}"}]
+
+
 def test_a_decimal_keeps_its_digits() -> None:
     finding = {"code": "mass", "value": "4.00", "unit": "kg"}
     mapped = _mapped({"person": PERSON, "visit": {"id": "v1", "finding": finding}})
@@ -234,6 +269,7 @@ def test_rows_of_a_site_go_before_those_that_ship() -> None:
         ("x | gender | | Unknown", "Unknown"),
         ("x | name", "HumanName"),
         ("x | gender | missing(.)", "missing"),
+        ("x | managingOrganization | >missing(.)", "missing"),
         ("x[ | gender", "brackets"),
         ("x | gender | 'a b  c'", "a b  c"),
         ("x", "target"),
