@@ -13,7 +13,13 @@ from simdes.mapper import paths
 
 Json = dict[str, Any]
 
-_UNPUBLISHED = ("GT1",)  # segments without a sheet of HL7's: any field may repeat
+_UNPUBLISHED = (
+    "GT1",
+    "RXC",
+    "RXD",
+    "RXE",
+    "RXG",
+)  # segments without a sheet of HL7's: any field may repeat
 _UNDEFINED = re.compile(r"\?|^~|#")
 _PART = re.compile(r'\s*(?:"([^"]*)"|([A-Z][A-Z0-9]*[-.]\d+(?:\.\d+)*))\s*(?:\+|$)')
 _CALL = re.compile(r"([a-z_]+)\((.*)\)$")

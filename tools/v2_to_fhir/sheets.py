@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+_PROSE = re.compile(r"\s{2,}|\w \w|[<\"]")
+_STRAY = "\u00c2"  # what is left of a no-break space that was read in the wrong encoding
+
 
 class Row(NamedTuple):
     """One line of a segment or data type map, HL7's or ours."""
@@ -41,7 +44,8 @@ def squeeze(name: str) -> str:
 
 def _read(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as sheet:
-        return [[cell.strip() for cell in row] + [""] * 20 for row in csv.reader(sheet)]
+        rows = csv.reader(sheet)
+        return [[cell.strip().rstrip(_STRAY).strip() for cell in row] + [""] * 20 for row in rows]
 
 
 def _label(path: Path) -> str:
@@ -111,7 +115,7 @@ def vocabularies(folder: Path) -> dict[str, tuple[str, dict[str, list[str]]]]:
         table = ""
         for cells in _read(path)[2:]:
             table = table or cells[2]
-            if cells[0] and cells[6] and not re.search(r"\s{2,}|\w \w", cells[6]):
+            if cells[0] and cells[6] and not _PROSE.search(cells[6]):
                 system = cells[9] if cells[9].startswith(("http", "urn:")) else ""
                 codes.setdefault(cells[0], [cells[6], cells[8], system])
         found[squeeze(_label(path))] = (table, codes)

@@ -29,6 +29,7 @@ _FIRST = (
 )
 _ORDERS = frozenset(("DiagnosticReport", "ServiceRequest"))  # ORC and OBR carry the same numbers
 _SAID_TWICE = ("identifier", "basedOn", "specimen")
+_LOOSE = frozenset(("Device", "Location", "Organization", "Practitioner", "PractitionerRole"))
 _NO_FOCUS = frozenset(
     (
         "Bundle",
@@ -55,7 +56,8 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
         if closing.completes:
             complete(node.body, node.type)
     ordered = sorted(_distinct(nodes, namer), key=_rank)
-    _focus(ordered)
+    named = {namer.id_of(reference["reference"]) for reference in draft.references}
+    _focus(ordered, named)
     for reference in draft.references:
         reference["reference"] = f"urn:uuid:{namer.id_of(reference['reference'])}"
     for period in draft.periods:
@@ -83,10 +85,18 @@ def _distinct(nodes: list[Node], namer: Namer) -> list[Node]:
     return list(kept.values())
 
 
-def _focus(nodes: list[Node]) -> None:
-    """Let the header name what the message is about, so that its resources hang together."""
+def _focus(nodes: list[Node], named: set[str]) -> None:
+    """Let the header name what the message is about, so that its resources hang together.
+
+    People and places are named by others; one that is not (a second device where R4 has room for
+    one) would be lost to a reader, and is named here.
+    """
     if nodes and nodes[0].type == "MessageHeader":
-        focused = [node for node in nodes if node.type not in _NO_FOCUS]
+        focused = [
+            node
+            for node in nodes
+            if node.type not in _NO_FOCUS or (node.type in _LOOSE and node.id not in named)
+        ]
         if focused:
             nodes[0].body["focus"] = [{"reference": f"urn:uuid:{node.id}"} for node in focused]
 

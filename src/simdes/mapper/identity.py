@@ -94,9 +94,12 @@ class Namer:
             return self._parts.part(node, name)
         if name.startswith("identifier"):
             return self._identifier(node.body, name.partition(":")[2])
+        name, compared, wanted = name.partition("=")
         value: Any = node.body
         for step in name.split("."):
             value = value.get(step) if isinstance(value, dict) else None
+        if compared:
+            return str(value == wanted)
         return None if value is None else self._text(value)
 
     def _parent(self, node: Node) -> str | None:

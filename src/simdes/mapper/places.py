@@ -2,12 +2,14 @@
 
 What several fields of one segment put under the same slot goes into one element; each repetition
 of a field makes its own where the path says ``+``; a path that leaves by a reference makes the
-resource it leads to.
+resource it leads to. A path that says ``join`` goes on with the last of the elements that other
+segments made, where that has no such part yet.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from simdes.mapper.draft import Draft, Node
@@ -27,13 +29,14 @@ class Slots:
 
 
 class _Step:
-    __slots__ = ("choices", "hop", "key", "name", "pivoted", "repeats")
+    __slots__ = ("choices", "hop", "join", "key", "name", "pivoted", "repeats")
 
     def __init__(self, token: str, before: str, *, pivoted: bool) -> None:
         self.hop = token.startswith(">")
         text, _, choices = token.lstrip(">").partition("|")
         self.name = text.replace("+", "*").partition("*")[0]
         self.repeats = text != self.name
+        self.join = ""
         self.choices = tuple(choices.split(",")) if choices else ()
         self.key = f"{before}.{token.replace('+', '*')}"
         self.pivoted = pivoted
@@ -56,6 +59,9 @@ class Place:
             step = _Step(token, key, pivoted=pivoted)
             key = step.key
             steps.append(step)
+        for step, inner in pairwise(steps):
+            if step.key.endswith("*join"):
+                step.join = inner.name
         self.coding = len(steps) > 1 and steps[-2].name in ("coding", "tag", "security")
         self.direct = not steps
         self.ends = bool(steps) and steps[-1].name == "end"
@@ -152,7 +158,11 @@ def _open(draft: Draft, step: _Step, body: Json) -> Json | None:
         return node.body
     made: Json = {}
     if step.repeats:
-        body.setdefault(step.name, []).append(made)
+        standing = body.setdefault(step.name, [])
+        if step.join and standing and step.join not in standing[-1]:
+            last: Json = standing[-1]
+            return last
+        standing.append(made)
         return made
     current = body.get(step.name)
     if isinstance(current, dict):

@@ -27,11 +27,22 @@ def build(tree: list[Any], level: int) -> Condition:
         if kind == "and":
             return lambda state, values: left(state, values) and right(state, values)
         return lambda state, values: left(state, values) or right(state, values)
+    if kind == "named" and tree[1] in _SEGMENTS:
+        names = [text.partition("-")[0] for text in tree[2]]
+        ask = _SEGMENTS[tree[1]]
+        return lambda state, _: all(ask(state, name) for name in names)
     if kind == "named":
         predicate = PREDICATES[tree[1]]
         references = [read_reference(text, level, whole=True) for text in tree[2]]
         return lambda state, values: predicate(state, *[r(state, values) for r in references])
     return _test(tree, level)
+
+
+_SEGMENTS: dict[str, Callable[[State, str], bool]] = {
+    "ahead": lambda state, name: state.is_ahead(name),
+    "seen": lambda state, name: state.frame.fields(name) is not None,
+}
+"""Predicates of whole segments: one that follows in the same group, one that came in it before."""
 
 
 def _test(tree: list[Any], level: int) -> Condition:

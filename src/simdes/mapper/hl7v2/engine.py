@@ -41,6 +41,7 @@ class Engine:
         walk = Walk(structure)
         sign = self.message.separators.repetition
         check = source.count(sign.encode()) >= self.limits.repetitions
+        self.state.names = [segment.name for segment in self.message.segments]
         totals: dict[str, int] = {}
         for segment in self.message.segments:
             totals[segment.name] = totals.get(segment.name, 0) + 1

@@ -126,6 +126,60 @@ def encode(state: State, encoding: str, data: str) -> str:
     return b64encode(state.plain(data).encode()).decode()
 
 
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+    **dict.fromkeys(("wk", "week", "weeks"), "wk"),
+    **dict.fromkeys(("mo", "month", "months"), "mo"),
+    **dict.fromkeys(("a", "yr", "year", "years"), "a"),
+}
+_LETTERS = {"S": "s", "M": "min", "H": "h", "D": "d", "W": "wk", "L": "mo"}
+_OFTEN = {
+    "BID": ("2", "1", "d"),
+    "TID": ("3", "1", "d"),
+    "QID": ("4", "1", "d"),
+    "QD": ("1", "1", "d"),
+    "QAM": ("1", "1", "d"),
+    "QPM": ("1", "1", "d"),
+    "QHS": ("1", "1", "d"),
+    "QOD": ("1", "2", "d"),
+}
+_EVERY = re.compile(r"Q([1-9]\d{0,3})([SMHDWL])")
+_TIMES = re.compile(r"([5-9]|1\d)ID")
+_SPAN = re.compile(r"([SMHDWL])([1-9]\d{0,4})")
+
+
+def unit_of_time(state: State, unit: str) -> str:
+    """Give the UCUM code of a unit of time as senders write it (CWE); empty for other units."""
+    code = unit.split(state.subcomponent, 1)[0].split(state.component, 1)[0]
+    return _UNITS.get(code.strip().lower(), "")
+
+
+def _often(text: str) -> tuple[str, str, str] | None:
+    """Read a repeat pattern of HL7 table 0335: (frequency, period, unit)."""
+    code = text.strip().upper()
+    every, times = _EVERY.fullmatch(code), _TIMES.fullmatch(code)
+    if every:
+        return "1", every[1], _LETTERS[every[2]]
+    return (times[1], "1", "d") if times else _OFTEN.get(code)
+
+
+def repeat(state: State, pattern: str, part: str) -> str:
+    """Give the ``frequency``, ``period`` or ``periodUnit`` that a repeat pattern means."""
+    del state
+    found = _often(pattern)
+    return found[("frequency", "period", "periodUnit").index(part)] if found else ""
+
+
+def span(state: State, text: str, part: str) -> str:
+    """Give the ``value`` or UCUM ``code`` of a duration such as ``D10`` (TQ.3)."""
+    del state
+    found = _SPAN.fullmatch(text.strip().upper())
+    return (found[2] if part == "value" else _LETTERS[found[1]]) if found else ""
+
+
 FUNCTIONS: dict[str, Callable[..., str]] = {
     "authority": authority,
     "code_system": code_system,
@@ -137,7 +191,10 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     "join": join,
     "lines": lines,
     "media_type": media_type,
+    "repeat": repeat,
+    "span": span,
     "text": text_of,
+    "unit_of_time": unit_of_time,
 }
 
 
@@ -186,4 +243,27 @@ _TYPED: dict[str, Callable[[State, str], bool]] = {
     ),
 }
 
-PREDICATES: dict[str, Callable[..., bool]] = {"typed": typed}
+
+def ascending(state: State, low: str, high: str) -> bool:
+    """Say whether two amounts are a range: both numbers, the second the larger."""
+    del state
+    one, other = primitives.decimal(low), primitives.decimal(high)
+    return one is not None and other is not None and one < other
+
+
+def later(state: State, start: str, end: str) -> bool:
+    """Say whether ``end`` is surely after ``start``: both as exact, both in the same zone."""
+    one, other = (text.split(state.component)[0].strip() for text in (start, end))
+    zones = (re.sub(r"^[\d.]+", "", one), re.sub(r"^[\d.]+", "", other))
+    exact = len(one) == len(other) and zones[0] == zones[1]
+    return exact and other > one and _is_date_time(one) and _is_date_time(other)
+
+
+PREDICATES: dict[str, Callable[..., bool]] = {
+    "ascending": ascending,
+    "later": later,
+    "repeats": lambda _, pattern: _often(pattern) is not None,
+    "span": lambda state, text: bool(span(state, text, "code")),
+    "typed": typed,
+    "unit_of_time": lambda state, unit: bool(unit_of_time(state, unit)),
+}

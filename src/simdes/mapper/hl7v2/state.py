@@ -23,6 +23,7 @@ class State(Draft):
         "field",
         "fields",
         "frame",
+        "names",
         "place",
         "separators",
         "subcomponent",
@@ -40,6 +41,7 @@ class State(Draft):
         self.escape = separators.escape
         self.encoding = encoding
         self.systems = systems
+        self.names: list[str] = []  # of all segments, in order
         self.frame = Frame()
         self.fields: list[str] = []
         self.place = 0
@@ -51,6 +53,14 @@ class State(Draft):
         node = Node(kind, self.frame, self.fields, self.place)
         self.nodes.append(node)
         return node
+
+    def is_ahead(self, name: str) -> bool:
+        """Say whether a segment ``name`` follows before the next one like the one at hand."""
+        own = self.names[self.place]
+        for at in range(self.place + 1, len(self.names)):
+            if self.names[at] in (name, own):
+                return self.names[at] == name
+        return False
 
     def plain(self, text: str) -> str:
         """Undo escape sequences."""

@@ -10,8 +10,6 @@ from simdes.mapper import Mapped, map_bytes
 
 VECTORS = Path(__file__).parents[3] / "vectors/hl7v2"
 NOT_SUPPORTED_YET = (
-    "microsoft/VXU-V04-01.hl7",
-    "microsoft/ORM-O01-01.hl7",
     "microsoft/ADT-A40-01.hl7",
     "microsoft/SIU-S12-01.hl7",
     "microsoft/MDM-T02-01.hl7",

