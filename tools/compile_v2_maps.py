@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.v2_to_fhir import rows, sheets, structures, syntax
+from tools.v2_to_fhir import shapes, sheets, structures, syntax
+
+from simdes.mapper.hl7v2.notation import rows
 
 ROOT = Path(__file__).parents[1]
 MAPS = ROOT / "data/v2-to-fhir/mappings"
@@ -38,7 +40,7 @@ class Compiler:
 
     def segment(self, name: str) -> None:
         """Compile segment map ``name`` such as ``PID[Patient]`` and what it uses."""
-        key = sheets.squeeze(name)
+        key = rows.squeeze(name)
         if key in self.out["segments"]:
             return
         owner = name.partition("[")[2].rstrip("]").partition("-")[0]
@@ -67,7 +69,7 @@ class Compiler:
         table, codes = self.vocabularies.get(key, ("", {}))
         codes = dict(codes)
         for line in sheets.overlay(OVERLAY / "codes.psv"):
-            if sheets.squeeze(line["vocabulary"]) == key:
+            if rows.squeeze(line["vocabulary"]) == key:
                 table = table or line["table"]
                 codes[line["v2"]] = [line["code"], line["display"], line["system"]]
         if not codes and key not in self.vocabularies:
@@ -83,10 +85,11 @@ class Compiler:
         segment: bool,
     ) -> list[Json]:
         try:
-            source = known.get(sheets.squeeze(name), (name, []))[1]
+            source = known.get(rows.squeeze(name), (name, []))[1]
             chosen = rows.merged(name, source, self.overlay, self.repeating)
             if not chosen:
                 raise rows.Problem(f"{name}: no such map")
+            _check_extensions(name, chosen)
             compiled = rows.compile_rows(name, owner, chosen, segment=segment)
         except rows.Problem as problem:
             self.problems += str(problem).splitlines()
@@ -97,6 +100,15 @@ class Compiler:
             if "codes" in row:
                 self.vocabulary(row["codes"])
         return compiled
+
+
+def _check_extensions(name: str, chosen: list[rows.Row]) -> None:
+    """Refuse extensions that look like HL7's and that R4 does not have."""
+    for row in chosen:
+        url = row.assign.strip('"').strip()
+        is_theirs = row.target.endswith("url") and url.startswith("http://hl7.org/fhir/Str")
+        if is_theirs and url not in shapes.extensions():
+            raise rows.Problem(f"{name}: {url} is not an extension of R4")
 
 
 def compile_table() -> tuple[Json, list[str]]:
@@ -116,7 +128,7 @@ def compile_table() -> tuple[Json, list[str]]:
             continue
         for name in structures.maps_of(compiled[structure]):
             compiler.segment(name)
-    compiler.datatype(sheets.squeeze("PL[Location-Level]"), "Location")  # used by chains.psv
+    compiler.datatype(rows.squeeze("PL[Location-Level]"), "Location")  # used by chains.psv
     table = {
         "events": events,
         "messages": compiled,

@@ -33,6 +33,7 @@ from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.following import Following
+from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
@@ -215,11 +216,18 @@ def opened(
                 clock=clock,
                 random=random,
             ),
-            site=Site(name=settings.name, time_zone=settings.time_zone),
+            site=_site(data, settings),
             shares_needed=settings.shares_needed,
             custodians=settings.custodians,
         )
         yield Opened(settings, data, node, CustodyDesk(desk, node.following))
+
+
+def _site(data: Path, settings: Settings) -> Site:
+    """What this organisation's folder ``mapping`` says about its sources, if it has one."""
+    default = Site(name=settings.name, time_zone=settings.time_zone)
+    folder = data / "mapping"
+    return read_site(folder, default=default) if folder.is_dir() else default
 
 
 @contextmanager

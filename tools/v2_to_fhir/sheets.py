@@ -7,21 +7,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from simdes.mapper.hl7v2.notation.rows import Row, squeeze
+
 _PROSE = re.compile(r"\s{2,}|\w \w|[<\"]")
 _STRAY = "\u00c2"  # what is left of a no-break space that was read in the wrong encoding
-
-
-class Row(NamedTuple):
-    """One line of a segment or data type map, HL7's or ours."""
-
-    source: str
-    target: str
-    when: str
-    prose: str
-    datatype: str
-    vocabulary: str
-    assign: str
-    repeats: bool
 
 
 class Line(NamedTuple):
@@ -35,11 +24,6 @@ class Line(NamedTuple):
     alias: str
     map: str
     references: str
-
-
-def squeeze(name: str) -> str:
-    """Make the names of maps and vocabularies comparable: ``Yes/NoIndicator``, ``XPN[String]``."""
-    return re.sub(r"[^a-z0-9\[\]]", "", name.lower())
 
 
 def _read(path: Path) -> list[list[str]]:

@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tools.v2_to_fhir import conditions, sheets
+from tools.v2_to_fhir import sheets
 from tools.v2_to_fhir.sheets import Line
 
 from simdes.mapper import paths
+from simdes.mapper.hl7v2.notation import conditions
 
 Json = dict[str, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,17 +67,30 @@ def map_sources(
     time_zone: Annotated[
         str, typer.Option("--time-zone", help="Zone of times that carry none.")
     ] = "UTC",
+    site_folder: Annotated[
+        Path | None,
+        typer.Option("--site", help="Folder with site.toml, ConceptMaps and sheets of your own."),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Write <name>.<n>.explained.json: source and row of each element."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Map sources to FHIR R4 Bundles, one <name>.<n>.json a message. No network, no database."""
     files = intake.source_files(sources)
+    site = Site(time_zone=time_zone)
+    if site_folder is not None:
+        site = intake.read_site(site_folder, default=site)
     with console.progress(as_json) as bar:
         task = bar.add_task("Mapping", total=len(files))
 
         def mapped() -> Iterator[Mapping]:
             for file in files:
-                mapping = intake.map_file(file, kind=str(kind), site=Site(time_zone=time_zone))
-                _write_bundles(out, mapping)
+                mapping = intake.map_file(file, kind=str(kind), site=site, explain=explain)
+                _write_bundles(out, mapping, explain=explain)
                 yield mapping
                 bar.advance(task)
 
@@ -86,11 +100,15 @@ def map_sources(
     return _finish(summary, report_file, as_json, text)
 
 
-def _write_bundles(out: Path, mapping: Mapping) -> None:
+def _write_bundles(out: Path, mapping: Mapping, *, explain: bool) -> None:
     for number, message in enumerate(mapping.messages, 1):
         target = out / f"{mapping.name}.{number}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(dumps(message.bundle) + b"\n")
+        if explain:
+            rows = [asdict(one) for one in message.explained]
+            document = json.dumps(rows, indent=1, ensure_ascii=False)
+            target.with_suffix(".explained.json").write_text(document + "\n", encoding="utf-8")
 
 
 def _finish(summary: dict[str, Any], report_file: Path | None, as_json: bool, text: str) -> int:

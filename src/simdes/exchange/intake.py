@@ -12,8 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simdes.errors import NotFound
-from simdes.mapper import DEFAULT_SITE, LIMITS, Mapping, Quarantined, Site, map_bytes
+from simdes.errors import Invalid, NotFound, TooLarge
+from simdes.mapper import (
+    DEFAULT_SITE,
+    LIMITS,
+    Mapping,
+    Quarantined,
+    Site,
+    check_site,
+    map_bytes,
+    site_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,32 @@ def _below(path: Path) -> Iterator[SourceFile]:
         yield SourceFile(unread.relative_to(path).as_posix(), unread)
 
 
-def map_file(file: SourceFile, *, kind: str = "auto", site: Site = DEFAULT_SITE) -> Mapping:
+SITE_BYTES = 16 * 1024 * 1024
+"""How much the files of one site may hold together."""
+
+
+def read_site(folder: Path, *, default: Site = DEFAULT_SITE) -> Site:
+    """Read what a site says about its sources (`simdes.mapper.site`).
+
+    Raises NotFound where there is no such folder, Invalid naming the file that is wrong.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"{folder} is no folder.", advice="Name the folder that has site.toml.")
+    files: dict[str, bytes] = {}
+    for file in source_files([folder]):
+        if not file.path.is_file() or file.path.is_symlink():
+            raise Invalid(f"{file.name} is not a regular file", advice="A site has only files.")
+        files[file.name] = file.path.read_bytes()
+        if sum(map(len, files.values())) > SITE_BYTES:
+            raise TooLarge(f"{folder} holds more than {SITE_BYTES:,} bytes")
+    site = site_of(files, default=default)
+    check_site(site)
+    return site
+
+
+def map_file(
+    file: SourceFile, *, kind: str = "auto", site: Site = DEFAULT_SITE, explain: bool = False
+) -> Mapping:
     """Map one file; what can't be read at all comes back quarantined, never as an exception."""
     try:
         status = file.path.lstat() if file.path.is_symlink() else file.path.stat()
@@ -67,7 +101,7 @@ def map_file(file: SourceFile, *, kind: str = "auto", site: Site = DEFAULT_SITE)
         data = file.path.read_bytes()
     except OSError as error:
         return _unread(file, "unreadable", f"The file can't be read: {error.strerror}.")
-    return map_bytes(file.name, data, kind=kind, site=site)
+    return map_bytes(file.name, data, kind=kind, site=site, explain=explain)
 
 
 def _unread(file: SourceFile, code: str, reason: str) -> Mapping:

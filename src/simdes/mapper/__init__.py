@@ -5,28 +5,33 @@ cannot be mapped comes back quarantined, with its bytes, a reason and advice.
 HL7 v2 follows HL7's published maps, https://build.fhir.org/ig/HL7/v2-to-fhir/.
 """
 
-from simdes.mapper.api import detect, map_bytes, report
+from simdes.mapper.api import check_site, detect, map_bytes, report
 from simdes.mapper.model import (
     DEFAULT_SITE,
     LIMITS,
     Dropped,
+    Explained,
     Limits,
     Mapped,
     Mapping,
     Quarantined,
     Site,
 )
+from simdes.mapper.site import site_of
 
 __all__ = [
     "DEFAULT_SITE",
     "LIMITS",
     "Dropped",
+    "Explained",
     "Limits",
     "Mapped",
     "Mapping",
     "Quarantined",
     "Site",
+    "check_site",
     "detect",
     "map_bytes",
     "report",
+    "site_of",
 ]

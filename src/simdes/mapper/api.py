@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from simdes.errors import Invalid
 from simdes.mapper import fhir_input
 from simdes.mapper.detection import detect
 from simdes.mapper.hl7v2 import feed
+from simdes.mapper.hl7v2.tables import tables_of
 from simdes.mapper.model import DEFAULT_SITE, LIMITS, Json, Limits, Mapping, Site
 from simdes.mapper.refusal import refused
 
-__all__ = ["detect", "map_bytes", "report"]
+__all__ = ["check_site", "detect", "map_bytes", "report"]
 
 
 class Reader(Protocol):
     """Maps an input of one kind; quarantines what it can't map and never raises on bad data."""
 
-    def __call__(self, name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
+    def __call__(
+        self, name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
+    ) -> Mapping:
         """Map ``data``."""
 
 
@@ -36,8 +40,12 @@ def map_bytes(
     kind: str = "auto",
     site: Site = DEFAULT_SITE,
     limits: Limits = LIMITS,
+    explain: bool = False,
 ) -> Mapping:
-    """Map one file or feed. ``kind``: ``auto`` or one of `READERS`; never raises on bad data."""
+    """Map one file or feed. ``kind``: ``auto`` or one of `READERS`; never raises on bad data.
+
+    ``explain``: say of each element which part of the source and which row made it; slower.
+    """
     found = detect(name, data) if kind == "auto" else kind
     if len(data) > limits.file_bytes:
         over = f"{len(data)} bytes; the limit is {limits.file_bytes}"
@@ -46,11 +54,29 @@ def map_bytes(
     if reader is None:
         code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
         return refused(name, found, data, code, reason, advice)
-    mapping = reader(name, data, site=site, limits=limits)
+    mapping = reader(name, data, site=site, limits=limits, explain=explain)
     if not mapping.messages and not mapping.quarantined:
         return refused(name, found, data, *_REFUSALS["empty"])
     return mapping
 
+
+def check_site(site: Site) -> None:
+    """Read every sheet of a site now, so that a fault in one shows before the first message.
+
+    Raises Invalid naming the line at fault, or a folder that is no kind of input.
+    """
+    for sheet in site.sheets:
+        check = SITE_CHECKS.get(sheet.kind)
+        if check is None:
+            raise Invalid(
+                f"{sheet.name}: {sheet.kind!r} is no kind of input that sheets change",
+                advice=f"Sheets stand in folders named {', '.join(sorted(SITE_CHECKS))}.",
+            )
+        check(site)
+
+
+SITE_CHECKS: dict[str, Callable[[Site], object]] = {"hl7v2": tables_of}
+"""Builds the maps of a kind of input as a site changes them; raises Invalid."""
 
 _ONLY = "Send HL7 v2 messages (ER7) or FHIR R4 resources (JSON)."
 _REFUSALS = {

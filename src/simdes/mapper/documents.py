@@ -5,6 +5,7 @@ from __future__ import annotations
 from simdes.mapper import finaliser
 from simdes.mapper.closing import shared
 from simdes.mapper.draft import Node
+from simdes.mapper.explaining import explanation
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.model import Json, Mapped
 from simdes.mapper.tree import Branch, select
@@ -67,7 +68,7 @@ def finished(
         event=event,
         dropped=tuple(work.dropped),
         patient_identifiers=_identifiers(made, facility),
-        explained=tuple(work.explained or ()),
+        explained=explanation(work),
     )
 
 

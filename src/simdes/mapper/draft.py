@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simdes.mapper import primitives
-from simdes.mapper.model import Dropped, Json, Site
+from simdes.mapper.model import Dropped, Explained, Json, Site
 
 
 class Scope:
@@ -51,11 +51,26 @@ class Node:
 
 
 class Draft:
-    """The resources of one message or document on their way."""
+    """The resources of one message or document on their way.
 
-    __slots__ = ("dropped", "fragments", "nodes", "periods", "references", "site", "zone")
+    ``here`` is the resource being made and ``prefix`` the path of the element in it; ``explained``
+    says what each element came from, None where nobody asked.
+    """
 
-    def __init__(self, site: Site) -> None:
+    __slots__ = (
+        "dropped",
+        "explained",
+        "fragments",
+        "here",
+        "nodes",
+        "periods",
+        "prefix",
+        "references",
+        "site",
+        "zone",
+    )
+
+    def __init__(self, site: Site, *, explain: bool = False) -> None:
         self.site = site
         self.zone = primitives.zone(site.time_zone)
         self.nodes: list[Node] = []
@@ -63,6 +78,9 @@ class Draft:
         self.periods: list[Json] = []
         self.fragments = False  # whether elements may have been begun that hold nothing
         self.dropped: list[Dropped] = []
+        self.here: Node | None = None
+        self.prefix = ""
+        self.explained: list[Explained] | None = [] if explain else None
 
     def node(self, kind: str) -> Node:
         """Begin a resource."""
@@ -72,3 +90,8 @@ class Draft:
         """Make ``body`` a Reference to ``node``; its id is filled in at the end."""
         body["reference"] = node
         self.references.append(body)
+
+    def note(self, target: str, source: str, rule: str) -> None:
+        """Note what an element came from, where somebody asked."""
+        if self.explained is not None and self.here is not None:
+            self.explained.append(Explained(self.here, f"{self.prefix}{target}", source, rule))

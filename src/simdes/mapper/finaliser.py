@@ -12,6 +12,7 @@ from simdes.mapper.draft import Draft, Node
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.model import Json
 from simdes.mapper.places import merge
+from simdes.mapper.site import translate
 
 
 def unmapped(kind: str) -> str:
@@ -68,6 +69,8 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
             _say_once(node.body)
         codings.settle(node.body)
         node.body["id"] = node.id
+        if draft.site.translations:
+            translate(node.body, draft.site.translations)
         entries.append({"fullUrl": f"urn:uuid:{node.id}", "resource": node.body})
     bundle["entry"] = entries
     return bundle

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 """A FHIR JSON object; decimals are ``decimal.Decimal`` so that 4.00 stays 4.00."""
@@ -30,22 +30,46 @@ class Limits:
     resources: int = 20_000
 
 
+class Sheet(NamedTuple):
+    """A sheet of a site's own: the ``kind`` of input it is for, its name, its text."""
+
+    kind: str
+    name: str
+    text: str
+
+
+_NONE: MappingABC[Any, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the sending site means where its messages do not say.
+    """What the sending site means where its messages do not say (`site` reads it from files).
 
     ``time_zone`` is an IANA name or an offset (``+01:00``), for times that carry no zone.
     ``systems`` maps an assigning authority's namespace id (HD.1) to the URI of its identifiers.
     ``code_systems`` maps a local name of a coding system (CWE.3) to its URI.
     ``identity`` keeps resource ids of sites apart that share a store by accident.
+    ``senders`` are sites in the site, by the facility that sends (MSH-4). ``translations`` give
+    the Coding that means the same as a local (system, code). ``sheets`` change the maps.
     """
 
     name: str = "default"
     time_zone: str = "UTC"
     encoding: str = "utf-8"
-    systems: MappingABC[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    code_systems: MappingABC[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    systems: MappingABC[str, str] = field(default_factory=lambda: _NONE)
+    code_systems: MappingABC[str, str] = field(default_factory=lambda: _NONE)
     identity: str = "simdes"
+    senders: MappingABC[str, Site] = field(default_factory=lambda: _NONE)
+    translations: MappingABC[tuple[str, str], Json] = field(default_factory=lambda: _NONE)
+    sheets: tuple[Sheet, ...] = ()
+
+    def sent_by(self, facility: str) -> Site:
+        """Give what holds for messages of ``facility``."""
+        return self.senders.get(facility, self)
+
+    def sheets_of(self, kind: str) -> tuple[Sheet, ...]:
+        """Give the site's sheets for a kind of input."""
+        return tuple(sheet for sheet in self.sheets if sheet.kind == kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +84,7 @@ class Dropped:
 class Explained:
     """Where an element of the output came from: ``rule`` names the row of the map that made it.
 
-    ``resource`` is the resource's entry: its type and id once the Bundle is made.
+    ``resource`` is its ``Type/id`` (while it is being made, the draft's own object).
     """
 
     resource: Any

@@ -264,7 +264,7 @@ class Row:
         if self._ends:
             self._note_period(work, slots, repetition)
         if not isinstance(value, dict):
-            work.note(self._target, branch, self.rule)
+            work.note(self._target, branch.path(), self.rule)
         return True
 
     def _note_period(self, work: Work, slots: Slots, repetition: int) -> None:
@@ -292,7 +292,7 @@ class Row:
         value: Json = {}
         if self._place.put(work, slots, repetition, value):
             work.refer(value, found)
-            work.note(self._target, branch, self.rule)
+            work.note(self._target, branch.path(), self.rule)
 
 
 def _guarded(line: Line, build: Callable[[Callable[[str], str]], Any]) -> Any:

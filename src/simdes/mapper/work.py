@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from simdes.mapper import primitives
 from simdes.mapper.draft import Draft, Node, Scope
-from simdes.mapper.model import Dropped, Explained, Json, Site
+from simdes.mapper.model import Dropped, Json, Site
 from simdes.mapper.places import Place, Slots
 from simdes.mapper.tree import Branch
 
@@ -37,36 +37,21 @@ class Waiting(NamedTuple):
 class Work(Draft):
     """The draft of a document that sheets map.
 
-    ``here`` is the resource being made, ``prefix`` the path of the element in it, ``branch`` what
-    it is made of and ``scope`` what stands around it. ``named`` are resources by a name of the
-    source (an id, a key) that others refer to them by. ``source`` is what a format's functions need
-    to know of the document as a whole. ``explained`` says what each element came from, None where
-    nobody asked.
+    ``branch`` is what the resource at hand is made of and ``scope`` what stands around it.
+    ``named`` are resources by a name of the source (an id, a key) that others refer to them by.
+    ``source`` is what a format's functions need to know of the document as a whole.
     """
 
-    __slots__ = (
-        "_taken",
-        "branch",
-        "explained",
-        "here",
-        "named",
-        "prefix",
-        "scope",
-        "source",
-        "waiting",
-    )
+    __slots__ = ("_taken", "branch", "named", "scope", "source", "waiting")
 
     def __init__(self, site: Site, *, explain: bool = False) -> None:
-        super().__init__(site)
+        super().__init__(site, explain=explain)
         self._taken: list[Branch] = []
         self.branch = Branch("")
         self.scope = Scope()
         self.named: dict[str, Node] = {}
         self.source: Any = None
         self.waiting: list[Waiting] = []
-        self.here: Node | None = None
-        self.prefix = ""
-        self.explained: list[Explained] | None = [] if explain else None
 
     def node(self, kind: str) -> Node:
         """Begin a resource, made of the branch at hand."""
@@ -115,12 +100,6 @@ class Work(Draft):
         self.take(branch)
         self.dropped.append(Dropped(_plain(branch), reason))
 
-    def note(self, target: str, branch: Branch, rule: str) -> None:
-        """Note what an element came from, where somebody asked."""
-        if self.explained is not None and self.here is not None:
-            entry = Explained(self.here, f"{self.prefix}{target}", branch.path(), rule)
-            self.explained.append(entry)
-
     def resolve(self) -> None:
         """Fill in the references that waited for their resource."""
         for wait in self.waiting:
@@ -159,6 +138,8 @@ class Leftovers:
                     top = owner.origin if isinstance(owner.origin, Branch) else None
                     entry = {"url": branch.path(top), "valueString": value}
                     kept.setdefault(id(owner), (owner, []))[1].append(entry)
+                    work.here, work.prefix = owner, ""
+                    work.note("extension.valueString", branch.path(), "no row: kept beside")
                     continue
                 reason = "longer than a FHIR string or unprintable"
             reported[Dropped(_plain(branch), reason or "no resource to keep it on")] = None

@@ -27,7 +27,7 @@ class DatatypeMap:
         self._defaults = maps.defaults.get(self.kind, ())
         self._chain = maps.chain if name == "pl[location]" else None
         maps.built[name] = self  # before the rows, which may refer to it
-        self._rules = by_source(data["rows"], maps, 1, "")
+        self._rules = by_source(data["rows"], maps, 1, name)
         self._always = self._rules.pop(0)
 
     def make(
@@ -114,6 +114,8 @@ class DatatypeMap:
                     state.fragments = state.fragments or rule.place.extends
                 elif rule.place.put(state, slots, 0, value):
                     done |= rule.mask
+                    if state.explained is not None:
+                        rule.explain(state, f"{path}.{at}")
                 else:
                     state.fragments = True
                 continue

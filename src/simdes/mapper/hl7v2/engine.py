@@ -6,6 +6,7 @@ import hashlib
 
 from simdes.mapper import finaliser, primitives
 from simdes.mapper.draft import Node
+from simdes.mapper.explaining import explanation
 from simdes.mapper.hl7v2 import er7
 from simdes.mapper.hl7v2.er7 import Message, Segment
 from simdes.mapper.hl7v2.functions import authority
@@ -13,7 +14,7 @@ from simdes.mapper.hl7v2.grammar import Frame, Item, Walk
 from simdes.mapper.hl7v2.naming import Parts, source_identifier
 from simdes.mapper.hl7v2.segments import SegmentMap, Taken, common
 from simdes.mapper.hl7v2.state import Leftover, State
-from simdes.mapper.hl7v2.tables import Tables, Target, hl7v2
+from simdes.mapper.hl7v2.tables import Tables, Target, tables_of
 from simdes.mapper.identity import Namer
 from simdes.mapper.model import Dropped, Json, Limits, Mapped, Site
 from simdes.mapper.places import Place, Slots
@@ -27,11 +28,21 @@ _NO_HOME = frozenset(("Bundle", "Provenance"))
 class Engine:
     """Maps one message; made anew for each."""
 
-    def __init__(self, message: Message, site: Site, limits: Limits, tables: Tables) -> None:
+    def __init__(
+        self,
+        message: Message,
+        site: Site,
+        limits: Limits,
+        tables: Tables,
+        *,
+        explain: bool = False,
+    ) -> None:
         self.message = message
         self.limits = limits
         self.tables = tables
-        self.state = State(message.separators, message.encoding, site, tables.systems)
+        self.state = State(
+            message.separators, message.encoding, site, tables.systems, explain=explain
+        )
         self.home: Node | None = None
         self.waiting: list[tuple[Slots, Place, str, Frame]] = []
         self.counts: dict[str, int] = {}
@@ -86,7 +97,23 @@ class Engine:
             node = self._target(target, segment, taken, maps)
             if node is not None and home is None and node.type not in _NO_HOME:
                 home = node
+        for map_ in self.tables.local.get(segment.name, ()):
+            node = self._nearest(map_.resource, frame)
+            home = home or node
+            state.here = node
+            taken.append(map_.run(state, Slots(node.body)))
+            maps.append(map_)
         self._keep(segment, label, taken, maps, home or self._home(segment.name, frame))
+
+    def _nearest(self, kind: str, frame: Frame) -> Node:
+        """Find the latest resource of a type in the groups around; begin one if there is none."""
+        around: Frame | None = frame
+        while around is not None:
+            for node in reversed(self.state.nodes):
+                if node.type == kind and node.frame is around:
+                    return node
+            around = around.outer
+        return self.state.node(kind)
 
     def _target(
         self, target: Target, segment: Segment, taken: list[Taken], maps: list[SegmentMap]
@@ -102,6 +129,7 @@ class Engine:
             state.frame.aliases[alias] = node
         slots = Slots(node.body)
         map_ = target.map
+        state.here = node
         taken.append(map_.run(state, slots))
         maps.append(map_)
         for owner, path, to in target.references:
@@ -155,6 +183,9 @@ class Engine:
                     self._keep_one(f"{label}-{path}{mark}", rest, home, kept)
         if kept and home is not None:
             extension = {"url": UNMAPPED, "extension": kept}
+            self.state.here = home
+            for one in kept:
+                self.state.note("extension.valueString", one["url"], "no row: kept beside")
             home.body.setdefault("extension", []).append(extension)
 
     def _left(self, at: int, repetition: int, text: str, taken: list[Taken]) -> list[Leftover]:
@@ -208,6 +239,7 @@ class Engine:
                 bundle.update({k: v for k, v in node.body.items() if k not in own})
         finaliser.finish(state, self.tables.closing, bundle, namer, unmapped=UNMAPPED)
         identifiers = self._identifiers(facility)
+        explained = explanation(state)
         for (
             node
         ) in state.nodes:  # frames and nodes name each other: let both go without a collector
@@ -219,6 +251,7 @@ class Engine:
             event=event,
             dropped=tuple(state.dropped),
             patient_identifiers=identifiers,
+            explained=explained,
         )
 
     def _identifiers(self, facility: str) -> tuple[tuple[str, str], ...]:
@@ -285,10 +318,17 @@ def _leaves(state: State, path: str, text: str) -> list[Leftover]:
 
 
 def map_message(
-    source: bytes, index: int, *, site: Site, limits: Limits, tables: Tables | None = None
+    source: bytes,
+    index: int,
+    *,
+    site: Site,
+    limits: Limits,
+    tables: Tables | None = None,
+    explain: bool = False,
 ) -> Mapped:
     """Map the bytes of one message. Raises errors of `simdes.errors` when it cannot be mapped."""
-    tables = tables or hl7v2()
+    site = site.sent_by(er7.sender(source)) if site.senders else site
+    tables = tables or tables_of(site)
     message = er7.read(source, default_encoding=site.encoding, limits=limits)
     event, structure = _event(message, tables)
     if event.startswith("ADT") and all(s.name != "PID" for s in message.segments):
@@ -297,7 +337,8 @@ def map_message(
             f"{event} without a PID segment",
             "Send the message again, whole; an ADT message has to name its patient.",
         )
-    return Engine(message, site, limits, tables).run(event, structure, source, index)
+    made = Engine(message, site, limits, tables, explain=explain)
+    return made.run(event, structure, source, index)
 
 
 def _event(message: Message, tables: Tables) -> tuple[str, Item]:

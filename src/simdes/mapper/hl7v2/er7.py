@@ -146,6 +146,13 @@ def read(data: bytes, *, default_encoding: str, limits: Limits) -> Message:
     return Message(separators, encoding, segments)
 
 
+def sender(data: bytes) -> str:
+    """Give the sending facility's namespace (MSH-4.1) before the message is read as a whole."""
+    line = re.split(rb"[\r\n]", data, maxsplit=1)[0][:16384].decode("latin-1")
+    fields = line[4:].split(line[3:4]) if len(line) > len("MSH|^") else []
+    return re.split(re.escape(line[4:5]), fields[2])[0].strip() if len(fields) > 2 else ""
+
+
 def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
     line = re.split(rb"[\r\n]", data, maxsplit=1)[0][:16384].decode("latin-1")
     field = line[3:4]

@@ -8,7 +8,9 @@ from simdes.mapper.model import UTF16_MARKS, Limits, Mapped, Mapping, Quarantine
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
 
 
-def map_input(name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
+def map_input(
+    name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
+) -> Mapping:
     """Map every message of ``data``; never raises on bad data."""
     if data[:2] in UTF16_MARKS:
         data = data.decode("utf-16", errors="replace").encode()
@@ -18,11 +20,13 @@ def map_input(name: str, data: bytes, *, site: Site, limits: Limits) -> Mapping:
             over = TooLarge(f"more than {limits.messages} messages in one input")
             found.append(quarantine(index, part.data, over))
         else:
-            found.append(_map_part(part, index, site, limits))
+            found.append(_map_part(part, index, site, limits, explain=explain))
     return gathered(name, "hl7v2", found)
 
 
-def _map_part(part: er7.Part, index: int, site: Site, limits: Limits) -> Mapped | Quarantined:
+def _map_part(
+    part: er7.Part, index: int, site: Site, limits: Limits, *, explain: bool
+) -> Mapped | Quarantined:
     if not part.is_message:
         outside = Unreadable(
             "outside-message",
@@ -33,5 +37,5 @@ def _map_part(part: er7.Part, index: int, site: Site, limits: Limits) -> Mapped 
     return attempt(
         index,
         part.data,
-        lambda: engine.map_message(part.data, index, site=site, limits=limits),
+        lambda: engine.map_message(part.data, index, site=site, limits=limits, explain=explain),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
@@ -98,14 +99,20 @@ class Rule:
         "fixed",
         "kind",
         "mask",
+        "name",
         "other",
         "place",
         "plain",
+        "target",
         "when",
     )
 
-    def __init__(self, row: Json, maps: Maps, level: int, segment: str) -> None:
+    def __init__(self, row: Json, maps: Maps, level: int, owner: str) -> None:
+        segment = owner.partition("[")[0]
         source = int(row["source"])
+        steps = [re.split(r"[*+|]", token)[0] for token in row["path"]]
+        self.target = re.sub(r"\.>(\w+)", r"(\1)", ".".join(steps))
+        self.name = f"{owner} {source}" if source else owner
         self.kind: str = row["kind"]
         self.place: Place = place(tuple(row["path"]))
         self.when: Condition | None = build(row["when"], level) if "when" in row else None
@@ -142,10 +149,13 @@ class Rule:
         path: str,
     ) -> list[Leftover] | None:
         """Put what this row makes of ``text``; None if nothing, else the parts it did not take."""
-        if self._group is not None:
-            return [] if self.place.put(state, slots, repetition, dict(self._group)) else None
-        if self.fixed is not None:
-            return [] if self.place.put(state, slots, repetition, self.fixed) else None
+        if self._group is not None or self.fixed is not None:
+            fixed = self.fixed if self._group is None else dict(self._group)
+            if not self.place.put(state, slots, repetition, fixed):
+                return None
+            if state.explained is not None:
+                self.explain(state, path)
+            return []
         left: list[Leftover] = []
         if self.assign is not None:
             taken = self.assign.components
@@ -160,17 +170,29 @@ class Rule:
             made = self._map.make(state, text, level, path, left, into=slots.body)
             return None if made is None else left
         nodes, references = len(state.nodes), len(state.references)
+        noted, prefix = len(state.explained or ()), state.prefix
+        state.prefix = f"{prefix}{self.target}."
         value = self._make(state, text, level, path, left)
+        state.prefix = prefix
         made = slice(nodes, len(state.nodes)), slice(references, len(state.references))
         if value is None or not self.place.put(state, slots, repetition, value):
             del state.nodes[made[0]], state.references[made[1]]  # nothing refers to them
+            if state.explained is not None:
+                del state.explained[noted:]
             state.fragments = state.fragments or value is not None or self.place.extends
             return None
         if self.place.ends or (type(value) is dict and "end" in value):
             self._note_period(state, slots, repetition)
         if self._vocabulary is not None and self.place.coding:
             self._name_coding(state, slots, repetition, text)
+        if state.explained is not None and not isinstance(value, dict):
+            self.explain(state, path)
         return left
+
+    def explain(self, state: State, path: str) -> None:
+        """Note what came of the field or component at ``path``."""
+        source = f"{state.fields[0]}-{path}" if path else state.fields[0]
+        state.note(self.target, source, self.name)
 
     def _note_period(self, state: State, slots: Slots, repetition: int) -> None:
         body = self.place.container(state, slots, repetition)
@@ -259,11 +281,11 @@ def leaf(state: State, text: str, level: int, path: str, left: list[Leftover]) -
     return text
 
 
-def by_source(rows: list[Json], maps: Maps, level: int, segment: str) -> dict[int, list[Rule]]:
+def by_source(rows: list[Json], maps: Maps, level: int, owner: str) -> dict[int, list[Rule]]:
     """Build the rules of a map, by the field or component they start from; 0: always run."""
     found: dict[int, list[Rule]] = {0: []}
     for row in _grouped(rows):
-        found.setdefault(int(row["source"]), []).append(Rule(row, maps, level, segment))
+        found.setdefault(int(row["source"]), []).append(Rule(row, maps, level, owner))
     for source, rules in found.items():
         if source:
             rules.sort(key=lambda rule: rule.constant)

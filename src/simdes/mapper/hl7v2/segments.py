@@ -27,7 +27,7 @@ class SegmentMap:
         self.segment: str = data["segment"]
         self.resource: str = data["resource"]
         self.ignored: dict[int, str] = {int(k): v for k, v in data["ignored"].items()}
-        self._rules = by_source(data["rows"], maps, 0, self.segment)
+        self._rules = by_source(data["rows"], maps, 0, f"{self.segment}[{self.resource}]")
         self._always = self._rules.pop(0)
 
     def run(self, state: State, slots: Slots) -> Taken:
@@ -56,7 +56,7 @@ class SegmentMap:
         state.field = 0
         return taken
 
-    def _field(
+    def _field(  # noqa: PLR0912 - the hot path: every call saved is worth it
         self, state: State, slots: Slots, at: int, repetition: int, text: str, taken: Taken
     ) -> None:
         state.text = text
@@ -76,6 +76,8 @@ class SegmentMap:
                 value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
                 if value is not None and rule.place.put(state, slots, repetition, value):
                     best = []
+                    if state.explained is not None:
+                        rule.explain(state, _PATHS[at])
                 else:
                     state.fragments = True
                 continue

@@ -32,9 +32,15 @@ class State(Draft):
     )
 
     def __init__(
-        self, separators: Separators, encoding: str, site: Site, systems: dict[str, str]
+        self,
+        separators: Separators,
+        encoding: str,
+        site: Site,
+        systems: dict[str, str],
+        *,
+        explain: bool = False,
     ) -> None:
-        super().__init__(site)
+        super().__init__(site, explain=explain)
         self.separators = separators
         self.component = separators.component
         self.subcomponent = separators.subcomponent

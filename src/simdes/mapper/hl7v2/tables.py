@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
 import msgspec
 
@@ -13,11 +12,11 @@ from simdes.mapper.closing import Closing, closing
 from simdes.mapper.hl7v2 import conditions
 from simdes.mapper.hl7v2.conditions import Condition
 from simdes.mapper.hl7v2.grammar import Item, build
+from simdes.mapper.hl7v2.local import changed
 from simdes.mapper.hl7v2.maps import Maps
 from simdes.mapper.hl7v2.segments import SegmentMap
+from simdes.mapper.model import Json, Sheet, Site
 from simdes.mapper.places import Place, place
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,10 @@ class Tables:
             name: aliases.split() for name, aliases in small["homes"]
         }
         self.closing: Closing = closing(small)
+        self.local: dict[str, list[SegmentMap]] = {
+            segment: [self.maps.segment(key) for key in keys]
+            for segment, keys in table.get("local", {}).items()
+        }
 
     def _target(self, data: Json) -> Target:
         references = tuple(
@@ -58,7 +61,23 @@ class Tables:
 
 
 @lru_cache(maxsize=1)
+def _compiled() -> Json:
+    source = files("simdes.mapper.hl7v2") / "table.json"
+    table: Json = msgspec.json.decode(source.read_bytes())
+    return table
+
+
+@lru_cache(maxsize=1)
 def hl7v2() -> Tables:
     """Read the HL7 v2 table of this package."""
-    source = files("simdes.mapper.hl7v2") / "table.json"
-    return Tables(msgspec.json.decode(source.read_bytes()))
+    return Tables(_compiled())
+
+
+@lru_cache(maxsize=64)
+def _with_sheets(sheets: tuple[Sheet, ...]) -> Tables:
+    return Tables(changed(_compiled(), sheets))
+
+
+def tables_of(site: Site) -> Tables:
+    """Give the tables as ``site`` changes them. Raises Invalid where a sheet can't be followed."""
+    return _with_sheets(site.sheets_of("hl7v2")) if site.sheets else hl7v2()

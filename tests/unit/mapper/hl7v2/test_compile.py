@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib import util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from simdes.fhir.codes import exists
 from simdes.fhir.validate import validate
+from simdes.mapper.hl7v2.notation import conditions
 from simdes.mapper.hl7v2.tables import hl7v2
 
 ROOT = Path(__file__).parents[4]
@@ -28,16 +27,6 @@ def test_the_shipped_table_is_what_the_sources_compile_to() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr or "run `python -m tools.compile_v2_maps`"
-
-
-@pytest.fixture(scope="module")
-def conditions() -> ModuleType:
-    path = ROOT / "tools/v2_to_fhir/conditions.py"
-    spec = util.spec_from_file_location("v2_conditions", path)
-    assert spec is not None and spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -58,14 +47,14 @@ def conditions() -> ModuleType:
         ),
     ],
 )
-def test_hl7s_conditions_are_read(conditions: ModuleType, text: str, tree: object) -> None:
+def test_hl7s_conditions_are_read(text: str, tree: object) -> None:
     assert conditions.read(text) == tree
 
 
 @pytest.mark.parametrize(
     "text", ["IF the moon is full", "IF PID-3", 'IF (OBX-2 EQUALS "SN"', "IF NOT VALUED", 'IF X"']
 )
-def test_prose_is_refused_rather_than_guessed(conditions: ModuleType, text: str) -> None:
+def test_prose_is_refused_rather_than_guessed(text: str) -> None:
     with pytest.raises(conditions.Unreadable):
         conditions.read(text)
 

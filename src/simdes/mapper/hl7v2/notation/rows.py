@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Any
-
-from tools.v2_to_fhir import conditions, shapes
-from tools.v2_to_fhir.sheets import Row, squeeze
+from typing import NamedTuple
 
 from simdes.mapper import paths
-
-Json = dict[str, Any]
+from simdes.mapper.hl7v2.notation import conditions
+from simdes.mapper.model import Json
 
 _UNPUBLISHED = (
     "GT1",
@@ -24,6 +21,24 @@ _UNDEFINED = re.compile(r"\?|^~|#")
 _PART = re.compile(r'\s*(?:"([^"]*)"|([A-Z][A-Z0-9]*[-.]\d+(?:\.\d+)*))\s*(?:\+|$)')
 _CALL = re.compile(r"([a-z_]+)\((.*)\)$")
 _LEVELS = re.compile(r"[A-Z][A-Z0-9]*[-.](\d+)(?:\.(\d+))?")
+
+
+class Row(NamedTuple):
+    """One line of a segment or data type map, HL7's or ours."""
+
+    source: str
+    target: str
+    when: str
+    prose: str
+    datatype: str
+    vocabulary: str
+    assign: str
+    repeats: bool
+
+
+def squeeze(name: str) -> str:
+    """Make the names of maps and vocabularies comparable: ``Yes/NoIndicator``, ``XPN[String]``."""
+    return re.sub(r"[^a-z0-9\[\]]", "", name.lower())
 
 
 class Problem(ValueError):
@@ -116,7 +131,6 @@ def _row(name: str, owner: str, row: Row, *, segment: bool) -> Json:
         out["when"] = tree
     if row.assign:
         out["assign"] = compile_assign(row.assign)
-        _check_extension(row, name)
     if row.datatype and not (row.assign and path.primitive):
         out["map"] = squeeze(row.datatype)
     elif not path.primitive and "assign" not in out:
@@ -161,11 +175,3 @@ def _operand(text: str) -> Json:
     if text.startswith("~"):
         return {"ref": text[1:], "keep": True}
     return {"ref": text}
-
-
-def _check_extension(row: Row, name: str) -> None:
-    url = row.assign.strip('"').strip()
-    if not row.target.endswith("url") or not url.startswith("http://hl7.org/fhir/Str"):
-        return
-    if url not in shapes.extensions():
-        raise Problem(f"{name}: {url} is not an extension of R4")
