@@ -39,6 +39,8 @@ class Settings:
     ``shares_needed`` (m) and ``custodians`` (n) are for vaults this organisation opens.
     ``stale_after_seconds`` is the age of the ledger's head beyond which custodians refuse;
     0 means that the ledger makes blocks on demand, so that the head has no meaningful age.
+    ``listen_…`` is where `simdes listen` takes HL7 v2, with how many connections at once, and its
+    TLS files (PEM); empty names no file.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Settings:
     custodians: int = 3
     stale_after_seconds: int = 0
     time_zone: str = "UTC"
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 2575
+    listen_connections: int = 256
+    listen_certificate: str = ""
+    listen_key: str = ""
+    listen_client_ca: str = ""
 
 
 def data_path(url: str, data: Path) -> str:

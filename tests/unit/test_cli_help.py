@@ -13,7 +13,7 @@ from support.gateways import simdes
 
 PROMISED = {
     *("demo", "init", "ingest", "map", "grant", "revoke", "read", "log", "verify", "token"),
-    *("doctor", "serve", "enrol", "quarantine"),
+    *("doctor", "serve", "enrol", "quarantine", "listen"),
 }
 """Commands with stable names (ARCHITECTURE.md) that this release has."""
 

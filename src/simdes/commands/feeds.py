@@ -1,0 +1,104 @@
+"""Commands for feeds: listen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simdes import app, console, listening
+from simdes.commands.common import AsJson, Data
+from simdes.config import Settings
+from simdes.errors import Invalid
+from simdes.listener.limits import LIMITS, ListenerLimits
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands."""
+    cli.command("listen")(listen)
+
+
+def listen(
+    data: Data,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; default this machine's own.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Default 2575; 0 takes any free one.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", help="Certificate chain (PEM) for TLS.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--tls-key", help="Key (PEM) of the certificate.")
+    ] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option("--client-ca", help="Senders must show a certificate of this authority."),
+    ] = None,
+    clear_text: Annotated[
+        bool,
+        typer.Option("--clear-text", help="Allow an address beyond this machine without TLS."),
+    ] = False,
+    connections: Annotated[
+        int | None, typer.Option("--max-connections", min=1, help="At once; default 256.")
+    ] = None,
+    frame_bytes: Annotated[
+        int,
+        typer.Option("--max-frame-bytes", min=1, max=64 * 1024 * 1024, help="Longest frame."),
+    ] = LIMITS.frame_bytes,
+    idle_seconds: Annotated[
+        float,
+        typer.Option("--idle-seconds", min=1, help="How long a silent connection stays open."),
+    ] = LIMITS.idle_seconds,
+    release: Annotated[
+        int,
+        typer.Option("--mllp-release", min=1, max=2, help="2 adds MLLP's commit acknowledgments."),
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Take HL7 v2 messages over MLLP and acknowledge each once it is durable, until stopped.
+
+    `simdes serve` seals and anchors what is taken in. What can't be accepted is kept in quarantine
+    and answered AE or AR with the reason. --json prints the counts at the end.
+    """
+    with app.opened(data) as one:
+        settings = one.settings
+        address = listening.Address(
+            host=settings.listen_host if host is None else host,
+            port=settings.listen_port if port is None else port,
+            certificate=certificate or _file(data, settings.listen_certificate),
+            key=key or _file(data, settings.listen_key),
+            client_authority=client_ca or _file(data, settings.listen_client_ca),
+            clear_text=clear_text,
+            release=release,
+        )
+        limits = ListenerLimits(
+            connections=_connections(settings, connections),
+            frame_bytes=frame_bytes,
+            idle_seconds=idle_seconds,
+        )
+
+        def ready(where: str) -> None:
+            if not as_json:
+                how = "TLS" if address.certificate else "clear text"
+                console.say(f"{settings.name} takes HL7 v2 over MLLP on {where} ({how})")
+                sys.stdout.flush()
+
+        counts = listening.listen(one, address, limits, ready)
+    if as_json:
+        console.print_json(counts)
+
+
+def _file(data: Path, name: str) -> Path | None:
+    """A file that a setting names, relative to the organisation's folder."""
+    return data / name if name else None
+
+
+def _connections(settings: Settings, given: int | None) -> int:
+    count = settings.listen_connections if given is None else given
+    if count < 1:
+        raise Invalid("Setting listen_connections must be at least 1.")
+    return count
