@@ -77,18 +77,19 @@ def messages(folder: Path) -> dict[str, list[Line]]:
     found = {}
     for path in sorted((folder / "messages").glob("*.csv")):
         found[_label(path)] = [
-            Line(_identifier(cells), *cells[2:4], cells[6], *cells[8:12])
+            Line(_identifier(cells, _label(path)), *cells[2:4], cells[6], *cells[8:12])
             for cells in _read(path)[2:]
             if cells[1]
         ]
     return found
 
 
-def _identifier(cells: list[str]) -> str:
-    """Give a line's identifier; some sheets name the group where they mean its segment."""
+def _identifier(cells: list[str], structure: str) -> str:
+    """Give a line's identifier; some name the group, or the sheet they were copied from."""
     name = re.sub(r"\W", "", cells[2])
     ours = cells[1].rpartition(".")[2] == name or not re.fullmatch(r"[A-Z][A-Z0-9]{2}", name)
-    return cells[1] if ours else f"{cells[1]}.{name}"
+    identifier = cells[1] if ours else f"{cells[1]}.{name}"
+    return re.sub(r"^(/?)[A-Z]{3}_[A-Z]\d+", rf"\1{structure}", identifier)
 
 
 def vocabularies(folder: Path) -> dict[str, tuple[str, dict[str, list[str]]]]:

@@ -19,8 +19,8 @@ Json = dict[str, Any]
 _BEGIN = re.compile(r"(?:---\s*)?(\S+)\s+begin$")
 _END = re.compile(r"(?:---\s*)?(\S+)\s+end$")
 _REFERENCE = re.compile(
-    r"(?P<alias>\w+(?:\[\w+\])?)\.(?P<path>.+?)(?:\.reference|\.id)?\s*=\s*"
-    r"(?P<to>[A-Z]\w+(?:\[\w+\])?)\.id$"
+    r"(?P<alias>\^?\w+(?:\[\w+\])?)\.(?P<path>.+?)(?:\.reference|\.id)?\s*=\s*"
+    r"(?P<to>\^?[A-Z]\w+(?:\[\w+\])?)\.id$"
 )
 _ALIAS = re.compile(r"[A-Z][A-Za-z]+(\[\w+\])?$")
 
@@ -76,7 +76,7 @@ class Structures:
 
 
 def _is_below(identifier: str, prefix: str) -> bool:
-    return identifier == prefix or identifier.startswith(f"{prefix}.")
+    return identifier == prefix or identifier.startswith((f"{prefix}.", f"{prefix}:"))
 
 
 def _counterparts(lines: list[Line], identifier: str, model: str) -> list[Line]:
@@ -198,7 +198,7 @@ def _target(line: Line) -> Json:
         match = _REFERENCE.match(text.strip())
         if match is None:
             raise ValueError(f"reference: {text.strip()}")
-        owner = match["alias"].partition("[")[0]
+        owner = match["alias"].lstrip("^").partition("[")[0]
         path = paths.compile_path(match["path"], owner, pivot=False)
         if path.kind != "Reference":
             raise ValueError(f"not a reference: {text.strip()}")

@@ -1,8 +1,8 @@
 """Read message structures that HL7 has no map for, written as the v2 standard writes them.
 
 Abstract message syntax (chapter 2.12 of the HL7 v2 standard): ``[ ]`` may be missing, ``{ }``
-repeats, ``NAME:`` after an opening bracket names the group. A choice ``< A | B >`` is written as
-segments that may be missing.
+repeats, ``NAME:`` after an opening bracket names the group, ``PV1>ROL`` is the ROL that follows PV1
+where a group has several. A choice ``< A | B >`` is written as segments that may be missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from tools.v2_to_fhir.sheets import Line
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<sign>[\[\]{}])|(?P<group>[A-Z][A-Z0-9_]*):|(?P<name>[A-Z][A-Z0-9]{2}))"
+    r"\s*(?:(?P<sign>[\[\]{}])|(?P<group>[A-Z][A-Z0-9_]*):|(?P<name>(?:[A-Z][A-Z0-9]{2}>)?[A-Z][A-Z0-9]{2}))"
 )
 _CLOSING = {"[": "]", "{": "}"}
 
@@ -57,7 +57,8 @@ def _items(
             yield _line(prefix, opened, f"--- {text} begin")
             opened = ""
         elif kind == "name":
-            yield _line(f"{prefix}.{text}", f"{opened}{text}", "")
+            name = text.rpartition(">")[2]
+            yield _line(_identifier(prefix, text), f"{opened}{name}", "")
         elif text in _CLOSING:
             yield from _items(prefix, tokens, _CLOSING[text], opened + text if not group else text)
         else:
@@ -67,6 +68,12 @@ def _items(
             raise ValueError(f"{prefix}: {until} is missing")
     if group:
         yield _line(f"/{prefix}", "", f"--- {group} end")
+
+
+def _identifier(prefix: str, text: str) -> str:
+    """Name a segment; ``PV1>ROL``, the ROL after PV1 of a group with several, as HL7 does."""
+    after, _, name = text.rpartition(">")
+    return f"{prefix}:follow:{after}.{name}" if after else f"{prefix}.{name}"
 
 
 def _line(identifier: str, syntax: str, name: str) -> Line:

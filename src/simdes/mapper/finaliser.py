@@ -136,6 +136,12 @@ def _holders(body: Json, steps: list[str]) -> Iterator[Json]:
             yield from _holders(item, steps[1:])
 
 
+def _is_given(holder: Json, given: str) -> bool:
+    """Say whether an element is there, or is one of some: ``status=booked,noshow``."""
+    name, some, values = given.partition("=")
+    return holder.get(name) in values.split(",") if some else name in holder
+
+
 def _require(
     body: Json, steps: list[str], kind: str, value: str, unless: list[str], given: str
 ) -> None:
@@ -143,7 +149,7 @@ def _require(
     for holder in _holders(body, steps[:-1]):
         if name in holder or f"_{name}" in holder:
             continue
-        if given and given not in holder:
+        if given and not _is_given(holder, given):
             continue
         if unless and not holder.keys().isdisjoint(unless):
             continue

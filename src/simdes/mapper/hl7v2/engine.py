@@ -7,7 +7,7 @@ import hashlib
 from simdes.mapper import finaliser, primitives
 from simdes.mapper.draft import Node
 from simdes.mapper.explaining import explanation
-from simdes.mapper.hl7v2 import er7
+from simdes.mapper.hl7v2 import documents, er7
 from simdes.mapper.hl7v2.er7 import Message, Segment
 from simdes.mapper.hl7v2.functions import authority
 from simdes.mapper.hl7v2.grammar import Frame, Item, Walk
@@ -44,12 +44,16 @@ class Engine:
             message.separators, message.encoding, site, tables.systems, explain=explain
         )
         self.home: Node | None = None
-        self.waiting: list[tuple[Slots, Place, str, Frame]] = []
+        self.waiting: list[tuple[Slots | str, Place, str, Frame]] = []
         self.counts: dict[str, int] = {}
 
     def run(self, event: str, structure: Item, source: bytes, index: int) -> Mapped:
         """Map the message. Raises `Unreadable` where it cannot be mapped as a whole."""
         walk = Walk(structure)
+        whole = {item.name for item in structure.items if not item.items}
+        for segment in reversed(self.message.segments):  # conditions may look ahead to the first
+            if segment.name in whole:
+                walk.frame.segments[segment.name] = segment.fields
         sign = self.message.separators.repetition
         check = source.count(sign.encode()) >= self.limits.repetitions
         self.state.names = [segment.name for segment in self.message.segments]
@@ -68,10 +72,8 @@ class Engine:
                     f"more than {self.limits.resources} resources from one message",
                     "Send it in several messages.",
                 )
-        for slots, path, alias, frame in self.waiting:
-            found = frame.find(alias)
-            if found is not None:
-                _refer(self.state, slots, path, found)
+        for holder, path, to, frame in self.waiting:
+            self._refer(holder, path, to, frame, last=True)
         return self._mapped(event, source, index)
 
     def _check(self, segment: Segment) -> None:
@@ -123,7 +125,7 @@ class Engine:
             return None
         alias = target.alias
         node = state.frame.find(alias)
-        if node is None or node.maker == segment.name:
+        if node is None or (node.maker == segment.name and node.origin is not segment.fields):
             node = state.node(target.type)
             node.maker = segment.name
             state.frame.aliases[alias] = node
@@ -133,19 +135,20 @@ class Engine:
         taken.append(map_.run(state, slots))
         maps.append(map_)
         for owner, path, to in target.references:
-            if owner == alias:
-                holder = slots
-            else:
-                other = state.frame.find(owner)
-                if other is None:
-                    continue
-                holder = Slots(other.body)
-            found = state.frame.find(to)
-            if found is None:
-                self.waiting.append((holder, path, to, state.frame))
-            else:
-                _refer(state, holder, path, found)
+            self._refer(slots if owner == alias else owner, path, to, state.frame, last=False)
         return node
+
+    def _refer(
+        self, holder: Slots | str, path: Place, to: str, frame: Frame, *, last: bool
+    ) -> None:
+        """Refer from ``holder`` (or the resource of that alias) to ``to``, once both are there."""
+        owner = frame.find(holder) if isinstance(holder, str) else None
+        slots = holder if isinstance(holder, Slots) else Slots(owner.body) if owner else None
+        found = frame.find(to)
+        if slots is not None and found is not None:
+            _refer(self.state, slots, path, found)
+        elif not last:
+            self.waiting.append((holder, path, to, frame))
 
     def _home(self, name: str, frame: Frame) -> Node | None:
         if name[0] == "Z":
@@ -237,6 +240,9 @@ class Engine:
                 finaliser.prune(node.body)
                 own = ("resourceType", "id")
                 bundle.update({k: v for k, v in node.body.items() if k not in own})
+        for node in state.nodes:
+            if node.type == "DocumentReference":
+                documents.join(node.body)
         finaliser.finish(state, self.tables.closing, bundle, namer, unmapped=UNMAPPED)
         identifiers = self._identifiers(facility)
         explained = explanation(state)
@@ -348,13 +354,15 @@ def _event(message: Message, tables: Tables) -> tuple[str, Item]:
         raise Unreadable(
             "no-message-type", "MSH-9 names no message type", "Send MSH-9, such as ADT^A01."
         )
-    structure = tables.events.get(event)
+    named = [*parts, ""][2].strip()  # MSH-9.3, asked where the event is not known
+    ours = named in tables.structures and named[:3] == parts[0].strip()
+    structure = tables.events.get(event) or (named if ours else None)
     if structure is None:
         shown = event if event.replace("^", "").isalnum() and len(event) < 16 else "in MSH-9"
-        known = ", ".join(sorted(name for name in tables.events if not name.endswith("^")))
+        known = ", ".join(sorted({name.partition("^")[0] for name in tables.events}))
         raise Unreadable(
             "unsupported-message",
             f"message type {shown} not supported yet",
-            f"Supported are {known}; replay it after an upgrade.",
+            f"Supported are events of {known} (docs/mapping.md); replay it after an upgrade.",
         )
     return event, tables.structures[structure]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -180,11 +181,38 @@ def span(state: State, text: str, part: str) -> str:
     return (found[2] if part == "value" else _LETTERS[found[1]]) if found else ""
 
 
+def document(state: State, text: str) -> str:
+    """Give text sent in a field (its repetitions are lines) in Base64."""
+    plain = [state.plain(part) for part in text.split(state.separators.repetition)]
+    return b64encode("\n".join(plain).encode()).decode()
+
+
+def ended(state: State, start: str, count: str, unit: str) -> str:
+    """Add a duration, in minutes where no ``unit`` is named, to a date with time (both as v2)."""
+    begun = primitives.date_time(start.strip(), "Z")
+    number = primitives.decimal(count)
+    scale = _SECONDS.get(unit_of_time(state, unit) if unit not in ("", "M", "m") else "min")
+    if begun is None or "T" not in begun or number is None or scale is None:
+        return ""
+    try:
+        end = datetime.fromisoformat(begun) + timedelta(seconds=float(number) * scale)
+    except OverflowError:
+        return ""
+    zone = end.strftime("%z") if _ZONED.search(start.strip()) else ""
+    return end.strftime("%Y%m%d%H%M%S").zfill(14) + zone
+
+
+_ZONED = re.compile(r"[+-]\d{2}:?\d{2}$|Z$")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "wk": 604800}
+
+
 FUNCTIONS: dict[str, Callable[..., str]] = {
     "authority": authority,
     "code_system": code_system,
     "concatenate": concatenate,
+    "document": document,
     "encode": encode,
+    "ended": ended,
     "endpoint": endpoint,
     "first": first,
     "instead": instead,
@@ -259,7 +287,34 @@ def later(state: State, start: str, end: str) -> bool:
     return exact and other > one and _is_date_time(one) and _is_date_time(other)
 
 
+def best_identifier(state: State, field: str) -> tuple[str, str] | None:
+    """Choose one identifier of a CX field: (system or empty, value), record numbers first."""
+    best: tuple[int, str, str] | None = None
+    for text in field.split(state.separators.repetition):
+        parts = [*text.split(state.component), "", "", "", ""]
+        value = state.plain(parts[0].split(state.subcomponent)[0]).strip()
+        if not value or value == '""':
+            continue
+        pieces = [*parts[3].split(state.subcomponent), ""]
+        system = authority(state, pieces[0], pieces[1])
+        code = parts[4].split(state.subcomponent)[0]
+        rank = _PREFERRED.index(code) if code in _PREFERRED else len(_PREFERRED) + (not system)
+        if best is None or rank < best[0]:
+            best = (rank, system, value)
+    return None if best is None else (best[1], best[2])
+
+
+_PREFERRED = ("MR", "PI", "PT", "VN")
+
+
+def another(state: State, one: str, other: str) -> bool:
+    """Say whether two CX fields name two different patients: both name one, and not the same."""
+    found = best_identifier(state, one), best_identifier(state, other)
+    return None not in found and found[0] != found[1]
+
+
 PREDICATES: dict[str, Callable[..., bool]] = {
+    "another": another,
     "ascending": ascending,
     "later": later,
     "repeats": lambda _, pattern: _often(pattern) is not None,

@@ -26,6 +26,12 @@ class Frame(Scope):
         super().__init__(outer)
         self.segments: dict[str, list[str]] = {}
 
+    def find(self, alias: str) -> Any | None:
+        """Find the resource of ``alias`` here or around; ``^alias`` only around."""
+        if alias[0] == "^":
+            return None if self.outer is None else self.outer.find(alias[1:])
+        return super().find(alias)
+
     def fields(self, segment: str) -> list[str] | None:
         """Find the fields of the latest ``segment`` here or around."""
         frame: Frame | None = self

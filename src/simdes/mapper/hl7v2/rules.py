@@ -15,6 +15,7 @@ from simdes.mapper.places import Place, Slots, place
 if TYPE_CHECKING:
     from simdes.mapper.hl7v2.maps import Maps
 
+_DAY = len("YYYYMMDD")
 NULL = '""'
 """What v2 sends to have a value deleted."""
 
@@ -137,6 +138,10 @@ class Rule:
                 self.mask |= 1 << number
             if self._map is not None and self.assign.fields:
                 self.other = self.assign.fields[0] if self.assign.fields[0] != source else 0
+
+    def shortens(self, text: str) -> bool:
+        """Say whether the element holds less than ``text``: a day of a moment."""
+        return self.kind == "date" and len(text) > _DAY
 
     def run(
         self,

@@ -75,7 +75,8 @@ class SegmentMap:
             if rule.plain and bare:
                 value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
                 if value is not None and rule.place.put(state, slots, repetition, value):
-                    best = []
+                    short = [(_PATHS[at], text)] if rule.shortens(text) else []
+                    best = short if best is None else common(best, short)
                     if state.explained is not None:
                         rule.explain(state, _PATHS[at])
                 else:

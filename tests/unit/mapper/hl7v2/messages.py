@@ -9,12 +9,7 @@ from typing import Any
 from simdes.mapper import Mapped, map_bytes
 
 VECTORS = Path(__file__).parents[3] / "vectors/hl7v2"
-NOT_SUPPORTED_YET = (
-    "microsoft/ADT-A40-01.hl7",
-    "microsoft/SIU-S12-01.hl7",
-    "microsoft/MDM-T02-01.hl7",
-    "linuxforhealth/Hl7CustomMessageTest_042.hl7",
-)
+NOT_SUPPORTED_YET = ("linuxforhealth/Hl7CustomMessageTest_042.hl7",)
 WITHOUT_PATIENT = (
     "linuxforhealth/HL7EventTypeFHIRConversionTest_123.hl7",
     "linuxforhealth/HL7EventTypeFHIRConversionTest_125.hl7",

@@ -73,7 +73,34 @@ def test_every_covered_event_has_its_structure() -> None:
         "OMG^O19", "OMP^O09", "RDE^O01", "RDE^O11", "RDE^O25", "RDS^O13", "RAS^O17", "RGV^O15",
         "VXU^V04",
     }  # fmt: skip
-    assert set(TABLE["events"].values()) <= set(hl7v2().structures)
+    assert set(TABLE["events"].values()) == set(TABLE["messages"])
+    assert set(TABLE["events"].values()) == set(hl7v2().structures)
+
+
+@pytest.mark.parametrize(
+    ("event", "structure"),
+    [
+        ("ADT^A04", "ADT_A01"),
+        ("ADT^A07", "ADT_A06"),
+        ("ADT^A28", "ADT_A05"),
+        ("ADT^A33", "ADT_A21"),
+        ("ADT^A34", "ADT_A30"),
+        ("ADT^A40", "ADT_A39"),
+        ("ADT^A44", "ADT_A43"),
+        ("ADT^A47", "ADT_A30"),
+        ("ADT^A51", "ADT_A50"),
+        ("BAR^P05", "BAR_P01"),
+        ("BAR^P06", "BAR_P02"),
+        ("DFT^P11", "DFT_P11"),
+        ("MDM^T11", "MDM_T02"),
+        ("ORU^R01", "ORU_R01"),
+        ("PGL^PC7", "PGL_PC6"),
+        ("PPR^PC3", "PPR_PC1"),
+        ("SIU^S26", "SIU_S12"),
+    ],
+)
+def test_events_have_the_structures_of_table_0354(event: str, structure: str) -> None:
+    assert TABLE["events"][event] == structure
 
 
 CODED = {
@@ -87,6 +114,13 @@ CODED = {
     "extendedprioritycodes": ("ServiceRequest", "priority"),
     "yesnoindicator[availabilitystatus]": ("Specimen", "status"),
     "allergytype": ("AllergyIntolerance", "type"),
+    "event[appointmentstatus]": ("Appointment", "status"),
+    "fillerstatuscodes[appointment]": ("Appointment", "status"),
+    "documentavailabilitystatus": ("DocumentReference", "status"),
+    "documentcompletionstatus": ("DocumentReference", "docStatus"),
+    "goallifecycle": ("Goal", "lifecycleStatus"),
+    "careplanlifecycle": ("CarePlan", "status"),
+    "transactiontype[chargeitemstatus]": ("ChargeItem", "status"),
 }
 
 

@@ -34,6 +34,8 @@ TRANSLATED = {
     "NK1-15",
     "GT1-9",
     "IN1-43",
+    *("OBR-25", "OBX-11", "PID-8", "PV1-2", "ORC-1", "ORC-5", "NK1-15", "GT1-9", "IN1-43"),
+    *("FT1-6", "SCH-25", "TXA-17", "TXA-19"),
 }
 """Fields that hold one code and become FHIR's word for it."""
 IMPLIED = {"ISO", "UUID", "L"} | set(hl7v2().systems)
@@ -53,8 +55,10 @@ def all_mapped() -> dict[str, Mapped]:
 
 
 def test_there_are_enough_messages_for_this_to_mean_something() -> None:
-    assert len(MESSAGES) >= 305
-    assert sum("microsoft" in name for name, _ in MESSAGES) >= 12
+    assert len(MESSAGES) >= 370
+    assert sum("microsoft" in name for name, _ in MESSAGES) >= 45
+    events = {data.split(b"|")[8].split(b"^")[0] for _, data in MESSAGES}
+    assert events >= {b"ADT", b"BAR", b"DFT", b"MDM", b"ORU", b"PPR", b"SIU"}
 
 
 def test_every_message_becomes_a_valid_bundle(all_mapped: dict[str, Mapped]) -> None:
@@ -145,7 +149,7 @@ def found_in(one: Mapped) -> tuple[int, int, int]:
         lower = text.lower()
         hit = lower in exact or (len(lower) > 2 and lower in joined)
         if not hit and re.fullmatch(r"[\d.+:-]{4,30}", text):
-            digits = re.sub(r"\D", "", text)
+            digits = re.sub(r"\D", "", re.sub(r"[+-]\d{4}$", "", text))
             hit = any(day.startswith(digits[: min(len(digits), 14)]) for day in days)
         if not hit and re.fullmatch(r"[+-]?[\d.]+", text):
             hit = text.lstrip("+0") in exact

@@ -10,13 +10,8 @@ from simdes.mapper import paths
 from simdes.mapper.hl7v2.notation import conditions
 from simdes.mapper.model import Json
 
-_UNPUBLISHED = (
-    "GT1",
-    "RXC",
-    "RXD",
-    "RXE",
-    "RXG",
-)  # segments without a sheet of HL7's: any field may repeat
+# Segments without a sheet of HL7's: any field may repeat.
+_UNPUBLISHED = ("FT1", "GOL", "GT1", "IAR", "PRB", "PTH", "RXC", "RXD", "RXE", "RXG")
 _UNDEFINED = re.compile(r"\?|^~|#")
 _PART = re.compile(r'\s*(?:"([^"]*)"|([A-Z][A-Z0-9]*[-.]\d+(?:\.\d+)*))\s*(?:\+|$)')
 _CALL = re.compile(r"([a-z_]+)\((.*)\)$")
