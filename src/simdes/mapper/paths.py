@@ -2,10 +2,9 @@
 
 A compiled path is a list of tokens, one per step: ``name`` for an element that holds one value,
 ``name*`` or ``name*2`` for one that repeats (the number keeps apart what different fields put),
-``name*join`` for one that goes on with
-the last where that has no such part yet, ``name+2`` where each repetition of the source field makes
-its own, ``_name`` for what hangs on a
-primitive, and ``>Practitioner`` where the path leaves by a reference into another resource.
+``name*last`` for one that goes on with the last, ``name*join`` for one that does where that has
+no such part yet, ``name+2`` where each repetition of the source field makes its own, ``_name`` for
+what hangs on a primitive, and ``>Practitioner`` where the path leaves by a reference to a resource.
 ``valueString|valueQuantity,...`` is one of a choice, with the others that may not stand beside it.
 """
 
@@ -18,7 +17,7 @@ from typing import NamedTuple
 from simdes.errors import Unsupported
 from simdes.fhir.definitions import definition, type_names
 
-_SLOT = re.compile(r"\*(?!join$)\w+$")
+_SLOT = re.compile(r"\*(?!(?:join|last)$)\w+$")
 _STEP = re.compile(r"(?P<name>\$?[A-Za-z]+)?(?:\[(?P<slot>\w+)\])?$")
 _HOP = re.compile(r"(?P<type>[A-Z][A-Za-z]+)(?:\[\w+\])?(?:\.(?P<rest>.*))?$")
 

@@ -3,7 +3,7 @@
 What several fields of one segment put under the same slot goes into one element; each repetition
 of a field makes its own where the path says ``+``; a path that leaves by a reference makes the
 resource it leads to. A path that says ``join`` goes on with the last of the elements that other
-segments made, where that has no such part yet.
+segments made, where that has no such part yet; ``last`` does so in any case.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ class Slots:
 
 
 class _Step:
-    __slots__ = ("choices", "hop", "join", "key", "name", "pivoted", "repeats")
+    __slots__ = ("choices", "hop", "join", "key", "last", "name", "pivoted", "repeats")
 
     def __init__(self, token: str, before: str, *, pivoted: bool) -> None:
         self.hop = token.startswith(">")
         text, _, choices = token.lstrip(">").partition("|")
         self.name = text.replace("+", "*").partition("*")[0]
         self.repeats = text != self.name
-        self.join = ""
+        self.last = token.endswith(("*last", "*join"))
+        self.join = ""  # the part that the last must not have
         self.choices = tuple(choices.split(",")) if choices else ()
         self.key = f"{before}.{token.replace('+', '*')}"
         self.pivoted = pivoted
@@ -60,8 +61,7 @@ class Place:
             key = step.key
             steps.append(step)
         for step, inner in pairwise(steps):
-            if step.key.endswith("*join"):
-                step.join = inner.name
+            step.join = inner.name if step.key.endswith("*join") else ""
         self.coding = len(steps) > 1 and steps[-2].name in ("coding", "tag", "security")
         self.direct = not steps
         self.ends = bool(steps) and steps[-1].name == "end"
@@ -159,7 +159,7 @@ def _open(draft: Draft, step: _Step, body: Json) -> Json | None:
     made: Json = {}
     if step.repeats:
         standing = body.setdefault(step.name, [])
-        if step.join and standing and step.join not in standing[-1]:
+        if step.last and standing and step.join not in standing[-1]:
             last: Json = standing[-1]
             return last
         standing.append(made)

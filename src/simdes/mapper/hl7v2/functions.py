@@ -169,8 +169,7 @@ def _often(text: str) -> tuple[str, str, str] | None:
 
 def repeat(state: State, pattern: str, part: str) -> str:
     """Give the ``frequency``, ``period`` or ``periodUnit`` that a repeat pattern means."""
-    del state
-    found = _often(pattern)
+    found = _often(pattern.split(state.subcomponent, 1)[0])
     return found[("frequency", "period", "periodUnit").index(part)] if found else ""
 
 
@@ -317,7 +316,7 @@ PREDICATES: dict[str, Callable[..., bool]] = {
     "another": another,
     "ascending": ascending,
     "later": later,
-    "repeats": lambda _, pattern: _often(pattern) is not None,
+    "repeats": lambda state, pattern: _often(pattern.split(state.subcomponent, 1)[0]) is not None,
     "span": lambda state, text: bool(span(state, text, "code")),
     "typed": typed,
     "unit_of_time": lambda state, unit: bool(unit_of_time(state, unit)),
