@@ -22,6 +22,7 @@ RESULTS = ROOT / "bench" / "results"
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "seal": (),
     "map": (),
+    "coverage": (),
     "validate": (),
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
@@ -65,6 +66,22 @@ def mapping(found: dict[str, Any]) -> str:
         for one in found["results"]
     ]
     return table(("messages", "count", "bytes each", "mapped/s"), rows)
+
+
+def coverage(found: dict[str, Any]) -> str:
+    """Shares of the sources' values."""
+    shares = ("literal_share", "beside_share", "accounted_share")
+    rows = [
+        (
+            f"{one['format']}/{one['set']}",
+            one["sources"],
+            one["values"],
+            *(f"{one[share]:.1%}" for share in shares),
+        )
+        for one in found["results"]
+    ]
+    found_as = ("found literally", "of these beside", "or translated")
+    return table(("vectors", "sources", "values", *found_as), rows)
 
 
 def validate(found: dict[str, Any]) -> str:
@@ -112,6 +129,7 @@ def exchange(found: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "seal": seal,
     "map": mapping,
+    "coverage": coverage,
     "validate": validate,
     "index": index,
     "ledger": ledger,

@@ -56,7 +56,7 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
             _require(node.body, *entry)
         if closing.completes:
             complete(node.body, node.type)
-    ordered = sorted(_distinct(nodes, namer), key=_rank)
+    ordered = sorted(_distinct(nodes, namer, unmapped), key=_rank)
     named = {namer.id_of(reference["reference"]) for reference in draft.references}
     _focus(ordered, named)
     for reference in draft.references:
@@ -76,16 +76,32 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
     return bundle
 
 
-def _distinct(nodes: list[Node], namer: Namer) -> list[Node]:
-    """Make one of the resources that are the same."""
+def _distinct(nodes: list[Node], namer: Namer, unmapped: str) -> list[Node]:
+    """Make one of the resources that are the same; what they say differently is kept beside."""
     kept: dict[tuple[str, str], Node] = {}
     for node in nodes:
         key = (node.type, namer.id_of(node))
         if key in kept:
-            merge(kept[key].body, node.body)
+            body = kept[key].body
+            beside = [
+                {"url": path, "valueString": text} for path, text in _conflicts(body, node.body, "")
+            ]
+            merge(body, node.body)
+            if beside:
+                body.setdefault("extension", []).append({"url": unmapped, "extension": beside})
         else:
             kept[key] = node
     return list(kept.values())
+
+
+def _conflicts(current: Json, value: Json, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts of ``value`` that a merge into ``current`` would lose, by path."""
+    for name, part in value.items():
+        standing = current.get(name)
+        if type(part) is dict and type(standing) is dict:
+            yield from _conflicts(standing, part, f"{path}{name}.")
+        elif standing is not None and standing != part and type(part) is str:
+            yield f"{path}{name}", part
 
 
 def _focus(nodes: list[Node], named: set[str]) -> None:

@@ -53,3 +53,12 @@ def test_a_message_with_codes_nobody_published_is_valid() -> None:
     assert [p for p in validate(message.bundle) if p.is_error] == []
     found = str(message.bundle)
     assert "MG/DL" in found and "urn:id:UCUM" in found and "'Q'" in found
+
+
+def test_a_code_without_a_system_is_of_the_fields_table() -> None:
+    text = "MSH|^~\\&|A|B|||20240101||ADT^A01|1|P|2.5\rPID|1||7||A^B|||||||||||ZZ"
+    (message,) = map_bytes("x.hl7", text.encode()).messages
+    (patient,) = [
+        e["resource"] for e in message.bundle["entry"] if e["resource"]["resourceType"] == "Patient"
+    ]
+    assert patient["maritalStatus"]["coding"] == [{"code": "ZZ", "system": "urn:id:HL70002"}]

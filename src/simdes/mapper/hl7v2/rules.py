@@ -19,6 +19,8 @@ _DAY = len("YYYYMMDD")
 NULL = '""'
 """What v2 sends to have a value deleted."""
 
+_DAY = len("2024-12-31")  # as long or shorter, and it has no time
+
 
 class Vocabulary:
     """A concept map: v2 codes to FHIR's [code, display, system], and the v2 table they are from."""
@@ -90,6 +92,7 @@ class Rule:
 
     __slots__ = (
         "_group",
+        "_is_date",
         "_keeps_all",
         "_map",
         "_strict",
@@ -126,7 +129,8 @@ class Rule:
         function = self.assign is not None and self.assign.function is not None
         self.constant = not function and (self.assign is not None or self._group is not None)
         simple = not (self.assign or self._map or self._vocabulary or self.place.ends)
-        self.plain = self.convert is not None and simple
+        self._is_date = self.kind == "date"  # takes the day alone of a date with time
+        self.plain = self.convert is not None and simple and not self._is_date
         self.fixed: Any = None  # what a constant makes, the same every time
         if self.constant and self.convert is not None and not self._vocabulary:
             self.fixed = self.convert(self.assign.text or "", "Z") if self.assign else None
@@ -221,7 +225,10 @@ class Rule:
         plain = state.plain(text)
         if self._vocabulary is not None:
             return self._code(plain, state)
-        return self.convert(plain, state.zone)
+        made = self.convert(plain, state.zone)
+        if self._is_date and made is not None and len(plain.strip()) > _DAY and not left:
+            left.append((path, text))
+        return made
 
     def _code(self, plain: str, state: State) -> Any:
         """Translate a code; None where the element allows only what the vocabulary has."""
@@ -244,11 +251,9 @@ class Rule:
             return value
         coding = codings[0]
         entry = vocabulary.codes.get(coding["code"])
-        if entry is None:
-            return value
-        if vocabulary.table:
+        if vocabulary.table:  # where the sender names no system, the field's table is meant
             coding.setdefault("system", vocabulary.table)
-        if not entry[2]:
+        if entry is None or not entry[2]:
             return value
         if entry[0] == coding["code"] and entry[2] == coding.get("system"):
             return value
