@@ -67,14 +67,23 @@ tools/validator/target/validator-1.jar: tools/validator/pom.xml tools/validator/
 accept: setup validator ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
+.PHONY: peers
+peers: .tools/peers/.installed ## Install the libraries that `make bench` compares with, in a place of their own
+
+.tools/peers/.installed: $(UV) bench/requirements-peers.txt
+	@$(UV) venv --quiet --clear --python "$(HOST_PYTHON)" .tools/peers
+	@$(UV) pip install --quiet --python .tools/peers/bin/python --require-hashes -r bench/requirements-peers.txt
+	@touch $@
+
 .PHONY: bench
-bench: setup ## Measure and write bench/results and docs/evaluation.md
+bench: setup peers ## Measure and write bench/results and docs/evaluation.md
 	@$(PYTHON) bench/run.py
 
 .PHONY: requirements
 requirements: $(UV) ## Resolve the hashed requirement files again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements-peers.in -o bench/requirements-peers.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and built here

@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "seal": (),
     "map": (),
     "coverage": (),
+    "peers": (),
     "validate": (),
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
@@ -84,6 +85,15 @@ def coverage(found: dict[str, Any]) -> str:
     return table(("vectors", "sources", "values", *found_as), rows)
 
 
+def peers(found: dict[str, Any]) -> str:
+    """The mapper next to other libraries."""
+    rows = [
+        (one["set"], one["library"], f"{one['taken']} of {one['inputs']}", one["per_second"])
+        for one in found["results"]
+    ]
+    return table(("inputs", "library", "taken", "per second"), rows)
+
+
 def validate(found: dict[str, Any]) -> str:
     """Resources a second."""
     rows = [
@@ -130,6 +140,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "seal": seal,
     "map": mapping,
     "coverage": coverage,
+    "peers": peers,
     "validate": validate,
     "index": index,
     "ledger": ledger,
