@@ -67,14 +67,16 @@ def finished(
         source=source,
         event=event,
         dropped=tuple(work.dropped),
-        patient_identifiers=_identifiers(made, facility),
+        patient_identifiers=_identifiers(made, facility, work.patients),
         explained=explanation(work),
     )
 
 
-def _identifiers(bundle: Json, facility: str) -> tuple[tuple[str, str], ...]:
+def _identifiers(
+    bundle: Json, facility: str, named: list[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
     """List the patient's identifiers: (system, value)."""
-    found: dict[tuple[str, str], None] = {}
+    found: dict[tuple[str, str], None] = dict.fromkeys(named)
     for entry in bundle.get("entry", ()):
         resource = entry["resource"]
         if resource["resourceType"] != "Patient":

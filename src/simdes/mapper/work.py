@@ -39,10 +39,11 @@ class Work(Draft):
 
     ``branch`` is what the resource at hand is made of and ``scope`` what stands around it.
     ``named`` are resources by a name of the source (an id, a key) that others refer to them by.
+    ``patients`` are the (system, value) pairs of whose record it is, where no Patient is made.
     ``source`` is what a format's functions need to know of the document as a whole.
     """
 
-    __slots__ = ("_taken", "branch", "named", "scope", "source", "waiting")
+    __slots__ = ("_taken", "branch", "named", "patients", "scope", "source", "waiting")
 
     def __init__(self, site: Site, *, explain: bool = False) -> None:
         super().__init__(site, explain=explain)
@@ -50,6 +51,7 @@ class Work(Draft):
         self.branch = Branch("")
         self.scope = Scope()
         self.named: dict[str, Node] = {}
+        self.patients: list[tuple[str, str]] = []
         self.source: Any = None
         self.waiting: list[Waiting] = []
 

@@ -1,0 +1,119 @@
+"""Run the declared maps over the rows of a table, and gather what is one patient's.
+
+A map is declared by sheets: a ``Table`` choice tells by ``@table`` (the file's name) and
+``columns/NAME`` which map the rows are run by. Rows of one patient become one Bundle, so that a
+table of many patients is submitted patient by patient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+
+from simdes.errors import TooLarge
+from simdes.mapper.common import COMMON
+from simdes.mapper.documents import finished
+from simdes.mapper.draft import Scope
+from simdes.mapper.identity import uuid
+from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Sheet, Site
+from simdes.mapper.places import merge
+from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
+from simdes.mapper.rows import Maps
+from simdes.mapper.shipped import shipped_maps
+from simdes.mapper.tabular.reader import Row, Table, read
+from simdes.mapper.work import Work
+
+_IGNORED: dict[str, str] = {}
+
+
+@lru_cache(maxsize=64)
+def _maps(sheets: tuple[Sheet, ...]) -> Maps:
+    return shipped_maps("simdes.mapper.tabular", COMMON, sheets)
+
+
+def maps_of(site: Site) -> Maps:
+    """Give the declared maps with a site's in front. Raises Invalid where one can't be followed."""
+    return _maps(site.sheets_of("csv"))
+
+
+def map_input(
+    name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
+) -> Mapping:
+    """Map a table; rows that can't be mapped are quarantined one by one."""
+    try:
+        table = read(name, data, site=site, limits=limits)
+        site = site.sent_by(table.name)
+        maps = maps_of(site)
+    except Unreadable as error:
+        return gathered(name, "csv", [quarantine(0, data, error)])
+    quarantined: list[Mapped | Quarantined] = []
+    groups: dict[tuple[tuple[str, str], ...], list[Mapped]] = {}
+    for row in table.rows():
+        source = f"{table.header}{row.text}".encode()
+        if row.number > limits.messages:
+            over = TooLarge(f"more than {limits.messages} rows in one table")
+            quarantined.append(quarantine(row.number, source, over))
+            break
+        mapped = partial(_mapped, table, row, maps, site, explain=explain)
+        made = attempt(row.number, source, mapped)
+        if isinstance(made, Mapped):
+            groups.setdefault(made.patient_identifiers, []).append(made)
+        else:
+            quarantined.append(made)
+    together = [_together(table, group, site) for group in groups.values()]
+    return gathered(name, "csv", [*together, *quarantined])
+
+
+def _mapped(table: Table, row: Row, maps: Maps, site: Site, *, explain: bool) -> Mapped:
+    if row.fault:
+        raise Unreadable("bad-row", row.fault, "Correct the row and send it again.")
+    root = table.branch(row)
+    work = Work(site, explain=explain)
+    if maps.run("Table", work, root, Scope()) is None:
+        raise Unreadable(
+            "no-map",
+            "no map is declared for a table of this name and these columns",
+            "Draft one with `simdes infer`, put it into the site's folder csv, and replay.",
+        )
+    home = work.nodes[0] if work.nodes else None
+    source = f"{table.header}{row.text}".encode()
+    return finished(
+        work,
+        root,
+        bundle={"type": "collection"},
+        kind="csv",
+        event=f"CSV {table.name}",
+        source=source,
+        control=uuid(table.name, table.header, row.text),
+        ignored=_IGNORED,
+        facility=f"urn:simdes:csv:{site.name}",
+        home=home,
+        index=row.number,
+    )
+
+
+def _together(table: Table, group: list[Mapped], site: Site) -> Mapped:
+    """Make one Bundle of a patient's rows; what several rows say of one resource is merged."""
+    if len(group) == 1:
+        return group[0]
+    entries: dict[str, Json] = {}
+    for one in group:
+        for entry in one.bundle.get("entry", ()):
+            standing = entries.setdefault(entry["fullUrl"], entry)
+            if standing is not entry:
+                merge(standing["resource"], entry["resource"])
+    header = table.header.encode()
+    source = header + b"".join(one.source.removeprefix(header) for one in group)
+    first = group[0]
+    bundle = {
+        **first.bundle,
+        "id": uuid(site.identity, "Bundle", *[one.bundle["id"] for one in group]),
+        "entry": list(entries.values()),
+    }
+    return replace(
+        first,
+        bundle=bundle,
+        source=source,
+        dropped=tuple(dict.fromkeys(item for one in group for item in one.dropped)),
+        explained=tuple(item for one in group for item in one.explained),
+    )
