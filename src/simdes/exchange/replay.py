@@ -24,7 +24,7 @@ from simdes.index import sources
 from simdes.index.quarantine import Selection
 from simdes.index.transaction import Transaction
 from simdes.mapper import Mapping, Quarantined, map_bytes
-from simdes.mapper.api import READERS
+from simdes.mapper.api import FORMATS
 from simdes.mapper.envelope import envelope
 
 PAGE = 100
@@ -138,7 +138,7 @@ def _map(node: Node, row: rows.Quarantined, kind: str | None) -> Mapping:
     """Map the newest copy: as what it was taken for when it was given, where that is mapped."""
     content = newest(node, row)
     if kind is None:
-        kind = row.kind if row.kind in READERS and not content.corrected else "auto"
+        kind = row.kind if row.kind in FORMATS and not content.corrected else "auto"
     if not content.data and row.kind != "empty":
         unread = Quarantined(
             index=0, reason_code=row.code, reason=row.reason, advice=row.advice, source=b""

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Protocol, cast
 
 from simdes.errors import Invalid
-from simdes.mapper import fhir_input
 from simdes.mapper.detection import detect
-from simdes.mapper.hl7v2 import feed
-from simdes.mapper.hl7v2.tables import tables_of
 from simdes.mapper.model import DEFAULT_SITE, LIMITS, Json, Limits, Mapping, Site
 from simdes.mapper.refusal import refused
 
 __all__ = ["check_site", "detect", "map_bytes", "report"]
 
 
-class Reader(Protocol):
-    """Maps an input of one kind; quarantines what it can't map and never raises on bad data."""
+class Format(Protocol):
+    """The module of a kind of input."""
 
-    def __call__(
+    def map_input(
         self, name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
     ) -> Mapping:
-        """Map ``data``."""
+        """Map ``data``; quarantines what it can't map and never raises on bad data."""
+
+    def maps_of(self, site: Site) -> object:
+        """Build the maps as a site changes them. Raises Invalid naming the line at fault."""
 
 
-READERS: dict[str, Reader] = {
-    "fhir": fhir_input.map_input,
-    "hl7v2": feed.map_input,
+FORMATS: dict[str, str] = {
+    "csv": "tabular.mapping",
+    "fhir": "fhir_input",
+    "hl7v2": "hl7v2.feed",
 }
-"""Every kind of input that is mapped; `detection` names the kinds."""
+"""Every kind of input that is mapped (`detection` names the kinds), and the module that does it."""
+
+
+def _format(kind: str) -> Format | None:
+    """Load a kind's module when it is first needed: nobody waits for parsers they do not use."""
+    module = FORMATS.get(kind)
+    if module is None:
+        return None
+    return cast(Format, import_module(f"simdes.mapper.{module}"))
 
 
 def map_bytes(
@@ -42,7 +52,7 @@ def map_bytes(
     limits: Limits = LIMITS,
     explain: bool = False,
 ) -> Mapping:
-    """Map one file or feed. ``kind``: ``auto`` or one of `READERS`; never raises on bad data.
+    """Map one file or feed. ``kind``: ``auto`` or one of `FORMATS`; never raises on bad data.
 
     ``explain``: say of each element which part of the source and which row made it; slower.
     """
@@ -50,11 +60,11 @@ def map_bytes(
     if len(data) > limits.file_bytes:
         over = f"{len(data)} bytes; the limit is {limits.file_bytes}"
         return refused(name, found, data, "too-large", over, "Split the input into smaller files.")
-    reader = READERS.get(found)
-    if reader is None:
+    format_ = _format(found)
+    if format_ is None:
         code, reason, advice = _REFUSALS.get(found, _REFUSALS["binary"])
         return refused(name, found, data, code, reason, advice)
-    mapping = reader(name, data, site=site, limits=limits, explain=explain)
+    mapping = format_.map_input(name, data, site=site, limits=limits, explain=explain)
     if not mapping.messages and not mapping.quarantined:
         return refused(name, found, data, *_REFUSALS["empty"])
     return mapping
@@ -66,26 +76,23 @@ def check_site(site: Site) -> None:
     Raises Invalid naming the line at fault, or a folder that is no kind of input.
     """
     for sheet in site.sheets:
-        check = SITE_CHECKS.get(sheet.kind)
-        if check is None:
+        format_ = _format(sheet.kind)
+        if format_ is None:
             raise Invalid(
                 f"{sheet.name}: {sheet.kind!r} is no kind of input that sheets change",
-                advice=f"Sheets stand in folders named {', '.join(sorted(SITE_CHECKS))}.",
+                advice=f"Sheets stand in folders named {', '.join(FORMATS)}.",
             )
-        check(site)
+        format_.maps_of(site)
 
 
-SITE_CHECKS: dict[str, Callable[[Site], object]] = {"hl7v2": tables_of}
-"""Builds the maps of a kind of input as a site changes them; raises Invalid."""
-
-_ONLY = "Send HL7 v2 messages (ER7) or FHIR R4 resources (JSON)."
+_ONLY = "Send HL7 v2 messages (ER7), tables (CSV) or FHIR R4 resources (JSON)."
 _REFUSALS = {
     "empty": ("empty", "the input is empty", "Check the sender's export; nothing was lost here."),
     "binary": ("unknown-format", "the input is in no format known here", _ONLY),
-    "text": ("unknown-format", "the input is text, but no HL7 v2 message", _ONLY),
+    "text": ("unknown-format", "the input is text in no format known here", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("cda", "csv", "dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
+        for kind in ("cda", "dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
     },
 }
 

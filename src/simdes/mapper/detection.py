@@ -1,8 +1,8 @@
 """Recognise what an input is from its first bytes; its name only breaks ties.
 
-Kinds: ``empty``, ``hl7v2``, ``fhir``, ``json``, ``xml``, ``x12``, ``dicom``, ``zip``, ``pdf``,
-``gzip``, ``text``, ``binary``. Only ``hl7v2`` and ``fhir`` are mapped in this release; the others
-are named so that the quarantine can say what was sent.
+Kinds: ``empty``, ``hl7v2``, ``fhir``, ``json``, ``xml``, ``x12``, ``dicom``, ``csv``, ``zip``,
+``pdf``, ``gzip``, ``text``, ``binary``. Those that are not mapped (`api.FORMATS`) are named so that
+the quarantine can say what was sent.
 """
 
 from __future__ import annotations
@@ -48,6 +48,25 @@ def detect(name: str, data: bytes) -> str:
 
 
 def _by_name(name: str, head: bytes) -> str:
-    if name.lower().endswith((".hl7", ".er7")):
+    lower = name.lower()
+    if lower.endswith((".hl7", ".er7")):
         return "hl7v2"
-    return "binary" if re.search(rb"[\x00-\x08\x0e-\x1a]", head) else "text"
+    if re.search(rb"[\x00-\x08\x0e-\x1a]", head):
+        return "binary"
+    return "csv" if lower.endswith((".csv", ".tsv", ".tab")) or _is_table(head) else "text"
+
+
+def _is_table(head: bytes) -> bool:
+    """Say whether the first lines have the same number of cells, three or more of them."""
+    lines = [line for line in head.splitlines()[:6] if line.strip()]
+    if len(lines) < _TABLE_LINES:
+        return False
+    for sign in (b",", b";", b"\t"):
+        counts = {line.count(sign) for line in lines[:-1]}  # the last may be cut off
+        if len(counts) == 1 and counts.pop() >= _TABLE_SIGNS:
+            return True
+    return False
+
+
+_TABLE_LINES = 3
+_TABLE_SIGNS = 2

@@ -21,6 +21,14 @@ _NO_CONTENT = "tells a server what to do or what it did; it is no content"
 _FORM = "Send one FHIR R4 resource or Bundle as JSON in UTF-8."
 
 
+def maps_of(site: Site) -> object:
+    """Refuse sheets: FHIR R4 is taken as it is, so there are no maps to change."""
+    raise Invalid(
+        f"{site.sheets_of('fhir')[0].name}: FHIR R4 input has no maps",
+        advice="Leave the sheet out; ConceptMaps hold for FHIR input, too.",
+    )
+
+
 def map_input(
     name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
 ) -> Mapping:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from simdes.errors import TooLarge
 from simdes.mapper.hl7v2 import engine, er7
+from simdes.mapper.hl7v2.tables import tables_of
 from simdes.mapper.model import UTF16_MARKS, Limits, Mapped, Mapping, Quarantined, Site
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
+
+
+def maps_of(site: Site) -> object:
+    """Build the maps as a site's sheets change them. Raises Invalid naming the line at fault."""
+    return tables_of(site)
 
 
 def map_input(
