@@ -103,7 +103,7 @@ class Stage:
     def _count(self, network: Path, verb: str) -> Mapping[str, int]:
         says = network.parent / verb
         assert self._run(network, verb, says=says, restarts=int(verb == "recover")) == 0
-        counts: Mapping[str, int] = _said(says, "counts")[0]
+        counts: Mapping[str, int] = said(says, "counts")[0]
         return counts
 
     def _run(
@@ -151,7 +151,7 @@ class Stage:
         """Restart, and work until nothing is left; seconds since the last kill, by the clocks."""
         says = network.parent / "recovered"
         assert self._run(network, "recover", says=says, restarts=restarts) == 0
-        seconds: float = _said(says, "seconds")[0]
+        seconds: float = said(says, "seconds")[0]
         return LEASE_SECONDS + seconds
 
 
@@ -216,7 +216,8 @@ def _lines(says: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in says.read_text().splitlines()]
 
 
-def _said(says: Path, key: str) -> list[Any]:
+def said(says: Path, key: str) -> list[Any]:
+    """What a child wrote down under a key."""
     return [one[key] for one in _lines(says) if key in one]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from simdes.exchange import anchoring, retrieve
+from simdes.exchange import anchoring, quarantine, replay, retrieve
 from simdes.exchange.submit import Accepted
 from simdes.mapper import map_bytes
 from support import consortium
@@ -153,6 +153,14 @@ def write(
     recover(network)
 
 
+def replay_all(network: Consortium) -> None:
+    """What `simdes quarantine replay --all --no-wait` does."""
+    node = network[WRITER].node
+    done = list(replay.replay_all(node, None, quarantine.Selection()).replays)
+    if any(one.outcome != "replayed" for one in done):
+        raise SystemExit("some of it was refused")
+
+
 def recover(network: Consortium) -> None:
     """What `simdes serve` does after a start: rounds until nothing is left, at every member."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
@@ -179,10 +187,13 @@ def child(case: dict[str, Any]) -> None:
     began = time.monotonic()
     with consortium.opened(Path(case["folder"]), clock=clock) as network:
         with watched(case["aim"], case["number"], scaffold) as executioner:
-            if case["verb"] == "write":
-                write(network, messages, say)
-            else:
-                recover(network)
+            match case["verb"]:
+                case "write":
+                    write(network, messages, say)
+                case "replay":
+                    replay_all(network)
+                case _:
+                    recover(network)
         say({"finished": True, "counts": dict(executioner.counts)})
         if case["number"]:
             os.kill(os.getpid(), signal.SIGKILL)  # it finished in fewer events than counted before

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from simdes import console
+from simdes.errors import TooLarge
 from simdes.exchange import quarantine
 from simdes.exchange.quarantine import Content, Entry, Group
 from simdes.exchange.replay import Replayed
 
 SHOWN_BYTES = 64 * 1024
 """Content shown on a terminal; `--out` writes all of it."""
+JSON_BYTES = 1024 * 1024
+"""Content given in JSON; more is for `--out` alone."""
 
 NEXT = {
     "upgrade": "After an upgrade: simdes quarantine replay --reason {code} --dry-run",
@@ -59,7 +62,12 @@ def group_json(group: Group) -> dict[str, Any]:
 
 
 def content_json(opened: Content) -> dict[str, Any]:
-    """Content as text, or in Base64 where it is none."""
+    """Content as text, or in Base64 where it is none. Raises TooLarge above `JSON_BYTES`."""
+    if len(opened.data) > JSON_BYTES:
+        raise TooLarge(
+            f"The content has {len(opened.data):,} bytes; JSON gives {JSON_BYTES:,} at most.",
+            advice="Write it to a file with --out.",
+        )
     try:
         return {"content": opened.data.decode()}
     except UnicodeDecodeError:
