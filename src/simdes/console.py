@@ -106,7 +106,7 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are never read as markup."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=visible(title), title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

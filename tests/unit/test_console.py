@@ -42,3 +42,22 @@ def test_text_is_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_times_are_written_as_readers_do() -> None:
     assert console.instant(1_795_373_406) == "2026-11-22 18:50:06 UTC"
+
+
+def test_nothing_that_is_printed_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x07\x00\x7f\x9b2K\u202eevil\u2066"
+    console.say(hostile)
+    console.warn(hostile)
+    console.show_error(errors.Invalid(hostile, advice=hostile))
+    console.print_table(hostile, ("a",), [(hostile,)])
+    console.print_json({hostile: hostile})
+    said = capsys.readouterr()
+    assert not set("\x1b\x07\x00\x7f\x9b\u202e\u2066") & set(said.out + said.err)
+    assert "\\x1b[2J" in said.out
+    assert "\\u202eevil" in said.err
+
+
+def test_json_keeps_what_it_spells_out(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = {"\x9b": ["\x7f\u202e\x1b", "é\n"]}
+    console.print_json(hostile)
+    assert json.loads(capsys.readouterr().out) == hostile

@@ -2,7 +2,7 @@
 
 A document is open until it is replayed (`exchange.replay`) or dismissed; the original is never
 changed, a corrected copy stands beside it, and everything decided stays in its history
-(docs/decisions/0012-quarantine.md). ``session`` None is the operator: whoever runs the program with
+(docs/decisions/0017-quarantine.md). ``session`` None is the operator: whoever runs the program with
 the organisation's own folder and passphrase, as for `submit`. A face always passes its session.
 Content is patient data: it is shown to administrators alone, and never before an audit entry.
 """
