@@ -85,7 +85,7 @@ class Place:
                 return True
             return _set(step, body, value)
         if self.direct:
-            return merge(body, value)
+            return _fits(body, value) and merge(body, value)
         if step.hop:
             return self._put_resource(draft, slots, repetition, value)
         if self._inner:
@@ -101,10 +101,10 @@ class Place:
         step = self._last
         key = (step.key, repetition if step.pivoted else 0)
         standing = slots.made.get(key)
-        if standing is not None:
-            return merge(standing, value)
         if repetition and not step.pivoted:
             return False
+        if standing is not None:
+            return _fits(standing, value) and merge(standing, value)
         body = self.container(draft, slots, repetition)
         if body is None:
             return False
@@ -140,7 +140,8 @@ def _says(node: Any, value: Json) -> bool:
 def _set(step: _Step, body: Json, value: Any) -> bool:
     current = body.get(step.name)
     if current is not None:
-        return isinstance(current, dict) and isinstance(value, dict) and merge(current, value)
+        both = isinstance(current, dict) and isinstance(value, dict)
+        return both and _fits(current, value) and merge(current, value)
     for choice in step.choices:
         if choice in body:
             return False
@@ -178,14 +179,28 @@ def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> 
         return True
     key = (step.key, repetition if step.pivoted else 0)
     current = slots.made.get(key)
-    if current is not None:
-        return merge(current, value)
     if repetition and not step.pivoted:
         return False
+    if current is not None:
+        return _fits(current, value) and merge(current, value)
     values = body.setdefault(step.name, [])
     if value not in values:
         values.append(value)
         slots.made[key] = value
+    return True
+
+
+def _fits(current: Json, value: Json) -> bool:
+    """Say whether all of ``value`` can stand in ``current``: nothing else stands in its place."""
+    for name, part in value.items():
+        standing = current.get(name)
+        if standing is None or (isinstance(standing, list) and isinstance(part, list)):
+            continue
+        if isinstance(standing, dict) and isinstance(part, dict):
+            if not _fits(standing, part):
+                return False
+        elif standing != part:
+            return False
     return True
 
 

@@ -153,6 +153,11 @@ class DatatypeMap:
             for at, part in enumerate(values)
             if part and part != NULL and not done >> at & 1
         ]
+        if level == 1 and state.subcomponent not in found:  # only the first of a surname's parts
+            for at, part in enumerate(values):
+                if done >> at & 1 and state.subcomponent in part:
+                    pieces = enumerate(part.split(state.subcomponent)[1:], 2)
+                    left += [(f"{path}.{at}.{n}", piece) for n, piece in pieces if piece]
         return leaf(state, found, level + 1, path, left)
 
 

@@ -313,6 +313,7 @@ def another(state: State, one: str, other: str) -> bool:
 
 
 PREDICATES: dict[str, Callable[..., bool]] = {
+    "amount": lambda state, value: _number(value.split(state.component)[0]),
     "another": another,
     "ascending": ascending,
     "later": later,

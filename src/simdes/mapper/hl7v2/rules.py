@@ -87,7 +87,7 @@ class Rule:
 
     ``mask`` has a bit for each field or component it takes; ``plain`` rows only convert text;
     ``constant`` ones (worth ``fixed``, or a group of such) follow what the others of their source
-    did; ``other`` is the field whose text is mapped where that is not the row's source.
+    did; ``borrows``: it reads its source without taking it (``~``); ``other`` is the field whose text is mapped where that is not the row's source.
     """
 
     __slots__ = (
@@ -98,6 +98,7 @@ class Rule:
         "_strict",
         "_vocabulary",
         "assign",
+        "borrows",
         "constant",
         "convert",
         "fixed",
@@ -128,6 +129,7 @@ class Rule:
         self._group: Json | None = row.get("group")
         function = self.assign is not None and self.assign.function is not None
         self.constant = not function and (self.assign is not None or self._group is not None)
+        self.borrows = function and self.assign is not None and not self.assign.fields
         simple = not (self.assign or self._map or self._vocabulary or self.place.ends)
         self._is_date = self.kind == "date"  # takes the day alone of a date with time
         self.plain = self.convert is not None and simple and not self._is_date

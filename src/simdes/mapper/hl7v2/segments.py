@@ -88,9 +88,12 @@ class SegmentMap:
             if rule.other:
                 taken[(rule.other, 0)] = rest
                 continue
+            if rule.borrows:
+                continue
             others |= rule.mask
             if best is None:
-                best = rest
+                if not rule.constant or rule.when is not None:  # a bare constant says nothing of it
+                    best = rest
             elif not rule.constant:
                 best = common(best, rest)
         if best is not None:
@@ -117,5 +120,11 @@ def common(one: list[Leftover], other: list[Leftover]) -> list[Leftover]:
     """Give the leftovers that neither of two maps took."""
     if not one or not other:
         return []
-    paths = {path for path, _ in other}
-    return [item for item in one if item[0] in paths]
+    return [item for item in one if _within(item[0], other)] + [
+        item for item in other if _within(item[0], one) and item not in one
+    ]
+
+
+def _within(path: str, items: list[Leftover]) -> bool:
+    """Say whether ``path`` is one of those, or a part of one."""
+    return any(path == whole or path.startswith(f"{whole}.") for whole, _ in items)
