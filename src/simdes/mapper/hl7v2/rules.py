@@ -87,7 +87,8 @@ class Rule:
 
     ``mask`` has a bit for each field or component it takes; ``plain`` rows only convert text;
     ``constant`` ones (worth ``fixed``, or a group of such) follow what the others of their source
-    did; ``borrows``: it reads its source without taking it (``~``); ``other`` is the field whose text is mapped where that is not the row's source.
+    did; ``borrows``: it reads its source without taking it (``~``); ``other`` is the field whose
+    text is mapped where that is not the row's source.
     """
 
     __slots__ = (

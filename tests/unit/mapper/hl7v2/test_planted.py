@@ -126,7 +126,7 @@ def cases() -> Iterator[tuple[str, str]]:
         yield from ((structure, kind) for kind in (TELLING if alike else PLANTS))
 
 
-@pytest.mark.parametrize(("structure", "kind"), cases())
+@pytest.mark.parametrize(("structure", "kind"), list(cases()))
 def test_every_planted_value_is_found_or_reported(structure: str, kind: str) -> None:
     data, values = planted(structure, PLANTS[kind])
     mapping = map_bytes("planted.hl7", data)
