@@ -322,3 +322,27 @@ def test_a_resource_names_the_document_it_came_from(database: Database) -> None:
         resources.add(tx, [replace(resource(1), source_id=source)])
         kept = resources.get(tx, vault=vault().tag, type="Observation", logical_id="r1")
         assert kept is not None and kept.source_id == source
+
+
+def test_what_every_vault_has_is_looked_up_in_one_vault_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ward stands in each of its patients' vaults; a message must not read all of them."""
+    with database.transaction() as tx:
+        for number in range(1, 41):
+            vaults.add(tx, vault(number))
+            resources.add(tx, [resource(1, type="Location", vault=number)])
+    read: list[int] = []
+    with database.transaction() as tx:
+        kind = type(tx)
+        really = kind.all
+
+        def counting(self: object, sql: str, /, **params: object) -> list[object]:
+            rows = really(self, sql, **params)  # type: ignore[arg-type]
+            read.append(len(rows))
+            return rows  # type: ignore[return-value]
+
+        monkeypatch.setattr(kind, "all", counting)
+        [again] = resources.add(tx, [resource(1, type="Location", vault=7)])
+    assert not again.created
+    assert sum(read) == 1

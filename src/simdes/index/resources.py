@@ -142,9 +142,13 @@ class _Latest:
 
 def _latest(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, _Latest]:
     rows = tx.all(
-        _HEAD + " WHERE r.type IN :types AND r.logical_id IN :ids AND" + _LATEST,
+        _HEAD
+        # Without the vaults a ward or a doctor that every patient has would cost as many rows.
+        + " WHERE r.type IN :types AND r.logical_id IN :ids AND r.vault IN :vaults AND"
+        + _LATEST,
         types=sorted({type_ for type_, _, _ in keys}),
         ids=sorted({logical_id for _, logical_id, _ in keys}),
+        vaults=sorted({vault for _, _, vault in keys}),
     )
     wanted = set(keys)
     found = {(type_, id_, bytes(vault)): _Latest(*head) for type_, id_, vault, *head in rows}
