@@ -112,7 +112,7 @@ class Listening:
     def kill(self) -> None:
         """End it with SIGKILL."""
         self.program.kill()
-        self.program.communicate()
+        self.program.wait()
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's lines about one kind of event."""
@@ -142,9 +142,10 @@ def listening(data: Path, *words: object, port: int | None = None) -> Iterator[L
         _wait(program, log)
         yield Listening(program, port, log)
     finally:
-        if program.poll() is None:
-            program.kill()
-        program.communicate()
+        program.kill()
+        program.wait()
+        assert program.stdout is not None
+        program.stdout.close()
 
 
 def _wait(program: subprocess.Popen[str], log: Path) -> None:
