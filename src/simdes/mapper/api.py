@@ -28,6 +28,7 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, str] = {
+    "cda": "cda.document",
     "csv": "tabular.mapping",
     "fhir": "fhir_input",
     "hl7v2": "hl7v2.feed",
@@ -85,14 +86,14 @@ def check_site(site: Site) -> None:
         format_.maps_of(site)
 
 
-_ONLY = "Send HL7 v2 messages (ER7), tables (CSV) or FHIR R4 resources (JSON)."
+_ONLY = "Send HL7 v2 messages (ER7), CDA documents, tables (CSV) or FHIR R4 resources (JSON)."
 _REFUSALS = {
     "empty": ("empty", "the input is empty", "Check the sender's export; nothing was lost here."),
     "binary": ("unknown-format", "the input is in no format known here", _ONLY),
     "text": ("unknown-format", "the input is text in no format known here", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("cda", "dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
+        for kind in ("dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
     },
 }
 

@@ -1,8 +1,8 @@
 """Recognise what an input is from its first bytes; its name only breaks ties.
 
-Kinds: ``empty``, ``hl7v2``, ``fhir``, ``json``, ``xml``, ``x12``, ``dicom``, ``csv``, ``zip``,
-``pdf``, ``gzip``, ``text``, ``binary``. Those that are not mapped (`api.FORMATS`) are named so that
-the quarantine can say what was sent.
+Kinds: ``empty``, ``hl7v2``, ``fhir``, ``json``, ``cda``, ``xml``, ``x12``, ``dicom``, ``csv``,
+``zip``, ``pdf``, ``gzip``, ``text``, ``binary``. Those that nobody maps (`api.FORMATS`) are named
+so that the quarantine can say what was sent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from simdes.mapper.model import UTF16_MARKS
 
 _WINDOW_BYTES = 64 * 1024
 _LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"
+_CDA = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>/]")
 _LATER_MESSAGE = re.compile(rb"[\r\n\x0b\x1c]MSH[^A-Za-z0-9\s]")
 _WHOLE = (
     (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "zip"),
@@ -42,6 +43,8 @@ def detect(name: str, data: bytes) -> str:
     kind = next((kind for pattern, kind in _AFTER_BLANKS if pattern.match(start)), "")
     if kind == "json" and b'"resourceType"' in data:
         kind = "fhir"
+    if kind == "xml" and _CDA.search(start):
+        kind = "cda"
     if not kind and _LATER_MESSAGE.search(data):
         kind = "hl7v2"
     return kind or _by_name(name, head)

@@ -21,6 +21,9 @@ Function = Callable[..., Any]
 
 Make = Callable[[Work, Branch, Scope], Any]
 
+CODED = ("CodeableConcept", "Coding")
+"""The types that a vocabulary makes of a code alone."""
+
 CALL = re.compile(r"([a-z_]\w*)\((.*)\)")
 TEXT = re.compile(r"'([^']*)'")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from threading import RLock
 from typing import Any
 
 from simdes.fhir.definitions import resource_types
@@ -37,6 +38,8 @@ class Maps:
         self.functions = functions
         self._blocks = blocks(sheets)
         self._maps: dict[str, Map | Choice | Each] = {}
+        self._begun: dict[str, Map | Choice | Each] = {}
+        self._building = RLock()
         self._vocabularies: dict[str, Vocabulary] = {}
         for name, text in (codes or {}).items():
             self._read_codes(name, text)
@@ -49,20 +52,49 @@ class Maps:
 
     def check(self) -> None:
         """Build every map. Raises `BadSheet` for the first that can't be followed."""
-        for name in self._blocks:
-            self.map(name)
+        for name, block in self._blocks.items():
+            if block.type != "rows":
+                self.map(name)
+
+    def lines(self, name: str) -> list[Line]:
+        """Give the rows of a map, and after them those of the maps it has them from."""
+        block = self._blocks.get(name)
+        if block is None:
+            raise BadSheet(f"no map is called {name}")
+        return [*block.lines, *(line for other in block.others for line in self.lines(other))]
 
     def map(self, name: str) -> Map | Choice | Each:
         """Give a map, built when first asked for. Raises `BadSheet`."""
         found = self._maps.get(name)
-        if found is None:
-            block = self._blocks.get(name)
-            if block is None:
-                raise BadSheet(f"no map is called {name}")
-            found = _KINDS.get(block.type, Map)(block, self)
-            self._maps.setdefault(name, found)
+        if found is not None:
+            return found
+        with self._building:
+            return self._build(name)
+
+    def _build(self, name: str) -> Map | Choice | Each:
+        """Build a map and those it needs; others see them when all of them are whole."""
+        found = self._maps.get(name) or self._begun.get(name)
+        if found is not None:
+            return found
+        block = self._blocks.get(name)
+        if block is None:
+            raise BadSheet(f"no map is called {name}")
+        outermost = not self._begun
+        found = self._begun[name] = _KINDS.get(block.type, Map)(block, self)
+        try:
             found.build()
+            if outermost:
+                self._maps |= self._begun
+        finally:
+            if outermost:
+                self._begun.clear()
         return found
+
+    def maker(self, how: str) -> Make:
+        """Give what a map or a function of the format makes. Raises `BadSheet`, `KeyError`."""
+        if CALL.fullmatch(how):
+            return making.call(how, self.functions)
+        return self.map(how).make
 
     def vocabulary(self, name: str) -> Vocabulary:
         """Give a vocabulary. Raises `BadSheet`."""
@@ -82,19 +114,19 @@ class Choice:
     def __init__(self, block: Block, maps: Maps) -> None:
         self._block = block
         self._maps = maps
-        self._rows: list[tuple[Test | None, Map | Choice | Each]] = []
+        self._rows: list[tuple[Test | None, Make]] = []
 
     def build(self) -> None:
         """Build what it chooses from."""
         for line in self._block.lines:
             when = _when(line)
-            self._rows.append((when, _guarded(line, lambda cell: self._maps.map(cell("as")))))
+            self._rows.append((when, _guarded(line, lambda cell: self._maps.maker(cell("as")))))
 
     def make(self, work: Work, branch: Branch, scope: Scope) -> Any:
         """Run the chosen map; None where no row's condition holds."""
         for when, chosen in self._rows:
             if when is None or when(branch):
-                return chosen.make(work, branch, scope)
+                return chosen(work, branch, scope)
         return None
 
 
@@ -104,13 +136,13 @@ class Each:
     def __init__(self, block: Block, maps: Maps) -> None:
         self._block = block
         self._maps = maps
-        self._rows: list[tuple[Test | None, Select, Map | Choice | Each]] = []
+        self._rows: list[tuple[Test | None, Select, Make]] = []
 
     def build(self) -> None:
         """Build what it runs."""
         for line in self._block.lines:
             source = _guarded(line, lambda cell: select(cell("source") or "."))
-            chosen = _guarded(line, lambda cell: self._maps.map(cell("as")))
+            chosen = _guarded(line, lambda cell: self._maps.maker(cell("as")))
             self._rows.append((_when(line), source, chosen))
 
     def make(self, work: Work, branch: Branch, scope: Scope) -> list[Any] | None:
@@ -122,7 +154,7 @@ class Each:
         for when, source, chosen in self._rows:
             if when is None or when(branch):
                 for found in source(branch):
-                    value = chosen.make(work, found, scope)
+                    value = chosen(work, found, scope)
                     made += value if isinstance(value, list) else [] if value is None else [value]
         if made and isinstance(made[0], Node):
             branch.node = branch.node or made[0]
@@ -142,7 +174,7 @@ class Map:
 
     def build(self) -> None:
         """Build the rows."""
-        self._rows = [Row(line, self, self._maps) for line in self._block.lines]
+        self._rows = [Row(line, self, self._maps) for line in self._maps.lines(self.name)]
 
     def make(self, work: Work, branch: Branch, scope: Scope) -> Any:
         """Make the resource (a `Node`) or element of ``branch``; None where it holds nothing."""
@@ -281,17 +313,20 @@ class Row:
         if self._place is None:
             return
         if self._named is not None:
+            before = work.mark().taken
             text = self._named(work, branch, scope)
             if text:
-                work.waiting.append(Waiting(slots, self._place, repetition, scope, "", text))
+                taken = work.taken_since(before)
+                work.waiting.append(Waiting(slots, self._place, repetition, scope, "", text, taken))
             return
         found = scope.find(self._alias)
         if not isinstance(found, Node):
-            work.waiting.append(Waiting(slots, self._place, repetition, scope, self._alias, ""))
+            work.waiting.append(Waiting(slots, self._place, repetition, scope, self._alias, "", ()))
             return
         value: Json = {}
         if self._place.put(work, slots, repetition, value):
             work.refer(value, found)
+            work.upward[id(value)] = value
             work.note(self._target, branch.path(), self.rule)
 
 
@@ -343,14 +378,11 @@ def _maker(line: Line, kind: str, maps: Maps) -> Make:
         return lambda *_: None
     if text is not None:
         return making.constant(text[1], kind, taken=bool(line.cell("source")))
-    make: Make
-    if CALL.fullmatch(how):
-        make = making.call(how, maps.functions)
-    elif how:
-        make = maps.map(how).make
+    if how:
+        make = maps.maker(how)
     elif not kind:
         raise BadSheet("a row needs a target or what to do (as)")
-    elif convert is None:
+    elif convert is None and not (codes and kind in making.CODED):
         raise BadSheet(f"{line.cell('target')} is no primitive ({kind}): say by which map")
     else:
         make = making.text

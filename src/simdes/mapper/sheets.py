@@ -3,7 +3,8 @@
 A sheet is a text file of lines with fields between ``|``. Lines that start with ``#`` are comments.
 ``@ Name : Type`` begins a map onto a FHIR resource (``Condition``), data type (``Identifier``) or
 element (``Encounter.participant``); ``@ Name : choose`` one that picks another map, and
-``@ Name : each`` one that gives what several maps make. Its rows:
+``@ Name : each`` one that gives what several maps make. ``@ Name : Type + Other`` has the rows of
+another map after its own; ``@ Other : rows`` is there for others alone. Its rows:
 
 source | target | as | codes | when | why
 
@@ -57,10 +58,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A map as written: its name, the type it makes, its rows."""
+    """A map as written: its name and type, the maps whose rows it has too, its own rows."""
 
     name: str
     type: str
+    others: tuple[str, ...] = ()
     lines: list[Line] = field(default_factory=list)
 
 
@@ -107,7 +109,8 @@ def _blocks(name: str, text: str) -> list[Block]:
             continue
         if line.startswith("@ "):
             title, _, kind = line[2:].partition(":")
-            found.append(Block(title.strip(), kind.strip()))
+            made, *others = [part.strip() for part in kind.split("+")]
+            found.append(Block(title.strip(), made, tuple(others)))
             continue
         if not found:
             raise BadSheet(f"{place}: a row before the first map; begin one by `@ Name : Type`")

@@ -5,7 +5,8 @@ become `Branch`es, so that one kind of sheet (`sheets`) maps them all and one le
 taken.
 
 A path is a list of steps between slashes: a name, ``*`` (any child), ``**`` (any branch below),
-``.`` or ``..``; ``^name`` at its start goes up to the nearest branch of that name. A step may be
+``.`` or ``..``; ``self::name`` the branch itself if it has that name; ``^name`` goes up to the
+nearest branch of that name. A step may be
 followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there),
 ``[@code=A,B]`` and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that
 selects anything.
@@ -143,7 +144,7 @@ def _step(text: str) -> Select:
     name, bracket, rest = text.partition("[")
     if not name or name != name.strip() or set(name) & set("]=!"):
         raise BadPath(f"no name of a step: {text!r}")
-    go = _AXES.get(name) or (_up(name[1:]) if name[0] == "^" else _child(name))
+    go = _AXES.get(name) or _named(name)
     if not bracket:
         return go
     if not rest.endswith("]"):
@@ -167,7 +168,12 @@ def _bracketed(text: str) -> list[str]:
     return parts
 
 
-def _child(name: str) -> Select:
+def _named(name: str) -> Select:
+    if name[0] == "^":
+        return _up(name[1:])
+    if name.startswith("self::"):
+        own = name[6:]
+        return lambda branch: [branch] if branch.name == own else []
     return lambda branch: branch.inner.get(name, [])
 
 

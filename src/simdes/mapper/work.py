@@ -32,6 +32,7 @@ class Waiting(NamedTuple):
     scope: Scope
     alias: str
     named: str
+    taken: tuple[Branch, ...]
 
 
 class Work(Draft):
@@ -43,7 +44,7 @@ class Work(Draft):
     ``source`` is what a format's functions need to know of the document as a whole.
     """
 
-    __slots__ = ("_taken", "branch", "named", "patients", "scope", "source", "waiting")
+    __slots__ = ("_taken", "branch", "named", "patients", "scope", "source", "upward", "waiting")
 
     def __init__(self, site: Site, *, explain: bool = False) -> None:
         super().__init__(site, explain=explain)
@@ -53,6 +54,7 @@ class Work(Draft):
         self.named: dict[str, Node] = {}
         self.patients: list[tuple[str, str]] = []
         self.source: Any = None
+        self.upward: dict[int, Json] = {}
         self.waiting: list[Waiting] = []
 
     def node(self, kind: str) -> Node:
@@ -67,6 +69,10 @@ class Work(Draft):
             branch.taken = True
             self._taken.append(branch)
         return branch.value or ""
+
+    def taken_since(self, count: int) -> tuple[Branch, ...]:
+        """List what was taken after the first ``count`` branches."""
+        return tuple(self._taken[count:])
 
     def mark(self) -> Mark:
         """Note how far the work has come."""
@@ -106,11 +112,14 @@ class Work(Draft):
         """Fill in the references that waited for their resource."""
         for wait in self.waiting:
             found = self.named.get(wait.named) if wait.named else wait.scope.find(wait.alias)
-            if not isinstance(found, Node):
-                continue
             value: Json = {}
-            if wait.place.put(self, wait.slots, wait.repetition, value):
+            if isinstance(found, Node) and wait.place.put(self, wait.slots, wait.repetition, value):
                 self.refer(value, found)
+                if not wait.named:
+                    self.upward[id(value)] = value
+            else:
+                for branch in wait.taken:
+                    branch.taken = False
         self.waiting.clear()
 
 
