@@ -7,7 +7,17 @@ import sys
 import typer
 
 from simdes import console
-from simdes.commands import consent, demo, feeds, network, people, proof, quarantine, records
+from simdes.commands import (
+    consent,
+    demo,
+    feeds,
+    mapping,
+    network,
+    people,
+    proof,
+    quarantine,
+    records,
+)
 from simdes.errors import SimdesError
 
 cli = typer.Typer(
@@ -25,7 +35,7 @@ _WrongCommandLine = next(
     if kind.__name__ == "ClickException" and issubclass(kind, Exception)
 )
 
-for module in (demo, network, people, records, quarantine, feeds, consent, proof):
+for module in (demo, network, people, mapping, records, quarantine, feeds, consent, proof):
     module.add_commands(cli)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from simdes.commands.mapping import SourceKind
+from simdes.mapper.api import FORMATS
 from support.gateways import simdes
 
 BAD_INPUT = 5
@@ -58,3 +60,21 @@ def test_explain_writes_source_and_row_of_each_element(folder: Path) -> None:
     bundle = json.loads((folder / "out/in.hl7.1.json").read_text())
     made = {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]}
     assert {row["resource"] for row in rows} <= made
+
+
+def test_infer_drafts_a_map_that_map_can_use_and_never_overwrites_one(folder: Path) -> None:
+    table = folder / "labs.csv"
+    table.write_text("mrn,test,result,unit\n7,Glucose,5.4,mmol/L\n8,Sodium,140,mmol/L\n")
+    done = simdes("infer", table, "--out", folder / "site", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["type"] == "Observation"
+    done = simdes("map", table, "--out", folder / "out", "--site", folder / "site")
+    assert done.returncode == 0, done.stderr
+    assert '"value":5.4' in (folder / "out/labs.csv.1.json").read_text()
+    again = simdes("infer", table, "--out", folder / "site")
+    assert again.returncode != 0
+    assert "there already" in again.stderr
+
+
+def test_map_takes_every_kind_of_input_that_the_mapper_has() -> None:
+    assert {str(kind) for kind in SourceKind} == {"auto", *FORMATS}

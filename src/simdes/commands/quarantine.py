@@ -13,7 +13,8 @@ from simdes import console
 from simdes.app import Opened
 from simdes.commands import quarantine_views as views
 from simdes.commands.common import AsJson, Data, Token, User, organisation, seconds, signed_in
-from simdes.commands.records import SourceKind, anchor
+from simdes.commands.mapping import SourceKind
+from simdes.commands.records import anchor
 from simdes.errors import Conflict, NotFound, TooLarge
 from simdes.exchange import quarantine
 from simdes.exchange import replay as replays

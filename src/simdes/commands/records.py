@@ -1,12 +1,10 @@
-"""Commands for records: map, ingest, read."""
+"""Commands for records: ingest, read."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,121 +22,22 @@ from simdes.commands.common import (
     signed_in,
     vault_of,
 )
+from simdes.commands.mapping import From, Report, SourceKind, Sources, finish
 from simdes.errors import Unavailable
 from simdes.exchange import anchoring, intake, members, opening, retrieve, submit
 from simdes.exchange.retrieve import Read
 from simdes.exchange.submit import Accepted, Refused
 from simdes.exchange.worker import worker_name
-from simdes.fhir.json import dumps
-from simdes.mapper import Mapping, Site, report
+from simdes.mapper import Mapping, report
 
 HELD_SECONDS = 2 * anchoring.LEASE_MS / 1000
 """How long what another worker holds is waited for: its lease, and as long again to anchor it."""
 
 
-class SourceKind(StrEnum):
-    """What a source is; ``auto`` looks at its first bytes."""
-
-    AUTO = "auto"
-    HL7V2 = "hl7v2"
-    FHIR = "fhir"
-
-
-Sources = Annotated[list[Path], typer.Argument(help="Files, or folders read recursively.")]
-From = Annotated[SourceKind, typer.Option("--from", help="What the sources are.")]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", help="Write counts, dropped fields and quarantine to this file."),
-]
-
-
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
-    cli.command("map")(map_sources)
     cli.command("ingest")(ingest)
     cli.command("read")(read)
-
-
-def map_sources(
-    sources: Sources,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the Bundles.")],
-    kind: From = SourceKind.AUTO,
-    report_file: Report = None,
-    time_zone: Annotated[
-        str, typer.Option("--time-zone", help="Zone of times that carry none.")
-    ] = "UTC",
-    site_folder: Annotated[
-        Path | None,
-        typer.Option("--site", help="Folder with site.toml, ConceptMaps and sheets of your own."),
-    ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain", help="Write <name>.<n>.explained.json: source and row of each element."
-        ),
-    ] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Map sources to FHIR R4 Bundles, one <name>.<n>.json a message. No network, no database."""
-    files = intake.source_files(sources)
-    site = Site(time_zone=time_zone)
-    if site_folder is not None:
-        site = intake.read_site(site_folder, default=site)
-    with console.progress(as_json) as bar:
-        task = bar.add_task("Mapping", total=len(files))
-
-        def mapped() -> Iterator[Mapping]:
-            for file in files:
-                mapping = intake.map_file(file, kind=str(kind), site=site, explain=explain)
-                _write_bundles(out, mapping, explain=explain)
-                yield mapping
-                bar.advance(task)
-
-        summary = report(mapped())
-    events = ", ".join(f"{count} {event}" for event, count in summary["events"].items())
-    text = f"{summary['messages']} messages mapped from {summary['inputs']} files: {events}."
-    return _finish(summary, report_file, as_json, text)
-
-
-def _write_bundles(out: Path, mapping: Mapping, *, explain: bool) -> None:
-    for number, message in enumerate(mapping.messages, 1):
-        target = out / f"{mapping.name}.{number}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(dumps(message.bundle) + b"\n")
-        if explain:
-            rows = [asdict(one) for one in message.explained]
-            document = json.dumps(rows, indent=1, ensure_ascii=False)
-            target.with_suffix(".explained.json").write_text(document + "\n", encoding="utf-8")
-
-
-def _finish(summary: dict[str, Any], report_file: Path | None, as_json: bool, text: str) -> int:
-    """Write and print a summary; bad input among the rest shows in the exit code."""
-    if report_file is not None:
-        document = json.dumps(summary, indent=2, ensure_ascii=False)
-        report_file.write_text(document + "\n", encoding="utf-8")
-    if as_json:
-        console.print_json(summary)
-    else:
-        _show(summary, text)
-    return console.BAD_INPUT if summary["quarantined"] else 0
-
-
-def _show(summary: dict[str, Any], text: str) -> None:
-    console.say(text)
-    dropped = sum(one["count"] for one in summary["dropped"])
-    if dropped:
-        console.say(
-            f"{dropped} source fields have no place in FHIR and were dropped; --report lists them."
-        )
-    if summary["quarantined"]:
-        console.print_table(
-            f"{len(summary['quarantined'])} kept in quarantine",
-            ("Input", "Message", "Reason", "What to do"),
-            [
-                (one["input"], one["index"] + 1, one["reason"], one["advice"])
-                for one in summary["quarantined"]
-            ],
-        )
 
 
 def ingest(
@@ -179,7 +78,7 @@ def ingest(
         f"{summary['resources']} resources new or changed, {summary['unchanged']} unchanged, "
         f"{len(summary['vaults'])} patients."
     )
-    return _finish(summary, report_file, as_json, text)
+    return finish(summary, report_file, as_json, text)
 
 
 def _summary(inputs: int, answers: list[Accepted | Refused]) -> dict[str, Any]:

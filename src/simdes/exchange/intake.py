@@ -23,6 +23,7 @@ from simdes.mapper import (
     map_bytes,
     site_of,
 )
+from simdes.mapper.tabular import inferring
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ def read_site(folder: Path, *, default: Site = DEFAULT_SITE) -> Site:
     site = site_of(files, default=default)
     check_site(site)
     return site
+
+
+def infer_map(file: Path, *, site: Site = DEFAULT_SITE) -> inferring.Draft:
+    """Draft a map for a table. Raises NotFound, Invalid where it is none, TooLarge."""
+    if not file.is_file():
+        raise NotFound(f"{file} is no file.", advice="Name one CSV or TSV file.")
+    if file.stat().st_size > LIMITS.file_bytes:
+        raise TooLarge(
+            f"{file} is above {LIMITS.file_bytes:,} bytes", advice="Give its first part."
+        )
+    return inferring.draft(file.name, file.read_bytes(), site=site, limits=LIMITS)
 
 
 def map_file(

@@ -5,7 +5,7 @@ cannot be mapped comes back quarantined, with its bytes, a reason and advice.
 HL7 v2 follows HL7's published maps, https://build.fhir.org/ig/HL7/v2-to-fhir/.
 """
 
-from simdes.mapper.api import check_site, detect, map_bytes, report
+from simdes.mapper.api import FORMATS, check_site, detect, map_bytes, report
 from simdes.mapper.model import (
     DEFAULT_SITE,
     LIMITS,
@@ -21,6 +21,7 @@ from simdes.mapper.site import site_of
 
 __all__ = [
     "DEFAULT_SITE",
+    "FORMATS",
     "LIMITS",
     "Dropped",
     "Explained",
