@@ -50,10 +50,6 @@ class Engine:
     def run(self, event: str, structure: Item, source: bytes, index: int) -> Mapped:
         """Map the message. Raises `Unreadable` where it cannot be mapped as a whole."""
         walk = Walk(structure)
-        whole = {item.name for item in structure.items if not item.items}
-        for segment in reversed(self.message.segments):  # conditions may look ahead to the first
-            if segment.name in whole:
-                walk.frame.segments[segment.name] = segment.fields
         sign = self.message.separators.repetition
         check = source.count(sign.encode()) >= self.limits.repetitions
         self.state.names = [segment.name for segment in self.message.segments]

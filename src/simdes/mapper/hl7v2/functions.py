@@ -98,8 +98,8 @@ def concatenate(state: State, *texts: str) -> str:
 
 
 def join(state: State, between: str, *texts: str) -> str:
-    """Join the texts that are there; of a name's surname (FN) only the surname."""
-    return between.join(text.split(state.subcomponent)[0] for text in texts if text)
+    """Join the texts that are there; the parts of a surname (FN) by blanks."""
+    return between.join(text.replace(state.subcomponent, " ").strip() for text in texts if text)
 
 
 def media_type(state: State, kind: str, subtype: str) -> str:

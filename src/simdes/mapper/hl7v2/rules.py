@@ -15,10 +15,12 @@ from simdes.mapper.places import Place, Slots, place
 if TYPE_CHECKING:
     from simdes.mapper.hl7v2.maps import Maps
 
+_COMPONENT = 2
 _DAY = len("YYYYMMDD")
 NULL = '""'
 """What v2 sends to have a value deleted."""
 
+_COMPONENT = 2
 _DAY = len("2024-12-31")  # as long or shorter, and it has no time
 
 
@@ -40,14 +42,16 @@ class Assign:
     """A constant, or a function of fields.
 
     ``fields`` are the numbers it takes on its own level, ``components`` those it takes of its
-    source field (none: all); what it reads with ``~`` it does not take.
+    source field (none: all); what it reads with ``~`` it does not take; ``first_leaf``: it reads
+    the first subcomponent only.
     """
 
-    __slots__ = ("arguments", "components", "fields", "function", "text")
+    __slots__ = ("arguments", "components", "fields", "first_leaf", "function", "text")
 
     def __init__(self, data: Json, level: int, segment: str, source: int) -> None:
         self.text: str | None = data.get("text")
         self.function = FUNCTIONS[data["call"]] if "call" in data else None
+        self.first_leaf = data.get("call") == "code_system"
         self.arguments: list[str | Reference] = []
         self.fields: list[int] = []
         self.components: set[int] = set()
@@ -64,6 +68,17 @@ class Assign:
             self.fields.append(int(field))
             if component and int(field) == source:
                 self.components.add(int(component))
+
+    def beside(self, state: State, text: str, level: int, path: str) -> list[Leftover]:
+        """List the parts of the source ``text`` that the function does not read."""
+        left: list[Leftover] = []
+        if self.components:
+            parts = enumerate(text.split(state.component), 1)
+            left = [(f"{path}.{n}", part) for n, part in parts if part and n not in self.components]
+        if self.first_leaf and level == _COMPONENT and state.subcomponent in text:
+            parts = enumerate(text.split(state.subcomponent), 1)
+            left += [(f"{path}.{n}", part) for n, part in parts if part and n > 1]
+        return left
 
     def value(self, state: State, values: list[str]) -> str:
         """Give the text; empty when no field it reads holds anything."""
@@ -170,10 +185,7 @@ class Rule:
             return []
         left: list[Leftover] = []
         if self.assign is not None:
-            taken = self.assign.components
-            if taken:
-                parts = enumerate(text.split(state.component), 1)
-                left = [(f"{path}.{at}", part) for at, part in parts if part and at not in taken]
+            left = self.assign.beside(state, text, level, path)
             text = self.assign.value(state, values)
             if not text:
                 return None

@@ -118,5 +118,5 @@ def test_data_that_is_no_base64_is_encoded() -> None:
 
 
 def test_names_and_lines_are_joined() -> None:
-    assert FUNCTIONS["join"](state(), " ", "Dr", "", "Ann", "Smith&van") == "Dr Ann Smith"
+    assert FUNCTIONS["join"](state(), " ", "Dr", "", "Ann", "Smith&van") == "Dr Ann Smith van"
     assert FUNCTIONS["lines"](state(), "one~ two~") == "one\ntwo\n"
