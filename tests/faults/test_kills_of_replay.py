@@ -60,7 +60,7 @@ def fill(network: Consortium) -> None:
     samples = sample_messages(*MESSAGES)
     files = [*samples[:2], ("two.hl7", b"\r".join(data for _, data in samples[2:]))]
     with pytest.MonkeyPatch.context() as older:
-        older.delitem(api.READERS, "hl7v2")
+        older.delitem(api.FORMATS, "hl7v2")
         for name, data in files:
             [answer] = network.submit(WRITER, name, data)
             assert isinstance(answer, Refused)

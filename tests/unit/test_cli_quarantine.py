@@ -120,6 +120,7 @@ def test_show_says_why_and_keeps_the_content_to_administrators(north: Path) -> N
     number = numbers(north)["nobody.hl7"]
     shown = command(north, "show", number).stdout
     assert "no-patient" in shown
+    assert "A replay takes" in shown
     assert "REG" in shown
     assert "EVN" not in shown
     done = command(north, "show", number, "--content", expect=REFUSED)
@@ -213,7 +214,9 @@ def test_dismiss_reopen_and_expire(north: Path) -> None:
     gone = answer(north, "dismiss", number, "--why", "a test patient", user="admin")
     assert gone["state"] == "dismissed"
     assert number not in [one["id"] for one in answer(north)]
-    assert "a test patient" in command(north, "show", number).stdout
+    shown = command(north, "show", number).stdout
+    assert "a test patient" in shown
+    assert "A replay takes" not in shown
     back = command(north, "reopen", number, "--why", "it was real", user="admin")
     assert "is open" in back.stdout
     done = answer(north, "expire", "--settled", "90d", "--dry-run", user="admin")

@@ -131,9 +131,8 @@ def print_shown(shown: quarantine.Shown) -> None:
             ("Kind, event, sender", " / ".join((entry.kind, entry.event, entry.sender))),
             ("Reason", f"{entry.code}: {entry.reason}"),
             ("What to do", entry.advice),
-            ("Next", NEXT[quarantine.step_of(entry.code)].format(code=entry.code)),
             ("Received", console.instant(entry.received_ms / 1000)),
-            ("A replay takes", "the corrected copy" if shown.corrected else "the original"),
+            *(_ahead(shown) if entry.state == quarantine.OPEN else ()),
         ],
     )
     if shown.history:
@@ -151,6 +150,14 @@ def print_shown(shown: quarantine.Shown) -> None:
                 for one in shown.history
             ],
         )
+
+
+def _ahead(shown: quarantine.Shown) -> tuple[tuple[str, str], ...]:
+    code = shown.entry.code
+    return (
+        ("Next", NEXT[quarantine.step_of(code)].format(code=code)),
+        ("A replay takes", "the corrected copy" if shown.corrected else "the original"),
+    )
 
 
 def print_content(opened: Content) -> None:

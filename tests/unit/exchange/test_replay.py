@@ -14,7 +14,7 @@ from simdes.exchange.quarantine import DISMISSED, OPEN, REPLAYED, Selection
 from simdes.exchange.signin import Session
 from simdes.index import quarantine as rows
 from simdes.mapper import api, map_bytes
-from simdes.mapper.api import READERS
+from simdes.mapper.api import FORMATS
 from support.consortium import Consortium
 from unit.exchange.test_quarantine import message, refuse
 
@@ -34,7 +34,7 @@ def admin(network: Consortium) -> Session:
 @pytest.fixture
 def older_release(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A release that can't map HL7 v2 yet; ``undo`` is the upgrade."""
-    monkeypatch.delitem(api.READERS, "hl7v2")
+    monkeypatch.delitem(api.FORMATS, "hl7v2")
     return monkeypatch
 
 
@@ -252,7 +252,7 @@ def test_an_input_of_which_nothing_was_kept_says_so_again(network: Consortium, n
 def test_the_kind_that_was_named_when_it_came_is_named_again(
     network: Consortium, north: Node
 ) -> None:
-    assert set(READERS) >= {"hl7v2", "fhir"}
+    assert set(FORMATS) >= {"hl7v2", "fhir"}
     mapping = map_bytes("a.txt", b"not a message", kind="hl7v2", site=north.site)
     submit.submit(north, mapping)
     [entry] = quarantine.listed(north, None, Selection()).entries
