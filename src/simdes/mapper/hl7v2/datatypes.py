@@ -13,6 +13,7 @@ from simdes.mapper.places import Slots
 if TYPE_CHECKING:
     from simdes.mapper.hl7v2.maps import Maps
 
+_PLACES = ("pl[location]", "la2[location]")  # data types that begin with the parts of a PL
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 
 
@@ -25,7 +26,7 @@ class DatatypeMap:
         self.kind: str = data["kind"]
         self.is_text = self.kind in primitives.CONVERSIONS
         self._defaults = maps.defaults.get(self.kind, ())
-        self._chain = maps.chain if name == "pl[location]" else None
+        self._chain = maps.chain if name in _PLACES else None
         maps.built[name] = self  # before the rows, which may refer to it
         self._rules = by_source(data["rows"], maps, 1, name)
         self._always = self._rules.pop(0)

@@ -133,6 +133,6 @@ def _next(here: _Open, name: str) -> int | None:
         if last.repeats and last.name == name and not last.items:
             return here.at
     for at in range(here.at + 1, len(items)):
-        if name in items[at].holds:
+        if name in items[at].first:
             return at
     return None
