@@ -4,12 +4,11 @@ CDA elements and attributes, X12 loops and elements, DICOM attributes and the ce
 become `Branch`es, so that one kind of sheet (`sheets`) maps them all and one ledger tells what was
 taken.
 
-A path is a list of steps between slashes: a name, ``*`` (any child), ``**`` (any branch below),
-``.`` or ``..``; ``self::name`` the branch itself if it has that name; ``^name`` goes up to the
-nearest branch of that name. A step may be
-followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there),
-``[@code=A,B]`` and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that
-selects anything.
+A path is a list of steps between slashes: a name, ``*`` (any child), ``rest::*`` (the children
+nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the branch itself
+if it has that name) or ``^name`` (the nearest branch of that name around it). A step may be followed
+by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]`` and
+``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that selects anything.
 """
 
 from __future__ import annotations
@@ -187,10 +186,17 @@ def _up(name: str) -> Select:
     return climb
 
 
+def _is_touched(branch: Branch) -> bool:
+    return branch.taken or any(one.taken for one in branch.below())
+
+
 _AXES: dict[str, Select] = {
     ".": lambda branch: [branch],
     "..": lambda branch: [] if branch.outer is None else [branch.outer],
     "*": lambda branch: [one for one in branch.branches() if one.name[0] != "@"],
+    "rest::*": lambda branch: [
+        one for one in branch.branches() if one.name[0] != "@" and not _is_touched(one)
+    ],
     "**": lambda branch: list(branch.below()),
 }
 

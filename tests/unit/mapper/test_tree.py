@@ -75,3 +75,13 @@ def test_a_very_deep_tree_is_walked_without_recursion() -> None:
     for _ in range(50_000):
         branch = branch.add("in")
     assert sum(1 for _ in root.below()) == 50_000
+
+
+def test_a_path_may_ask_for_the_branchs_own_name_and_for_what_is_left() -> None:
+    top = Branch("top")
+    taken, left = top.add("a"), top.add("b")
+    taken.add("c", "x").taken = True
+    left.add("c", "y")
+    assert select("rest::*")(top) == [left]
+    assert select("self::b")(left) == [left]
+    assert select("self::b")(taken) == []
