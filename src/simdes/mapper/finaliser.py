@@ -188,6 +188,8 @@ def _require(
 def _order(period: Json, unmapped: str) -> None:
     """Keep an end apart that is not known to lie after the start: per-1 forbids it as such."""
     start, end = period.get("start", ""), period.get("end", "")
+    if not start or not end:
+        return
     if "T" in start and "T" in end:
         if datetime.fromisoformat(end) >= datetime.fromisoformat(start):
             return

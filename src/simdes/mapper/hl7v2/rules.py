@@ -221,7 +221,7 @@ class Rule:
     def _note_period(self, state: State, slots: Slots, repetition: int) -> None:
         body = self.place.container(state, slots, repetition)
         period = body if self.place.ends or body is None else body.get(self.place.name)
-        if isinstance(period, dict):
+        if isinstance(period, dict) and "resourceType" not in period:  # an Appointment has an end
             state.periods.append(period)
 
     def _make(self, state: State, text: str, level: int, path: str, left: list[Leftover]) -> Any:
