@@ -150,3 +150,18 @@ def test_a_report_that_changes_is_the_same_report(sent: str, status: str) -> Non
     ]
     assert made[1]["status"] == status
     assert made[0]["id"] == made[1]["id"]
+
+
+def test_a_repeat_pattern_of_an_order_is_a_timing_and_bounds_alone_a_period() -> None:
+    tq1 = "TQ1|1||BID||||20240101|20240103"
+    timing = resource(read("OML^O21", PID, ORC, tq1, OBR), "ServiceRequest")["occurrenceTiming"]
+    assert timing["repeat"]["frequency"] == 2
+    assert timing["repeat"]["boundsPeriod"] == {"start": "2024-01-01", "end": "2024-01-03"}
+    plain = resource(read("OML^O21", PID, ORC, tq1.replace("BID", ""), OBR), "ServiceRequest")
+    assert plain["occurrencePeriod"] == {"start": "2024-01-01", "end": "2024-01-03"}
+
+
+@pytest.mark.parametrize("event", ["ORM^O01", "OML^O21", "OMG^O19"])
+def test_a_charge_sent_with_an_order_is_a_charge_item(event: str) -> None:
+    one = read(event, PID, ORC, OBR, "FT1|1|||20240101||CG|71045^Xray^C4")
+    assert resource(one, "ChargeItem")["code"]["coding"][0]["code"] == "71045"
