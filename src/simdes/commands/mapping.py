@@ -24,6 +24,7 @@ class SourceKind(StrEnum):
 
     AUTO = "auto"
     CSV = "csv"
+    DICOM = "dicom"
     FHIR = "fhir"
     HL7V2 = "hl7v2"
 

@@ -30,6 +30,7 @@ class Format(Protocol):
 FORMATS: dict[str, str] = {
     "cda": "cda.document",
     "csv": "tabular.mapping",
+    "dicom": "dicom.mapping",
     "fhir": "fhir_input",
     "hl7v2": "hl7v2.feed",
 }
@@ -93,7 +94,7 @@ _REFUSALS = {
     "text": ("unknown-format", "the input is text in no format known here", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("dicom", "gzip", "json", "pdf", "x12", "xml", "zip")
+        for kind in ("gzip", "json", "pdf", "x12", "xml", "zip")
     },
 }
 

@@ -21,6 +21,7 @@ _WHOLE = (
     (re.compile(rb"\x1f\x8b"), "gzip"),
     (re.compile(rb".{128}DICM", re.DOTALL), "dicom"),
 )
+_DICOM_JSON = re.compile(rb'"[0-9A-Fa-f]{8}"\s*:\s*\{[^{}]*"vr"\s*:')
 _AFTER_BLANKS = (
     (re.compile(rb"(?:MSH|FHS|BHS)[^A-Za-z0-9\s]"), "hl7v2"),
     (re.compile(rb"[{\[]"), "json"),
@@ -43,6 +44,8 @@ def detect(name: str, data: bytes) -> str:
     kind = next((kind for pattern, kind in _AFTER_BLANKS if pattern.match(start)), "")
     if kind == "json" and b'"resourceType"' in data:
         kind = "fhir"
+    if kind == "json" and _DICOM_JSON.search(head):
+        kind = "dicom"
     if kind == "xml" and _CDA.search(start):
         kind = "cda"
     if not kind and _LATER_MESSAGE.search(data):
@@ -54,6 +57,8 @@ def _by_name(name: str, head: bytes) -> str:
     lower = name.lower()
     if lower.endswith((".hl7", ".er7")):
         return "hl7v2"
+    if lower.endswith((".dcm", ".dicom")):
+        return "dicom"
     if re.search(rb"[\x00-\x08\x0e-\x1a]", head):
         return "binary"
     return "csv" if lower.endswith((".csv", ".tsv", ".tab")) or _is_table(head) else "text"
