@@ -80,7 +80,7 @@ def _target_type(literal: Literal, run: Run) -> str:
 
 
 def _absolute_system(value: dict[str, Any], run: Run) -> None:
-    """https://hl7.org/fhir/R4/datatypes.html#Coding and #Identifier: system is an absolute URI."""
+    """https://hl7.org/fhir/R4/datatypes.html: the system of codes and ids is an absolute URI."""
     system = value.get("system")
     if isinstance(system, str) and not is_absolute(system):
         run.add("value", "system", "system must be an absolute URI", step=".system")
@@ -200,6 +200,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "Bundle": (_first_entry, _full_urls, _document_references),
     "Coding": (_absolute_system, _known_code),
     "Identifier": (_absolute_system, _uri_as_value),
-    **dict.fromkeys(("Age", "Count", "Distance", "Duration", "Quantity"), (_known_code,)),
+    **dict.fromkeys(
+        ("Age", "Count", "Distance", "Duration", "Quantity"), (_absolute_system, _known_code)
+    ),
 }
 """Rules for every value of a type."""

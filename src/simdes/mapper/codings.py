@@ -21,11 +21,8 @@ def settle(body: Json) -> None:
     while waiting:
         part = waiting.pop()
         if type(part) is dict:
-            if (
-                "system" in part
-                and "code" in part
-                and exists(part["system"], part["code"]) is False
-            ):
+            is_coded = "system" in part and ("code" in part or "display" in part)
+            if is_coded and exists(part["system"], part.get("code", "")) is False:
                 part["system"] = own_system(part["system"])
             waiting += [item for item in part.values() if type(item) in _NESTED]
         else:

@@ -19,6 +19,7 @@ from simdes.fhir.validate import (
 URN = "urn:uuid:c757873d-ec9a-4326-a141-556f4323952"
 TEXT = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">a</div>'}
 GONE = object()
+V2_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
 def concept(system: str, code: str) -> dict[str, Any]:
@@ -256,6 +257,9 @@ BINDINGS_AND_REFERENCES: list[tuple[dict[str, Any], str, Any, str, str]] = [
     (P_, "extension.1.valueString", "x", "ext-1", ".extension[1]"),
     (P_, "identifier.0.system", "mrn", "system", ".identifier[0].system"),
     (O_, "code.coding.0.system", "loinc", "system", ".code.coding[0].system"),
+    (O_, "valueQuantity.system", "ucum", "system", ".value.ofType(Quantity).system"),
+    (O_, "valueQuantity.code", "mcg", "unknown-code", ".value.ofType(Quantity).code"),
+    (O_, "code", concept(V2_TYPES, "PGN"), "unknown-code", ".code.coding[0].code"),
     (P_, "identifier.0.system", "urn:ietf:rfc:3986", "identifier-uri", ".identifier[0].value"),
     (M_, "content.size", 4, "attachment-size", ".content.size"),
     (M_, "content.hash", "AAAA", "attachment-hash", ".content.hash"),
@@ -319,7 +323,7 @@ def test_the_table_has_every_primitive_and_every_structural_rule() -> None:
         "document-reference", "ele-1", "empty", "extension-url", "first-entry", "full-url",
         "full-url-id", "identifier-uri", "maximum", "minimum", "null", "object",
         "reference-form", "reference-target", "reference-type", "resource-type", "system",
-        "unknown-element",
+        "unknown-code", "unknown-element",
     }  # fmt: skip
     assert structural | set(PRIMITIVES) <= {rule for *_, rule, _ in CASES}
 

@@ -32,6 +32,12 @@ def test_a_code_its_system_lacks_is_the_senders() -> None:
     assert body["valueQuantity"] == {"value": 1, "system": "urn:id:UCUM", "code": "MG/DL"}
 
 
+def test_a_text_without_a_code_is_none_of_its_systems() -> None:
+    body: dict[str, Any] = {"code": {"coding": [{"system": HL7 + "v2-0001", "display": "x"}]}}
+    settle(body)
+    assert body["code"]["coding"] == [{"system": "urn:id:HL70001", "display": "x"}]
+
+
 @pytest.mark.parametrize(
     ("system", "own"),
     [

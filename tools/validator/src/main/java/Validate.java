@@ -41,6 +41,7 @@ public final class Validate {
                 new SnapshotGeneratingValidationSupport(r4));
         FhirInstanceValidator rules = new FhirInstanceValidator(known);
         rules.setAnyExtensionsAllowed(true);
+        rules.setErrorForUnknownProfiles(false); // a resource may claim one that R4 does not define
         validator = r4.newValidator();
         validator.registerValidatorModule(rules);
     }
@@ -48,12 +49,20 @@ public final class Validate {
     private void judge(String name, String resource) throws IOException {
         ObjectNode line = JSON.createObjectNode().put("name", name);
         ArrayNode issues = line.putArray("issues");
-        for (SingleValidationMessage found : validator.validateWithResult(resource).getMessages()) {
+        try {
+            for (SingleValidationMessage found : validator.validateWithResult(resource).getMessages()) {
+                issues.addObject()
+                        .put("severity", found.getSeverity().getCode())
+                        .put("id", found.getMessageId())
+                        .put("at", found.getLocationString())
+                        .put("text", found.getMessage());
+            }
+        } catch (RuntimeException failure) { // it does on some broken resources
             issues.addObject()
-                    .put("severity", found.getSeverity().getCode())
-                    .put("id", found.getMessageId())
-                    .put("at", found.getLocationString())
-                    .put("text", found.getMessage());
+                    .put("severity", "fatal")
+                    .put("id", "validator-failed")
+                    .put("at", "")
+                    .put("text", String.valueOf(failure));
         }
         out.println(JSON.writeValueAsString(line));
     }
