@@ -17,11 +17,12 @@ from simdes.mapper.making import CALL, TEXT, Function, Make, Vocabulary
 from simdes.mapper.model import Json
 from simdes.mapper.places import Place, Slots, place
 from simdes.mapper.sheets import BadSheet, Block, Line, blocks, rows
-from simdes.mapper.tree import BadPath, Branch, Select, Test, select, test
+from simdes.mapper.tree import BadPath, Branch, Select, Test, first_name, select, test
 from simdes.mapper.work import Waiting, Work
 
 __all__ = ["Choice", "Each", "Function", "Map", "Maps", "Row"]
 
+_COMPARED = re.compile(r"([^\s=!\[\]]+)=([^=!\[\]]+?)(?<! )")
 _LABEL = re.compile(r"\[(\+?)(\w+)\]")
 
 
@@ -109,25 +110,50 @@ class Maps:
 
 
 class Choice:
-    """Picks the map of the first row whose condition holds."""
+    """Picks the map of the first row whose condition holds.
+
+    Rows that compare one and the same path with values (a template, a qualifier) are looked up by
+    the value, so that a choice of a hundred costs as much as one of ten.
+    """
 
     def __init__(self, block: Block, maps: Maps) -> None:
         self._block = block
         self._maps = maps
-        self._rows: list[tuple[Test | None, Make]] = []
+        self._made: list[Make] = []
+        self._tests: list[tuple[int, Test | None]] = []
+        self._key: Select | None = None
+        self._rows_of: dict[str, int] = {}
 
     def build(self) -> None:
         """Build what it chooses from."""
-        for line in self._block.lines:
+        key = ""
+        for number, line in enumerate(self._block.lines):
             when = _when(line)
-            self._rows.append((when, _guarded(line, lambda cell: self._maps.maker(cell("as")))))
+            self._made.append(_guarded(line, lambda cell: self._maps.maker(cell("as"))))
+            compared = _COMPARED.fullmatch(line.cell("when"))
+            if compared is None or (key and compared[1] != key):
+                self._tests.append((number, when))
+                continue
+            key = compared[1]
+            self._key = select(key)
+            for value in compared[2].split(","):
+                self._rows_of.setdefault(value.strip(), number)
 
     def make(self, work: Work, branch: Branch, scope: Scope) -> Any:
         """Run the chosen map; None where no row's condition holds."""
-        for when, chosen in self._rows:
+        last = len(self._made)
+        best = last
+        if self._key is not None:
+            known = self._rows_of
+            texts = (one.value or "" for one in self._key(branch))
+            best = min((known[text] for text in texts if text in known), default=last)
+        for number, when in self._tests:
+            if number > best:
+                break
             if when is None or when(branch):
-                return chosen(work, branch, scope)
-        return None
+                best = number
+                break
+        return None if best == last else self._made[best](work, branch, scope)
 
 
 class Each:
@@ -211,8 +237,10 @@ class Map:
         return node
 
     def _run(self, work: Work, branch: Branch, slots: Slots, scope: Scope) -> None:
+        inner = branch.inner
         for row in self._rows:
-            if row.when is None or row.when(branch):
+            # Most rows find nothing: look before anything is called.
+            if (not row.first or row.first in inner) and (row.when is None or row.when(branch)):
                 row.run(work, branch, slots, scope)
 
 
@@ -225,8 +253,10 @@ class Row:
         "_make",
         "_named",
         "_place",
+        "_plain",
         "_source",
         "_target",
+        "first",
         "rule",
         "when",
     )
@@ -236,6 +266,8 @@ class Row:
         self.when = _when(line)
         self._target = _LABEL.sub("", line.cell("target"))
         self._source: Select | None = None
+        self._plain = not line.cell("as")
+        self.first = first_name(line.cell("source"))
         self._place: Place | None = None
         self._ends = False
         kind = ""
@@ -266,11 +298,22 @@ class Row:
         if self._alias or self._named is not None:
             self._refer(work, branch, slots, repetition, scope)
             return 1
+        if self._plain:
+            taken = branch.taken
+            value = self._make(work, branch, scope)
+            if value is None or not self._set(work, branch, slots, repetition, value):
+                work.fragments = work.fragments or value is not None
+                if not taken:
+                    work.give_back(branch)
+            return 1
         mark = work.mark()
-        prefix = work.prefix
-        work.prefix = f"{prefix}{self._target}." if self._target else prefix
-        value = self._make(work, branch, scope)
-        work.prefix = prefix
+        if work.explained is None:
+            value = self._make(work, branch, scope)
+        else:
+            prefix = work.prefix
+            work.prefix = f"{prefix}{self._target}." if self._target else prefix
+            value = self._make(work, branch, scope)
+            work.prefix = prefix
         if value is None:
             work.back(mark)
             return 1
@@ -295,7 +338,7 @@ class Row:
             return False
         if self._ends:
             self._note_period(work, slots, repetition)
-        if not isinstance(value, dict):
+        if work.explained is not None and not isinstance(value, dict):
             work.note(self._target, branch.path(), self.rule)
         return True
 
@@ -327,7 +370,8 @@ class Row:
         if self._place.put(work, slots, repetition, value):
             work.refer(value, found)
             work.upward[id(value)] = value
-            work.note(self._target, branch.path(), self.rule)
+            if work.explained is not None:
+                work.note(self._target, branch.path(), self.rule)
 
 
 def _guarded(line: Line, build: Callable[[Callable[[str], str]], Any]) -> Any:

@@ -5,14 +5,16 @@ become `Branch`es, so that one kind of sheet (`sheets`) maps them all and one le
 taken.
 
 A path is a list of steps between slashes: a name, ``*`` (any child), ``rest::*`` (the children
-nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the branch itself
-if it has that name) or ``^name`` (the nearest branch of that name around it). A step may be followed
-by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]`` and
-``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that selects anything.
+nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the branch
+itself if it has that name) or ``^name`` (the nearest branch of that name around it). A step may be
+followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]``
+and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that selects
+anything.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -74,6 +76,8 @@ class Branch:
         return "/".join(reversed(steps))
 
 
+_PLAIN_STEP = re.compile(r"@?[A-Za-z][\w:.-]*(?=[\[/]|$)(?<!\*)")
+
 Select = Callable[[Branch], list[Branch]]
 Test = Callable[[Branch], bool]
 
@@ -97,6 +101,12 @@ def select(path: str) -> Select:
         return []
 
     return first
+
+
+def first_name(path: str) -> str:
+    """Give the name that a branch must hold for ``path`` to find anything; empty if it is open."""
+    name = _PLAIN_STEP.match(path)
+    return "" if name is None or " or " in path else name[0]
 
 
 @cache

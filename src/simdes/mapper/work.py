@@ -70,6 +70,12 @@ class Work(Draft):
             self._taken.append(branch)
         return branch.value or ""
 
+    def give_back(self, branch: Branch) -> None:
+        """Count the branch taken last as not taken."""
+        if self._taken and self._taken[-1] is branch:
+            self._taken.pop()
+            branch.taken = False
+
     def taken_since(self, count: int) -> tuple[Branch, ...]:
         """List what was taken after the first ``count`` branches."""
         return tuple(self._taken[count:])
@@ -137,13 +143,13 @@ class Leftovers:
     def settle(self, work: Work, root: Branch, home: Node | None) -> None:
         """Keep or report what was not taken below ``root``; ``home`` has what belongs nowhere."""
         kept: dict[int, tuple[Node, list[Json]]] = {}
-        reported: dict[Dropped, None] = {}
+        reported: dict[tuple[str, str], None] = {}
         for branch in root.below():
             if branch.taken or not branch.value or not branch.value.strip():
                 continue
             reason = self._reason(branch)
-            owner = _owner(branch) or home
-            if reason is None and owner is not None:
+            owner = (_owner(branch) or home) if reason is None else None
+            if owner is not None:
                 value = primitives.string(branch.value)
                 if value is not None:
                     top = owner.origin if isinstance(owner.origin, Branch) else None
@@ -153,11 +159,11 @@ class Leftovers:
                     work.note("extension.valueString", branch.path(), "no row: kept beside")
                     continue
                 reason = "longer than a FHIR string or unprintable"
-            reported[Dropped(_plain(branch), reason or "no resource to keep it on")] = None
+            reported[_plain(branch), reason or "no resource to keep it on"] = None
         for owner, entries in kept.values():
             extension = {"url": self._url, "extension": entries}
             owner.body.setdefault("extension", []).append(extension)
-        work.dropped += reported
+        work.dropped += [Dropped(path, reason) for path, reason in reported]
 
     def _reason(self, branch: Branch) -> str | None:
         name = branch.name
@@ -169,7 +175,12 @@ class Leftovers:
 
 def _plain(branch: Branch) -> str:
     """Give a branch's path without numbers, so that equal ones are reported once."""
-    return "/".join(step.partition("[")[0] for step in branch.path().split("/"))
+    names: list[str] = []
+    here: Branch | None = branch
+    while here is not None:
+        names.append(here.name)
+        here = here.outer
+    return "/".join(reversed(names))
 
 
 def _owner(branch: Branch) -> Node | None:

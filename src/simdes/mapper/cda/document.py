@@ -68,7 +68,7 @@ def map_document(source: bytes, *, site: Site, limits: Limits, explain: bool = F
         raise TooLarge(f"more than {limits.resources} resources in one document")
     work.resolve()
     _reach_all(work, root, home)
-    _settle_codes(root)
+    _settle_codes(work)
     bundle = _bundle(work, root, source)
     return finished(
         work,
@@ -119,13 +119,12 @@ def _control(bundle: Json) -> str:
     return f"{identifier['system']}|{identifier['value']}"
 
 
-def _settle_codes(root: Branch) -> None:
+def _settle_codes(work: Work) -> None:
     """Count what only explains a code as said by the code that was taken."""
-    for branch in root.below():
-        codes = branch.inner.get("@code")
-        if codes and codes[0].taken:
+    for code in work.taken_since(0):
+        if code.name == "@code" and code.taken and code.outer is not None:
             for name in _SAID:
-                for one in branch.inner.get(name, ()):
+                for one in code.outer.inner.get(name, ()):
                     one.taken = True
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -96,6 +97,7 @@ def _broken(fault: Any) -> Unreadable:
     return Unreadable("invalid-xml", f"the XML is not well-formed{where}", advice)
 
 
+@lru_cache(maxsize=4096)
 def name_of(tag: str) -> str:
     """Name an element or attribute as sheets do."""
     if tag[0] != "{":
@@ -108,8 +110,8 @@ def _grow(branch: Branch, element: Any, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise TooLarge(f"elements more than {MAX_DEPTH} deep")
     for name, value in element.attrib.items():
-        plain = name_of(name) if name[0] == "{" else name
-        branch.add(f"@{plain}", value.rpartition(":")[2] if plain == "xsi:type" else value)
+        plain = name if name[0] != "{" else name_of(name)
+        branch.add(f"@{plain}", value if plain != "xsi:type" else value.rpartition(":")[2])
     texts = [element.text] if element.text else []
     for child in element:
         name = name_of(child.tag)
