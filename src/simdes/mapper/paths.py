@@ -101,6 +101,18 @@ def compile_path(target: str, owner: str, *, pivot: bool) -> Path:
     return Path(tokens, kind, primitive)
 
 
+def targets(target: str, owner: str) -> frozenset[str]:
+    """Give the types that a Reference at ``target`` may lead to; empty for any type."""
+    *outer, last = _split(re.sub(r"\[\w+\]", "", target.replace(" ", "")))
+    kind = compile_path(".".join(outer), owner, pivot=False).kind
+    if kind not in type_names():
+        return frozenset()
+    for element in definition(kind).elements.values():
+        if last == element.name or last in element.json_names:
+            return frozenset(element.targets)
+    return frozenset()
+
+
 def _walk(text: str, owner: str, whole: str) -> tuple[list[str], str, bool]:
     tokens: list[str] = []
     kind, primitive = owner, False

@@ -20,8 +20,6 @@ from simdes.mapper.sheets import BadSheet, Block, Line, blocks, rows
 from simdes.mapper.tree import BadPath, Branch, Select, Test, first_name, select, test
 from simdes.mapper.work import Waiting, Work
 
-__all__ = ["Choice", "Each", "Function", "Map", "Maps", "Row"]
-
 _COMPARED = re.compile(r"([^\s=!\[\]]+)=([^=!\[\]]+?)(?<! )")
 _LABEL = re.compile(r"\[(\+?)(\w+)\]")
 
@@ -256,6 +254,7 @@ class Row:
         "_plain",
         "_source",
         "_target",
+        "_targets",
         "first",
         "rule",
         "when",
@@ -270,6 +269,7 @@ class Row:
         self.first = first_name(line.cell("source"))
         self._place: Place | None = None
         self._ends = False
+        self._targets: frozenset[str] = frozenset()
         kind = ""
         if line.cell("source"):
             self._source = _guarded(line, lambda cell: select(cell("source")))
@@ -277,6 +277,8 @@ class Row:
             tokens, kind = _guarded(line, lambda cell: _tokens(cell("target"), owner.type, line))
             self._place = place(tuple(tokens))
             self._ends = kind == "Period" or self._place.ends
+            if kind == "Reference":
+                self._targets = paths.targets(self._target, owner.type)
         how = line.cell("as")
         self._alias = how[1:] if how.startswith("@") else ""
         self._named: Make | None = None
@@ -332,6 +334,8 @@ class Row:
         if place is None:
             return False
         if isinstance(value, Node):
+            if self._targets and value.type not in self._targets:
+                return True  # it stands for itself: its type may not be referred to here
             node, value = value, {}
             work.refer(value, node)
         if not place.put(work, slots, repetition, value):
@@ -355,16 +359,19 @@ class Row:
     ) -> None:
         if self._place is None:
             return
+        wait = Waiting(slots, self._place, repetition, scope, self._targets, self._alias)
         if self._named is not None:
             before = work.mark().taken
             text = self._named(work, branch, scope)
             if text:
                 taken = work.taken_since(before)
-                work.waiting.append(Waiting(slots, self._place, repetition, scope, "", text, taken))
+                work.waiting.append(wait._replace(named=text, taken=taken))
             return
         found = scope.find(self._alias)
         if not isinstance(found, Node):
-            work.waiting.append(Waiting(slots, self._place, repetition, scope, self._alias, "", ()))
+            work.waiting.append(wait)
+            return
+        if self._targets and found.type not in self._targets:
             return
         value: Json = {}
         if self._place.put(work, slots, repetition, value):
@@ -394,7 +401,7 @@ def _when(line: Line) -> Test | None:
 
 def _tokens(target: str, owner: str, line: Line) -> tuple[list[str], str]:
     """Compile a target; list elements without a label belong to their row alone."""
-    row = "r" + line.place.rpartition(":")[2]
+    row = re.sub(r"\W", "_", line.place)
     made = paths.compile_path(_LABEL.sub(r"[\2]", target), owner, pivot=False)
     each = {label for plus, label in _LABEL.findall(target) if plus}
     tokens: list[str] = []

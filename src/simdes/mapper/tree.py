@@ -7,9 +7,9 @@ taken.
 A path is a list of steps between slashes: a name, ``*`` (any child), ``rest::*`` (the children
 nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the branch
 itself if it has that name) or ``^name`` (the nearest branch of that name around it). A step may be
-followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]``
-and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that selects
-anything.
+followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]``,
+``[@code!=A]`` and ``[new]`` (nothing was made of it yet), joined by `` and ``. `` or `` between
+paths gives the first that selects anything.
 """
 
 from __future__ import annotations
@@ -212,6 +212,8 @@ _AXES: dict[str, Select] = {
 
 
 def _test(text: str) -> Test:
+    if text == "new":
+        return lambda branch: not _is_touched(branch)
     if text.startswith("!") and not text.startswith("!="):
         none = select(text[1:].strip())
         return lambda branch: not none(branch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from simdes.mapper import primitives
 from simdes.mapper.draft import Draft, Node, Scope
@@ -24,15 +24,19 @@ class Mark(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A reference to a resource that may be made later: by ``alias``, or as it is ``named``."""
+    """A reference to a resource that may be made later: by ``alias``, or as it is ``named``.
+
+    ``taken`` is what it used of the source, ``targets`` the types it may lead to: empty for any.
+    """
 
     slots: Slots
     place: Place
     repetition: int
     scope: Scope
-    alias: str
-    named: str
-    taken: tuple[Branch, ...]
+    targets: frozenset[str]
+    alias: str = ""
+    named: str = ""
+    taken: tuple[Branch, ...] = ()
 
 
 class Work(Draft):
@@ -119,7 +123,7 @@ class Work(Draft):
         for wait in self.waiting:
             found = self.named.get(wait.named) if wait.named else wait.scope.find(wait.alias)
             value: Json = {}
-            if isinstance(found, Node) and wait.place.put(self, wait.slots, wait.repetition, value):
+            if _fits(found, wait) and wait.place.put(self, wait.slots, wait.repetition, value):
                 self.refer(value, found)
                 if not wait.named:
                     self.upward[id(value)] = value
@@ -171,6 +175,10 @@ class Leftovers:
         if found is None and branch.outer is not None:
             found = self._ignored.get(f"{branch.outer.name}/{name}")
         return found
+
+
+def _fits(found: Any, wait: Waiting) -> TypeGuard[Node]:
+    return isinstance(found, Node) and (not wait.targets or found.type in wait.targets)
 
 
 def _plain(branch: Branch) -> str:

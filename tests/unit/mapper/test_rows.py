@@ -261,6 +261,36 @@ def test_rows_of_a_site_go_before_those_that_ship() -> None:
     assert person["contact"] == [{"name": {"text": "Rex"}}]
 
 
+def test_a_resource_of_a_type_that_may_not_be_referred_to_stands_for_itself() -> None:
+    more = "@ Visit : Encounter\nfinding | diagnosis.condition | Finding\n"
+    chart = {"person": PERSON, "visit": {"id": "v1", "finding": {"code": "pulse", "name": "f"}}}
+    mapped = _mapped(chart, _maps(site=more))
+    assert "diagnosis" not in _only(mapped, "Encounter")
+    assert {one["code"]["text"] for one in _resources(mapped, "Observation")} == {"PULSE!"}
+
+
+def test_a_name_leads_only_to_types_that_may_be_referred_to() -> None:
+    more = "@ Finding : Observation\nvisit | hasMember | >.\n"
+    finding = {"code": "one", "visit": "v1"}
+    mapped = _mapped(
+        {"person": PERSON, "visit": {"id": "v1", "finding": finding}}, _maps(site=more)
+    )
+    found = _only(mapped, "Observation")
+    assert "hasMember" not in found
+    assert "v1" in str(found["extension"])
+
+
+def test_rows_of_two_sheets_never_share_a_list_element() -> None:
+    one = "@ Named : rows\nperson/pet | name.text\n"
+    two = "@ Patient : Patient + Named\nperson/friend | name.given\n"
+    chart = {"person": PERSON | {"pet": "Rex", "friend": "Bo"}}
+    sheet = SHEET.replace("@ Patient : Patient\n", "@ Patient : Patient + Named\n")
+    maps = _maps(sheet, one=one, two=two)
+    names = _only(_mapped(chart, maps), "Patient")["name"]
+    assert {"given": ["Bo"]} in names
+    assert {"text": "Rex"} in names
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [

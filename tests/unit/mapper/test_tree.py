@@ -85,3 +85,11 @@ def test_a_path_may_ask_for_the_branchs_own_name_and_for_what_is_left() -> None:
     assert select("rest::*")(top) == [left]
     assert select("self::b")(left) == [left]
     assert select("self::b")(taken) == []
+
+
+def test_new_is_what_nothing_was_made_of() -> None:
+    root = Branch("top")
+    used, left = root.add("entry"), root.add("entry")
+    used.add("act").add("@code", "a").taken = True
+    left.add("act").add("@code", "a")
+    assert select("entry[new]")(root) == [left]

@@ -169,6 +169,18 @@ def encoded(work: Work, branch: Branch) -> str | None:
     return base64.b64encode(text.encode()).decode() or None
 
 
+def encoded_text(work: Work, branch: Branch) -> str | None:
+    """Give a text, or the narrative it refers to, in Base64."""
+    text = own_text(work, branch)
+    return base64.b64encode(text.encode()).decode() if text else None
+
+
+def same(work: Work, branch: Branch, low: str, high: str) -> str | None:
+    """Give a moment where an interval begins and ends with it."""
+    del work, branch
+    return low if low == high else None
+
+
 def minutes(work: Work, branch: Branch, value: str, unit: str) -> str | None:
     """Give an amount of time in whole minutes."""
     del work, branch
@@ -226,6 +238,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "called": called,
     "code_system": code_system,
     "encoded": encoded,
+    "encoded_text": encoded_text,
     "joined": joined,
     "key": key,
     "language": language,
@@ -234,6 +247,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nearest": nearest,
     "no_text": no_text,
     "own_text": own_text,
+    "same": same,
     "section_text": section_text,
     "telecom": telecom,
     "text_div": text_div,
