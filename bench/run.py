@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
     "exchange": (),
+    "listen": (),
 }
 
 
@@ -119,6 +120,16 @@ def ledger(found: dict[str, Any]) -> str:
     return table(("part", "what", "figure"), rows)
 
 
+def listening(found: dict[str, Any]) -> str:
+    """Messages over MLLP."""
+    names = ("connections", "messages", "acknowledged_per_second", "per_cpu_second")
+    rows = [
+        (*(one[name] for name in names), one["p50_ms"], one["p99_ms"]) for one in found["results"]
+    ]
+    columns = ("connections", "messages", "acknowledged/s", "a CPU second", "p50 ms", "p99 ms")
+    return table(columns, rows)
+
+
 def exchange(found: dict[str, Any]) -> str:
     """The whole path."""
     one = found["open_one"]
@@ -145,6 +156,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "index": index,
     "ledger": ledger,
     "exchange": exchange,
+    "listen": listening,
 }
 
 
