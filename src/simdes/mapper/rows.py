@@ -129,7 +129,7 @@ class Choice:
             when = _when(line)
             self._made.append(_guarded(line, lambda cell: self._maps.maker(cell("as"))))
             compared = _COMPARED.fullmatch(line.cell("when"))
-            if compared is None or (key and compared[1] != key):
+            if compared is None or " and " in compared[2] or (key and compared[1] != key):
                 self._tests.append((number, when))
                 continue
             key = compared[1]

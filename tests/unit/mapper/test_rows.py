@@ -261,6 +261,17 @@ def test_rows_of_a_site_go_before_those_that_ship() -> None:
     assert person["contact"] == [{"name": {"text": "Rex"}}]
 
 
+def test_a_choice_by_value_may_ask_for_more() -> None:
+    more = (
+        "@ Chart : choose\n | | Guest | | person/sex=m and person/nick\n@ Guest : RelatedPerson\n"
+    )
+    more += "person/name | name.text\n"
+    person = PERSON | {"sex": "m"}
+    assert _resources(_mapped({"person": person}, _maps(site=more)), "RelatedPerson") == []
+    chart = {"person": person | {"nick": "A"}}
+    assert len(_resources(_mapped(chart, _maps(site=more)), "RelatedPerson")) == 1
+
+
 def test_a_resource_of_a_type_that_may_not_be_referred_to_stands_for_itself() -> None:
     more = "@ Visit : Encounter\nfinding | diagnosis.condition | Finding\n"
     chart = {"person": PERSON, "visit": {"id": "v1", "finding": {"code": "pulse", "name": "f"}}}
