@@ -184,6 +184,28 @@ def test_an_upgrade_of_filled_tables_keeps_every_row(database_url: str, tmp_path
             assert tx.all("SELECT DISTINCT attempts FROM outbox") == [(1,)]
 
 
+def test_a_database_of_the_first_release_is_upgraded_with_all_it_holds(
+    empty_urls: tuple[str, str], tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(Path(migrations.__file__).parent, first)
+    for later in (first / "versions").glob("r*"):
+        if not later.name.startswith("r0001"):
+            later.unlink()
+    upgrade(empty_urls[0], scripts=first)
+    with closing(open_database(empty_urls[0])) as database:
+        _fill(database)
+        with database.read() as tx:
+            before = tx.all("SELECT id, digest, salt, state, record_id FROM resource ORDER BY id")
+            leaves = tx.all("SELECT leaf, resource_id, position FROM leaf ORDER BY leaf")
+        assert migrate(empty_urls[0]) == HEAD
+        with database.read() as tx:
+            after = tx.all("SELECT id, digest, salt, state, record_id FROM resource ORDER BY id")
+            assert after == before
+            assert tx.all("SELECT leaf, resource_id, position FROM leaf ORDER BY leaf") == leaves
+            assert len(before) == 500
+
+
 KILL = """
 import sys
 from pathlib import Path

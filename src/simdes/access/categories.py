@@ -24,6 +24,8 @@ __all__ = [
     "CONFIDENTIALITY",
     "EMERGENCY_CATEGORIES",
     "OWN_PURPOSES",
+    "SOURCE_CODE",
+    "SOURCE_SYSTEM",
     "STAFF",
     "Category",
     "Kind",
@@ -63,6 +65,7 @@ class Category(IntEnum):
     ADMINISTRATIVE = 13
     RESEARCH = 14
     OTHER = 15
+    SOURCES = 16
 
     @property
     def label(self) -> str:
@@ -158,6 +161,10 @@ CATEGORY_OF_TYPE: Mapping[str, Category] = {
     name: category for category, names in _TYPES.items() for name in names.split()
 }
 
+SOURCE_SYSTEM = "urn:simdes:document"
+SOURCE_CODE = "simdes-source"
+"""Marks a document that is a message as it came in: it holds everything that the message says."""
+
 # (resource type, code in its category element) -> category, where the type alone does not say it.
 _RULES: Mapping[tuple[str, str], Category] = {
     ("Observation", "social-history"): Category.FAMILY_SOCIAL,
@@ -168,6 +175,7 @@ _RULES: Mapping[tuple[str, str], Category] = {
     ("DiagnosticReport", "CT"): Category.IMAGING,
     ("DiagnosticReport", "NMR"): Category.IMAGING,
     ("DiagnosticReport", "RUS"): Category.IMAGING,
+    ("DocumentReference", SOURCE_CODE): Category.SOURCES,
 }
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

@@ -39,6 +39,7 @@ __all__ = [
     "ask_attestation",
     "attest_here",
     "claim",
+    "fresh_row",
     "new_vault",
     "open_vaults",
     "vault_key",
@@ -94,7 +95,27 @@ def add_local(
     now_ms: int,
 ) -> rows.Vault:
     """The row of a vault with a fresh local key; the row that is there already, if one is."""
-    vault = rows.Vault(
+    vault = fresh_row(keystore, tag, m=m, n=n, home=home, random=random, now_ms=now_ms)
+    if rows.add(tx, vault):
+        return vault
+    found = rows.get(tx, tag)
+    if found is None:
+        raise NotFound("No such vault here.")
+    return found
+
+
+def fresh_row(
+    keystore: KeyStore,
+    tag: bytes,
+    *,
+    m: int,
+    n: int,
+    home: bool,
+    random: Callable[[int], bytes],
+    now_ms: int,
+) -> rows.Vault:
+    """A vault with a fresh local key, not in the database yet."""
+    return rows.Vault(
         tag=tag,
         m=m,
         n=n,
@@ -106,12 +127,6 @@ def add_local(
         state=rows.OPENING if home else rows.OPEN,
         created_ms=now_ms,
     )
-    if rows.add(tx, vault):
-        return vault
-    found = rows.get(tx, tag)
-    if found is None:
-        raise NotFound("No such vault here.")
-    return found
 
 
 # Opening --------------------------------------------------------------------------------------

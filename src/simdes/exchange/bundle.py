@@ -1,4 +1,4 @@
-"""From a mapped Bundle to the resources that are stored: one patient, local references.
+"""From a mapped Bundle to the resources that are stored: ids of their own, local references.
 
 The bytes made here are the author's bytes: digests, signatures and seals are over them and they
 are never serialised again. References inside the Bundle (``urn:uuid:…`` or absolute, by
@@ -8,7 +8,7 @@ are never serialised again. References inside the Bundle (``urn:uuid:…`` or ab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,49 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """One resource ready to be stored. ``content`` is its JSON, ``labels`` a bit mask."""
+    """One resource ready to be stored. ``content`` is its JSON, ``labels`` a bit mask.
+
+    ``updated`` is its own ``meta.lastUpdated``, "" without one.
+    """
 
     type: str
     logical_id: str
     category: int
     labels: int
     content: bytes
+    updated: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A resource of a Bundle as it stands there, and the id that it gets."""
+
+    full_url: str
+    logical_id: str
+    resource: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """Its resource type."""
+        return str(self.resource["resourceType"])
+
+    @property
+    def name(self) -> str:
+        """What refers to it once it is stored."""
+        return f"{self.type}/{self.logical_id}"
+
+
+def entries_of(bundle: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """Return the Bundle's entries in its order. Raises Invalid for one without a usable id."""
+    return tuple(
+        Entry(
+            str(entry.get("fullUrl", "")),
+            _logical_id(str(entry.get("fullUrl", "")), entry["resource"]),
+            entry["resource"],
+        )
+        for entry in bundle.get("entry", [])
+        if "resource" in entry
+    )
 
 
 def resources_of(bundle: Mapping[str, Any]) -> tuple[Submitted, ...]:
@@ -35,49 +71,26 @@ def resources_of(bundle: Mapping[str, Any]) -> tuple[Submitted, ...]:
 
     Raises Invalid for an entry without a usable id and for two different resources of one id.
     """
-    entries = [
-        (str(entry.get("fullUrl", "")), entry["resource"])
-        for entry in bundle.get("entry", [])
-        if "resource" in entry
-    ]
-    names = {
-        full_url: f"{resource['resourceType']}/{_logical_id(full_url, resource)}"
-        for full_url, resource in entries
-        if full_url
-    }
+    entries = entries_of(bundle)
+    return submitted(entries, entries)
+
+
+def submitted(chosen: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Submitted, ...]:
+    """Make the ``chosen`` ones of a Bundle's entries ready to be stored.
+
+    Raises Invalid for two different resources of one id.
+    """
+    names = {one.full_url: one.name for one in entries if one.full_url}
     found: dict[tuple[str, str], Submitted] = {}
-    for full_url, resource in entries:
-        submitted = _submitted(_logical_id(full_url, resource), resource, names)
-        key = (submitted.type, submitted.logical_id)
-        if found.setdefault(key, submitted) != submitted:
+    for entry in chosen:
+        one = _submitted(entry.logical_id, entry.resource, names)
+        key = (one.type, one.logical_id)
+        if found.setdefault(key, one) != one:
             raise Invalid(
-                f"Two different {submitted.type} resources share one id in the same Bundle.",
+                f"Two different {one.type} resources share one id in the same Bundle.",
                 advice="Give each its own id, or send versions in Bundles of their own.",
             )
     return tuple(found.values())
-
-
-def identifiers_of(bundle: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the (system, value) identifiers of the Bundle's one Patient.
-
-    Raises Invalid where there are several patients, since one message feeds one vault.
-    """
-    patients = [
-        entry["resource"]
-        for entry in bundle.get("entry", [])
-        if entry.get("resource", {}).get("resourceType") == "Patient"
-    ]
-    if len(patients) > 1:
-        raise Invalid(
-            "The Bundle holds several patients.", advice="Send one Bundle for each patient."
-        )
-    pairs = (
-        (str(identifier.get("system", "")), str(identifier["value"]))
-        for patient in patients
-        for identifier in patient.get("identifier", [])
-        if identifier.get("value")
-    )
-    return tuple(dict.fromkeys(pairs))
 
 
 def _logical_id(full_url: str, resource: Mapping[str, Any]) -> str:
@@ -100,6 +113,7 @@ def _submitted(logical_id: str, resource: Mapping[str, Any], names: Mapping[str,
         category=category,
         labels=labels,
         content=dumps(local),
+        updated=_updated(resource),
     )
 
 
@@ -120,3 +134,9 @@ def _localised_members(
             yield key, names.get(member, member)
         else:
             yield key, _localised(member, names)
+
+
+def _updated(resource: Mapping[str, Any]) -> str:
+    meta = resource.get("meta")
+    found = meta.get("lastUpdated") if isinstance(meta, Mapping) else None
+    return found if isinstance(found, str) else ""

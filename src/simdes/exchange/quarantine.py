@@ -68,6 +68,8 @@ STEPS = {
     "wrong-encoding": "settings",
     "not-valid-r4": "settings",
     "identifiers-of-two-patients": "decide",
+    "merge-needs-patient": "decide",
+    "vault-erased": "decide",
 }
 """What brings a reason's documents on: an upgrade, the site's settings, a decision about the
 patient; else a correction, by the sender or here ("correct")."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from simdes.access import reading
 from simdes.access import vaults as vault_access
 from simdes.access.asking import Because
-from simdes.access.categories import OWN_PURPOSES, STAFF, Category, Purpose, category_mask
+from simdes.access.categories import OWN_PURPOSES, STAFF, Category, Purpose, category_mask, mask
 from simdes.access.reading import Located
 from simdes.crypto.keys import unwrap
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, Unavailable
@@ -32,6 +32,8 @@ from simdes.exchange.submit import resource_context
 from simdes.index import chain, resources, vaults
 from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
+
+_BY_DEFAULT = mask(one for one in Category if one != Category.SOURCES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,13 @@ def retrieve(
 ) -> Retrieved:
     """Read a patient's records, as far as the asker may, in the order of anchoring.
 
-    ``categories`` narrows what is read (names; default all). Raises Forbidden where nothing may be
+    ``categories`` narrows what is read (names; default all but source documents, which repeat what
+    their resources say). Raises Forbidden where nothing may be
     read, Unavailable where fewer than m custodians answer (then nothing was read and nothing is
     logged as read), Tampered naming who gave false bytes.
     """
     node.following.catch_up()
-    wanted = category_mask(categories) if categories else (1 << len(Category)) - 1
+    wanted = category_mask(categories) if categories else _BY_DEFAULT
     why = purpose_of(purpose)
     own = _read_own(node, session, vault, wanted, why)
     grounds = _grounds(node, session, vault, why, emergency)

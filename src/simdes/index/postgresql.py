@@ -41,6 +41,7 @@ class PostgresqlTransaction(Transaction):
 
     dialect = "postgresql"
     skip_locked = "FOR UPDATE SKIP LOCKED"
+    lock_rows = "FOR NO KEY UPDATE"  # foreign keys may go on pointing at them meanwhile
     __slots__ = ("_connection", "_types")
 
     def __init__(self, connection: Connection, types: dict[str, dict[str, str]]) -> None:

@@ -66,7 +66,8 @@ _LATEST = (
     " AND newer.logical_id = r.logical_id AND newer.vault = r.vault"
     " AND newer.version > r.version)"
 )
-_Key = tuple[str, str, bytes]
+Key = tuple[str, str, bytes]
+"""Type, logical id and vault of a resource."""
 _Name = tuple[str, str, bytes, int]
 
 
@@ -99,8 +100,22 @@ def add(tx: Transaction, new: Sequence[NewResource]) -> list[Stored]:
     return [stored[at] for at in range(len(new))]
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The latest version of a resource, and its content's digest."""
+
+    id: int
+    version: int
+    digest: bytes
+
+
+def heads(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Head]:
+    """Return the latest versions of (type, id, vault) that there are, in one statement."""
+    return _latest(tx, keys) if keys else {}
+
+
 def _add_round(
-    tx: Transaction, waiting: dict[int, NewResource], latest: dict[_Key, _Latest]
+    tx: Transaction, waiting: dict[int, NewResource], latest: dict[Key, Head]
 ) -> tuple[dict[int, Stored], bool]:
     """Add at most one version of each resource, in the given order.
 
@@ -111,7 +126,7 @@ def _add_round(
     stored: dict[int, Stored] = {}
     rows: dict[_Name, NewResource] = {}
     answers: dict[int, tuple[_Name, bool]] = {}
-    heads: dict[_Key, tuple[_Name, bytes] | None] = {}
+    heads: dict[Key, tuple[_Name, bytes] | None] = {}
     for at, one in waiting.items():
         key = _key(one)
         known = latest.get(key)
@@ -133,14 +148,7 @@ def _add_round(
     return stored, len(ids) == len(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Latest:
-    id: int
-    version: int
-    digest: bytes
-
-
-def _latest(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, _Latest]:
+def _latest(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Head]:
     rows = tx.all(
         _HEAD
         # Without the vaults a ward or a doctor that every patient has would cost as many rows.
@@ -151,7 +159,7 @@ def _latest(tx: Transaction, keys: Sequence[_Key]) -> dict[_Key, _Latest]:
         vaults=sorted({vault for _, _, vault in keys}),
     )
     wanted = set(keys)
-    found = {(type_, id_, bytes(vault)): _Latest(*head) for type_, id_, vault, *head in rows}
+    found = {(type_, id_, bytes(vault)): Head(*head) for type_, id_, vault, *head in rows}
     return {key: head for key, head in found.items() if key in wanted}
 
 
@@ -171,7 +179,7 @@ def _insert(tx: Transaction, rows: dict[_Name, NewResource]) -> dict[_Name, int]
     }
 
 
-def _key(one: NewResource) -> _Key:
+def _key(one: NewResource) -> Key:
     return (one.type, one.logical_id, one.vault)
 
 

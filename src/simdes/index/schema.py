@@ -65,6 +65,18 @@ table(
 )
 
 table(
+    "vault_merge",
+    id32("prior", ForeignKey("vault.tag")),
+    id32("survivor", ForeignKey("vault.tag")),
+    string("state"),
+    integer("created_ms"),
+    PrimaryKeyConstraint("prior", "survivor"),
+    one_of("state", "moved", "waiting"),
+    CheckConstraint("prior <> survivor", "two"),
+    Index(None, "survivor"),
+)
+
+table(
     "source",
     serial_id(),
     id32("digest"),
@@ -184,6 +196,14 @@ table(
     partial_index("record_id", "record_id IS NOT NULL", "record_id", table="resource"),
     partial_index("source_id", "source_id IS NOT NULL", "source_id", table="resource"),
     serial=True,
+)
+
+table(
+    "resource_moment",
+    integer("resource_id", ForeignKey("resource.id"), primary_key=True, autoincrement=False),
+    integer("event_ms", nullable=True),  # null: the sender did not say
+    integer("sent_ms", nullable=True),  # null: the sender did not say
+    CheckConstraint("event_ms IS NOT NULL OR sent_ms IS NOT NULL", "said"),
 )
 
 table(

@@ -1,6 +1,7 @@
 """Documents as they came in (messages, files, Bundles), each kept once.
 
-The digest is over the bytes received, so a feed that is sent again adds nothing.
+The digest is over the bytes received, so a feed that is sent again adds nothing. The content of a
+mapped message is empty here: it is sealed as a resource of its own, the message's source document.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ def add(tx: Transaction, source: NewSource) -> int | None:
     """Keep a document and return its id; None, and nothing kept, when it was received before."""
     rows = tx.insert("source", [row_of(source)], conflict="(digest) DO NOTHING", returning="id")
     return int(rows[0][0]) if rows else None
+
+
+def add_many(tx: Transaction, new: Sequence[NewSource]) -> dict[bytes, int]:
+    """Keep documents, and return the ids of those not received before by digest; one statement."""
+    rows = tx.insert(
+        "source",
+        [row_of(one) for one in sorted(new, key=lambda one: one.digest)],
+        conflict="(digest) DO NOTHING",
+        returning="digest, id",
+    )
+    return {bytes(digest): int(id_) for digest, id_ in rows}
 
 
 def get(tx: Transaction, source_id: int) -> Source | None:

@@ -39,6 +39,8 @@ class Transaction(ABC):
     dialect: ClassVar[Dialect]
     skip_locked: ClassVar[str]
     """Ends a sub-select that claims rows: other claimers pass over them instead of waiting."""
+    lock_rows: ClassVar[str]
+    """Ends a select of rows that nobody else may lock so or change until the end."""
 
     __slots__ = ("statements",)
 

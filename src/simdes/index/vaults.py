@@ -7,7 +7,7 @@ copy. Identifiers lie here in clear and only for patients of this organisation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import NotFound
@@ -55,6 +55,11 @@ def add(tx: Transaction, vault: Vault) -> bool:
     return bool(tx.insert("vault", [row_of(vault)], conflict=sql, returning="tag"))
 
 
+def add_many(tx: Transaction, new: Sequence[Vault]) -> None:
+    """Add vaults with fresh tags. Raises `Conflict` for a tag known already."""
+    tx.insert("vault", [row_of(vault) for vault in new])
+
+
 def get(tx: Transaction, tag: bytes) -> Vault | None:
     """Return a vault by its tag."""
     row = tx.one(_VAULT + " WHERE tag = :tag", tag=tag)
@@ -64,6 +69,15 @@ def get(tx: Transaction, tag: bytes) -> Vault | None:
 def get_many(tx: Transaction, tags: Sequence[bytes]) -> dict[bytes, Vault]:
     """Return the known ones among ``tags`` by tag, in one statement."""
     rows = tx.all(_VAULT + " WHERE tag IN :tags", tags=tags)
+    return {row[0]: read(Vault, row) for row in rows}
+
+
+def lock_many(tx: Transaction, tags: Sequence[bytes]) -> dict[bytes, Vault]:
+    """Return vaults by tag as `get_many`, and keep others from writing into them until the end.
+
+    Locked in the order of their tags, so that two transactions wait for each other, never both.
+    """
+    rows = tx.all(_VAULT + f" WHERE tag IN :tags ORDER BY tag {tx.lock_rows}", tags=tags)
     return {row[0]: read(Vault, row) for row in rows}
 
 
@@ -153,6 +167,24 @@ def link(tx: Transaction, identifier: Identifier, tag: bytes) -> bytes:
     )
     held = find(tx, identifier)
     return tag if held is None else held
+
+
+def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
+    """Say whose vaults these are, in one statement; an earlier link of an identifier stays."""
+    tx.insert(
+        "identifier",
+        [
+            {"system": one.system, "value": one.value, "tag": links[one]}
+            # In the order of their keys: two feeds that add the same ones wait, never deadlock.
+            for one in sorted(links, key=lambda one: (one.system, one.value))
+        ],
+        conflict="(system, value) DO NOTHING",
+    )
+
+
+def relink(tx: Transaction, prior: bytes, survivor: bytes) -> int:
+    """Let every identifier of the vault ``prior`` lead to ``survivor``; how many."""
+    return tx.run("UPDATE identifier SET tag = :new WHERE tag = :old", new=survivor, old=prior)
 
 
 def find(tx: Transaction, identifier: Identifier) -> bytes | None:

@@ -63,6 +63,7 @@ def test_numbers_are_those_of_the_contract_and_never_move() -> None:
         "administrative",
         "research",
         "other",
+        "sources",
     ]
     assert [one.name for one in Label] == [
         "ETH",

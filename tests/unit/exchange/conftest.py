@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from support import consortium
 from support.consortium import Clock, Consortium
+
+_NUMBERS = count(1000)
+
+
+@pytest.fixture
+def who() -> str:
+    """The record number of a patient that no other test is about."""
+    return f"w{next(_NUMBERS)}"
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

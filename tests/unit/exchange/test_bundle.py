@@ -1,4 +1,4 @@
-"""From a Bundle to resources: local references, one patient, categories; bytes stay exact."""
+"""From a Bundle to resources: local references, categories; bytes stay exact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from simdes.access.categories import Category
 from simdes.errors import Invalid
-from simdes.exchange.bundle import identifiers_of, resources_of
+from simdes.exchange.bundle import resources_of
 from simdes.fhir.json import loads
 
 PATIENT = {
@@ -69,16 +69,3 @@ def test_two_different_resources_of_one_id_are_refused() -> None:
 def test_a_resource_without_any_id_is_refused() -> None:
     with pytest.raises(Invalid, match="neither an id nor a fullUrl"):
         resources_of({"entry": [{"resource": {"resourceType": "Patient"}}]})
-
-
-def test_identifiers_are_those_of_the_one_patient() -> None:
-    assert identifiers_of({"entry": [PATIENT, OBSERVATION]}) == (
-        ("urn:oid:1.2.3", "77"),
-        ("", "loose"),
-    )
-
-
-def test_several_patients_in_one_bundle_are_refused() -> None:
-    other = {"fullUrl": "urn:uuid:x", "resource": {"resourceType": "Patient", "id": "x"}}
-    with pytest.raises(Invalid, match="several patients"):
-        identifiers_of({"entry": [PATIENT, other]})

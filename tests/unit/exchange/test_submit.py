@@ -40,27 +40,26 @@ def test_a_message_of_one_patient_is_accepted() -> None:
     assert found.resources == 1
 
 
-def test_a_message_of_two_patients_never_reaches_one_vault() -> None:
+def test_a_message_of_two_patients_is_checked_as_a_whole() -> None:
     found = answer(bundle(patient("one"), patient("two")))
+    assert isinstance(found, Accepted)
+    assert found.resources == 2
+
+
+def test_a_message_whose_resources_belong_to_two_patients_is_refused() -> None:
+    both = {
+        "resourceType": "List",
+        "id": "both",
+        "status": "current",
+        "mode": "working",
+        "entry": [
+            {"item": {"reference": f"https://a.example/fhir/Patient/{one}"}}
+            for one in ("one", "two")
+        ],
+    }
+    found = answer(bundle(patient("one"), patient("two"), both))
     assert isinstance(found, Refused)
     assert "several patients" in found.reason
-
-
-def test_an_oru_of_two_patients_never_reaches_one_vault() -> None:
-    message = "\r".join(
-        [
-            r"MSH|^~\&|LAB|HOSP|||20260101120000||ORU^R01^ORU_R01|77|P|2.5.1",
-            "PID|1||100^^^HOSP^MR||Doe^Ann",
-            "OBR|1|||2345-7^Glucose^LN|||20260101115500",
-            "OBX|1|NM|2345-7^Glucose^LN||5|mmol/L|||||F",
-            "PID|2||200^^^HOSP^MR||Roe^Bob",
-            "OBR|2|||2345-7^Glucose^LN|||20260101115500",
-            "OBX|1|NM|2345-7^Glucose^LN||9|mmol/L|||||F",
-        ]
-    )
-    answers = check(map_bytes("two.hl7", message.encode()))
-    assert answers
-    assert all(isinstance(one, Refused) for one in answers)
 
 
 def test_a_message_without_identifier_is_kept_for_a_person() -> None:

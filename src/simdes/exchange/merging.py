@@ -1,0 +1,164 @@
+"""Merge: two patients of this organisation are one person, says its patient administration.
+
+While both vaults are provisional the prior's identifiers and records follow to the survivor: the
+records are sealed again there, and what is anchored in the prior's vault stays, unreachable by
+identifier. Where a patient controls one of the vaults nothing moves without the patient: the merge
+is noted, and the message waits in quarantine (docs/decisions/0016-whose-records.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from simdes.access.vaults import vault_key
+from simdes.crypto.keys import unwrap, wrap
+from simdes.exchange.checking import Ready, refusal
+from simdes.exchange.node import Node
+from simdes.exchange.patients import Merge
+from simdes.exchange.storing import resource_context
+from simdes.index import chain, merges, moments, outbox, resources, vaults
+from simdes.index.resources import NewResource, Resource
+from simdes.index.transaction import Transaction
+from simdes.index.vaults import Vault
+from simdes.mapper import Quarantined
+
+_ALL_CATEGORIES = range(64)
+_WAITS = (
+    "merge-needs-patient",
+    "The merge is of two vaults, and a patient, or another organisation, controls one of them.",
+    "Nothing was moved. Ask the patient; until then send records of either under its own number.",
+)
+_ERASED = (
+    "vault-erased",
+    "One of the two patients' records were erased here.",
+    "Find out whether the patient wants records again before replaying it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    prior: Vault
+    survivor: Vault
+
+
+def settle(node: Node, tx: Transaction, ready: Ready) -> Quarantined | None:
+    """Carry out a message's merges, so that each merged patient has one vault here.
+
+    Returns why the message must wait; then nothing was moved.
+    """
+    pairs = [one for one in (_pair(tx, merge) for merge in ready.merges) if one is not None]
+    for pair in pairs:
+        if pair.prior.key_wrapped is None or pair.survivor.key_wrapped is None:
+            return refusal(ready.message, *_ERASED)
+    held = [pair for pair in pairs if not _free(tx, pair)]
+    for pair in held:
+        _note(node, tx, pair, merges.WAITING)
+    if held:
+        return refusal(ready.message, *_WAITS)
+    for merge in ready.merges:
+        found = _pair(tx, merge)  # again: the merge before this one may have moved its vaults
+        if found is not None:
+            _note(node, tx, found, merges.MOVED)
+            vaults.relink(tx, found.prior.tag, found.survivor.tag)
+            _copy(node, tx, found)
+        _join(tx, merge)
+    return None
+
+
+def _note(node: Node, tx: Transaction, pair: _Pair, state: str) -> None:
+    merges.put(
+        tx,
+        merges.Merge(
+            prior=pair.prior.tag,
+            survivor=pair.survivor.tag,
+            state=state,
+            created_ms=node.now_ms(),
+        ),
+    )
+
+
+def _pair(tx: Transaction, merge: Merge) -> _Pair | None:
+    """The two vaults, locked; None where one person has one vault, or none, already.
+
+    A side whose identifiers belong to several patients is left to `placing`, which refuses it.
+    """
+    known = vaults.find_many(tx, (*merge.prior, *merge.survivor))
+    prior = {known[one] for one in merge.prior if one in known}
+    survivor = {known[one] for one in merge.survivor if one in known}
+    if len(prior) != 1 or len(survivor) != 1 or prior == survivor:
+        return None
+    held = vaults.lock_many(tx, sorted(prior | survivor))
+    return _Pair(held[prior.pop()], held[survivor.pop()])
+
+
+def _free(tx: Transaction, pair: _Pair) -> bool:
+    """Whether both are provisional and ours, here and on the chain as far as it was followed."""
+    return all(
+        vault.home and vault.control is None and not _controlled(tx, vault)
+        for vault in (pair.prior, pair.survivor)
+    )
+
+
+def _controlled(tx: Transaction, vault: Vault) -> bool:
+    known = chain.vault(tx, vault.tag)
+    return known is not None and known.control is not None
+
+
+def _join(tx: Transaction, merge: Merge) -> None:
+    """Let identifiers unknown here lead where the others of the same person do."""
+    both = (*merge.survivor, *merge.prior)
+    known = vaults.find_many(tx, both)
+    tags = set(known.values())
+    if len(tags) == 1:
+        [tag] = tags
+        vaults.link_many(tx, {one: tag for one in both if one not in known})
+
+
+def _copy(node: Node, tx: Transaction, pair: _Pair) -> None:
+    """Bring the latest version of each of the prior's resources to the survivor, to be sealed.
+
+    What the survivor has under the same id stays. A few statements for a thousand resources.
+    """
+    keys = {one.tag: vault_key(node.desk.keystore, one) for one in (pair.prior, pair.survivor)}
+    for page in _pages(tx, pair.prior.tag):
+        there = resources.heads(tx, [(one.type, one.logical_id, pair.survivor.tag) for one in page])
+        taken = [one for one in page if (one.type, one.logical_id, pair.survivor.tag) not in there]
+        said = moments.of(tx, [one.id for one in taken])
+        rows = [_rewrapped(node, one, pair, keys) for one in taken]
+        stored = resources.add(tx, rows)
+        moments.put(
+            tx,
+            {
+                new.id: said[old.id]
+                for new, old in zip(stored, taken, strict=True)
+                if old.id in said
+            },
+        )
+        outbox.add(tx, [one.id for one in stored if one.created])
+
+
+def _pages(tx: Transaction, tag: bytes) -> Iterator[Sequence[Resource]]:
+    after = 0
+    while page := resources.of_vault(tx, tag, categories=_ALL_CATEGORIES, after=after):
+        yield page
+        after = page[-1].id
+
+
+def _rewrapped(node: Node, one: Resource, pair: _Pair, keys: dict[bytes, bytes]) -> NewResource:
+    old = resource_context(pair.prior.tag, one.type, one.logical_id)
+    new = resource_context(pair.survivor.tag, one.type, one.logical_id)
+    content = unwrap(keys[pair.prior.tag], one.content_wrapped, aad=old)
+    wrapped = wrap(keys[pair.survivor.tag], content, aad=new, random=node.random)
+    return NewResource(
+        type=one.type,
+        logical_id=one.logical_id,
+        vault=pair.survivor.tag,
+        category=one.category,
+        labels=one.labels,
+        content_wrapped=wrapped,
+        digest=one.digest,
+        salt=node.random(32),
+        source_id=one.source_id,
+        created_ms=node.now_ms(),
+    )

@@ -1,0 +1,45 @@
+"""Which vaults a feed called one person's, and what came of it.
+
+``moved``: both were provisional, the prior's identifiers and records followed to the survivor.
+``waiting``: a patient controls one of them, so nothing moved; a person decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simdes.index.rows import read, row_of, select
+from simdes.index.transaction import Transaction
+
+MOVED, WAITING = "moved", "waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """A merge of two vaults of this organisation."""
+
+    prior: bytes
+    survivor: bytes
+    state: str
+    created_ms: int
+
+
+_MERGE = select(Merge, "vault_merge")
+
+
+def put(tx: Transaction, merge: Merge) -> None:
+    """Note a merge; the same again keeps the first time, and ``moved`` stays moved."""
+    tx.insert(
+        "vault_merge",
+        [row_of(merge)],
+        conflict="(prior, survivor) DO UPDATE SET state ="
+        " CASE vault_merge.state WHEN 'moved' THEN 'moved' ELSE excluded.state END",
+    )
+
+
+def of(tx: Transaction, tag: bytes) -> list[Merge]:
+    """Return the merges that a vault is part of, oldest first."""
+    rows = tx.all(
+        _MERGE + " WHERE prior = :tag OR survivor = :tag ORDER BY created_ms, prior", tag=tag
+    )
+    return [read(Merge, row) for row in rows]
