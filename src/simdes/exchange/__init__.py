@@ -3,6 +3,9 @@
 - `node`: one organisation's parts, put together by `app`
 - `signin`, `membership`, `members`, `enrolment`: who is who
 - `intake`, `bundle`, `submit`, `anchoring`, `worker`: source bytes become anchored records
+- `checking`, `patients`, `placing`, `precedence`, `storing`, `merging`, `provenance`: how `submit`
+  decides and writes
+- `legacy`: any format in, FHIR out, for a face
 - `consents`, `retrieve`, `opening`: the patient decides, the reader reads
 - `following`: keeping up with the chain
 - `logbook`, `verification`: who looked, and the proof of it
