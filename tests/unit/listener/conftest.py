@@ -27,12 +27,14 @@ class Hospital:
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.groups: list[int] = []
+        self.entered = 0
         self.open = threading.Event()
         self.open.set()
         self.failing: Exception | None = None
         self.padding = b""
 
     def receive(self, inputs: Sequence[Input]) -> list[Answered]:
+        self.entered += 1
         self.open.wait(30)
         if self.failing is not None:
             raise self.failing

@@ -44,7 +44,7 @@ def test_frames_of_many_connections_share_a_commit(start: Start, hospital: Hospi
         with shut(hospital):
             for number, sender in enumerate(senders):
                 sender.send(enclosed(b"%d" % number))
-                wait_for(lambda n=number: waiting(running) == n)  # type: ignore[misc]
+                wait_for(lambda n=number: hospital.entered == 1 and waiting(running) == n)  # type: ignore[misc]
         assert [sender.answer() for sender in senders] == [f"kept {n}" for n in range(11)]
     assert hospital.groups == [1, 10]
 
