@@ -42,10 +42,10 @@ def add(tx: Transaction, source: NewSource) -> int | None:
 
 
 def add_many(tx: Transaction, new: Sequence[NewSource]) -> dict[bytes, int]:
-    """Keep documents, and return the ids of those not received before by digest; one statement."""
+    """Keep documents in their order; the ids of those not received before, by digest."""
     rows = tx.insert(
         "source",
-        [row_of(one) for one in sorted(new, key=lambda one: one.digest)],
+        [row_of(one) for one in new],
         conflict="(digest) DO NOTHING",
         returning="digest, id",
     )

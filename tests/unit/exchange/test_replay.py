@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from simdes.crypto.digest import sha256
 from simdes.exchange import quarantine, replay, submit
 from simdes.exchange.node import Node
 from simdes.exchange.quarantine import DISMISSED, OPEN, REPLAYED, Selection
@@ -104,7 +105,7 @@ def test_an_upgrade_replays_what_was_unsupported_in_bulk_and_in_order(
     bulk = replay.replay_all(north, None, Selection(code=group.code))
     assert bulk.count == 7
     assert [one.outcome for one in bulk.replays] == ["replayed"] * 7
-    assert accepted_after(north, before) == [submit.sha256(data) for data in sent]
+    assert accepted_after(north, before) == [sha256(data) for data in sent]
     [left] = quarantine.listed(north, None, Selection()).entries
     assert left.code == "unsupported-format"
 
