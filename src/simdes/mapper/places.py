@@ -152,8 +152,8 @@ def _set(step: _Step, body: Json, value: Any) -> bool:
 def _open(draft: Draft, step: _Step, body: Json) -> Json | None:
     if step.hop:
         current = body.get("reference")
-        if isinstance(current, Node):
-            return current.body
+        if isinstance(current, Node):  # another kind of resource has no such elements
+            return current.body if current.type == step.name else None
         node = draft.node(step.name)
         draft.refer(body, node)
         return node.body
