@@ -20,6 +20,10 @@ from functools import cache
 from typing import Any
 
 
+_NO_BRANCHES: dict[str, list[Branch]] = {}
+"""What is in a branch that nothing grew in: most are so, and never have a dict of their own."""
+
+
 class Branch:
     """One named place of a source: its ``value`` (a text, or None) and the branches in it.
 
@@ -34,7 +38,7 @@ class Branch:
         self.name = name
         self.value = value
         self.outer = outer
-        self.inner: dict[str, list[Branch]] = {}
+        self.inner: dict[str, list[Branch]] = _NO_BRANCHES
         self.number = 1
         self.taken = False
         self.node: Any = None
@@ -43,9 +47,16 @@ class Branch:
     def add(self, name: str, value: str | None = None) -> Branch:
         """Grow a branch."""
         branch = Branch(name, value, self)
-        alike = self.inner.setdefault(name, [])
-        alike.append(branch)
-        branch.number = len(alike)
+        inner = self.inner
+        if inner is _NO_BRANCHES:
+            self.inner = {name: [branch]}
+            return branch
+        alike = inner.get(name)
+        if alike is None:
+            inner[name] = [branch]
+        else:
+            alike.append(branch)
+            branch.number = len(alike)
         return branch
 
     def branches(self) -> Iterator[Branch]:
