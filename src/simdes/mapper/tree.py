@@ -4,12 +4,12 @@ CDA elements and attributes, X12 loops and elements, DICOM attributes and the ce
 become `Branch`es, so that one kind of sheet (`sheets`) maps them all and one ledger tells what was
 taken.
 
-A path is a list of steps between slashes: a name, ``*`` (any child), ``rest::*`` (the children
-nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the branch
-itself if it has that name) or ``^name`` (the nearest branch of that name around it). A step may be
-followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there), ``[@code=A,B]``,
-``[@code!=A]`` and ``[new]`` (nothing was made of it yet), joined by `` and ``. `` or `` between
-paths gives the first that selects anything.
+A path is a list of steps between slashes: a name, ``*`` (any child), ``rest::*`` or ``rest::name``
+(children nothing was taken of yet), ``**`` (any branch below), ``.``, ``..``, ``self::name`` (the
+branch itself if it has that name) or ``^name`` (the nearest branch of that name around it). A step
+may be followed by tests in brackets: ``[code]`` (is there), ``[!code]`` (is not there),
+``[@code=A,B]`` and ``[@code!=A]``, joined by `` and ``. `` or `` between paths gives the first that
+selects anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
-
 
 _NO_BRANCHES: dict[str, list[Branch]] = {}
 """What is in a branch that nothing grew in: most are so, and never have a dict of their own."""
@@ -117,7 +116,7 @@ def select(path: str) -> Select:
 def first_name(path: str) -> str:
     """Give the name that a branch must hold for ``path`` to find anything; empty if it is open."""
     name = _PLAIN_STEP.match(path)
-    return "" if name is None or " or " in path else name[0]
+    return "" if name is None or "::" in name[0] or " or " in path else name[0]
 
 
 @cache
@@ -191,6 +190,9 @@ def _bracketed(text: str) -> list[str]:
 def _named(name: str) -> Select:
     if name[0] == "^":
         return _up(name[1:])
+    if name.startswith("rest::"):
+        left = name[6:]
+        return lambda branch: [one for one in branch.inner.get(left, ()) if not _is_touched(one)]
     if name.startswith("self::"):
         own = name[6:]
         return lambda branch: [branch] if branch.name == own else []

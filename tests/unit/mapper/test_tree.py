@@ -82,7 +82,8 @@ def test_a_path_may_ask_for_the_branchs_own_name_and_for_what_is_left() -> None:
     taken, left = top.add("a"), top.add("b")
     taken.add("c", "x").taken = True
     left.add("c", "y")
-    assert select("rest::*")(top) == [left]
+    assert select("rest::*")(top) == select("rest::b")(top) == [left]
+    assert select("rest::a")(top) == []
     assert select("self::b")(left) == [left]
     assert select("self::b")(taken) == []
 

@@ -69,6 +69,9 @@ def map_document(source: bytes, *, site: Site, limits: Limits, explain: bool = F
     work.resolve()
     _reach_all(work, root, home)
     _settle_codes(work)
+    for reference in document.references:
+        if not reference.taken:
+            work.drop(reference, "names a part of the narrative that is not there, or said already")
     bundle = _bundle(work, root, source)
     return finished(
         work,

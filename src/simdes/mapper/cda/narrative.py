@@ -52,6 +52,10 @@ _ELEMENTS = {
 }
 _EMPTY = frozenset(("br", "col"))
 
+_INLINE = frozenset(("p", "span", "a", "b", "i", "em", "strong", "u"))
+_BLOCKS = frozenset(("table", "list", "paragraph", "div", "p", "ul", "ol"))
+_PARTS = {"ul": ("li",), "ol": ("li",)}
+"""What may stand in a list; anything else becomes one of its parts."""
 _CELL = frozenset(("abbr", "axis", "colspan", "rowspan", "scope", "headers", "align", "valign"))
 _ATTRIBUTES: dict[str, frozenset[str]] = {
     "table": frozenset(("border", "cellpadding", "cellspacing", "frame", "rules", "summary"))
@@ -87,18 +91,24 @@ def words(text: str) -> str:
     return f"{_HEAD}{_escaped(text)}</div>"
 
 
-def _inside(element: Any, made: list[str]) -> None:
+def _inside(element: Any, made: list[str], *, within: str = "") -> None:
     if element.text:
         made.append(_escaped(element.text))
     for child in element:
-        _write(child, made)
+        _write(child, made, within=within)
         if child.tail:
             made.append(_escaped(child.tail))
 
 
-def _write(element: Any, made: list[str]) -> None:
+def _write(element: Any, made: list[str], *, within: str = "") -> None:
     name = name_of(element.tag)
     tag = _tag(element, name)
+    allowed = _PARTS.get(within)
+    if allowed is not None and tag not in allowed:
+        made.append(f"<{allowed[0]}>")
+        _write(element, made)
+        made.append(f"</{allowed[0]}>")
+        return
     if tag is None:
         _inside(element, made)
         return
@@ -109,12 +119,14 @@ def _write(element: Any, made: list[str]) -> None:
     made.append(f"<{tag}{attributes}>")
     if name == "renderMultiMedia":
         made.append(_escaped(f"[{element.get('referencedObject') or 'media'}]"))
-    _inside(element, made)
+    _inside(element, made, within=tag)
     made.append(f"</{tag}>")
 
 
 def _tag(element: Any, name: str) -> str | None:
     tag = _ELEMENTS.get(name)
+    if tag in _INLINE and any(name_of(one.tag) in _BLOCKS for one in element.iterdescendants()):
+        return "div"
     if name == "list" and element.get("listType") == "ordered":
         return "ol"
     if name == "caption" and name_of(element.getparent().tag) != "table":

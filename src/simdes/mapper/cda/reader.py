@@ -41,10 +41,11 @@ _FORM = "Send a whole CDA R2 document: one ClinicalDocument in the namespace urn
 
 @dataclass(slots=True)
 class Document:
-    """A document: its tree, and its narrative's elements by their ID."""
+    """A document: its tree, its narrative's elements by their ID, and who refers to such."""
 
     root: Branch
     parts: dict[str, Any] = field(default_factory=dict)
+    references: list[Branch] = field(default_factory=list)
 
 
 def read(data: bytes, *, limits: Limits) -> Document:
@@ -53,7 +54,7 @@ def read(data: bytes, *, limits: Limits) -> Document:
     if not isinstance(top.tag, str) or name_of(top.tag) != "ClinicalDocument":
         raise Unreadable("not-cda", "this XML is no CDA document, or only a part of one", _FORM)
     document = Document(Branch("ClinicalDocument"))
-    _grow(document.root, top, depth=0)
+    _grow(document, document.root, top, depth=0)
     for element in top.iterfind(".//*[@ID]"):
         document.parts.setdefault(element.get("ID", ""), element)
     return document
@@ -106,7 +107,7 @@ def name_of(tag: str) -> str:
     return _PREFIXES.get(space, "other:") + name
 
 
-def _grow(branch: Branch, element: Any, *, depth: int) -> None:
+def _grow(document: Document, branch: Branch, element: Any, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise TooLarge(f"elements more than {MAX_DEPTH} deep")
     for name, value in element.attrib.items():
@@ -120,7 +121,9 @@ def _grow(branch: Branch, element: Any, *, depth: int) -> None:
         if name == "text" and branch.name == "section":
             _keep(branch.add(name), child)
         else:
-            _grow(branch.add(name), child, depth=depth + 1)
+            _grow(document, branch.add(name), child, depth=depth + 1)
+    if branch.name == "reference" and element.get("value", "").startswith("#"):
+        document.references += branch.inner["@value"]
     if branch.name == "text" and element.text and branch.outer is not None:
         branch.content = element.text  # line breaks count where it is the document itself
     if texts:
