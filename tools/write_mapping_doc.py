@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools.compile_v2_maps import MAPS, OVERLAY
+from tools.v2_to_fhir import coverage
+
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "src/simdes/mapper/hl7v2/table.json"
 PAGE = ROOT / "docs/mapping.md"
@@ -101,6 +104,7 @@ def render() -> str:
     """Write the page: people's half as it is, the rest from the table."""
     data = json.loads(TABLE.read_text(encoding="utf-8"))
     lines = [PAGE.read_text(encoding="utf-8").partition(MARKER)[0].rstrip(), "", MARKER, ""]
+    lines += coverage.lines(MAPS, OVERLAY, data)
     lines += ["## Messages", ""]
     for name, node in data["messages"].items():
         events = ", ".join(event for event, used in data["events"].items() if used == name)

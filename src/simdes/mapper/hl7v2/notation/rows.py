@@ -80,6 +80,11 @@ def ignored(name: str, overlay: list[dict[str, str]]) -> dict[str, str]:
     }
 
 
+def is_undefined(row: Row) -> bool:
+    """Say whether HL7 names no element for it yet."""
+    return bool(_UNDEFINED.search(row.target.strip()))
+
+
 def _matches(target: str, pattern: str) -> bool:
     literal = pattern.replace("[", "\0").replace("]", "\1")
     literal = literal.replace("\0", "[[]").replace("\1", "[]]")
@@ -90,8 +95,8 @@ def compile_rows(name: str, owner: str, rows: list[Row], *, segment: bool) -> li
     """Compile ``rows`` of map ``name`` whose target is of type ``owner``. Raises `Problem`."""
     compiled, problems = [], []
     for row in rows:
-        if _UNDEFINED.search(row.target.strip()):
-            continue  # HL7 names no element for it yet: the field stays unmapped and is kept so
+        if is_undefined(row):
+            continue  # the field stays unmapped and is kept so
         try:
             compiled.append(_row(name, owner, row, segment=segment))
         except (ValueError, StopIteration) as error:
