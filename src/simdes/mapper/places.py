@@ -116,6 +116,14 @@ class Place:
         draft.refer(body, node)
         return True
 
+    def standing(self, draft: Draft, slots: Slots, repetition: int) -> Any:
+        """Give what stands at the place; None where nothing does."""
+        step = self._last
+        if step.repeats:
+            return slots.made.get((step.key, repetition if step.pivoted else 0))
+        body = self.container(draft, slots, repetition)
+        return None if body is None else body.get(step.name)
+
     def container(self, draft: Draft, slots: Slots, repetition: int) -> Json | None:
         """Give the element that holds the path's last, made if missing; None: a choice forbids."""
         body = slots.body

@@ -336,8 +336,7 @@ class Row:
         if isinstance(value, Node):
             if self._targets and value.type not in self._targets:
                 return True  # it stands for itself: its type may not be referred to here
-            node, value = value, {}
-            work.refer(value, node)
+            return work.point(slots, place, repetition, value) is not None
         if not place.put(work, slots, repetition, value):
             return False
         if self._ends:
@@ -373,10 +372,9 @@ class Row:
             return
         if self._targets and found.type not in self._targets:
             return
-        value: Json = {}
-        if self._place.put(work, slots, repetition, value):
-            work.refer(value, found)
-            work.upward[id(value)] = value
+        body = work.point(slots, self._place, repetition, found)
+        if body is not None:
+            work.upward[id(body)] = body
             if work.explained is not None:
                 work.note(self._target, branch.path(), self.rule)
 

@@ -118,18 +118,33 @@ class Work(Draft):
         self.take(branch)
         self.dropped.append(Dropped(_plain(branch), reason))
 
+    def point(self, slots: Slots, place: Place, repetition: int, node: Node) -> Json | None:
+        """Put a reference to ``node``; gives it, None where something else stands.
+
+        Where a part of it stands already (its identifier), the reference goes into that.
+        """
+        if not place.put(self, slots, repetition, {}):
+            return None
+        body = place.standing(self, slots, repetition)
+        if not isinstance(body, dict) or "reference" in body:
+            return None
+        self.refer(body, node)
+        return body
+
     def resolve(self) -> None:
         """Fill in the references that waited for their resource."""
         for wait in self.waiting:
             found = self.named.get(wait.named) if wait.named else wait.scope.find(wait.alias)
-            value: Json = {}
-            if _fits(found, wait) and wait.place.put(self, wait.slots, wait.repetition, value):
-                self.refer(value, found)
-                if not wait.named:
-                    self.upward[id(value)] = value
-            else:
+            body = (
+                self.point(wait.slots, wait.place, wait.repetition, found)
+                if _fits(found, wait)
+                else None
+            )
+            if body is None:
                 for branch in wait.taken:
                     branch.taken = False
+            elif not wait.named:
+                self.upward[id(body)] = body
         self.waiting.clear()
 
 
