@@ -15,7 +15,7 @@ from typing import Any
 from simdes.errors import Unsupported
 from simdes.fhir.definitions import Element, definition, resource_types
 from simdes.mapper.model import Json
-from simdes.mapper.sheets import rows
+from simdes.mapper.sheets import Line, rows
 
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _LEFT = frozenset(("Extension", "Meta", "Narrative", "Reference", "Resource"))
@@ -29,13 +29,17 @@ def absent() -> Json:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """A required element: the names it may have, the name to fill, and with what."""
+    """A required element: the names it may have, the name to fill, and with what.
+
+    A ``value`` of a ``system`` is a CodeableConcept, no value is data-absent-reason.
+    """
 
     names: tuple[str, ...]
     name: str
     kind: str
     value: str
     is_list: bool
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ def complete(body: Json, kind: str) -> None:
 
 def _fill(body: Json, need: _Need) -> None:
     value: Any
-    if need.value:
+    if need.system:
+        body[need.name] = {"coding": [{"system": need.system, "code": need.value}]}
+    elif need.value:
         body[need.name] = [need.value] if need.is_list else need.value
     elif definition(need.kind).kind == "primitive-type":
         body[f"_{need.name}"] = [absent()] if need.is_list else absent()
@@ -82,10 +88,13 @@ def _plan(kind: str) -> _Plan:
                 inner[name] = type_
         if element.minimum > 0 and element.name not in ("id", "resourceType"):
             needs.append(_need(kind, element))
-    for path, value in _defaults().items():  # elements an invariant asks for
+    for path, line in _defaults().items():  # elements an invariant asks for
         owner, _, name = path.rpartition(".")
         if owner == kind and not any(need.name == name for need in needs):
-            needs.append(_Need((name,), name, "code", value, is_list=False))
+            element = definition(kind).elements[name]
+            names = (name, *line.cell("unless").split())
+            value, system = line.cell("value"), line.cell("system")
+            needs.append(_Need(names, name, element.types[0], value, element.is_list, system))
     return _Plan(tuple(needs), inner)
 
 
@@ -93,7 +102,8 @@ def _need(kind: str, element: Element) -> _Need:
     names = element.json_names
     by_type = {type_: name for name, type_ in names.items()}
     chosen = next((by_type[one] for one in _CHOICES if one in by_type), next(iter(names)))
-    value = _defaults().get(f"{kind}.{element.name}", "")
+    line = _defaults().get(f"{kind}.{element.name}")
+    value = line.cell("value") if line is not None else ""
     return _Need(tuple(names), chosen, names[chosen], value, is_list=element.is_list)
 
 
@@ -107,6 +117,6 @@ def _is_complex(type_: str) -> bool:
 
 
 @cache
-def _defaults() -> dict[str, str]:
+def _defaults() -> dict[str, Line]:
     text = (files("simdes.mapper") / "defaults.psv").read_text(encoding="utf-8")
-    return {line.cell("path"): line.cell("value") for line in rows("defaults.psv", text)}
+    return {line.cell("path"): line for line in rows("defaults.psv", text)}

@@ -172,7 +172,7 @@ class Leftovers:
                 value = primitives.string(branch.value)
                 if value is not None:
                     top = owner.origin if isinstance(owner.origin, Branch) else None
-                    entry = {"url": branch.path(top), "valueString": value}
+                    entry = {"url": branch.path(top) or branch.name, "valueString": value}
                     kept.setdefault(id(owner), (owner, []))[1].append(entry)
                     work.here, work.prefix = owner, ""
                     work.note("extension.valueString", branch.path(), "no row: kept beside")

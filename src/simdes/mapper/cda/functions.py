@@ -20,6 +20,8 @@ from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+_MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCHEMES = {"tel": "phone", "fax": "fax", "mailto": "email", "http": "url", "https": "url"}
 
@@ -181,11 +183,32 @@ def same(work: Work, branch: Branch, low: str, high: str) -> str | None:
     return low if low == high else None
 
 
+def mime(work: Work, branch: Branch, text: str) -> str | None:
+    """Give a MIME type (RFC 6838) where it is one."""
+    del work, branch
+    return text if _MIME.fullmatch(text) else None
+
+
 def minutes(work: Work, branch: Branch, value: str, unit: str) -> str | None:
     """Give an amount of time in whole minutes."""
     del work, branch
     factor, number = _MINUTES.get(unit), decimal(value)
     return None if factor is None or number is None else str(abs(number) * factor)
+
+
+def spoken(work: Work, branch: Branch, text: str) -> Json | None:
+    """Give a language as a concept: its code, else the words sent."""
+    code = language(work, branch, text)
+    if code is not None:
+        return {"coding": [{"system": "urn:ietf:bcp:47", "code": code}]}
+    return {"text": text.strip()} if text.strip() else None
+
+
+def positive(work: Work, branch: Branch, text: str) -> str | None:
+    """Give a number that is more than nothing."""
+    del work, branch
+    number = decimal(text)
+    return text if number is not None and number > 0 else None
 
 
 def timed(work: Work, branch: Branch, text: str) -> str | None:
@@ -210,7 +233,8 @@ def language(work: Work, branch: Branch, text: str) -> str | None:
     first, *others = text.strip().replace("_", "-").split("-")
     first = _LANGUAGES.get(first.lower(), first.lower())
     others = [part.upper() if len(part) == 2 else part for part in others]
-    return "-".join((first, *others)) if 2 <= len(first) <= 3 and first.isalpha() else None
+    made = "-".join((first, *others))
+    return made if _LANGUAGE.fullmatch(made) else None
 
 
 _LANGUAGES = {
@@ -242,13 +266,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "joined": joined,
     "key": key,
     "language": language,
+    "mime": mime,
     "minutes": minutes,
     "moment": moment,
     "nearest": nearest,
     "no_text": no_text,
     "own_text": own_text,
     "same": same,
+    "positive": positive,
     "section_text": section_text,
+    "spoken": spoken,
     "telecom": telecom,
     "text_div": text_div,
     "timed": timed,
