@@ -17,6 +17,7 @@ given as **beside**.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import re
 from collections import Counter
@@ -145,7 +146,9 @@ def measure(folder: Path, kind: str) -> tuple[dict[str, Any], Counter[str]]:
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.suffix == ".md":
             continue
-        mapping = map_bytes(path.name, path.read_bytes())
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        mapping = map_bytes(path.name, data)
         counts["quarantined"] += len(mapping.quarantined)
         if mapping.kind != kind:
             continue

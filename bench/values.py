@@ -67,6 +67,7 @@ _CDA_STRUCTURE = {
     "priorityNumber",
 }
 _CDA_ATTRIBUTES = ("code", "extension", "value", "unit")
+_SCHEME = re.compile(r"(?:tel|mailto|fax):", re.IGNORECASE)
 _CDA_TEXT_ELEMENTS = """
     prefix given family suffix delimiter name streetAddressLine city state postalCode county country
     houseNumber streetName additionalLocator censusTract precinct unitID title value
@@ -76,14 +77,16 @@ _CDA_TEXTS = set(_CDA_TEXT_ELEMENTS.split())
 
 def cda(data: bytes) -> Values:
     """Codes, ids, values, times, texts of names and addresses; no narrative, no template ids."""
-    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, recover=True))
     waiting = [(root, etree.QName(root).localname)]
     while waiting:
         node, path = waiting.pop()
-        for attribute in _CDA_ATTRIBUTES:
-            if attribute in node.attrib:
-                yield f"{path}@{attribute}", node.get(attribute)
         name = etree.QName(node).localname
+        for attribute in _CDA_ATTRIBUTES:
+            if attribute in node.attrib and name != "reference":  # which leads into narrative
+                value = node.get(attribute)
+                scheme = _SCHEME.match(value) if name == "telecom" else None
+                yield f"{path}@{attribute}", value[scheme.end() :] if scheme else value
         if name == "id" and "root" in node.attrib and "extension" not in node.attrib:
             yield f"{path}@root", node.get("root")
         if name in _CDA_TEXTS or name == "addr":

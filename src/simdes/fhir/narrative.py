@@ -49,6 +49,20 @@ _ELEMENTS: dict[str, frozenset[str]] = {
     "map": frozenset({"name"}),
     "area": frozenset({"shape", "coords", "href", "alt", "nohref"}),
 }
+_ROWS = frozenset({"tr"})
+_HOLDS: dict[str, frozenset[str]] = {
+    "ul": frozenset({"li"}),
+    "ol": frozenset({"li"}),
+    "dl": frozenset({"dt", "dd"}),
+    "table": _ROWS | {"caption", "colgroup", "col", "thead", "tbody", "tfoot"},
+    "thead": _ROWS,
+    "tbody": _ROWS,
+    "tfoot": _ROWS,
+    "tr": frozenset({"td", "th"}),
+}
+"""What alone may stand in a list, a table or a row, and only there (HTML 4.0, chapters 10, 11)."""
+_ONLY_THERE = frozenset().union(*_HOLDS.values())
+_NOT_IN_TEXT = frozenset({"div", "ul", "ol", "table", "pre"})
 _EVERYWHERE = frozenset({"title", "style", "class", "id", "lang", "dir", "accesskey", "tabindex"})
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _UNSAFE_LINK = re.compile(r"\s*(?:javascript|vbscript|data\s*:\s*text)\s*:?", re.IGNORECASE)
@@ -102,7 +116,32 @@ def _find_in(node: etree._Element) -> str | None:
             return f"an attribute that narrative may not have on <{name}>"
         if key in ("href", "src") and _UNSAFE_LINK.match(str(value)):
             return f"a link on <{name}> that would run code"
+    return _misplaced(node)
+
+
+def _misplaced(node: etree._Element) -> str | None:
+    """Say what is wrong with where ``node`` stands."""
+    name, parent = _name(node), node.getparent()
+    around = _name(parent) if parent is not None else ""
+    if around in _HOLDS and name not in _HOLDS[around]:
+        return f"<{around}> may not hold <{name}>"
+    if name in _ONLY_THERE and around not in _HOLDS and (name, around) != ("col", "colgroup"):
+        return f"<{name}> out of place"
+    if name in _HOLDS and any(text.strip() for text in (node.text or "", *_tails(node))):
+        return f"<{name}> may not hold text"
+    is_block = name in _NOT_IN_TEXT or name == "p"
+    texts = ("p", "span") if name in _NOT_IN_TEXT else ("p",)
+    if is_block and any(_name(one) in texts for one in node.iterancestors()):
+        return f"<{name}> inside a paragraph"
     return None
+
+
+def _name(node: etree._Element) -> str:
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
+
+
+def _tails(node: etree._Element) -> list[str]:
+    return [child.tail or "" for child in node]
 
 
 def _has_content(root: etree._Element) -> bool:

@@ -21,9 +21,9 @@ def settle(body: Json) -> None:
     while waiting:
         part = waiting.pop()
         if type(part) is dict:
-            is_coded = "system" in part and ("code" in part or "display" in part)
-            if is_coded and exists(part["system"], part.get("code", "")) is False:
-                part["system"] = own_system(part["system"])
+            system = part.get("system")
+            if type(system) is str and exists(system, part.get("code", "")) is False:
+                part["system"] = own_system(system)
             waiting += [item for item in part.values() if type(item) in _NESTED]
         else:
             waiting += [item for item in part if type(item) in _NESTED]

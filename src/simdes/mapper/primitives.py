@@ -19,6 +19,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff
 _CODE = re.compile(r"[^\s]+(?: [^\s]+)*")
 _URI = re.compile(r"\S+")
 _NUMBER = re.compile(r"([+-]?)(\d{0,30})(?:\.(\d{1,30}))?")
+OID = re.compile(r"(?=.{5,}\.)[0-2](?:\.(?:0|[1-9]\d*))+")
+"""An object identifier that can be one: 1.2 and 2.1.1 are somebody's local names."""
+
 _DATE_TIME = re.compile(
     r"(?P<year>\d{4})(?:(?P<month>0[1-9]|1[0-2])(?:(?P<day>0[1-9]|[12]\d|3[01])"
     r"(?:(?P<hour>[01]\d|2[0-3])(?:(?P<minute>[0-5]\d)(?:(?P<second>[0-5]\d)"

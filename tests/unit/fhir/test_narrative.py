@@ -25,6 +25,8 @@ GOOD = [
     "a &lt; b &amp;&nbsp;&copy;&#169;&eacute;",
     "<!-- a comment --> text",
     '<p xmlns:x="urn:x">a</p>',
+    "<ul>\n<!-- a --> <li><p>a</p><ul><li>b</li></ul></li></ul><span><p>c</p></span>",
+    "<table><colgroup><col/></colgroup><thead><tr><th>a</th></tr></thead></table>",
 ]
 
 BAD_1 = [
@@ -50,6 +52,17 @@ BAD_1 = [
     '<p xmlns="urn:other">a</p>',
     "<svg xmlns='http://www.w3.org/2000/svg'/>a",
     "<![CDATA[a]]>",
+    "<ul><span>a</span></ul>",
+    "<ul>a</ul>",
+    "<dl><span>a</span></dl>",
+    "<li>a</li>",
+    "<td>a</td>",
+    "<table><tbody><td>a</td></tbody></table>",
+    "<table><tr>a</tr></table>",
+    "<p><div>a</div></p>",
+    "<p><b><ul><li>a</li></ul></b></p>",
+    "<p><p>a</p></p>",
+    "<span><table><tr><td>a</td></tr></table></span>",
     "\x01a",
 ]
 

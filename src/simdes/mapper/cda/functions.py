@@ -14,12 +14,11 @@ from simdes.mapper.cda import narrative as xhtml
 from simdes.mapper.cda.reader import Document, plain
 from simdes.mapper.draft import Node
 from simdes.mapper.model import Json
-from simdes.mapper.primitives import date_time, decimal
+from simdes.mapper.primitives import OID, date_time, decimal
 from simdes.mapper.sheets import rows
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 
-_OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -45,7 +44,7 @@ def urn(work: Work, branch: Branch, root: str) -> str | None:
     """Write a root as a URN."""
     del work, branch
     root = root.strip()
-    if _OID.fullmatch(root):
+    if OID.fullmatch(root):
         return f"urn:oid:{root}"
     if _UUID.fullmatch(root):
         return f"urn:uuid:{root.lower()}"

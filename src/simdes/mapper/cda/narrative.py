@@ -52,10 +52,6 @@ _ELEMENTS = {
 }
 _EMPTY = frozenset(("br", "col"))
 
-_INLINE = frozenset(("p", "span", "a", "b", "i", "em", "strong", "u"))
-_BLOCKS = frozenset(("table", "list", "paragraph", "div", "p", "ul", "ol"))
-_PARTS = {"ul": ("li",), "ol": ("li",)}
-"""What may stand in a list; anything else becomes one of its parts."""
 _CELL = frozenset(("abbr", "axis", "colspan", "rowspan", "scope", "headers", "align", "valign"))
 _ATTRIBUTES: dict[str, frozenset[str]] = {
     "table": frozenset(("border", "cellpadding", "cellspacing", "frame", "rules", "summary"))
@@ -76,11 +72,41 @@ _WORD = re.compile(r"[\w:.-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
+_WITHIN: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("li",), frozenset(("ul", "ol"))),
+    **dict.fromkeys(("caption", "colgroup", "thead", "tbody", "tfoot"), frozenset(("table",))),
+    "col": frozenset(("table", "colgroup")),
+    "tr": frozenset(("table", "thead", "tbody", "tfoot")),
+    **dict.fromkeys(("td", "th"), frozenset(("tr",))),
+}
+"""Where in XHTML an element may stand; out of place it becomes a div."""
+_ROW = ("<tr><td>", "</td></tr>", "td")
+_WRAPS: dict[str, tuple[str, str, str]] = {
+    **dict.fromkeys(("ul", "ol"), ("<li>", "</li>", "li")),
+    **dict.fromkeys(("table", "thead", "tbody", "tfoot"), _ROW),
+    "tr": ("<td>", "</td>", "td"),
+}
+"""What goes around text, or an element out of place, directly in a list, a table or a row."""
+_BLOCKS = frozenset(("div", "p", "table", "ul", "ol", *_WITHIN))
+_INLINE = frozenset(("a", "b", "em", "i", "p", "span", "strong", "sub", "sup", "u"))
+"""What may hold no block; a paragraph or span that does becomes a div, others give way."""
+
+
+class _Page:
+    """What is written, and the ids that a link can lead to."""
+
+    __slots__ = ("ids", "made")
+
+    def __init__(self, element: Any) -> None:
+        self.made: list[str] = []
+        self.ids = {one.get("ID") or one.get("id") for one in element.iter()}
+
+
 def div(element: Any) -> str | None:
     """Write a narrative ``element`` as XHTML; None where it shows nothing."""
-    made: list[str] = []
-    _inside(element, made)
-    text = "".join(made)
+    page = _Page(element)
+    _inside(element, page, "div")
+    text = "".join(page.made)
     if not text.strip() or not re.search(r">[^<]*[^<\s]|^[^<]*[^<\s]", text):
         return None
     return f"{_HEAD}{text}</div>"
@@ -91,42 +117,57 @@ def words(text: str) -> str:
     return f"{_HEAD}{_escaped(text)}</div>"
 
 
-def _inside(element: Any, made: list[str], *, within: str = "") -> None:
-    if element.text:
-        made.append(_escaped(element.text))
+def _inside(element: Any, page: _Page, around: str) -> None:
+    _text(element.text, page, around)
     for child in element:
-        _write(child, made, within=within)
-        if child.tail:
-            made.append(_escaped(child.tail))
+        _write(child, page, around)
+        _text(child.tail, page, around)
 
 
-def _write(element: Any, made: list[str], *, within: str = "") -> None:
+def _text(text: str | None, page: _Page, around: str) -> None:
+    if not text:
+        return
+    before, after, _ = _WRAPS.get(around, _BARE) if text.strip() else _BARE
+    page.made.append(f"{before}{_escaped(text)}{after}")
+
+
+_BARE = ("", "", "")
+
+
+def _write(element: Any, page: _Page, around: str) -> None:
     name = name_of(element.tag)
     tag = _tag(element, name)
-    allowed = _PARTS.get(within)
-    if allowed is not None and tag not in allowed:
-        made.append(f"<{allowed[0]}>")
-        _write(element, made)
-        made.append(f"</{allowed[0]}>")
+    if tag is not None and around in _WRAPS and around not in _WITHIN.get(tag, ()):
+        before, after, inner = _WRAPS[around]
+        page.made.append(before)
+        _write(element, page, inner)
+        page.made.append(after)
         return
+    if tag in _WITHIN and around not in _WITHIN[tag]:
+        tag = "div"
+    if tag in _INLINE and _has_block(element):
+        tag = "div" if tag in ("p", "span") else None
     if tag is None:
-        _inside(element, made)
+        _inside(element, page, around)
         return
-    attributes = _attributes(element, name, tag)
+    attributes = _attributes(element, name, tag, page.ids)
     if name in _EMPTY and not len(element) and not element.text:
-        made.append(f"<{tag}{attributes}/>")
+        page.made.append(f"<{tag}{attributes}/>")
         return
-    made.append(f"<{tag}{attributes}>")
+    page.made.append(f"<{tag}{attributes}>")
     if name == "renderMultiMedia":
-        made.append(_escaped(f"[{element.get('referencedObject') or 'media'}]"))
-    _inside(element, made, within=tag)
-    made.append(f"</{tag}>")
+        page.made.append(_escaped(f"[{element.get('referencedObject') or 'media'}]"))
+    _inside(element, page, tag)
+    page.made.append(f"</{tag}>")
+
+
+def _has_block(element: Any) -> bool:
+    inner = element.iterdescendants()
+    return any(_ELEMENTS.get(name_of(one.tag)) in _BLOCKS for one in inner)
 
 
 def _tag(element: Any, name: str) -> str | None:
     tag = _ELEMENTS.get(name)
-    if tag in _INLINE and any(name_of(one.tag) in _BLOCKS for one in element.iterdescendants()):
-        return "div"
     if name == "list" and element.get("listType") == "ordered":
         return "ol"
     if name == "caption" and name_of(element.getparent().tag) != "table":
@@ -136,7 +177,7 @@ def _tag(element: Any, name: str) -> str | None:
     return tag
 
 
-def _attributes(element: Any, name: str, tag: str) -> str:
+def _attributes(element: Any, name: str, tag: str, ids: set[str]) -> str:
     allowed = _ATTRIBUTES.get(tag, frozenset())
     made: dict[str, str] = {}
     for key, value in element.attrib.items():
@@ -149,9 +190,11 @@ def _attributes(element: Any, name: str, tag: str) -> str:
             style = "; ".join(_STYLES[word] for word in value.split() if word in _STYLES)
             if style:
                 made["style"] = style
-        elif key == "href" and name in ("linkHtml", "a") and _LINK.fullmatch(value):
+        elif value.startswith("#") and value[1:] not in ids:
+            continue  # leads nowhere in this narrative
+        elif key == "href" and tag == "a" and _LINK.fullmatch(value):
             made["href"] = value
-        elif key == "IDREF" and name == "footnoteRef":
+        elif key == "IDREF" and tag == "a" and value in ids:
             made["href"] = f"#{value}"
         elif key in ("title", "lang"):
             made[key] = value

@@ -6,6 +6,7 @@ import re
 
 from simdes.mapper.making import Function
 from simdes.mapper.model import Json
+from simdes.mapper.primitives import OID
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 
@@ -85,9 +86,12 @@ def issuer(work: Work, branch: Branch, name: str, universal: str, kind: str) -> 
     known = work.site.systems.get(name)
     if known:
         return known
-    if universal and kind in ("ISO", ""):
+    if OID.fullmatch(universal) and kind in ("ISO", ""):
         return f"urn:oid:{universal}"
-    return universal or (f"urn:id:{re.sub(r'[^A-Za-z0-9.-]+', '-', name)}" if name else None)
+    if ":" in universal:
+        return universal
+    local = re.sub(r"[^A-Za-z0-9.-]+", "-", universal or name)
+    return f"urn:id:{local}" if local else None
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -16,7 +16,6 @@ from urllib.parse import quote
 from simdes.mapper import primitives
 from simdes.mapper.hl7v2.state import State
 
-_OID = re.compile(r"(?=.{5,}\.)[0-2](?:\.(?:0|[1-9]\d*))+")  # 1.2 and 2.1.1 are local names
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _V2_TABLE = re.compile(r"HL7-?(\d{4})|2\.16\.840\.1\.113883\.12\.(\d{1,4})", re.IGNORECASE)
@@ -25,7 +24,7 @@ _V2_TABLE = re.compile(r"HL7-?(\d{4})|2\.16\.840\.1\.113883\.12\.(\d{1,4})", re.
 @lru_cache(maxsize=4096)
 def absolute(name: str) -> str:
     """Make a URI of a name that is none: OID, UUID, URI as such, anything else ``urn:id:name``."""
-    if _OID.fullmatch(name):
+    if primitives.OID.fullmatch(name):
         return f"urn:oid:{name}"
     if _UUID.fullmatch(name):
         return f"urn:uuid:{name.lower()}"

@@ -23,10 +23,10 @@ def document(
     return f"""<?xml version="1.0" encoding="UTF-8"?>
     <ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc"
         xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
-      <id root="1.2.3" extension="d1"/>
+      <id root="1.2.36.1" extension="d1"/>
       <code code="34133-9" codeSystem="2.16.840.1.113883.6.1"/>
       <effectiveTime value="20240102030405+0100"/>
-      <recordTarget><patientRole><id root="1.2.4" extension="p1"/>
+      <recordTarget><patientRole><id root="1.2.36.4" extension="p1"/>
         <patient><name><given>Ann</given><family>Example</family></name>{patient}</patient>
       </patientRole></recordTarget>{header}
       <component><structuredBody><component><section>

@@ -18,8 +18,8 @@ def _observation(inner: str, *, attributes: str = "", text: str = "<text>x</text
 @pytest.mark.parametrize(
     ("id_", "identifier"),
     [
-        ('root="1.2.3" extension="x"', {"system": "urn:oid:1.2.3", "value": "x"}),
-        ('root="1.2.3"', {"system": "urn:ietf:rfc3986", "value": "urn:oid:1.2.3"}),
+        ('root="1.2.36.3" extension="x"', {"system": "urn:oid:1.2.36.3", "value": "x"}),
+        ('root="1.2.36.3"', {"system": "urn:ietf:rfc3986", "value": "urn:oid:1.2.36.3"}),
         (
             'root="2A620155-9D11-439E-92B3-5D9815FF4EE8"',
             {
@@ -33,8 +33,8 @@ def _observation(inner: str, *, attributes: str = "", text: str = "<text>x</text
         ),
         ('root="not an oid" extension="x"', {"system": "urn:id:not-an-oid", "value": "x"}),
         (
-            'root="1.2.3" extension="x" assigningAuthorityName="A"',
-            {"system": "urn:oid:1.2.3", "value": "x", "assigner": {"display": "A"}},
+            'root="1.2.36.3" extension="x" assigningAuthorityName="A"',
+            {"system": "urn:oid:1.2.36.3", "value": "x", "assigner": {"display": "A"}},
         ),
     ],
 )

@@ -45,10 +45,10 @@ def test_whatever_is_in_a_document_can_be_reached_from_its_composition(name: str
 
 def test_the_bundle_carries_the_documents_id_and_time() -> None:
     found = mapped(document())
-    assert found.bundle["identifier"] == {"system": "urn:oid:1.2.3", "value": "d1"}
+    assert found.bundle["identifier"] == {"system": "urn:oid:1.2.36.1", "value": "d1"}
     assert found.bundle["timestamp"] == "2024-01-02T03:04:05+01:00"
     assert found.event == "CDA 34133-9"
-    assert found.patient_identifiers == (("urn:oid:1.2.4", "p1"),)
+    assert found.patient_identifiers == (("urn:oid:1.2.36.4", "p1"),)
 
 
 def test_a_document_of_a_day_begins_at_midnight_of_the_site() -> None:

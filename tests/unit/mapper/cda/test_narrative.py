@@ -41,7 +41,11 @@ def _div(inner: str) -> str:
         ("H<sub>2</sub>O<br/>x<sup>2</sup>", "H<sub>2</sub>O<br/>x<sup>2</sup>"),
         ('<linkHtml href="https://x.org/a">a</linkHtml>', '<a href="https://x.org/a">a</a>'),
         ('<footnote ID="f">n</footnote>', '<span id="f">n</span>'),
-        ('<footnoteRef IDREF="f">1</footnoteRef>', '<a href="#f">1</a>'),
+        (
+            '<footnoteRef IDREF="f">1</footnoteRef><footnote ID="f">n</footnote>',
+            '<a href="#f">1</a><span id="f">n</span>',
+        ),
+        ('<footnoteRef IDREF="f">1</footnoteRef>', "<a>1</a>"),
         ('<renderMultiMedia referencedObject="MM1"/>', "<span>[MM1]</span>"),
         ("<paragraph>a<list><item>b</item></list></paragraph>", "<div>a<ul><li>b</li></ul></div>"),
         ("a &lt;b&gt; &amp; c", "a &lt;b&gt; &amp; c"),
