@@ -105,7 +105,7 @@ def _event(root: Branch) -> str:
 
 def _bundle(work: Work, root: Branch, source: bytes) -> Json:
     """Name and date the Bundle: a document needs both, else it is a collection."""
-    identifier: Json = {"system": "urn:ietf:rfc3986"}
+    identifier: Json = {"system": "urn:ietf:rfc:3986"}
     assigner, extension = _first(root, "id", "@root"), _first(root, "id", "@extension").strip()
     if extension and assigner.strip():
         identifier = {"system": system_uri(work, root, assigner), "value": extension}

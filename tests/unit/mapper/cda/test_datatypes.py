@@ -19,11 +19,11 @@ def _observation(inner: str, *, attributes: str = "", text: str = "<text>x</text
     ("id_", "identifier"),
     [
         ('root="1.2.36.3" extension="x"', {"system": "urn:oid:1.2.36.3", "value": "x"}),
-        ('root="1.2.36.3"', {"system": "urn:ietf:rfc3986", "value": "urn:oid:1.2.36.3"}),
+        ('root="1.2.36.3"', {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.36.3"}),
         (
             'root="2A620155-9D11-439E-92B3-5D9815FF4EE8"',
             {
-                "system": "urn:ietf:rfc3986",
+                "system": "urn:ietf:rfc:3986",
                 "value": "urn:uuid:2a620155-9d11-439e-92b3-5d9815ff4ee8",
             },
         ),
