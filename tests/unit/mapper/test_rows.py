@@ -225,6 +225,20 @@ def test_a_resource_may_refer_to_the_one_around_it_of_whatever_type() -> None:
     assert _only(mapped, "Observation")["focus"] == [{"reference": f"urn:uuid:{visit['id']}"}]
 
 
+def test_a_reference_may_have_an_identifier_as_well() -> None:
+    more = "@ Finding : Observation\nsees | hasMember[+m].identifier | Number\n"
+    more += "sees | hasMember[+m] | >.\n"
+    findings = [{"code": "one", "sees": ["later", "never"]}, {"code": "two", "name": "later"}]
+    chart = {"person": PERSON, "visit": {"id": "v1", "finding": findings}}
+    sheet = SHEET.replace("sees | hasMember | >.\n", "")
+    mapped = _mapped(chart, _maps(sheet, site=more))
+    one, two = _resources(mapped, "Observation")
+    assert one["hasMember"] == [
+        {"identifier": {"value": "later"}, "reference": f"urn:uuid:{two['id']}"},
+        {"identifier": {"value": "never"}},
+    ]
+
+
 def test_a_decimal_keeps_its_digits() -> None:
     finding = {"code": "mass", "value": "4.00", "unit": "kg"}
     mapped = _mapped({"person": PERSON, "visit": {"id": "v1", "finding": finding}})
