@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from unit.mapper.cda.samples import document, mapped, resources
-
 from simdes.mapper.model import Mapped
+from unit.mapper.cda.samples import document, mapped, resources
 
 TEMPLATE = "2.16.840.1.113883.10.20.22.4."
 LOINC = 'codeSystem="2.16.840.1.113883.6.1"'
@@ -20,8 +19,6 @@ def section(code: str, *entries: str) -> Mapped:
 def template(number: str) -> str:
     """Write a templateId of C-CDA; a number without dots is one of its entry templates."""
     return f'<templateId root="{TEMPLATE}{number}"/>'
-
-
 
 
 def target(found: Mapped, reference: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Encounters: made, planned, asked for. Entries after HL7's C-CDA examples (Encounters, Referrals)."""
+"""Encounters: made, planned, asked for. Entries after HL7's C-CDA examples."""
 
 import pytest
+
 from unit.mapper.cda.samples import only, resources, unmapped
 from unit.mapper.cda.sections import LOINC, SNOMED, section, target, template
 
@@ -20,7 +21,8 @@ def test_a_visit_has_who_where_why_and_what_was_found() -> None:
         <code code="1160-1" codeSystem="2.16.840.1.113883.6.259"/>
         <playingEntity classCode="PLC"><name>Good Health Urgent Care</name></playingEntity>
       </participantRole></participant>
-      <entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN">{template("19")}
+      <entryRelationship typeCode="RSON">
+        <observation classCode="OBS" moodCode="EVN">{template("19")}
         <code code="75321-0" {LOINC}/><statusCode code="completed"/>
         <value xsi:type="CD" code="233604007" displayName="Pneumonia" {SNOMED}/>
       </observation></entryRelationship>

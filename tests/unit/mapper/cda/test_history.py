@@ -6,6 +6,7 @@ Entries are HL7's C-CDA examples, cut short; the UDI is the one of C-CDA's suppl
 import base64
 
 import pytest
+
 from unit.mapper.cda.samples import document, mapped, only, resources, unmapped
 from unit.mapper.cda.sections import LOINC, SNOMED, section, target, template
 
@@ -182,7 +183,7 @@ def test_an_advance_directive_has_its_verifier_and_its_document() -> None:
       <text mediaType="application/pdf"><reference value="will.pdf"/></text></externalDocument>
       </reference></observation></component></organizer>"""
     found = section("42348-3", entry)
-    directive = [one for one in resources(found, "Observation") if "valueCodeableConcept" in one][0]
+    directive = next(one for one in resources(found, "Observation") if "derivedFrom" in one)
     assert directive["valueCodeableConcept"]["coding"][0]["code"] == "304253006"
     assert directive["effectivePeriod"] == {"start": "2011-02-19"}
     paper = target(found, directive["derivedFrom"][0])

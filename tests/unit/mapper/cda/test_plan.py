@@ -1,6 +1,7 @@
 """Plans, goals, concerns, interventions, outcomes. Entries are HL7's C-CDA examples, cut short."""
 
 import pytest
+
 from unit.mapper.cda.samples import mapped as whole
 from unit.mapper.cda.samples import only, resources, sample, unmapped
 from unit.mapper.cda.sections import LOINC, SNOMED, coded, section, target, template
@@ -54,7 +55,8 @@ def test_what_must_not_be_done_says_so() -> None:
 
 def test_a_plan_has_who_pays_and_what_matters() -> None:
     more = f"""<entryRelationship typeCode="COMP"><act classCode="ACT" moodCode="INT">
-      {template("129")}<id root="03f5e10b-7e79-4610-9626-d2984ff10cc1"/><code code="48768-6" {LOINC}/>
+      {template("129")}<id root="03f5e10b-7e79-4610-9626-d2984ff10cc1"/>
+      <code code="48768-6" {LOINC}/>
       <statusCode code="active"/><entryRelationship typeCode="COMP">
         <act classCode="ACT" moodCode="INT"><id root="4c9a3be1-5f09-46dd-88e7-14c8ec612e4c"/>
         <code code="111" codeSystem="2.16.840.1.113883.3.221.5"/><statusCode code="active"/></act>
@@ -92,12 +94,18 @@ GOAL = f"""<observation classCode="OBS" moodCode="GOL">{template("121")}
     <family>Florence</family></name></assignedPerson></assignedAuthor></author>
   <entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN">{template("143")}
     <id root="a5b64706-9438-4d13-8dcf-651da3ef83bf"/><code code="225773000" {SNOMED}/>
-    <value xsi:type="CD" code="394849002" {SNOMED}/></observation></entryRelationship></observation>"""
+    <value xsi:type="CD" code="394849002" {SNOMED}/></observation>
+  </entryRelationship></observation>"""
 
 
 @pytest.mark.parametrize(
     ("sent", "status"),
-    [("active", "active"), ("completed", "completed"), ("aborted", "cancelled"), ("held", "on-hold")],
+    [
+        ("active", "active"),
+        ("completed", "completed"),
+        ("aborted", "cancelled"),
+        ("held", "on-hold"),
+    ],
 )
 def test_a_goal_has_its_target_priority_and_author(sent: str, status: str) -> None:
     found = section("61146-7", GOAL.replace("STATUS", sent))
@@ -141,7 +149,8 @@ def test_a_care_plan_document_links_concerns_goals_interventions_and_outcomes() 
 
 
 def test_being_at_risk_of_a_disease_is_not_having_it() -> None:
-    entry = f"""<act classCode="ACT" moodCode="EVN">{template("136")}<id root="1.2.9" extension="r"/>
+    entry = f"""<act classCode="ACT" moodCode="EVN">{template("136")}
+      <id root="1.2.9" extension="r"/>
       <code code="281694009" {SNOMED}/><statusCode code="active"/>
       <entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN">{template("4")}
       <code code="281694009" {SNOMED}/><statusCode code="completed"/>
@@ -153,7 +162,8 @@ def test_being_at_risk_of_a_disease_is_not_having_it() -> None:
 
 def test_a_concern_that_is_denied_is_refuted() -> None:
     entry = f"""<act classCode="ACT" moodCode="EVN" negationInd="true">{template("132")}
-      <id root="1.2.9" extension="c"/><code code="75310-3" {LOINC}/><statusCode code="active"/></act>"""
+      <id root="1.2.9" extension="c"/><code code="75310-3" {LOINC}/>
+      <statusCode code="active"/></act>"""
     concern = only(section("75310-3", entry), "Condition")
     assert concern["verificationStatus"]["coding"][0]["code"] == "refuted"
 
@@ -179,7 +189,8 @@ def test_a_referral_says_to_whom_and_how_soon() -> None:
       <statusCode code="active"/><effectiveTime value="20130311"/>
       <priorityCode code="A" codeSystem="2.16.840.1.113883.5.7"/>
       <participant typeCode="REFT"><participantRole>
-      <id root="2.16.840.1.113883.4.6" extension="1093929010"/></participantRole></participant></act>"""
+      <id root="2.16.840.1.113883.4.6" extension="1093929010"/></participantRole></participant>
+      </act>"""
     found = section("42349-1", entry)
     referral = only(found, "ServiceRequest")
     assert (referral["intent"], referral["priority"]) == ("plan", "asap")
@@ -188,7 +199,8 @@ def test_a_referral_says_to_whom_and_how_soon() -> None:
 
 
 def test_a_planned_supply_is_a_request_for_it() -> None:
-    entry = f"""<supply moodCode="INT" classCode="SPLY">{template("43")}<id root="1.2.9" extension="s"/>
+    entry = f"""<supply moodCode="INT" classCode="SPLY">{template("43")}
+      <id root="1.2.9" extension="s"/>
       <statusCode code="active"/><effectiveTime value="20130615"/><quantity value="3"/>
       <product><manufacturedProduct><manufacturedMaterial>
       <code code="573621" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial>

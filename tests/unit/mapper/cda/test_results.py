@@ -1,13 +1,14 @@
 """Whatever is observed: results, vital signs, social history, functional and mental status.
 
-Entries are HL7's C-CDA examples (Results, Vital Signs, Social History, Functional Status), cut short.
+Entries are HL7's C-CDA examples, cut short.
 """
 
 from typing import Any
 
 import pytest
-from unit.mapper.cda.samples import only, resources, sample, unmapped
+
 from unit.mapper.cda.samples import mapped as whole
+from unit.mapper.cda.samples import only, resources, sample, unmapped
 from unit.mapper.cda.sections import LOINC, SNOMED, coded, section, target, template
 
 CBC = f"""<organizer classCode="BATTERY" moodCode="EVN">{template("1")}
@@ -25,7 +26,8 @@ CBC = f"""<organizer classCode="BATTERY" moodCode="EVN">{template("1")}
     <value xsi:type="PQ" value="13.20" unit="g/dL"/>
     <interpretationCode code="N" codeSystem="2.16.840.1.113883.5.83"/>
     <referenceRange><observationRange>
-      <value xsi:type="IVL_PQ"><low value="12.0" unit="g/dL"/><high value="15.5" unit="g/dL"/></value>
+      <value xsi:type="IVL_PQ"><low value="12.0" unit="g/dL"/>
+        <high value="15.5" unit="g/dL"/></value>
       <interpretationCode code="N" codeSystem="2.16.840.1.113883.5.83"/>
     </observationRange></referenceRange>
   </observation></component></organizer>"""

@@ -4,12 +4,12 @@ import base64
 import re
 
 import pytest
-from unit.mapper.cda.samples import NAMES, only, resources, sample
-from unit.mapper.cda.samples import mapped as whole
-from unit.mapper.cda.sections import LOINC, SNOMED, TEMPLATE, section, template
 
 from simdes.mapper.cda.document import map_document
 from simdes.mapper.model import LIMITS, Site
+from unit.mapper.cda.samples import NAMES, only, resources, sample
+from unit.mapper.cda.samples import mapped as whole
+from unit.mapper.cda.sections import LOINC, SNOMED, TEMPLATE, section, template
 
 
 @pytest.mark.parametrize(
