@@ -110,7 +110,7 @@ def name_of(tag: str) -> str:
 def _grow(document: Document, branch: Branch, element: Any, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise TooLarge(f"elements more than {MAX_DEPTH} deep")
-    for name, value in element.attrib.items():
+    for name, value in element.items():
         plain = name if name[0] != "{" else name_of(name)
         branch.add(f"@{plain}", value if plain != "xsi:type" else value.rpartition(":")[2])
     texts = [element.text] if element.text else []
