@@ -156,7 +156,7 @@ def _from_iso(text: str, site: Zone) -> str | None:
     if second:
         digits += fraction or ""
     if offset == "Z":
-        offset = "+0000"
+        offset, site = None, "Z"
     if offset and not _OFFSET.fullmatch(offset):
         return None
     digits += (offset or "").replace(":", "")
