@@ -27,6 +27,7 @@ class SourceKind(StrEnum):
     DICOM = "dicom"
     FHIR = "fhir"
     HL7V2 = "hl7v2"
+    X12 = "x12"
 
 
 Sources = Annotated[list[Path], typer.Argument(help="Files, or folders read recursively.")]

@@ -33,6 +33,7 @@ FORMATS: dict[str, str] = {
     "dicom": "dicom.mapping",
     "fhir": "fhir_input",
     "hl7v2": "hl7v2.feed",
+    "x12": "x12.transactions",
 }
 """Every kind of input that is mapped (`detection` names the kinds), and the module that does it."""
 
@@ -87,14 +88,17 @@ def check_site(site: Site) -> None:
         format_.maps_of(site)
 
 
-_ONLY = "Send HL7 v2 messages (ER7), CDA documents, tables (CSV) or FHIR R4 resources (JSON)."
+_ONLY = (
+    "Send HL7 v2 messages (ER7), CDA documents, X12 transactions, DICOM studies, tables (CSV) or "
+    "FHIR R4 resources (JSON)."
+)
 _REFUSALS = {
     "empty": ("empty", "the input is empty", "Check the sender's export; nothing was lost here."),
     "binary": ("unknown-format", "the input is in no format known here", _ONLY),
     "text": ("unknown-format", "the input is text in no format known here", _ONLY),
     **{
         kind: ("unsupported-format", f"{kind} input is not supported yet", _ONLY)
-        for kind in ("gzip", "json", "pdf", "x12", "xml", "zip")
+        for kind in ("gzip", "json", "pdf", "xml", "zip")
     },
 }
 
