@@ -23,6 +23,7 @@ class SourceKind(StrEnum):
     """What a source is: the mapper's `FORMATS`; ``auto`` looks at its first bytes."""
 
     AUTO = "auto"
+    CDA = "cda"
     CSV = "csv"
     DICOM = "dicom"
     FHIR = "fhir"
