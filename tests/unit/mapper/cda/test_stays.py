@@ -88,6 +88,34 @@ def test_an_entry_of_rubbish_is_kept(kind: str, number: str) -> None:
     assert {word for word in words if word not in said} == set()
 
 
+QUANTITY = '<value xsi:type="PQ" value="3" unit="g"/>'
+FINDING = f'<value xsi:type="CD" code="74400008" {SNOMED}/>'
+
+
+@pytest.mark.parametrize(("kind", "number"), EVERY)
+@pytest.mark.parametrize("mood", ["EVN", "INT", "RQO"])
+@pytest.mark.parametrize("value", [QUANTITY, FINDING, ""])
+def test_what_an_entry_denies_is_never_asserted(
+    kind: str, number: str, mood: str, value: str
+) -> None:
+    entry = f"""<{kind} moodCode="{mood}" negationInd="true">{template(number)}
+      <id root="1.2.9" extension="{number}"/><code code="1-8" {LOINC}/>
+      <statusCode code="completed"/>{value}</{kind}>"""
+    for one in section("29762-2", entry).bundle["entry"]:
+        resource = one["resource"]
+        if resource["resourceType"] in ("Composition", "Patient", "Provenance"):
+            continue
+        status = resource.get("status", resource.get("lifecycleStatus"))
+        component = resource.get("component", [{}])[0]
+        assert (
+            status in ("cancelled", "not-done", "not-taken", "rejected")
+            or resource.get("doNotPerform")
+            or "modifierExtension" in resource
+            or "refuted" in str(resource.get("verificationStatus"))
+            or (component.get("valueBoolean") is False and "valueCodeableConcept" not in resource)
+        )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_of_a_negated_or_mistyped_document_breaks_the_bundle(name: str) -> None:
     source = sample(name).replace(b'moodCode="EVN"', b'moodCode="EVN" negationInd="true"')
