@@ -59,14 +59,15 @@ NULL = '<code nullFlavor="UNK"/><statusCode nullFlavor="NI"/><effectiveTime null
 
 
 @pytest.mark.parametrize(("kind", "number"), EVERY)
-@pytest.mark.parametrize("mood", ["EVN", "INT", "GOL", "???"])
-def test_an_entry_that_holds_nothing_harms_nothing(kind: str, number: str, mood: str) -> None:
-    bare = f'<{kind} moodCode="{mood}">{template(number)}</{kind}>'
-    nulls = f'<{kind} moodCode="{mood}" nullFlavor="NI" negationInd="true">{template(number)}{NULL}'
-    nulls += '<value xsi:type="CD" nullFlavor="UNK"/><author nullFlavor="NI"/><performer/>'
-    nulls += '<participant typeCode="LOC"/><entryRelationship typeCode="COMP"/><component/>'
-    nulls += f"<subject/><id/><text/></{kind}>"
-    assert section("29762-2", bare, nulls, "<nothing/>").bundle["entry"]
+def test_an_entry_that_holds_nothing_harms_nothing(kind: str, number: str) -> None:
+    entries: list[str] = []
+    for mood in ("EVN", "INT", "GOL", "???"):
+        nulls = f'<{kind} moodCode="{mood}" nullFlavor="NI" negationInd="true">{template(number)}'
+        nulls += f'{NULL}<value xsi:type="CD" nullFlavor="UNK"/><author nullFlavor="NI"/>'
+        nulls += '<participant typeCode="LOC"/><entryRelationship typeCode="COMP"/><component/>'
+        nulls += f"<performer/><subject/><id/><text/></{kind}>"
+        entries += [f'<{kind} moodCode="{mood}">{template(number)}</{kind}>', nulls]
+    assert section("29762-2", *entries, "<nothing/>").bundle["entry"]
 
 
 @pytest.mark.parametrize(("kind", "number"), EVERY)
@@ -93,7 +94,7 @@ FINDING = f'<value xsi:type="CD" code="74400008" {SNOMED}/>'
 
 
 @pytest.mark.parametrize(("kind", "number"), EVERY)
-@pytest.mark.parametrize("mood", ["EVN", "INT", "RQO"])
+@pytest.mark.parametrize("mood", ["EVN", "INT"])
 @pytest.mark.parametrize("value", [QUANTITY, FINDING, ""])
 def test_what_an_entry_denies_is_never_asserted(
     kind: str, number: str, mood: str, value: str
