@@ -44,7 +44,7 @@ def check_message(mapping: Mapping, message: Mapped) -> Ready | Quarantined:
         where = "; ".join(f"{one.expression}: {one.message}" for one in errors[:3])
         return refusal(message, "not-valid-r4", f"{len(errors)} errors, first {where}")
     try:
-        found = parts_of(message.bundle, message.patient_identifiers)
+        found = parts_of(message.bundle, message.patient_identifiers, facility=message.facility)
     except SimdesError as error:
         return refusal(message, "unusable", error.message, error.advice)
     if not all(part.identifiers for part in found.parts):

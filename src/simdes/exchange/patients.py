@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from simdes.errors import Invalid
 from simdes.exchange.bundle import Entry, Submitted, entries_of, submitted
+from simdes.exchange.subjects import Subjects, identifiers_of, items
 from simdes.index.vaults import Identifier
 
 _SHARED = frozenset(
@@ -75,7 +76,8 @@ class _Graph:
     """Entries of a Bundle by place, and which of them point at which."""
 
     entries: Sequence[Entry]
-    points: list[frozenset[int]] = field(default_factory=list)
+    points: Sequence[frozenset[int]]
+    facility: str
 
     def type_of(self, at: int) -> str:
         return self.entries[at].type
@@ -84,18 +86,26 @@ class _Graph:
         return [at for at, one in enumerate(self.entries) if one.type in types]
 
 
-def parts_of(bundle: Mapping[str, Any], identifiers: Iterable[tuple[str, str]] = ()) -> Parts:
+def parts_of(
+    bundle: Mapping[str, Any],
+    identifiers: Iterable[tuple[str, str]] = (),
+    *,
+    facility: str = "",
+) -> Parts:
     """Take a Bundle apart by its patients.
 
-    ``identifiers`` are those of the one patient where the Bundle holds one or none. Raises Invalid
-    where the message can't be split without mixing patients, and as `entries_of`.
+    ``identifiers`` are those of the one patient where the Bundle holds one or none; ``facility``
+    is the system of identifiers that name none. Raises Invalid where the message can't be split
+    without mixing patients, and as `entries_of`.
     """
     entries = entries_of(bundle)
-    graph = _Graph(entries, list(_points(entries)))
+    known = [Identifier(*pair) for pair in identifiers]
+    points = list(_points(entries, Subjects(entries, known, facility=facility)))
+    graph = _Graph(entries, points, facility)
     patients = graph.having("Patient")
     merges = tuple(_merges(graph, patients))
     if len(patients) <= 1 and not merges:
-        named = [Identifier(*pair) for pair in identifiers] or _named(graph, patients)
+        named = known or _named(graph, patients)
         subject = entries[patients[0]].name if patients else ""
         whole = Part(tuple(dict.fromkeys(named)), submitted(entries, entries), subject)
         return Parts((whole,), ())
@@ -105,8 +115,12 @@ def parts_of(bundle: Mapping[str, Any], identifiers: Iterable[tuple[str, str]] =
         _part(graph, owners, person, [at for at in patients if persons[at] == person])
         for person in dict.fromkeys(persons.values())
     ]
+    named = [one for part in parts for one in dict.fromkeys(part.identifiers)]
+    if len(named) != len(set(named)):
+        raise _mixed("gives the same identifier to two of them")
     pairs = tuple(
-        Merge(_identifiers(survivor), _identifiers(prior)) for survivor, prior, _, _ in merges
+        Merge(identifiers_of(survivor, facility), identifiers_of(prior, facility))
+        for survivor, prior, _, _ in merges
     )
     return Parts(tuple(parts), pairs)
 
@@ -155,9 +169,9 @@ def _merges(
 
     https://hl7.org/fhir/R4/patient.html#links; a link's other side may be an identifier alone.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[tuple[Identifier, ...], ...]] = set()
     for at in patients:
-        for link in _items(graph.entries[at].resource, "link"):
+        for link in items(graph.entries[at].resource, "link"):
             kind = link.get("type")
             if kind not in (_REPLACES, _REPLACED_BY):
                 continue
@@ -167,7 +181,7 @@ def _merges(
             here = graph.entries[at].resource
             sides = (here, other) if kind == _REPLACES else (other, here)
             places = (at, place) if kind == _REPLACES else (place, at)
-            pair = (repr(_identifiers(sides[0])), repr(_identifiers(sides[1])))
+            pair = tuple(identifiers_of(side, graph.facility) for side in sides)
             if pair not in seen:
                 seen.add(pair)
                 yield sides[0], sides[1], places[0], places[1]
@@ -185,31 +199,37 @@ def _other(graph: _Graph, reference: Any) -> tuple[int | None, Mapping[str, Any]
 
 
 def _persons(graph: _Graph, patients: Sequence[int]) -> dict[int, int]:
-    """Each Patient's person: the first Patient that merges make the same."""
+    """Each Patient's person: the first Patient that merges, or the same numbers, make the same."""
     person = {at: at for at in patients}
-    for _, _, one, other in _merges(graph, patients):
+    pairs = [(one, other) for _, _, one, other in _merges(graph, patients)]
+    for one, other in (*pairs, *_same(graph, patients)):
         if one is not None and other is not None:
             first, second = sorted((person[one], person[other]))
             person = {at: first if its == second else its for at, its in person.items()}
     return person
 
 
+def _same(graph: _Graph, patients: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Patients all of whose numbers another has, as the one that a number was moved from (A43)."""
+    numbers = {at: frozenset(_named(graph, [at])) for at in patients}
+    having: defaultdict[Identifier, list[int]] = defaultdict(list)
+    for at, its in numbers.items():
+        for number in its:
+            having[number].append(at)
+    for at, its in numbers.items():
+        found = [other for other in (having[next(iter(its))] if its else ()) if other != at]
+        if len(found) == 1 and its <= numbers[found[0]]:
+            yield at, found[0]
+
+
 def _replaced(entry: Entry) -> bool:
-    return any(link.get("type") == _REPLACED_BY for link in _items(entry.resource, "link"))
+    return any(link.get("type") == _REPLACED_BY for link in items(entry.resource, "link"))
 
 
 def _named(graph: _Graph, patients: Sequence[int]) -> list[Identifier]:
-    return [one for at in patients for one in _identifiers(graph.entries[at].resource)]
-
-
-def _identifiers(patient: Mapping[str, Any]) -> tuple[Identifier, ...]:
-    return tuple(
-        dict.fromkeys(
-            Identifier(str(one.get("system", "")), str(one["value"]))
-            for one in _items(patient, "identifier")
-            if one.get("value")
-        )
-    )
+    return [
+        one for at in patients for one in identifiers_of(graph.entries[at].resource, graph.facility)
+    ]
 
 
 # Who owns what --------------------------------------------------------------------------------
@@ -287,10 +307,18 @@ def _referrers(graph: _Graph, among: set[int]) -> dict[int, set[int]]:
     return near
 
 
-def _points(entries: Sequence[Entry]) -> Iterator[frozenset[int]]:
+def _points(entries: Sequence[Entry], subjects: Subjects) -> Iterator[frozenset[int]]:
     place = {name: at for at, one in enumerate(entries) for name in (one.name, one.full_url)}
     for at, one in enumerate(entries):
-        yield frozenset(place[name] for name in _references(one.resource) if name in place) - {at}
+        named = {place[name] for name in _references(one.resource) if name in place}
+        try:
+            subject = subjects.place(one)
+        except LookupError:
+            raise Invalid(
+                f"A {one.type} is of a patient who is not in the message.",
+                advice="Send the Patient along, with an identifier, or a message for each patient.",
+            ) from None
+        yield frozenset(named | ({subject} if subject is not None else set())) - {at}
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -308,13 +336,6 @@ def _references(value: Any) -> Iterator[str]:
 def _reference(value: Any) -> str:
     found = value.get("reference") if isinstance(value, Mapping) else None
     return found if isinstance(found, str) else ""
-
-
-def _items(resource: Mapping[str, Any], element: str) -> Iterator[Mapping[str, Any]]:
-    found = resource.get(element)
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping):
-            yield one
 
 
 def _mixed(what: str) -> Invalid:

@@ -33,6 +33,8 @@ _RESOURCE = b"simdes/resource/v1"
 _SOURCE = b"simdes/source/v1"
 
 _REPORT = "DiagnosticReport"
+_MENTION = frozenset(("resourceType", "id", "meta", "identifier", "extension"))
+"""All that a Patient has whom a message only mentions by number, as MRG does of a move."""
 _OF_THE_VISIT = frozenset(("Account", "Coverage", "Encounter", "Patient", "RelatedPerson"))
 """What patient administration speaks of, and other HL7 v2 messages only carry along."""
 
@@ -211,7 +213,7 @@ class _Writer:
             if standing.digest == digest:
                 self._restate(standing, moment)
                 return "same", standing
-            if _carried(message, one.type, standing):
+            if _carried(message, one.type, standing) or _mentioned(message, one):
                 return "carried", standing
             if late or not holds(
                 statement(one.type, one.content, moment),
@@ -300,6 +302,15 @@ def _carried(message: Placed, type_: str, standing: _Standing) -> bool:
         and type_ in _OF_THE_VISIT
         and message.ready.moment.event_ms is None
         and standing.moment.event_ms is not None
+    )
+
+
+def _mentioned(message: Placed, one: Submitted) -> bool:
+    """Whether a Patient is there for its number alone; that must not take away name and address."""
+    return (
+        one.type == "Patient"
+        and message.ready.kind not in UNMAPPED_KINDS
+        and loads(one.content).keys() <= _MENTION
     )
 
 

@@ -68,6 +68,7 @@ def finished(
         event=event,
         dropped=tuple(work.dropped),
         patient_identifiers=_identifiers(made, facility, work.patients),
+        facility=facility,
         explained=explanation(work),
     )
 

@@ -100,7 +100,9 @@ class Mapped:
     ``index`` counts messages of the input from 0, quarantined ones included.
     ``bundle`` is a message Bundle (MessageHeader first) for HL7 v2, a collection otherwise.
     ``source`` is this message's bytes as received, ``event`` its type, e.g. ``ADT^A01``.
-    ``patient_identifiers`` are the (system, value) pairs of the message's patient.
+    ``patient_identifiers`` are the (system, value) pairs of the message's patient; of all its
+    patients where it names several. ``facility`` stands there for the system of identifiers that
+    name none.
     ``explained`` says what each element came from, where that was asked.
     """
 
@@ -110,6 +112,7 @@ class Mapped:
     event: str
     dropped: tuple[Dropped, ...] = ()
     patient_identifiers: tuple[tuple[str, str], ...] = ()
+    facility: str = ""
     explained: tuple[Explained, ...] = ()
 
 

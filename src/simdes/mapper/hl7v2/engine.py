@@ -253,6 +253,7 @@ class Engine:
             event=event,
             dropped=tuple(state.dropped),
             patient_identifiers=identifiers,
+            facility=facility,
             explained=explained,
         )
 
