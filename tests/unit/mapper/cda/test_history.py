@@ -211,3 +211,18 @@ def test_a_note_is_a_document_with_what_the_narrative_says() -> None:
     attachment = note["content"][0]["attachment"]
     assert base64.b64decode(attachment["data"]).decode() == "The patient is well."
     assert attachment["contentType"] == "text/plain"
+
+
+def test_a_note_refers_to_the_act_it_answers() -> None:
+    referral = f"""<act classCode="PCPR" moodCode="INT">{template("140")}
+      <id root="1.2.9" extension="asked"/><code code="103697008" {SNOMED}/>
+      <statusCode code="active"/></act>"""
+    note = f"""<act classCode="ACT" moodCode="EVN">{template("202")}<code code="34109-9" {LOINC}/>
+      <text>Seen.</text><statusCode code="completed"/><reference typeCode="REFR">
+      <externalAct classCode="ACT" moodCode="EVN"><id root="1.2.9" extension="asked"/>
+      <code code="103697008" displayName="Referral" {SNOMED}/></externalAct></reference></act>"""
+    for entries in ((referral, note), (note, referral)):
+        found = section("42349-1", *entries)
+        (related,) = only(found, "DocumentReference")["context"]["related"]
+        assert target(found, related) == only(found, "ServiceRequest")
+        assert (related["identifier"]["value"], related["display"]) == ("asked", "Referral")
