@@ -25,6 +25,7 @@ V3 = "urn:hl7-org:v3"
 MAX_TAGS = 500_000
 MAX_ATTRIBUTES = 1_000_000
 MAX_DEPTH = 100
+MAX_ATTRIBUTES_OF_ONE = 200  # reading the attributes of one element costs their number squared
 
 _PREFIXES = {
     V3: "",
@@ -33,6 +34,7 @@ _PREFIXES = {
     "http://www.w3.org/2001/XMLSchema-instance": "xsi:",
     "http://www.w3.org/XML/1998/namespace": "xml:",
 }
+_CROWDED = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES_OF_ONE}])")
 _DOCTYPE = tuple("<!DOCTYPE".encode(name) for name in ("ascii", "utf-16-le", "utf-16-be"))
 _UNDECLARED_PREFIX = "NS_ERR_UNDEFINED_NAMESPACE"
 _BLANKS = re.compile(r"\s+")
@@ -84,8 +86,12 @@ def _parse(data: bytes, limits: Limits) -> Any:
     with suppress(etree.XMLSyntaxError, ValueError):
         top = etree.fromstring(data.lstrip(b" \t\r\n"), parser)
     faults = [fault for fault in parser.error_log if fault.type_name != _UNDECLARED_PREFIX]
+    if any(fault.type_name == "ERR_RESOURCE_LIMIT" for fault in faults):
+        raise TooLarge("a text or depth beyond what the XML parser takes (10 MB, 256 levels)")
     if top is None or faults:
         raise _broken(faults[0] if faults else None)
+    if _CROWDED(top):
+        raise TooLarge(f"an element of more than {MAX_ATTRIBUTES_OF_ONE} attributes")
     if top.getroottree().docinfo.internalDTD is not None:
         raise Unreadable("forbidden-xml", "the document declares a document type", _FORM)
     return top

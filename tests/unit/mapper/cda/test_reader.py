@@ -33,7 +33,12 @@ from unit.mapper.cda.samples import document, mapped, only
             "too-large",
         ),
         (b"<ClinicalDocument>" + b"<a/>" * 500_000 + b"</ClinicalDocument>", "too-large"),
+        (b"<ClinicalDocument>" + b"x" * 11_000_000 + b"</ClinicalDocument>", "too-large"),
         (b"<ClinicalDocument " + b"a=''" * 1_000_001 + b"/>", "too-large"),
+        (
+            b"<ClinicalDocument %s/>" % b" ".join(b"a%d=''" % at for at in range(50_000)),
+            "too-large",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_quarantined(data: bytes, code: str) -> None:
