@@ -23,6 +23,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -32,6 +33,7 @@ from values import FORMATS, TIME, values_of
 from simdes.mapper import map_bytes
 from simdes.mapper.hl7v2.functions import absolute
 from simdes.mapper.hl7v2.tables import hl7v2
+from simdes.mapper.sheets import blocks, rows
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"
@@ -138,9 +140,36 @@ class Meanings:
         yield absolute(value)
 
 
+class SheetMeanings:
+    """What the vocabularies of a format's sheets turn an element's codes into."""
+
+    def __init__(self, package: str) -> None:
+        self._vocabularies: dict[str, dict[str, str]] = {}
+        self._by_element: dict[str, set[str]] = {}
+        sheets = {one.name: one.read_text() for one in (files(package) / "sheets").iterdir()}
+        for name, text in sheets.items():
+            if name.startswith("codes"):
+                for line in rows(name, text):
+                    known = self._vocabularies.setdefault(line.cell("vocabulary"), {})
+                    known[line.cell("code")] = line.cell("target")
+        plain = {name: text for name, text in sheets.items() if not name.startswith("codes")}
+        for block in blocks(plain).values():
+            for line in block.lines:
+                if line.cell("codes"):
+                    element = line.cell("source").rpartition("/")[2]
+                    self._by_element.setdefault(element, set()).add(line.cell("codes"))
+
+    def of(self, path: str, value: str) -> Iterator[str]:
+        """Yield the words that FHIR may say instead of ``value`` in this element."""
+        for name in self._by_element.get(path, ()):
+            known = self._vocabularies[name]
+            if value in known or "*" in known:
+                yield known.get(value) or known["*"]
+
+
 def measure(folder: Path, kind: str) -> tuple[dict[str, Any], Counter[str]]:
     """Measure every file of ``folder`` that is mapped; returns the figures and missing paths."""
-    meanings = Meanings()
+    meanings = SheetMeanings("simdes.mapper.x12") if kind == "x12" else Meanings()
     counts: Counter[str] = Counter()
     missing: Counter[str] = Counter()
     for path in sorted(folder.rglob("*")):

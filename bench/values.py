@@ -110,7 +110,10 @@ _X12_QUALIFIERS = set(_X12_QUALIFYING.split())
 
 
 def x12(data: bytes) -> Values:
-    """Elements and components; no envelope, loop numbers and qualifiers."""
+    """Elements and components; no envelope, loop numbers and qualifiers.
+
+    A range of days counts as its two days, the time of a header (BHT05) together with its day.
+    """
     text = data.decode("utf-8", "replace").lstrip()
     element, component, end = text[3], text[104], text[105]
     for segment in text.split(end):
@@ -121,7 +124,13 @@ def x12(data: bytes) -> Values:
             parts = whole.split(component)
             for number, part in enumerate(parts, 1):
                 path = f"{name}{at:02}" + (f"-{number}" if len(parts) > 1 else "")
-                if path not in _X12_QUALIFIERS:
+                if path in _X12_QUALIFIERS:
+                    continue
+                if path == "BHT05":
+                    yield path, elements[at - 2] + part
+                elif re.fullmatch(r"\d{8}-\d{8}", part):
+                    yield from ((path, day) for day in part.split("-"))
+                else:
                     yield path, part
 
 

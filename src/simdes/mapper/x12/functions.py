@@ -128,6 +128,11 @@ def payer_claim_system(work: Work, branch: Branch) -> str:
     return f"{_payer(work, branch)}:claim"
 
 
+def provider_trace_system(work: Work, branch: Branch) -> str:
+    """Name the numbers of a provider's inquiries (TRN02 of 276 and 277)."""
+    return f"{_provider(work, branch)}:trace"
+
+
 def trace_system(work: Work, branch: Branch, originator: str) -> str:
     """Name the numbers of traces (TRN02) by who gave them (TRN03)."""
     del work, branch
@@ -241,17 +246,21 @@ def bill_type(work: Work, branch: Branch, facility: str, frequency: str) -> str 
     return f"{facility}{frequency}" if facility and frequency else facility or None
 
 
-def outer(work: Work, branch: Branch, alias: str) -> Node | None:
-    """Give the resource already made that stands around, by its type or map."""
-    del branch
-    found = work.scope.find(alias)
-    return found if isinstance(found, Node) else None
-
-
 def minus(work: Work, branch: Branch, text: str) -> str | None:
     """Turn an amount around: X12 writes what is taken off as positive."""
     del work, branch
     return text[1:] if text.startswith("-") else f"-{text}" if text else None
+
+
+def made(work: Work, branch: Branch) -> Node | None:
+    """Give the resource that was made of this branch."""
+    del work
+    return branch.node if isinstance(branch.node, Node) else None
+
+
+def said(work: Work, branch: Branch) -> str:
+    """Give an element with its name: ``TS303: 110``."""
+    return f"{branch.name}: {work.take(branch)}"
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -262,12 +271,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "icd": icd,
     "icd_system": icd_system,
     "id_system": id_system,
+    "made": made,
     "minus": minus,
     "modifier_system": modifier_system,
     "name": name,
     "number": number,
-    "outer": outer,
     "payer_claim_system": payer_claim_system,
+    "provider_trace_system": provider_trace_system,
+    "said": said,
     "service_system": service_system,
     "text_of": text_of,
     "trace_system": trace_system,
