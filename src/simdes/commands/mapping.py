@@ -27,6 +27,8 @@ class SourceKind(StrEnum):
     CSV = "csv"
     DICOM = "dicom"
     FHIR = "fhir"
+    FHIR_DSTU2 = "fhir-dstu2"
+    FHIR_STU3 = "fhir-stu3"
     HL7V2 = "hl7v2"
     X12 = "x12"
 

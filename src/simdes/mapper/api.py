@@ -32,6 +32,8 @@ FORMATS: dict[str, str] = {
     "csv": "tabular.mapping",
     "dicom": "dicom.mapping",
     "fhir": "fhir_input",
+    "fhir-dstu2": "older.dstu2",
+    "fhir-stu3": "older.stu3",
     "hl7v2": "hl7v2.feed",
     "x12": "x12.transactions",
 }
@@ -90,7 +92,7 @@ def check_site(site: Site) -> None:
 
 _ONLY = (
     "Send HL7 v2 messages (ER7), CDA documents, X12 transactions, DICOM studies, tables (CSV) or "
-    "FHIR R4 resources (JSON)."
+    "FHIR resources (JSON, XML)."
 )
 _REFUSALS = {
     "empty": ("empty", "the input is empty", "Check the sender's export; nothing was lost here."),

@@ -14,6 +14,7 @@ from simdes.mapper.model import UTF16_MARKS
 _WINDOW_BYTES = 64 * 1024
 _LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"
 _CDA = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>/]")
+_FHIR = re.compile(rb"<(?:[\w.-]+:)?[A-Z]\w*\s[^>]*[\"']http://hl7\.org/fhir[\"']")
 _LATER_MESSAGE = re.compile(rb"[\r\n\x0b\x1c]MSH[^A-Za-z0-9\s]")
 _WHOLE = (
     (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "zip"),
@@ -48,6 +49,8 @@ def detect(name: str, data: bytes) -> str:
         kind = "dicom"
     if kind == "xml" and _CDA.search(start):
         kind = "cda"
+    if kind == "xml" and _FHIR.search(start):
+        kind = "fhir"
     if not kind and _LATER_MESSAGE.search(data):
         kind = "hl7v2"
     return kind or _by_name(name, head)

@@ -1,6 +1,7 @@
-"""Take FHIR R4 JSON as it is: a resource or a Bundle becomes a Bundle whose references resolve.
+"""Take FHIR, JSON or XML: a resource or a Bundle becomes a Bundle whose references resolve.
 
-Nothing of a resource is changed but references, where an entry had no ``fullUrl`` and gets one
+Resources of DSTU2 and STU3 are told by `older.telling` and converted first (`older.converting`).
+Nothing of an R4 resource is changed but references, where an entry had no ``fullUrl`` and gets one
 (https://hl7.org/fhir/R4/bundle.html#references). What told a server what to do (``request``) or
 what it did (``response``, ``search``, ``total``) is no content and is reported as dropped.
 """
@@ -13,58 +14,91 @@ from simdes.errors import Invalid, TooLarge, Unsupported
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import dumps, loads
 from simdes.mapper.identity import uuid
-from simdes.mapper.model import Dropped, Json, Limits, Mapped, Mapping, Site
+from simdes.mapper.model import UTF16_MARKS, Dropped, Json, Limits, Mapped, Mapping, Site
+from simdes.mapper.older import xml
+from simdes.mapper.older.converting import Converter
+from simdes.mapper.older.shapes import R4, VERSIONS
+from simdes.mapper.older.telling import version_of
 from simdes.mapper.refusal import attempt, gathered
 
 _KEPT_TYPES = frozenset(("message", "document", "collection"))
 _NO_CONTENT = "tells a server what to do or what it did; it is no content"
-_FORM = "Send one FHIR R4 resource or Bundle as JSON in UTF-8."
+_FORM = "Send one FHIR resource or Bundle (R4, STU3 or DSTU2) as JSON or XML in UTF-8."
 
 
 def maps_of(site: Site) -> object:
     """Refuse sheets: FHIR R4 is taken as it is, so there are no maps to change."""
     raise Invalid(
         f"{site.sheets_of('fhir')[0].name}: FHIR R4 input has no maps",
-        advice="Leave the sheet out; ConceptMaps hold for FHIR input, too.",
+        advice="Sheets for older versions stand in fhir-dstu2 and fhir-stu3; ConceptMaps hold "
+        "for all.",
     )
 
 
 def map_input(
     name: str, data: bytes, *, site: Site, limits: Limits, explain: bool = False
 ) -> Mapping:
-    """Take one resource or Bundle; never raises on bad data. Nothing has to be explained."""
-    del explain
+    """Take one resource or Bundle of any version; never raises on bad data."""
+    return map_version(name, data, site=site, limits=limits, kind="fhir", explain=explain)
+
+
+def map_version(
+    name: str, data: bytes, *, site: Site, limits: Limits, kind: str, explain: bool = False
+) -> Mapping:
+    """Take one resource or Bundle; ``kind`` is ``fhir``, or names the version it is of."""
+    del explain  # each element stands where its path says, or under the same name
+    version = kind.partition("-")[2]
     mapped = attempt(
-        0, data, lambda: map_resource(data, site=site, limits=limits), code="invalid-fhir"
+        0,
+        data,
+        lambda: map_resource(data, site=site, limits=limits, version=version),
+        code="invalid-fhir",
     )
-    return gathered(name, "fhir", [mapped])
+    return gathered(name, kind, [mapped])
 
 
-def map_resource(source: bytes, *, site: Site, limits: Limits) -> Mapped:
-    """Wrap one resource, or tidy one Bundle. Raises errors of `simdes.errors`."""
-    value = loads(source, max_bytes=limits.file_bytes)
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(kind, str):
-        raise Invalid("this JSON is no FHIR resource: it has no resourceType", advice=_FORM)
-    if kind not in resource_types():
-        raise Unsupported("its resourceType is not one of FHIR R4", advice=_FORM)
+def map_resource(source: bytes, *, site: Site, limits: Limits, version: str = "") -> Mapped:
+    """Wrap one resource, or tidy one Bundle, as R4. Raises errors of `simdes.errors`."""
+    value, version = _read(source, site=site, limits=limits, version=version)
+    kind = value["resourceType"]
+    listed = value.get("entry") if kind == "Bundle" else None
+    if isinstance(listed, list) and len(listed) > limits.resources:
+        raise TooLarge(f"more than {limits.resources} resources in one Bundle")
     dropped: list[Dropped] = []
+    if version != R4:
+        value = Converter(version, site, dropped).resource(value)
+    elif kind not in resource_types():
+        raise Unsupported("its resourceType is not one of FHIR R4", advice=_FORM)
     if kind == "Bundle":
         bundle = _tidy(value, dropped)
     else:
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}
     entries = bundle.get("entry", [])
-    if len(entries) > limits.resources:
-        raise TooLarge(f"more than {limits.resources} resources in one Bundle")
     _name_entries(entries, site)
     return Mapped(
         index=0,
         bundle=bundle,
         source=source,
-        event=f"FHIR {kind}",
+        event=f"FHIR {kind}" if version == R4 else f"FHIR {version.upper()} {kind}",
         dropped=tuple(dropped),
         patient_identifiers=_identifiers(entries),
     )
+
+
+def _read(source: bytes, *, site: Site, limits: Limits, version: str) -> tuple[Json, str]:
+    """Read a resource, and say which version it is of: ``version`` if that is given."""
+    values: dict[str, Any]
+    if source.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" or source[:2] in UTF16_MARKS:
+        top = xml.parse(source, limits=limits)
+        values = {one: xml.read(top, one) for one in ([version] if version else VERSIONS)}
+    else:
+        read: Any = loads(source, max_bytes=limits.file_bytes)
+        values = dict.fromkeys(VERSIONS, read)
+    for value in values.values():
+        if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+            raise Invalid("this is no FHIR resource: it has no resourceType", advice=_FORM)
+    found = version or version_of(values, site.fhir_version)
+    return values[found], found
 
 
 def _tidy(bundle: Json, dropped: list[Dropped]) -> Json:

@@ -48,6 +48,7 @@ class Site:
     ``time_zone`` is an IANA name or an offset (``+01:00``), for times that carry no zone.
     ``systems`` maps an assigning authority's namespace id (HD.1) to the URI of its identifiers.
     ``code_systems`` maps a local name of a coding system (CWE.3) to its URI.
+    ``fhir_version`` (``r4``, ``stu3``, ``dstu2``) is of FHIR resources that could be of several.
     ``identity`` keeps resource ids of sites apart that share a store by accident.
     ``senders`` are sites in the site, by the facility that sends (MSH-4). ``translations`` give
     the Coding that means the same as a local (system, code). ``sheets`` change the maps.
@@ -58,6 +59,7 @@ class Site:
     encoding: str = "utf-8"
     systems: MappingABC[str, str] = field(default_factory=lambda: _NONE)
     code_systems: MappingABC[str, str] = field(default_factory=lambda: _NONE)
+    fhir_version: str = ""
     identity: str = "simdes"
     senders: MappingABC[str, Site] = field(default_factory=lambda: _NONE)
     translations: MappingABC[tuple[str, str], Json] = field(default_factory=lambda: _NONE)

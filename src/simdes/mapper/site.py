@@ -19,8 +19,9 @@ from simdes.errors import Invalid, SimdesError
 from simdes.fhir.json import loads
 from simdes.mapper import primitives
 from simdes.mapper.model import Json, Sheet, Site
+from simdes.mapper.older.shapes import VERSIONS
 
-_TEXTS = ("name", "time_zone", "encoding", "identity")
+_TEXTS = ("name", "time_zone", "encoding", "fhir_version", "identity")
 _TABLES = ("systems", "code_systems")
 _SAME = frozenset(("equal", "equivalent"))
 """Equivalences that translate; a wider or narrower code would change what was said."""
@@ -95,6 +96,8 @@ def _settings(path: str, table: Json, default: Site) -> Site:
         "".encode(made.encoding)
     except (SimdesError, LookupError) as error:
         raise Invalid(f"{path}: {error}") from error
+    if made.fhir_version not in ("", *VERSIONS):
+        raise Invalid(f"{path}: fhir_version must be one of {', '.join(VERSIONS)}")
     senders = _checked(path, "senders", table.get("senders", {}), dict)
     read = {
         name: _settings(f"{path}, sender {name}", _checked(path, name, one, dict), made)
