@@ -6,7 +6,6 @@ but as the sender's: ``Z9`` of HL7 table 0203 is no code of that table, and R4 k
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 from simdes.fhir.codes import UCUM, exists
@@ -17,19 +16,18 @@ _V2_TABLE = "http://terminology.hl7.org/CodeSystem/v2-"
 
 def settle(body: Json) -> None:
     """Name the sender as the system of each code in ``body`` that its system does not have."""
-    waiting: list[Any] = [body]
-    while waiting:
-        part = waiting.pop()
-        if type(part) is dict:
-            system = part.get("system")
-            if type(system) is str and exists(system, part.get("code", "")) is False:
-                part["system"] = own_system(system)
-            waiting += [item for item in part.values() if type(item) in _NESTED]
-        else:
-            waiting += [item for item in part if type(item) in _NESTED]
-
-
-_NESTED = frozenset((dict, list))
+    if "system" in body:
+        system = body["system"]
+        if type(system) is str and exists(system, body.get("code", "")) is False:
+            body["system"] = own_system(system)
+    for part in body.values():
+        kind = type(part)
+        if kind is dict:
+            settle(part)
+        elif kind is list:
+            for one in part:
+                if type(one) is dict:
+                    settle(one)
 
 
 def own_system(system: str) -> str:

@@ -204,21 +204,22 @@ def _order(period: Json, unmapped: str) -> None:
 
 def prune(body: Json) -> bool:
     """Take out elements that hold nothing, and extensions without value; say if any is left."""
-    for name in list(body):
-        part = body[name]
-        if type(part) is str:
-            continue
-        if type(part) is dict:
+    empty: list[str] = []
+    for name, part in body.items():
+        kind = type(part)
+        if kind is dict:
             if not prune(part):
-                del body[name]
-        elif type(part) is list:
+                empty.append(name)
+        elif kind is list:
             kept = [item for item in part if type(item) is not dict or prune(item)]
             if name == "extension":
                 kept = [item for item in kept if "url" in item and len(item) > 1]
-            if kept:
-                body[name] = kept
-            else:
-                del body[name]
+            if not kept:
+                empty.append(name)
+            elif len(kept) < len(part):
+                part[:] = kept
+    for name in empty:
+        del body[name]
     return bool(body)
 
 

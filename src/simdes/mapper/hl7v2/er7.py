@@ -17,7 +17,8 @@ from simdes.errors import TooLarge
 from simdes.mapper.model import Limits
 from simdes.mapper.refusal import Unreadable
 
-_START = re.compile(rb"(?:(?<=[\r\n\x0b\x1c])|\A)(?:\xef\xbb\xbf)?MSH(?=[^A-Za-z0-9\s])")
+_HEADER = re.compile(rb"MSH(?=[^A-Za-z0-9\s])")
+_BEFORE_A_LINE = b"\r\n\x0b\x1c"
 _ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9\s][^\r\n]*)?\Z")
 _LINES = re.compile(rb"[\r\n\x0b\x1c]+")
 _FRAMING = b"\x0b\x1c\x00 \t\r\n"
@@ -99,7 +100,7 @@ class Part:
 
 def split(data: bytes) -> list[Part]:
     """Cut an input into messages and whatever lies outside of them, losing no byte but framing."""
-    starts = [match.start() for match in _START.finditer(data)]
+    starts = _starts(data)
     if not starts:
         return [Part(data, is_message=False)] if data.strip(_FRAMING) else []
     parts = []
@@ -109,6 +110,18 @@ def split(data: bytes) -> list[Part]:
         end = starts[at + 1] if at + 1 < len(starts) else len(data)
         parts.append(Part(_without_trailer(data[start:end]), is_message=True))
     return parts
+
+
+def _starts(data: bytes) -> list[int]:
+    """Find where messages begin: MSH, or the byte order mark before it, at the start of a line."""
+    found: list[int] = []
+    for match in _HEADER.finditer(data):
+        start = match.start()
+        if data.endswith(codecs.BOM_UTF8, 0, start):
+            start -= len(codecs.BOM_UTF8)
+        if start == 0 or data[start - 1] in _BEFORE_A_LINE:
+            found.append(start)
+    return found
 
 
 def _holds_something(data: bytes) -> bool:
