@@ -29,7 +29,7 @@ class Slots:
 
 
 class _Step:
-    __slots__ = ("choices", "hop", "join", "key", "last", "name", "pivoted", "repeats")
+    __slots__ = ("choices", "first", "hop", "join", "key", "last", "name", "pivoted", "repeats")
 
     def __init__(self, token: str, before: str, *, pivoted: bool) -> None:
         self.hop = token.startswith(">")
@@ -41,6 +41,11 @@ class _Step:
         self.choices = tuple(choices.split(",")) if choices else ()
         self.key = f"{before}.{token.replace('+', '*')}"
         self.pivoted = pivoted
+        self.first = (self.key, 0)
+
+    def slot(self, repetition: int) -> tuple[str, int]:
+        """Name the element a repetition of the source goes to."""
+        return (self.key, repetition) if repetition and self.pivoted else self.first
 
 
 class Place:
@@ -99,7 +104,7 @@ class Place:
 
     def _put_resource(self, draft: Draft, slots: Slots, repetition: int, value: Json) -> bool:
         step = self._last
-        key = (step.key, repetition if step.pivoted else 0)
+        key = step.slot(repetition)
         standing = slots.made.get(key)
         if repetition and not step.pivoted:
             return False
@@ -120,7 +125,7 @@ class Place:
         """Give what stands at the place; None where nothing does."""
         step = self._last
         if step.repeats:
-            return slots.made.get((step.key, repetition if step.pivoted else 0))
+            return slots.made.get(step.slot(repetition))
         body = self.container(draft, slots, repetition)
         return None if body is None else body.get(step.name)
 
@@ -129,7 +134,7 @@ class Place:
         body = slots.body
         made = slots.made
         for step in self._inner:
-            key = (step.key, repetition if step.pivoted else 0)
+            key = (step.key, repetition) if repetition and step.pivoted else step.first
             found = made.get(key)
             if found is None:
                 found = _open(draft, step, body)
@@ -185,7 +190,7 @@ def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> 
         if step.name in _MAY_REPEAT or value not in values:
             values.append(value)
         return True
-    key = (step.key, repetition if step.pivoted else 0)
+    key = step.slot(repetition)
     current = slots.made.get(key)
     if repetition and not step.pivoted:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
-from simdes.mapper.hl7v2.rules import NULL, by_source, leaf
+from simdes.mapper.hl7v2.rules import NULL, Rule, by_source, leaf
 from simdes.mapper.hl7v2.state import Leftover, State
 from simdes.mapper.model import Json
 from simdes.mapper.places import Slots
@@ -20,7 +20,7 @@ _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 class DatatypeMap:
     """A data type's map; ``is_text`` when it gives a text (``$value``) for a primitive."""
 
-    __slots__ = ("_always", "_chain", "_defaults", "_rules", "is_text", "kind")
+    __slots__ = ("_all", "_always", "_chain", "_defaults", "_rules", "is_text", "kind")
 
     def __init__(self, name: str, data: Json, maps: Maps) -> None:
         self.kind: str = data["kind"]
@@ -30,6 +30,7 @@ class DatatypeMap:
         maps.built[name] = self  # before the rows, which may refer to it
         self._rules = by_source(data["rows"], maps, 1, name)
         self._always = self._rules.pop(0)
+        self._all = [*self._always, *(rule for some in self._rules.values() for rule in some)]
 
     def make(
         self,
@@ -84,8 +85,9 @@ class DatatypeMap:
             if part == NULL:
                 done |= 1 << at
                 continue
-            if at in rules:
-                done |= self._component(state, slots, values, at, level, path, left)
+            found = rules.get(at)
+            if found is not None:
+                done |= self._component(state, slots, values, at, level, path, left, found)
             if not done >> at & 1:
                 missed.append(at)
         if missed:  # a later row may have taken it after all
@@ -101,16 +103,19 @@ class DatatypeMap:
         level: int,
         path: str,
         left: list[Leftover],
+        rules: list[Rule],
     ) -> int:
         done = 0
         varies = False
         text = values[at]
-        for rule in self._rules[at]:
+        bare = level > 1 or state.subcomponent not in text
+        for rule in rules:
             if rule.when is not None and not rule.when(state, values):
                 continue
-            if rule.plain and (level > 1 or state.subcomponent not in text):
+            if bare and rule.plain:
                 varies = True
-                value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
+                plain = text if state.escape not in text else state.plain(text)
+                value = rule.convert(plain, state.zone)  # type: ignore[misc]
                 if value is None:
                     state.fragments = state.fragments or rule.place.extends
                 elif rule.place.put(state, slots, 0, value):
@@ -136,8 +141,7 @@ class DatatypeMap:
     ) -> str | None:
         found: str | None = None
         done = 0
-        rules = [*self._always, *(rule for some in self._rules.values() for rule in some)]
-        for rule in rules:
+        for rule in self._all:
             if found is not None or (rule.when is not None and not rule.when(state, values)):
                 continue
             if rule.assign is not None:

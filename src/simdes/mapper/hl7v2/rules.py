@@ -193,18 +193,15 @@ class Rule:
         if self._map is not None and self.place.direct and not self._map.is_text:
             made = self._map.make(state, text, level, path, left, into=slots.body)
             return None if made is None else left
-        nodes, references = len(state.nodes), len(state.references)
-        noted, prefix = len(state.explained or ()), state.prefix
-        state.prefix = f"{prefix}{self.target}."
-        value = self._make(state, text, level, path, left)
-        state.prefix = prefix
-        made = slice(nodes, len(state.nodes)), slice(references, len(state.references))
-        if value is None or not self.place.put(state, slots, repetition, value):
-            del state.nodes[made[0]], state.references[made[1]]  # nothing refers to them
-            if state.explained is not None:
-                del state.explained[noted:]
-            state.fragments = state.fragments or value is not None or self.place.extends
-            return None
+        if state.explained is None and self._map is None:
+            value = self._make(state, text, level, path, left)
+            if value is None or not self.place.put(state, slots, repetition, value):
+                state.fragments = state.fragments or value is not None or self.place.extends
+                return None
+        else:
+            value = self._make_more(state, slots, text, repetition, level, path, left)
+            if value is None:
+                return None
         if self.place.ends or (type(value) is dict and "end" in value):
             self._note_period(state, slots, repetition)
         if self._vocabulary is not None and self.place.coding:
@@ -212,6 +209,34 @@ class Rule:
         if state.explained is not None and not isinstance(value, dict):
             self.explain(state, path)
         return left
+
+    def _make_more(
+        self,
+        state: State,
+        slots: Slots,
+        text: str,
+        repetition: int,
+        level: int,
+        path: str,
+        left: list[Leftover],
+    ) -> Any:
+        """Put the value of a map, which may have made resources: without a place, they go."""
+        nodes, references = len(state.nodes), len(state.references)
+        explained, prefix = state.explained, state.prefix
+        noted = 0
+        if explained is not None:
+            noted = len(explained)
+            state.prefix = f"{prefix}{self.target}."
+        value = self._make(state, text, level, path, left)
+        state.prefix = prefix
+        made = slice(nodes, len(state.nodes)), slice(references, len(state.references))
+        if value is not None and self.place.put(state, slots, repetition, value):
+            return value
+        del state.nodes[made[0]], state.references[made[1]]  # nothing refers to them
+        if explained is not None:
+            del explained[noted:]
+        state.fragments = state.fragments or value is not None or self.place.extends
+        return None
 
     def explain(self, state: State, path: str) -> None:
         """Note what came of the field or component at ``path``."""

@@ -44,69 +44,82 @@ class SegmentMap:
         rules = self._rules
         for at in range(1, len(fields)):
             text = fields[at]
-            if not text or at not in rules:  # maps know fewer fields than _PATHS
+            if not text:
+                continue
+            found = rules.get(at)
+            if found is None:  # maps know fewer fields than _PATHS
                 continue
             state.field = at
             if sign in text:
                 for repetition, part in enumerate(text.split(sign)):
                     if part and part != NULL:
-                        self._field(state, slots, at, repetition, part, taken)
+                        _field(state, slots, at, repetition, part, taken, found)
             elif text != NULL:
-                self._field(state, slots, at, 0, text, taken)
+                _field(state, slots, at, 0, text, taken, found)
         state.field = 0
         return taken
 
-    def _field(  # noqa: PLR0912 - the hot path: every call saved is worth it
-        self, state: State, slots: Slots, at: int, repetition: int, text: str, taken: Taken
-    ) -> None:
-        state.text = text
-        fields = state.fields
-        best = taken.get((at, repetition))
-        bare = state.component not in text and state.subcomponent not in text
-        varies = False
-        others = 0
-        for rule in self._rules[at]:
-            if rule.when is not None and not rule.when(state, fields):
-                continue
-            if not rule.constant:
-                varies = True
-            elif varies and best is None:
-                continue
-            if rule.plain and bare:
-                value = rule.convert(state.plain(text), state.zone)  # type: ignore[misc]
-                if value is not None and rule.place.put(state, slots, repetition, value):
-                    short = [(_PATHS[at], text)] if rule.shortens(text) else []
-                    best = short if best is None else common(best, short)
-                    if state.explained is not None:
-                        rule.explain(state, _PATHS[at])
-                else:
-                    state.fragments = True
-                continue
-            rest = rule.run(state, slots, fields, text, repetition, 1, _PATHS[at])
-            if rest is None:
-                continue
-            if rule.other:
-                taken[(rule.other, 0)] = rest
-                continue
-            if rule.borrows:
-                continue
-            others |= rule.mask
-            if best is None:
-                if not rule.constant or rule.when is not None:  # a bare constant says nothing of it
-                    best = rest
-            elif not rule.constant:
-                best = common(best, rest)
-        if best is not None:
-            taken[(at, repetition)] = best
-            _take_others(others & ~(1 << at), len(fields), taken)
+
+def _field(  # noqa: PLR0912 - the hot path: every call saved is worth it
+    state: State,
+    slots: Slots,
+    at: int,
+    repetition: int,
+    text: str,
+    taken: Taken,
+    rules: list[Rule],
+) -> None:
+    state.text = text
+    fields = state.fields
+    key = (at, repetition)
+    best = taken.get(key)
+    bare = state.component not in text and state.subcomponent not in text
+    plain = state.plain(text) if bare and state.escape in text else text
+    varies = False
+    others = 0
+    for rule in rules:
+        if rule.when is not None and not rule.when(state, fields):
+            continue
+        if not rule.constant:
+            varies = True
+        elif varies and best is None:
+            continue
+        if rule.plain and bare:
+            value = rule.convert(plain, state.zone)  # type: ignore[misc]
+            if value is not None and rule.place.put(state, slots, repetition, value):
+                short = [(_PATHS[at], text)] if rule.shortens(text) else []
+                best = short if best is None else common(best, short)
+                if state.explained is not None:
+                    rule.explain(state, _PATHS[at])
+            else:
+                state.fragments = True
+            continue
+        rest = rule.run(state, slots, fields, text, repetition, 1, _PATHS[at])
+        if rest is None:
+            continue
+        if rule.other:
+            taken[(rule.other, 0)] = rest
+            continue
+        if rule.borrows:
+            continue
+        others |= rule.mask
+        if best is None:
+            if not rule.constant or rule.when is not None:  # a bare constant says nothing of it
+                best = rest
+        elif not rule.constant:
+            best = common(best, rest)
+    if best is not None:
+        taken[key] = best
+        others &= ~(1 << at)
+        if others:
+            _take_others(others, len(fields), taken)
 
 
 def _take_others(mask: int, count: int, taken: Taken) -> None:
     """Note the other fields of this segment that a row's function read."""
-    if mask:
-        for at in range(1, count):
-            if mask >> at & 1:
-                taken[(at, 0)] = []
+    for at in range(1, count):
+        if mask >> at & 1:
+            taken[(at, 0)] = []
 
 
 def _take_whole(state: State, rule: Rule, taken: Taken) -> None:
