@@ -28,6 +28,7 @@ _FIRST = (
     "ServiceRequest",
     "DiagnosticReport",
 )
+_RANKS = {name: rank for rank, name in enumerate(_FIRST)}
 _ORDERS = frozenset(("DiagnosticReport", "ServiceRequest"))  # ORC and OBR carry the same numbers
 _SAID_TWICE = ("identifier", "basedOn", "specimen")
 _LOOSE = frozenset(("Device", "Location", "Organization", "Practitioner", "PractitionerRole"))
@@ -53,7 +54,8 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
             prune(node.body)
         _link(draft, node, closing)
         for entry in closing.required.get(node.type, ()):
-            _require(node.body, *entry)
+            if len(entry.steps) > 1 or entry.steps[0] not in node.body:
+                _require(node.body, *entry)
         if closing.completes:
             complete(node.body, node.type)
     ordered = sorted(_distinct(nodes, namer, unmapped), key=_rank)
@@ -128,7 +130,7 @@ def _say_once(body: Json) -> None:
 
 
 def _rank(node: Node) -> int:
-    return _FIRST.index(node.type) if node.type in _FIRST else len(_FIRST)
+    return _RANKS.get(node.type, len(_FIRST))
 
 
 def _link(draft: Draft, node: Node, closing: Closing) -> None:
@@ -162,7 +164,7 @@ def _require(
     body: Json, steps: list[str], kind: str, value: str, unless: list[str], given: str
 ) -> None:
     name = steps[-1]
-    for holder in _holders(body, steps[:-1]):
+    for holder in (body,) if len(steps) == 1 else _holders(body, steps[:-1]):
         if name in holder or f"_{name}" in holder:
             continue
         if given and not _is_given(holder, given):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +17,8 @@ from simdes.mapper.draft import Node
 from simdes.mapper.model import Json
 
 _NAMESPACE = bytes.fromhex("5d0c9d0b5f0e4f0c9a1b6f1a2c7e3d41")
+_STARTED = hashlib.sha1(_NAMESPACE, usedforsecurity=False)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _BEING_NAMED = "?"
 
 Key = tuple[str, ...]
@@ -23,12 +26,11 @@ Key = tuple[str, ...]
 
 def uuid(*parts: str) -> str:
     """Make a UUID of ``parts``: the same parts, the same UUID."""
-    name = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    digest = bytearray(hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    name = _STARTED.copy()
+    name.update("\x1f".join(parts).encode("utf-8", "surrogatepass"))
+    text = name.hexdigest()
+    variant = _VARIANT[text[16]]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
 class Parts(Protocol):
@@ -79,28 +81,13 @@ class Namer:
         for number, recipe in enumerate(recipes):
             parts = [str(number)]
             for name in recipe:
-                part = self._part(node, name)
+                part = _reader(name)(self, node)
                 if part is None:
                     break
                 parts.append(part)
             else:
                 return tuple(parts)
         return ("content", self._content(node))
-
-    def _part(self, node: Node, name: str) -> str | None:
-        if name in _CONTEXT:
-            return _CONTEXT[name](self, node)
-        if name[0] == "@" or name.endswith(")"):
-            return self._parts.part(node, name)
-        if name.startswith("identifier"):
-            return self._identifier(node.body, name.partition(":")[2])
-        name, compared, wanted = name.partition("=")
-        value: Any = node.body
-        for step in name.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if compared:
-            return str(value == wanted)
-        return None if value is None else self._text(value)
 
     def _parent(self, node: Node) -> str | None:
         for alias in self._parts.parents:
@@ -141,3 +128,27 @@ _CONTEXT: dict[str, Callable[[Namer, Node], str | None]] = {
     "@content": Namer._content,
     "@parent": Namer._parent,
 }
+
+
+@cache
+def _reader(name: str) -> Callable[[Namer, Node], str | None]:
+    """Build what reads the part ``name`` of a recipe."""
+    if name in _CONTEXT:
+        return _CONTEXT[name]
+    if name[0] == "@" or name.endswith(")"):
+        return lambda namer, node: namer._parts.part(node, name)
+    if name.startswith("identifier"):
+        code = name.partition(":")[2]
+        return lambda namer, node: namer._identifier(node.body, code)
+    path, compared, wanted = name.partition("=")
+    steps = path.split(".")
+
+    def read(namer: Namer, node: Node) -> str | None:
+        value: Any = node.body
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        if compared:
+            return str(value == wanted)
+        return None if value is None else namer._text(value)
+
+    return read

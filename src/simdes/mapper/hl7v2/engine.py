@@ -168,13 +168,12 @@ class Engine:
             self.home = home
         kept: list[Json] = []
         sign = self.message.separators.repetition
-        for at in range(1, len(segment.fields)):
-            text = segment.fields[at]
-            if not text or _all_taken(at, text, sign, taken):
+        for at, text in enumerate(segment.fields):
+            if not text or not at or _all_taken(at, text, sign, taken):
                 continue
-            reason = next((m.ignored[at] for m in maps if at in m.ignored), None)
-            if reason is not None:
-                self.state.dropped.append(Dropped(f"{label}-{at}", reason))
+            ignoring = [map_ for map_ in maps if at in map_.ignored] if maps else maps
+            if ignoring:
+                self.state.dropped.append(Dropped(f"{label}-{at}", ignoring[0].ignored[at]))
                 continue
             for repetition, part in enumerate(text.split(sign)):
                 mark = f"[{repetition + 1}]" if repetition else ""
@@ -183,7 +182,7 @@ class Engine:
         if kept and home is not None:
             extension = {"url": UNMAPPED, "extension": kept}
             self.state.here = home
-            for one in kept:
+            for one in kept if self.state.explained is not None else ():
                 self.state.note("extension.valueString", one["url"], "no row: kept beside")
             home.body.setdefault("extension", []).append(extension)
 
