@@ -15,6 +15,9 @@ from typing import Any
 from simdes.mapper.draft import Draft, Node
 from simdes.mapper.model import Json
 
+_Slot = str | tuple[str, int]
+"""The path of an element; with the repetition of its field from the second on."""
+
 _MAY_REPEAT = frozenset(("given", "line"))  # the same word twice is two words
 
 
@@ -25,11 +28,11 @@ class Slots:
 
     def __init__(self, body: Json) -> None:
         self.body = body
-        self.made: dict[tuple[str, int], Any] = {}
+        self.made: dict[_Slot, Any] = {}
 
 
 class _Step:
-    __slots__ = ("choices", "first", "hop", "join", "key", "last", "name", "pivoted", "repeats")
+    __slots__ = ("choices", "hop", "join", "key", "last", "name", "pivoted", "repeats")
 
     def __init__(self, token: str, before: str, *, pivoted: bool) -> None:
         self.hop = token.startswith(">")
@@ -41,11 +44,10 @@ class _Step:
         self.choices = tuple(choices.split(",")) if choices else ()
         self.key = f"{before}.{token.replace('+', '*')}"
         self.pivoted = pivoted
-        self.first = (self.key, 0)
 
-    def slot(self, repetition: int) -> tuple[str, int]:
+    def slot(self, repetition: int) -> _Slot:
         """Name the element a repetition of the source goes to."""
-        return (self.key, repetition) if repetition and self.pivoted else self.first
+        return (self.key, repetition) if repetition and self.pivoted else self.key
 
 
 class Place:
@@ -134,7 +136,7 @@ class Place:
         body = slots.body
         made = slots.made
         for step in self._inner:
-            key = (step.key, repetition) if repetition and step.pivoted else step.first
+            key = (step.key, repetition) if repetition and step.pivoted else step.key
             found = made.get(key)
             if found is None:
                 found = _open(draft, step, body)

@@ -134,7 +134,8 @@ def _without_trailer(data: bytes) -> bytes:
     """Take framing, and the batch's lines around the next message, off the end."""
     data = data.removeprefix(codecs.BOM_UTF8).rstrip(_FRAMING)
     while True:
-        line = re.split(rb"[\r\n]", data[-4096:])[-1]
+        tail = data[-4096:]
+        line = tail[max(tail.rfind(b"\r"), tail.rfind(b"\n")) + 1 :]
         if len(line) >= len(data) or not _ENVELOPE.match(line.strip(_FRAMING)):
             return data
         data = data[: -len(line)].rstrip(_FRAMING)
@@ -161,13 +162,18 @@ def read(data: bytes, *, default_encoding: str, limits: Limits) -> Message:
 
 def sender(data: bytes) -> str:
     """Give the sending facility's namespace (MSH-4.1) before the message is read as a whole."""
-    line = re.split(rb"[\r\n]", data, maxsplit=1)[0][:16384].decode("latin-1")
+    line = _first_line(data)
     fields = line[4:].split(line[3:4]) if len(line) > len("MSH|^") else []
     return re.split(re.escape(line[4:5]), fields[2])[0].strip() if len(fields) > 2 else ""
 
 
+def _first_line(data: bytes) -> str:
+    head = data[:16384].replace(b"\n", b"\r")
+    return head.partition(b"\r")[0].decode("latin-1")
+
+
 def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
-    line = re.split(rb"[\r\n]", data, maxsplit=1)[0][:16384].decode("latin-1")
+    line = _first_line(data)
     field = line[3:4]
     parts = line[4:].split(field) if field else [""]
     declared = parts[0]
@@ -205,8 +211,8 @@ def _decode(data: bytes, encoding: str) -> str:
 
 def _segments(text: str, field: str, limits: Limits) -> list[Segment]:
     segments: list[Segment] = []
-    lines = text.splitlines() if "\r" not in text and "\n" in text else re.split(r"[\r\n]+", text)
-    for line in lines:
+    only_lf = "\r" not in text and "\n" in text
+    for line in text.splitlines() if only_lf else text.replace("\n", "\r").split("\r"):
         stripped = line.strip("\x0b\x1c\x00 \t\ufeff") if line else ""
         if not stripped:
             continue

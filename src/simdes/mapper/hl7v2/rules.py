@@ -229,10 +229,10 @@ class Rule:
             state.prefix = f"{prefix}{self.target}."
         value = self._make(state, text, level, path, left)
         state.prefix = prefix
-        made = slice(nodes, len(state.nodes)), slice(references, len(state.references))
+        made, referred = len(state.nodes), len(state.references)
         if value is not None and self.place.put(state, slots, repetition, value):
             return value
-        del state.nodes[made[0]], state.references[made[1]]  # nothing refers to them
+        del state.nodes[nodes:made], state.references[references:referred]  # nothing refers to them
         if explained is not None:
             del explained[noted:]
         state.fragments = state.fragments or value is not None or self.place.extends

@@ -21,14 +21,15 @@ Taken = dict[tuple[int, int], list[Leftover]]
 class SegmentMap:
     """A segment's map onto one resource; ``ignored`` are fields left out on purpose, with why."""
 
-    __slots__ = ("_always", "_rules", "ignored", "resource", "segment")
+    __slots__ = ("_always", "_by_field", "ignored", "resource", "segment")
 
     def __init__(self, data: Json, maps: Maps) -> None:
         self.segment: str = data["segment"]
         self.resource: str = data["resource"]
         self.ignored: dict[int, str] = {int(k): v for k, v in data["ignored"].items()}
-        self._rules = by_source(data["rows"], maps, 0, f"{self.segment}[{self.resource}]")
-        self._always = self._rules.pop(0)
+        rules = by_source(data["rows"], maps, 0, f"{self.segment}[{self.resource}]")
+        self._always = rules.pop(0)
+        self._by_field = sorted(rules.items())
 
     def run(self, state: State, slots: Slots) -> Taken:
         """Map the segment at hand into ``slots``; returns what was taken."""
@@ -41,21 +42,20 @@ class SegmentMap:
                 if rest is not None and rule.mask:
                     _take_whole(state, rule, taken)
         sign = state.separators.repetition
-        rules = self._rules
-        for at in range(1, len(fields)):
+        count = len(fields)
+        for at, rules in self._by_field:  # maps know fewer fields than _PATHS
+            if at >= count:
+                break
             text = fields[at]
             if not text:
-                continue
-            found = rules.get(at)
-            if found is None:  # maps know fewer fields than _PATHS
                 continue
             state.field = at
             if sign in text:
                 for repetition, part in enumerate(text.split(sign)):
                     if part and part != NULL:
-                        _field(state, slots, at, repetition, part, taken, found)
+                        _field(state, slots, at, repetition, part, taken, rules)
             elif text != NULL:
-                _field(state, slots, at, 0, text, taken, found)
+                _field(state, slots, at, 0, text, taken, rules)
         state.field = 0
         return taken
 
