@@ -165,7 +165,7 @@ class Rule:
         """Say whether the element holds less than ``text``: a day of a moment."""
         return self.kind == "date" and len(text) > _DAY
 
-    def run(
+    def run(  # noqa: PLR0911, PLR0912 - the hot path: leave as soon as the answer is known
         self,
         state: State,
         slots: Slots,
