@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
-from simdes.errors import Invalid
+from simdes.errors import Invalid, SimdesError
+from simdes.mapper import unpacking
 from simdes.mapper.detection import detect
 from simdes.mapper.model import DEFAULT_SITE, LIMITS, Json, Limits, Mapping, Site
-from simdes.mapper.refusal import refused
+from simdes.mapper.refusal import gathered, quarantine, refused
 
 __all__ = ["check_site", "detect", "map_bytes", "report"]
 
@@ -59,8 +61,18 @@ def map_bytes(
 ) -> Mapping:
     """Map one file or feed. ``kind``: ``auto`` or one of `FORMATS`; never raises on bad data.
 
-    ``explain``: say of each element which part of the source and which row made it; slower.
+    A gzip is unpacked first, within the limit. ``explain``: say of each element which part of the
+    source and which row made it; slower.
     """
+    if data.startswith(unpacking.MARK):
+        try:
+            inner = unpacking.unpacked(data, limit_bytes=limits.file_bytes)
+        except SimdesError as error:
+            return gathered(name, "gzip", [quarantine(0, data, error)])
+        if not inner.startswith(unpacking.MARK):
+            plain = name.removesuffix(".gz")
+            made = map_bytes(plain, inner, kind=kind, site=site, limits=limits, explain=explain)
+            return replace(made, name=name)
     found = detect(name, data) if kind == "auto" else kind
     if len(data) > limits.file_bytes:
         over = f"{len(data)} bytes; the limit is {limits.file_bytes}"
