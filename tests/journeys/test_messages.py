@@ -22,8 +22,12 @@ from simdes.fhir.json import dumps, loads
 from simdes.index import resources, vaults
 from simdes.index.vaults import Identifier
 from simdes.mapper import map_bytes
+from support import consortium
 from support.bundles import SYSTEM
+from support.consortium import Clock
+from support.gateways import simdes
 from support.messages import admission, message, pid, result
+from support.mllp import listening, msa, sending
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 HOSP = "urn:id:HOSP"
@@ -324,3 +328,38 @@ def sources_read(scene: Scene) -> list[dict[str, Any]]:
     except Forbidden:
         return []
     return [json.loads(one.content) for one in found.resources]
+
+
+# The same by the commands ---------------------------------------------------------------------
+
+
+def test_files_and_a_live_feed_tell_one_story(tmp_path: Path) -> None:
+    """Admission, update, merge and a correction as files, the outdated result over MLLP."""
+    consortium.found(tmp_path / "network")
+    north, files = tmp_path / "network" / "north", tmp_path / "files"
+    files.mkdir()
+    story = [
+        admission("A01", sent=TIMES[0], number="lab-old", control="1"),
+        admission("A01", sent=TIMES[0], number="lab", control="2"),
+        admission("A08", sent=TIMES[1], number="lab", control="3", city="Lyon"),
+        adt("A40", "A39", pid("lab"), "MRG|lab-old^^^HOSP^MR", at=2),
+        glucose("C").replace(b"|lab^", b"|lab-old^"),
+        glucose("P"),
+    ]
+    for at, data in enumerate(story):
+        (files / f"{at}.hl7").write_bytes(data)
+    ingest = ("ingest", files, "--data", north, "--no-wait")
+    told = json.loads(simdes(*ingest, "--json", cwd=tmp_path).stdout)
+    assert (told["accepted"], told["kinds"], told["quarantined"]) == (6, {"hl7v2": 6}, [])
+    assert told["older"] >= 2, "what the preliminary result said"
+    assert len(told["vaults"]) == 2
+    with listening(north) as listener, sending(listener.port) as sender:
+        assert msa(sender.ask(glucose("F")))[0] == "AA"
+        assert msa(sender.ask(glucose("F")))[0] == "AA"
+    again = simdes(*ingest, cwd=tmp_path).stdout
+    assert "0 resources new or changed" in again
+    assert "(6 hl7v2)" in again
+    assert "0 older than what is here" in again
+    with consortium.opened(tmp_path / "network") as network:
+        scene = Scene(network, tmp_path, Clock(), {})
+        assert values(scene, "lab") == values(scene, "lab-old") == ["5.2"]

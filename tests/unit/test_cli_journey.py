@@ -191,6 +191,9 @@ def test_messages_are_ingested_once(story: Story) -> None:
     assert (second["accepted"], second["resources"]) == (13, 0)
     assert second["unchanged"] >= first["resources"]
     assert second["vaults"] == first["vaults"]
+    assert set(first["kinds"]) == {"hl7v2"}
+    assert sum(first["kinds"].values()) == first["inputs"]
+    assert first["older"] == second["older"] == 0
     assert json.loads((story.folder / "report.json").read_text())["accepted"] == 13
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,25 +59,34 @@ def ingest(
     with organisation(data) as one, console.progress(as_json) as bar:
         task = bar.add_task("Accepting", total=len(files))
         answers: list[Accepted | Refused] = []
+        kinds: Counter[str] = Counter()
 
         def accepted() -> Iterator[Mapping]:
-            for file in files:
-                mapping = intake.map_file(file, kind=str(kind), site=one.node.site)
-                answers.extend(
-                    submit.check(mapping) if dry_run else submit.submit(one.node, mapping)
-                )
+            given = (intake.map_file(file, kind=str(kind), site=one.node.site) for file in files)
+            for mapping, found in (
+                ((each, submit.check(each)) for each in given)
+                if dry_run
+                else submit.submit_each(one.node, given)
+            ):
+                answers.extend(found)
+                kinds[mapping.kind] += 1
                 yield mapping
                 bar.advance(task)
 
         dropped = report(accepted())["dropped"]
-        summary = _summary(len(files), answers) | {"dropped": dropped, "dryRun": dry_run}
+        summary = _summary(len(files), answers) | {
+            "kinds": dict(sorted(kinds.items())),
+            "dropped": dropped,
+            "dryRun": dry_run,
+        }
         if not dry_run and not no_wait:
             summary["anchoring"] = anchor(one.node, summary["resources"], bar)
     verb = "would be accepted" if dry_run else "accepted"
+    of_kinds = ", ".join(f"{count} {name}" for name, count in summary["kinds"].items())
     text = (
-        f"{summary['accepted']} messages {verb} from {summary['inputs']} files: "
+        f"{summary['accepted']} messages {verb} from {summary['inputs']} files ({of_kinds}): "
         f"{summary['resources']} resources new or changed, {summary['unchanged']} unchanged, "
-        f"{len(summary['vaults'])} patients."
+        f"{summary['older']} older than what is here, {len(summary['vaults'])} patients."
     )
     return finish(summary, report_file, as_json, text)
 
@@ -89,7 +99,8 @@ def _summary(inputs: int, answers: list[Accepted | Refused]) -> dict[str, Any]:
         "accepted": len(accepted),
         "resources": sum(one.resources for one in accepted),
         "unchanged": sum(one.unchanged for one in accepted),
-        "vaults": sorted({f"0x{one.vault.hex()}" for one in accepted if one.vault}),
+        "older": sum(one.older for one in accepted),
+        "vaults": sorted({f"0x{vault.hex()}" for one in accepted for vault in one.vaults}),
         "quarantined": [
             {
                 "input": one.name,

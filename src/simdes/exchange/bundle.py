@@ -8,7 +8,7 @@ are never serialised again. References inside the Bundle (``urn:uuid:…`` or ab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,22 +118,17 @@ def _submitted(logical_id: str, resource: Mapping[str, Any], names: Mapping[str,
 
 
 def _localised(value: Any, names: Mapping[str, str]) -> Any:
-    """Copy a JSON value with every ``reference`` (and ``urn:uuid`` uri) made local."""
-    if isinstance(value, dict):
-        return dict(_localised_members(value, names))
-    if isinstance(value, list):
-        return [_localised(member, names) for member in value]
+    """Copy a JSON value with every ``reference`` made local; texts are not worth a call each."""
+    if type(value) is dict:
+        return {
+            key: (names.get(member, member) if key == "reference" else member)
+            if type(member) is str
+            else _localised(member, names)
+            for key, member in value.items()
+        }
+    if type(value) is list:
+        return [member if type(member) is str else _localised(member, names) for member in value]
     return value
-
-
-def _localised_members(
-    value: Mapping[str, Any], names: Mapping[str, str]
-) -> Iterator[tuple[str, Any]]:
-    for key, member in value.items():
-        if key == "reference" and isinstance(member, str):
-            yield key, names.get(member, member)
-        else:
-            yield key, _localised(member, names)
 
 
 def _updated(resource: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ class Parts:
 
 @dataclass(slots=True)
 class _Graph:
-    """Entries of a Bundle by place, and which of them point at which."""
+    """Entries of a Bundle by place, and which of them point at which (of several patients)."""
 
     entries: Sequence[Entry]
     points: Sequence[frozenset[int]]
@@ -100,8 +100,8 @@ def parts_of(
     """
     entries = entries_of(bundle)
     known = [Identifier(*pair) for pair in identifiers]
-    points = list(_points(entries, Subjects(entries, known, facility=facility)))
-    graph = _Graph(entries, points, facility)
+    subjects = _subjects(entries, Subjects(entries, known, facility=facility))
+    graph = _Graph(entries, (), facility)
     patients = graph.having("Patient")
     merges = tuple(_merges(graph, patients))
     if len(patients) <= 1 and not merges:
@@ -109,6 +109,7 @@ def parts_of(
         subject = entries[patients[0]].name if patients else ""
         whole = Part(tuple(dict.fromkeys(named)), submitted(entries, entries), subject)
         return Parts((whole,), ())
+    graph.points = list(_points(entries, subjects))
     persons = _persons(graph, patients)
     owners = _owners(graph, persons)
     parts = [
@@ -307,18 +308,25 @@ def _referrers(graph: _Graph, among: set[int]) -> dict[int, set[int]]:
     return near
 
 
-def _points(entries: Sequence[Entry], subjects: Subjects) -> Iterator[frozenset[int]]:
-    place = {name: at for at, one in enumerate(entries) for name in (one.name, one.full_url)}
-    for at, one in enumerate(entries):
-        named = {place[name] for name in _references(one.resource) if name in place}
+def _subjects(entries: Sequence[Entry], subjects: Subjects) -> list[int | None]:
+    """Where the subject of each entry is. Raises Invalid where one is nobody in the message."""
+    found = []
+    for one in entries:
         try:
-            subject = subjects.place(one)
+            found.append(subjects.place(one))
         except LookupError:
             raise Invalid(
                 f"A {one.type} is of a patient who is not in the message.",
                 advice="Send the Patient along, with an identifier, or a message for each patient.",
             ) from None
-        yield frozenset(named | ({subject} if subject is not None else set())) - {at}
+    return found
+
+
+def _points(entries: Sequence[Entry], subjects: Sequence[int | None]) -> Iterator[frozenset[int]]:
+    place = {name: at for at, one in enumerate(entries) for name in (one.name, one.full_url)}
+    for at, (one, subject) in enumerate(zip(entries, subjects, strict=True)):
+        named = {place[name] for name in _references(one.resource) if name in place}
+        yield frozenset(named if subject is None else named | {subject}) - {at}
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -172,7 +173,7 @@ def content_type(kind: str, source: bytes) -> str:
     """The media type of a source document of a kind of input."""
     if kind in _CONTENT_TYPES:
         return _CONTENT_TYPES[kind]
-    syntax = _BY_FIRST_BYTE.get(source.lstrip()[:1], "")
+    syntax = _BY_FIRST_BYTE.get(source.removeprefix(BOM_UTF8).lstrip()[:1], "")
     family = "fhir" if kind.startswith("fhir") or kind == "older" else kind
     return _SYNTAX_TYPES.get((family, syntax), "application/octet-stream")
 

@@ -9,7 +9,7 @@ The same message twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from simdes.exchange import keeping, merging
@@ -30,10 +30,14 @@ __all__ = [
     "resource_context",
     "submit",
     "submit_all",
+    "submit_each",
 ]
 
 GROUP = 32
 """Messages that share one durable commit."""
+
+GROUP_BYTES = 8 * 1024 * 1024
+"""How much of inputs' messages may wait for others to share a commit with."""
 
 
 def submit(node: Node, mapping: Mapping) -> tuple[Accepted | Refused, ...]:
@@ -64,6 +68,25 @@ def submit_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted |
         tuple(_refused(mapping.name, one) if isinstance(one, Quarantined) else one for one in found)
         for mapping, found in zip(mappings, taken, strict=True)
     ]
+
+
+def submit_each(
+    node: Node, mappings: Iterable[Mapping]
+) -> Iterator[tuple[Mapping, tuple[Accepted | Refused, ...]]]:
+    """Make inputs durable as they come; what is given back is.
+
+    Takes `GROUP` messages ahead, or `GROUP_BYTES`, so that small files share commits.
+    """
+    ahead: list[Mapping] = []
+    held = size = 0
+    for mapping in mappings:
+        ahead.append(mapping)
+        held += max(1, len(mapping.messages))
+        size += sum(len(one.source) for one in mapping.messages)
+        if held >= GROUP or size >= GROUP_BYTES:
+            yield from zip(ahead, submit_all(node, ahead), strict=True)
+            ahead, held, size = [], 0, 0
+    yield from zip(ahead, submit_all(node, ahead), strict=True)
 
 
 def accept_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted | Quarantined, ...]]:

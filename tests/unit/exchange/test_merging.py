@@ -8,7 +8,7 @@ import pytest
 
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
-from simdes.exchange import anchoring
+from simdes.exchange import anchoring, quarantine, replay
 from simdes.exchange.storing import resource_context
 from simdes.exchange.submit import Accepted, Refused, submit_all
 from simdes.fhir.json import dumps, loads
@@ -183,6 +183,26 @@ def test_nothing_moves_while_a_patient_controls_either_vault(
     assert (held(network, prior), held(network, survivor)) == before
     with node.database.read() as tx:
         assert [one.state for one in merges.of(tx, survivor)] == [merges.WAITING]
+
+
+def test_a_merge_that_waits_is_carried_out_by_a_replay_once_nobody_controls_a_vault(
+    network: Consortium, who: str
+) -> None:
+    old, new = f"{who}-old", f"{who}-new"
+    prior, survivor = feed(network, old), feed(network, new)
+    node = network["north"].node
+    with node.database.transaction() as tx:
+        vaults.set_control(tx, survivor, bytes(32))
+    network.submit("north", "merge", merge(new, old))
+    [waiting] = quarantine.listed(node, None, quarantine.Selection()).entries
+    assert replay.replay(node, None, waiting.id).outcome == "refused"
+    assert leads_to(network, old) == prior
+    with node.database.transaction() as tx:
+        tx.run("UPDATE vault SET control = NULL WHERE tag = :tag", tag=survivor)
+    assert replay.replay(node, None, waiting.id).outcome == "replayed"
+    assert leads_to(network, old) == survivor
+    with node.database.read() as tx:
+        assert [one.state for one in merges.of(tx, survivor)] == [merges.MOVED]
 
 
 def test_a_vault_of_another_organisation_is_not_merged(network: Consortium, who: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simdes.access.categories import Label, mask
 from simdes.errors import Invalid
 from simdes.exchange.checking import Ready, check_message
 from simdes.exchange.patients import Parts, parts_of
@@ -122,6 +123,16 @@ def test_a_message_without_patient_goes_where_its_identifiers_lead() -> None:
 def test_without_patient_a_subject_beside_its_identifiers_is_somebody_else() -> None:
     with pytest.raises(Invalid, match="not in the message"):
         parts_of(bundle(observation("o", by("two"))), [(MRN, "one")])
+
+
+def test_a_part_has_every_label_that_one_of_its_resources_has() -> None:
+    system = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+    labelled = [
+        observation(code, to("Patient/one"), meta={"security": [{"system": system, "code": code}]})
+        for code in ("HIV", "PSY")
+    ]
+    [part] = parts_of(bundle(patient("one"), *labelled)).parts
+    assert part.labels == mask((Label.HIV, Label.PSY))
 
 
 # Several --------------------------------------------------------------------------------------
