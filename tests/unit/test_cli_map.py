@@ -78,3 +78,11 @@ def test_infer_drafts_a_map_that_map_can_use_and_never_overwrites_one(folder: Pa
 
 def test_map_takes_every_kind_of_input_that_the_mapper_has() -> None:
     assert {str(kind) for kind in SourceKind} == {"auto", *FORMATS}
+
+
+def test_a_name_at_the_file_systems_limit_is_cut_and_stays_its_own(folder: Path) -> None:
+    for last in "ab":
+        (folder / ("y" * 250 + last)).write_text(MESSAGE)
+    done = simdes("map", *folder.glob("yyy*"), "--out", folder / "out", "--explain")
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "out").iterdir())) == 4

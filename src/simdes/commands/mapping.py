@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,9 @@ from simdes.errors import Conflict
 from simdes.exchange import intake
 from simdes.fhir.json import dumps
 from simdes.mapper import Mapping, Site, report
+
+_NAME_BYTES = 255
+"""What file systems take as one name."""
 
 
 class SourceKind(StrEnum):
@@ -90,13 +94,23 @@ def map_sources(
 
 def _write_bundles(out: Path, mapping: Mapping, *, explain: bool) -> None:
     for number, message in enumerate(mapping.messages, 1):
-        target = out / f"{mapping.name}.{number}.json"
+        target = _named(out / mapping.name, f".{number}.json")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(dumps(message.bundle) + b"\n")
         if explain:
             rows = [asdict(one) for one in message.explained]
             document = json.dumps(rows, indent=1, ensure_ascii=False)
-            target.with_suffix(".explained.json").write_text(document + "\n", encoding="utf-8")
+            beside = _named(out / mapping.name, f".{number}.explained.json")
+            beside.write_text(document + "\n", encoding="utf-8")
+
+
+def _named(source: Path, ending: str) -> Path:
+    """Name what is written of a source; a name too long for a file is cut, and stays its own."""
+    name = source.name.encode()
+    if len(name) + len(ending) > _NAME_BYTES:
+        mark = "~" + sha256(name).hexdigest()[:16]
+        name = name[: _NAME_BYTES - len(ending) - len(mark)] + mark.encode()
+    return source.with_name(name.decode("utf-8", "ignore") + ending)
 
 
 def finish(summary: dict[str, Any], report_file: Path | None, as_json: bool, text: str) -> int:

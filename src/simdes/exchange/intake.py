@@ -28,7 +28,11 @@ from simdes.mapper.tabular import inferring
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to map. ``name`` is its path relative to what the user named, with ``/``."""
+    """A file to map.
+
+    ``name`` is its path relative to what the user named, with ``/``; bytes that are no UTF-8 are
+    written ``\\xff``. Of several files of one name the later ones begin with a number and ``/``.
+    """
 
     name: str
     path: Path
@@ -44,7 +48,14 @@ def source_files(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
     for path in paths:
         if not path.exists():
             raise NotFound(f"{path} does not exist.", advice="Check the path.")
-    return tuple(file for path in paths for file in _below(path))
+    found: dict[str, SourceFile] = {}
+    for number, path in enumerate(paths, 1):
+        for file in _below(path):
+            name = os.fsencode(file.name).decode("utf-8", "backslashreplace")
+            while name in found:
+                name = f"{number}/{name}"
+            found[name] = SourceFile(name, file.path)
+    return tuple(found.values())
 
 
 def _below(path: Path) -> Iterator[SourceFile]:

@@ -14,7 +14,7 @@ from simdes.mapper.model import UTF16_MARKS
 _WINDOW_BYTES = 64 * 1024
 _LEADING = b"\xef\xbb\xbf\x0b\x00 \t\r\n\x1c"
 _CDA = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>/]")
-_FHIR = re.compile(rb"<(?:[\w.-]+:)?[A-Z]\w*\s[^>]*[\"']http://hl7\.org/fhir[\"']")
+_FHIR = re.compile(rb"<(?:[\w.-]+:)?[A-Z]\w*\s[^<>]*[\"']http://hl7\.org/fhir[\"']")
 _LATER_MESSAGE = re.compile(rb"[\r\n\x0b\x1c]MSH[^A-Za-z0-9\s]")
 _WHOLE = (
     (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "zip"),
@@ -51,7 +51,7 @@ def detect(name: str, data: bytes) -> str:
         kind = "cda"
     if kind == "xml" and _FHIR.search(start):
         kind = "fhir"
-    if not kind and _LATER_MESSAGE.search(data):
+    if not kind and not _is_named_table(name) and _LATER_MESSAGE.search(data):
         kind = "hl7v2"
     return kind or _by_name(name, head)
 
@@ -64,7 +64,11 @@ def _by_name(name: str, head: bytes) -> str:
         return "dicom"
     if re.search(rb"[\x00-\x08\x0e-\x1a]", head):
         return "binary"
-    return "csv" if lower.endswith((".csv", ".tsv", ".tab")) or _is_table(head) else "text"
+    return "csv" if _is_named_table(name) or _is_table(head) else "text"
+
+
+def _is_named_table(name: str) -> bool:
+    return name.lower().endswith((".csv", ".tsv", ".tab"))
 
 
 def _is_table(head: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from simdes.mapper import codings
 from simdes.mapper.closing import Closing
@@ -11,6 +12,7 @@ from simdes.mapper.completing import absent, complete
 from simdes.mapper.draft import Draft, Node
 from simdes.mapper.identity import Namer, uuid
 from simdes.mapper.model import Json
+from simdes.mapper.paths import NoSuchElement, shape
 from simdes.mapper.places import merge
 from simdes.mapper.site import translate
 
@@ -56,9 +58,10 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
         for entry in closing.required.get(node.type, ()):
             if len(entry.steps) > 1 or entry.steps[0] not in node.body:
                 _require(node.body, *entry)
-        if closing.completes:
-            complete(node.body, node.type)
     ordered = sorted(_distinct(nodes, namer, unmapped), key=_rank)
+    if closing.completes:  # what no mention of a resource says is missing
+        for node in ordered:
+            complete(node.body, node.type)
     named = {namer.id_of(reference["reference"]) for reference in draft.references}
     _focus(ordered, named)
     for reference in draft.references:
@@ -84,16 +87,49 @@ def _distinct(nodes: list[Node], namer: Namer, unmapped: str) -> list[Node]:
     for node in nodes:
         key = (node.type, namer.id_of(node))
         if key in kept:
-            body = kept[key].body
-            beside = [
-                {"url": path, "valueString": text} for path, text in _conflicts(body, node.body, "")
-            ]
-            merge(body, node.body)
-            if beside:
-                body.setdefault("extension", []).append({"url": unmapped, "extension": beside})
+            join(kept[key].body, node.body, unmapped)
         else:
             kept[key] = node
     return list(kept.values())
+
+
+def join(body: Json, other: Json, unmapped: str) -> None:
+    """Make one resource of two that are the same; what ``other`` says differently is beside."""
+    for name in [name for name in body if _is_absent(body[name]) and _bare(name) in _said(other)]:
+        del body[name]
+    more = {
+        name: part
+        for name, part in other.items()
+        if not (_is_absent(part) and _bare(name) in _said(body))
+    }
+    rivals = {name for name in more if name not in body and _has_rival(body, name)}
+    beside = [leaf for name in rivals for leaf in _texts(more.pop(name), name)]
+    beside += _conflicts(body, more, "")
+    merge(body, more)
+    if beside:
+        kept = [{"url": path, "valueString": text} for path, text in sorted(beside)]
+        body.setdefault("extension", []).append({"url": unmapped, "extension": kept})
+
+
+def _is_absent(part: Any) -> bool:
+    return part in (absent(), [absent()])
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("_")
+
+
+def _said(body: Json) -> set[str]:
+    return {_bare(name) for name, part in body.items() if part != [None] and not _is_absent(part)}
+
+
+def _has_rival(body: Json, name: str) -> bool:
+    """Say whether ``body`` has another of the elements that ``name`` is one choice of."""
+    try:
+        siblings = shape(body["resourceType"], _bare(name)).siblings
+    except NoSuchElement:
+        return False
+    return not body.keys().isdisjoint(siblings)
 
 
 def _conflicts(current: Json, value: Json, path: str) -> Iterator[tuple[str, str]]:
@@ -102,8 +138,22 @@ def _conflicts(current: Json, value: Json, path: str) -> Iterator[tuple[str, str
         standing = current.get(name)
         if type(part) is dict and type(standing) is dict:
             yield from _conflicts(standing, part, f"{path}{name}.")
-        elif standing is not None and standing != part and type(part) is str:
-            yield f"{path}{name}", part
+        elif standing is not None and standing != part and type(part) is not list:
+            yield from _texts(part, f"{path}{name}")
+
+
+def _texts(part: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield what a value says, by path; a reference stays with the resource that it leads to."""
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            yield from _texts(inner, f"{path}.{name}")
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _texts(inner, path)
+    elif isinstance(part, bool):
+        yield path, str(part).lower()
+    elif part is not None and not isinstance(part, Node):
+        yield path, str(part)
 
 
 def _focus(nodes: list[Node], named: set[str]) -> None:
@@ -126,7 +176,7 @@ def _say_once(body: Json) -> None:
     for name in _SAID_TWICE:
         found = body.get(name)
         if type(found) is list and len(found) > 1:
-            body[name] = [value for at, value in enumerate(found) if value not in found[:at]]
+            body[name] = list({repr(value): value for value in reversed(found)}.values())[::-1]
 
 
 def _rank(node: Node) -> int:

@@ -189,7 +189,7 @@ def _open(draft: Draft, step: _Step, body: Json) -> Json | None:
 def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> bool:
     if not isinstance(value, dict):
         values = body.setdefault(step.name, [])
-        if step.name in _MAY_REPEAT or value not in values:
+        if step.name in _MAY_REPEAT or not _stands(value, values, slots, step.key):
             values.append(value)
         return True
     key = step.slot(repetition)
@@ -199,10 +199,28 @@ def _add(step: _Step, body: Json, slots: Slots, repetition: int, value: Any) -> 
     if current is not None:
         return _fits(current, value) and merge(current, value)
     values = body.setdefault(step.name, [])
-    if value not in values:
+    if not _stands(value, values, slots, step.key):
         values.append(value)
         slots.made[key] = value
     return True
+
+
+_FEW = 32
+_SEEN = -1  # no repetition
+
+
+def _stands(value: Any, values: list[Any], slots: Slots, key: str) -> bool:
+    """Say whether a list has a value already; long lists are looked up, not gone through."""
+    if len(values) < _FEW:
+        return value in values
+    seen = slots.made.get((key, _SEEN))
+    if seen is None:
+        seen = slots.made[key, _SEEN] = {repr(one) for one in values}
+    text = repr(value)
+    if text in seen:
+        return True
+    seen.add(text)
+    return False
 
 
 def _fits(current: Json, value: Json) -> bool:
@@ -219,6 +237,14 @@ def _fits(current: Json, value: Json) -> bool:
     return True
 
 
+def unseen(items: list[Any], standing: list[Any]) -> list[Any]:
+    """Give the items that a list does not have yet."""
+    if len(items) < _FEW or len(standing) < _FEW:
+        return [item for item in items if item not in standing]
+    seen = {repr(one) for one in standing}
+    return [item for item in items if repr(item) not in seen]
+
+
 def merge(current: Json, value: Json) -> bool:
     """Add to ``current`` what ``value`` has more; what stands stays."""
     for name, part in value.items():
@@ -228,7 +254,7 @@ def merge(current: Json, value: Json) -> bool:
         elif isinstance(standing, dict) and isinstance(part, dict):
             merge(standing, part)
         elif isinstance(standing, list) and isinstance(part, list):
-            standing += [item for item in part if item not in standing]
+            standing += unseen(part, standing)
     return True
 
 

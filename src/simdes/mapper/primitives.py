@@ -46,7 +46,7 @@ def zone(name: str) -> Zone:
         return "Z"
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
         raise Invalid(f"no time zone is called {name!r}") from error
 
 

@@ -49,14 +49,7 @@ def attempt(
         return mapping()
     except SimdesError as error:
         return quarantine(index, source, error, code)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as fault:
+    except _FAULTS as fault:
         # A fault of ours in one message must not cost the input its other messages.
         unknown = Unsupported(
             f"the mapper failed on it ({type(fault).__name__})",

@@ -55,12 +55,19 @@ class Maps:
             if block.type != "rows":
                 self.map(name)
 
-    def lines(self, name: str) -> list[Line]:
-        """Give the rows of a map, and after them those of the maps it has them from."""
+    def lines(self, name: str, having: tuple[str, ...] = ()) -> list[Line]:
+        """Give the rows of a map, and after them those of the maps it has them from.
+
+        ``having`` are the maps that have its rows. Raises `BadSheet`.
+        """
         block = self._blocks.get(name)
         if block is None:
             raise BadSheet(f"no map is called {name}")
-        return [*block.lines, *(line for other in block.others for line in self.lines(other))]
+        if name in having:
+            raise BadSheet(f"map {name} has its own rows again")
+        having = (*having, name)
+        more = (line for other in block.others for line in self.lines(other, having))
+        return [*block.lines, *more]
 
     def map(self, name: str) -> Map | Choice | Each:
         """Give a map, built when first asked for. Raises `BadSheet`."""
@@ -325,7 +332,10 @@ class Row:
         for number, one in enumerate(several, repetition):
             if not self._set(work, branch, slots, number, one):
                 work.fragments = True
-                work.back(mark)
+                if number == repetition:
+                    work.back(mark)
+                else:  # what was put before refers to what was made since
+                    work.untake(mark)
                 break
         return len(several)
 

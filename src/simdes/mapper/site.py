@@ -71,7 +71,7 @@ def _text(path: str, data: bytes) -> str:
 def _toml(path: str, data: bytes) -> Json:
     try:
         return tomllib.loads(_text(path, data))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Invalid(f"{path} is not readable as TOML: {error}") from error
 
 
@@ -120,6 +120,13 @@ def _translations(path: str, data: bytes) -> dict[tuple[str, str], Json]:
         raise Invalid(f"{path}: {error.message}") from error
     if not isinstance(resource, dict) or resource.get("resourceType") != "ConceptMap":
         raise Invalid(f"{path} is no ConceptMap")
+    try:
+        return _translations_in(path, resource)
+    except (AttributeError, TypeError) as error:  # a text where an object belongs, and the like
+        raise Invalid(f"{path} is not laid out as a ConceptMap") from error
+
+
+def _translations_in(path: str, resource: Json) -> dict[tuple[str, str], Json]:
     found: dict[tuple[str, str], Json] = {}
     for group in resource.get("group", ()):
         source, system = group.get("source"), group.get("target")

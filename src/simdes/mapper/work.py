@@ -99,19 +99,23 @@ class Work(Draft):
 
     def back(self, mark: Mark) -> None:
         """Forget everything since ``mark``: its value found no place."""
-        for branch in self._taken[mark.taken :]:
-            branch.taken = False
+        self.untake(mark)
         for node in self.nodes[mark.nodes :]:
             if isinstance(node.origin, Branch) and node.origin.node is node:
                 node.origin.node = None
         del self.nodes[mark.nodes :]
         del self.references[mark.references :]
         del self.periods[mark.periods :]
-        del self._taken[mark.taken :]
         del self.waiting[mark.waiting :]
         del self.dropped[mark.dropped :]
         if self.explained is not None:
             del self.explained[mark.explained :]
+
+    def untake(self, mark: Mark) -> None:
+        """Count what was taken since ``mark`` as not taken: not all of it found a place."""
+        for branch in self._taken[mark.taken :]:
+            branch.taken = False
+        del self._taken[mark.taken :]
 
     def drop(self, branch: Branch, reason: str) -> None:
         """Report a branch as left out on purpose."""

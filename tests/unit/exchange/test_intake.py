@@ -93,3 +93,18 @@ def _closed(call: Callable[..., Any], closed: Path) -> Callable[..., Any]:
         return call(path)
 
     return refusing
+
+
+def test_files_of_one_name_keep_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.hl7").write_text(name)
+    files = source_files([tmp_path / "a/one.hl7", tmp_path / "b/one.hl7", tmp_path / "a"])
+    assert [file.name for file in files] == ["one.hl7", "2/one.hl7", "3/one.hl7"]
+
+
+def test_a_name_that_is_no_text_can_be_written_everywhere(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.hl7")).write_text("x")
+    (file,) = source_files([tmp_path])
+    assert file.name == "caf\\xe9.hl7"
+    assert file.path.read_text() == "x"

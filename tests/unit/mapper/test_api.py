@@ -2,6 +2,7 @@
 
 import json
 import time
+from time import process_time
 
 import pytest
 
@@ -221,3 +222,10 @@ def test_a_directory_of_mixed_rubbish_is_all_accounted_for() -> None:
     assert all(len(m.messages) + len(m.quarantined) == 1 for m in mappings)
     assert report(mappings)["messages"] == 1
     assert len(report(mappings)["quarantined"]) == len(rubbish) - 1
+
+
+@pytest.mark.parametrize("piece", [b"<A ", b"<A '", b'["00000000":{"vr" ', b"<a:", b"\nMS"])
+def test_a_kind_is_found_in_linear_time(piece: bytes) -> None:
+    start = process_time()
+    detect("x", piece * (65_536 // len(piece)))
+    assert process_time() - start < 1

@@ -1,6 +1,8 @@
 """Ids: the same message twice is the same, an update updates, others stay apart."""
 
 from simdes.mapper import Mapped, Site, map_bytes
+from simdes.mapper.completing import absent
+from simdes.mapper.finaliser import join
 from unit.mapper.hl7v2.messages import VECTORS, mapped, resource, resources, vectors
 
 PID = "PID|1||M1^^^HOSP&1.2.36.1&ISO^MR||Doe^Jane"
@@ -106,3 +108,37 @@ def test_sites_may_keep_their_ids_apart() -> None:
 def test_the_patients_resource_id_does_not_show_the_identifier() -> None:
     one = mapped(PID)
     assert "M1" not in resource(one, "Patient")["id"]
+
+
+def test_father_and_son_of_one_name_are_two_contacts() -> None:
+    one = mapped(PID, "NK1|1|Doe^John|FTH", "NK1|2|Doe^John|CHD")
+    assert len(resources(one, "RelatedPerson")) == 2
+
+
+def test_doctors_of_one_name_are_not_taken_for_one_another() -> None:
+    one = mapped(PID, "PV1|1|I|||||^Smith^John^^Jr|^Smith^John")
+    other = mapped(PID, "PV1|1|I|||||^Smith^John", control="2")
+    names = {r["id"]: r["name"] for m in (one, other) for r in resources(m, "Practitioner")}
+    assert len(names) == 2
+
+
+def test_what_two_mentions_say_differently_is_kept_whatever_its_type() -> None:
+    body = {"resourceType": "Patient", "multipleBirthInteger": 2, "active": True}
+    other = {"resourceType": "Patient", "multipleBirthBoolean": True, "active": False}
+    join(body, other, "urn:x")
+    assert body["extension"] == [
+        {
+            "url": "urn:x",
+            "extension": [
+                {"url": "active", "valueString": "false"},
+                {"url": "multipleBirthBoolean", "valueString": "true"},
+            ],
+        }
+    ]
+
+
+def test_what_one_mention_leaves_out_and_another_says_is_not_absent() -> None:
+    body = {"resourceType": "Encounter", "_status": absent(), "class": absent()}
+    join(body, {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}, "u")
+    join(body, {"resourceType": "Encounter", "_status": absent()}, "u")
+    assert body == {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}

@@ -339,3 +339,45 @@ def test_a_row_that_cannot_be_followed_is_named(row: str, told: str) -> None:
 
 def test_the_sheet_of_these_tests_can_be_followed() -> None:
     _maps().check()
+
+
+def test_of_several_resources_for_one_place_the_others_stand_for_themselves() -> None:
+    sheet = """
+@ Chart : choose
+ | | Visit | | visit |
+@ Visit : Encounter
+visit | serviceProvider | Both
+ | class.code | 'AMB'
+@ Both : each
+one | | House
+two | | House
+@ House : Organization
+. | name
+"""
+    chart = {"visit": {"one": "North", "two": "South"}}
+    mapped = _mapped(chart, Maps({"own.psv": sheet}, functions={}))
+    north, south = _resources(mapped, "Organization")
+    assert (north["name"], south["name"]) == ("North", "South")
+    assert _only(mapped, "Encounter")["serviceProvider"]["reference"].endswith(north["id"])
+
+
+def test_people_and_houses_of_one_name_are_one_only_where_all_else_is_the_same() -> None:
+    sheet = """
+@ Chart : choose
+ | | Staff | | doctor |
+@ Staff : each
+doctor | | Doctor
+@ Doctor : Practitioner
+name | name.text
+phone | telecom.value
+"""
+    doctors = [{"name": "A. Smith", "phone": phone} for phone in ("1", "2", "1")]
+    mapped = _mapped({"doctor": doctors}, Maps({"own.psv": sheet}, functions={}))
+    found = _resources(mapped, "Practitioner")
+    assert [one["telecom"][0]["value"] for one in found] == ["1", "2"]
+
+
+def test_maps_that_have_the_rows_of_one_another_are_refused() -> None:
+    sheet = "@ A : Patient + B\n@ B : Patient + A\n"
+    with pytest.raises(BadSheet, match="own rows again"):
+        Maps({"own.psv": sheet}, functions={}).check()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
+from typing import Any
 
 from simdes.errors import SimdesError
+from simdes.fhir.json import dumps
 from simdes.mapper.common import COMMON
 from simdes.mapper.dicom.functions import FUNCTIONS
-from simdes.mapper.dicom.reader import Attribute, Attributes, read
+from simdes.mapper.dicom.reader import Attribute, Found, read
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Scope
 from simdes.mapper.identity import uuid
@@ -59,15 +61,17 @@ def map_input(
         studies = _studies(read(data, limits=limits))
     except SimdesError as error:
         return gathered(name, "dicom", [quarantine(0, data, error, "invalid-dicom")])
+    # A study's document is what was said of it: the answer may speak of other patients, too.
+    sources = [data if len(studies) == 1 else dumps(study.written) for study in studies]
     found = [
-        attempt(index, data, partial(_mapped, study, data, index, site, explain=explain))
-        for index, study in enumerate(studies)
+        attempt(index, source, partial(_mapped, study, source, index, site, explain=explain))
+        for index, (study, source) in enumerate(zip(studies, sources, strict=True))
     ]
     return gathered(name, "dicom", found)
 
 
 class _Study:
-    """The tree of a study, and what of it is no text."""
+    """The tree of a study, what of it is no text, and its datasets as they were written."""
 
     def __init__(self, uid: str) -> None:
         self.uid = uid
@@ -75,9 +79,12 @@ class _Study:
         self.levels: dict[str, Branch] = {}
         self.dropped: dict[Dropped, None] = {}
         self.seen: set[tuple[int, str, object]] = set()
+        self.written: list[Any] = []
 
-    def add(self, attributes: Attributes) -> None:
+    def add(self, dataset: Found) -> None:
         """Add a dataset: each attribute to the level it belongs to, once."""
+        attributes = dataset.attributes
+        self.written.append(dataset.written)
         by_name = {one.name: one for one in attributes}
         series = self._level("series", self.root, _first(by_name, "SeriesInstanceUID"))
         instance = self._level("instance", series, _first(by_name, "SOPInstanceUID"))
@@ -121,11 +128,11 @@ def _first(attributes: dict[str, Attribute], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _studies(datasets: Iterable[Attributes]) -> list[_Study]:
+def _studies(datasets: Iterable[Found]) -> list[_Study]:
     found: dict[str, _Study] = {}
-    for attributes in datasets:
-        uid = _first({one.name: one for one in attributes}, "StudyInstanceUID")
-        found.setdefault(uid, _Study(uid)).add(attributes)
+    for dataset in datasets:
+        uid = _first({one.name: one for one in dataset.attributes}, "StudyInstanceUID")
+        found.setdefault(uid, _Study(uid)).add(dataset)
     return list(found.values())
 
 
@@ -135,6 +142,12 @@ def _mapped(study: _Study, source: bytes, index: int, site: Site, *, explain: bo
             "no-study",
             "a dataset without Study Instance UID (0020,000D)",
             "Ask for it: a QIDO-RS answer about series or instances has to include it.",
+        )
+    if len(study.root.inner.get("PatientID", ())) > 1:
+        raise Unreadable(
+            "several-patients",
+            "one study under several Patient IDs (0010,0020)",
+            "A study is one patient's: find out whose it is, and ask for it again.",
         )
     work = Work(site, explain=explain)
     work.dropped += study.dropped

@@ -10,10 +10,10 @@ import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydicom import config, datadict, dcmread
 from pydicom.dataset import Dataset
@@ -35,6 +35,8 @@ _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _PIXELS = 0x7FE00000
 _AFTER_META = 0x00030000
 _DEPTH = 16
+_VALUES_EACH = 5
+"""How many values attributes may have on average."""
 _FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -65,13 +67,20 @@ class Attribute:
 Attributes = tuple[Attribute, ...]
 
 
-def read(data: bytes, *, limits: Limits) -> list[Attributes]:
+class Found(NamedTuple):
+    """A dataset read: its attributes, and what it was in the JSON (None for a file)."""
+
+    attributes: Attributes
+    written: Any = None
+
+
+def read(data: bytes, *, limits: Limits) -> list[Found]:
     """Read the datasets of an input. Raises `Unreadable` or TooLarge."""
     start = data.lstrip()[:1]
     try:
         if start in (b"[", b"{") and data[128:132] != b"DICM":
             return _of_json(data, limits)
-        return [_of_file(data, limits)]
+        return [Found(_of_file(data, limits))]
     except SimdesError:
         raise
     except _FAULTS as fault:
@@ -79,23 +88,31 @@ def read(data: bytes, *, limits: Limits) -> list[Attributes]:
         raise Unreadable("invalid-dicom", f"this is no readable DICOM ({kind})", _ADVICE) from None
 
 
-def _of_json(data: bytes, limits: Limits) -> list[Attributes]:
+def _of_json(data: bytes, limits: Limits) -> list[Found]:
     value = loads(data, max_bytes=limits.file_bytes)
     datasets = value if isinstance(value, list) else [value]
-    count = _Count(limits.segments)
-    return [tuple(_json_attributes(one, count, 0)) for one in datasets]
+    count = _Count(limits)
+    return [Found(tuple(_json_attributes(one, count, 0)), one) for one in datasets]
 
 
 class _Count:
-    """Counts attributes against the limit."""
+    """Counts attributes, and the values of each, against the limits."""
 
-    def __init__(self, limit: int) -> None:
-        self._left = limit
+    def __init__(self, limits: Limits) -> None:
+        self._left = limits.segments
+        self._values = limits.segments * _VALUES_EACH
+        self._repetitions = limits.repetitions
 
     def one(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise TooLarge("more attributes than one input may hold")
+
+    def several(self, values: Sequence[Any]) -> Sequence[Any]:
+        self._values -= len(values)
+        if self._values < 0 or len(values) > self._repetitions:
+            raise TooLarge("more values than an attribute, or one input, may hold")
+        return values
 
 
 def _json_attributes(dataset: Any, count: _Count, depth: int) -> Iterator[Attribute]:
@@ -114,7 +131,7 @@ def _json_attributes(dataset: Any, count: _Count, depth: int) -> Iterator[Attrib
             found = element.get("Value", [])
             values = [
                 tuple(_json_attributes(one, count, depth + 1)) if element["vr"] == "SQ" else one
-                for one in (found if isinstance(found, list) else [found])
+                for one in count.several(found if isinstance(found, list) else [found])
             ]
             yield Attribute(name, tuple(_texts(values)))
 
@@ -134,7 +151,7 @@ def _texts(values: Iterable[Any]) -> Iterator[str | Attributes]:
 
 def _of_file(data: bytes, limits: Limits) -> Attributes:
     dataset = _dataset(data, limits)
-    found = tuple(_file_attributes(dataset, _Count(limits.segments), 0))
+    found = tuple(_file_attributes(dataset, _Count(limits), 0))
     if not any(one.name in _TELLING for one in found):
         raise Unreadable("invalid-dicom", "no study, no patient and no object in it", _ADVICE)
     return found
@@ -172,7 +189,7 @@ def _file_attributes(dataset: Dataset, count: _Count, depth: int) -> Iterator[At
         count.one()
         name = _keyword(int(element.tag))
         if element.VR == "SQ":
-            items = element.value or ()
+            items = count.several(element.value or ())
             yield Attribute(
                 name, tuple(tuple(_file_attributes(one, count, depth + 1)) for one in items)
             )
@@ -181,7 +198,7 @@ def _file_attributes(dataset: Dataset, count: _Count, depth: int) -> Iterator[At
         else:
             value = element.value
             several = value if isinstance(value, (list, tuple)) or element.VM > 1 else [value]
-            yield Attribute(name, tuple(_texts(_plain(one) for one in several)))
+            yield Attribute(name, tuple(_texts(_plain(one) for one in count.several(several))))
 
 
 def _plain(value: Any) -> Any:

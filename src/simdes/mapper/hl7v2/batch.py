@@ -43,7 +43,8 @@ def envelope_of(data: bytes) -> Envelope | None:
             last = batches.pop() if batches else Batch(b"", 0)
             batches.append(Batch(last.header, last.messages + 1))
             continue
-        line = re.split(rb"[\r\n]", data[match.start(1) :][:_LONGEST_HEADER_BYTES], maxsplit=1)[0]
+        start = match.start(1)
+        line = re.split(rb"[\r\n]", data[start : start + _LONGEST_HEADER_BYTES], maxsplit=1)[0]
         if match[1] == b"BHS":
             batches.append(Batch(line, 0))
         else:

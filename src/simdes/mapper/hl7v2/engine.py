@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from simdes.errors import TooLarge
 from simdes.mapper import finaliser, primitives
 from simdes.mapper.draft import Node
 from simdes.mapper.explaining import explanation
@@ -21,6 +22,8 @@ from simdes.mapper.places import Place, Slots
 from simdes.mapper.refusal import Unreadable
 
 UNMAPPED = finaliser.unmapped("hl7v2")
+_REPETITIONS_EACH = 5
+"""How many repetitions segments may have on average."""
 _NULL = '""'
 _NO_HOME = frozenset(("Bundle", "Provenance"))
 
@@ -51,7 +54,10 @@ class Engine:
         """Map the message. Raises `Unreadable` where it cannot be mapped as a whole."""
         walk = Walk(structure)
         sign = self.message.separators.repetition
-        check = source.count(sign.encode()) >= self.limits.repetitions
+        repetitions = source.count(sign.encode())
+        if repetitions > self.limits.segments * _REPETITIONS_EACH:
+            raise TooLarge("more repetitions in one message than all its segments may have")
+        check = repetitions >= self.limits.repetitions
         self.state.names = [segment.name for segment in self.message.segments]
         totals: dict[str, int] = {}
         for segment in self.message.segments:

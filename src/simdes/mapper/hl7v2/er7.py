@@ -22,6 +22,7 @@ _BEFORE_A_LINE = b"\r\n\x0b\x1c"
 _ENVELOPE = re.compile(rb"(?:FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9\s][^\r\n]*)?\Z")
 _LINES = re.compile(rb"[\r\n\x0b\x1c]+")
 _FRAMING = b"\x0b\x1c\x00 \t\r\n"
+_LINE_BYTES = 4096
 _SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _USUAL = "Send MSH-1 and MSH-2 with five different signs, usually | and ^~\\&."
 _DEFAULT_ENCODING_CHARACTERS = "^~\\&"
@@ -48,7 +49,7 @@ _CHARACTER_SETS = {
     "UNICODE UTF-8": "utf-8",
     "UTF-8": "utf-8",
     "UTF8": "utf-8",
-    "UNICODE UTF-16": "utf-16",
+    "UNICODE UTF-16": "utf-8",  # `feed` has read it: it is in UTF-16 no more
 }
 
 
@@ -133,12 +134,15 @@ def _holds_something(data: bytes) -> bool:
 def _without_trailer(data: bytes) -> bytes:
     """Take framing, and the batch's lines around the next message, off the end."""
     data = data.removeprefix(codecs.BOM_UTF8).rstrip(_FRAMING)
+    end = len(data)
     while True:
-        tail = data[-4096:]
+        tail = data[max(end - _LINE_BYTES, 0) : end]
         line = tail[max(tail.rfind(b"\r"), tail.rfind(b"\n")) + 1 :]
-        if len(line) >= len(data) or not _ENVELOPE.match(line.strip(_FRAMING)):
-            return data
-        data = data[: -len(line)].rstrip(_FRAMING)
+        if len(line) >= end or not _ENVELOPE.match(line.strip(_FRAMING)):
+            return data[:end]
+        end -= len(line)
+        while end and data[end - 1] in _FRAMING:
+            end -= 1
 
 
 def read(data: bytes, *, default_encoding: str, limits: Limits) -> Message:
@@ -200,6 +204,12 @@ def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
 def _decode(data: bytes, encoding: str) -> str:
     try:
         return data.decode("utf-8" if encoding == "ascii" else encoding)
+    except LookupError:
+        raise Unreadable(
+            "wrong-encoding",
+            f"the character set {encoding} cannot be read here",
+            "Send the message in UTF-8, and say so in MSH-18.",
+        ) from None
     except UnicodeDecodeError as error:
         line = len(re.findall(rb"\r\n|\r|\n", data[: error.start])) + 1
         raise Unreadable(
@@ -211,22 +221,30 @@ def _decode(data: bytes, encoding: str) -> str:
 
 def _segments(text: str, field: str, limits: Limits) -> list[Segment]:
     segments: list[Segment] = []
-    only_lf = "\r" not in text and "\n" in text
-    for line in text.splitlines() if only_lf else text.replace("\n", "\r").split("\r"):
+    broken: list[str] = []  # lines that go on with the last field
+    for line in text.replace("\n", "\r").split("\r"):
         stripped = line.strip("\x0b\x1c\x00 \t\ufeff") if line else ""
         if not stripped:
             continue
         name = stripped[:3]
         if _SEGMENT_NAME.match(name) and (len(stripped) == 3 or stripped[3] == field):
+            _go_on(segments, broken)
             fields = stripped.split(field)
             if name == "MSH":
                 fields.insert(1, field)
             segments.append(Segment(name, fields, len(segments)))
         elif segments:  # a line break inside a field
-            segments[-1].fields[-1] += "\n" + stripped
+            broken.append(stripped)
         if len(segments) > limits.segments:
             raise TooLarge(f"more than {limits.segments} segments in one message")
+    _go_on(segments, broken)
     return segments
+
+
+def _go_on(segments: list[Segment], broken: list[str]) -> None:
+    if broken:
+        segments[-1].fields[-1] = "\n".join([segments[-1].fields[-1], *broken])
+        broken.clear()
 
 
 def unescape(text: str, separators: Separators, encoding: str) -> str:

@@ -19,7 +19,15 @@ def map_input(
 ) -> Mapping:
     """Map every message of ``data``; never raises on bad data."""
     if data[:2] in UTF16_MARKS:
-        data = data.decode("utf-16", errors="replace").encode()
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            wrong = Unreadable(
+                "wrong-encoding",
+                f"it begins as UTF-16, and byte {error.start} is not",
+                "Send the file again, whole, or in UTF-8.",
+            )
+            return gathered(name, "hl7v2", [quarantine(0, data, wrong)])
     found: list[Mapped | Quarantined] = []
     for index, part in enumerate(er7.split(data)):
         if index >= limits.messages:

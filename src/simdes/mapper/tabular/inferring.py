@@ -20,6 +20,7 @@ from simdes.mapper.sheets import Line, rows
 from simdes.mapper.tabular.reader import Table, read
 
 _SAMPLE = 2_000
+_MOST_CODES = 12
 _PATIENT = ("patient", "patient_id", "patientid", "mrn", "pid", "subject", "patient_number")
 _SUBJECT = {"AllergyIntolerance": "patient", "Immunization": "patient"}
 _DATES = ("yyyy-mm-dd", "dd/mm/yyyy", "mm/dd/yyyy", "dd.mm.yyyy", "dd-mm-yyyy", "dd/mm/yy")
@@ -123,9 +124,7 @@ def draft(name: str, data: bytes, *, site: Site, limits: Limits) -> Draft:
 
 def _look(table: Table) -> list[_Column]:
     columns = [_Column(name) for name in table.columns]
-    for number, row in enumerate(table.rows()):
-        if number >= _SAMPLE:
-            break
+    for row in table.rows(_SAMPLE):
         if not row.fault:
             for column, cell in zip(columns, row.cells, strict=True):
                 if cell.strip():
@@ -225,11 +224,11 @@ def _types(found: Iterable[Line | None], table: Table) -> list[str]:
 
 
 def _codes(column: _Column, row: Line | None, table: Table) -> list[str]:
-    """List the codes of a column that FHIR has fixed codes for."""
-    if row is None or row.cell("target") != "gender":
+    """List the codes of a column that FHIR has fixed codes for; many values are no codes."""
+    if row is None or row.cell("target") != "gender" or len(column.values) > _MOST_CODES:
         return []
     return [
         f"{_vocabulary(table)} | {value} | {_SEX.get(value.lower(), 'unknown')}"
         for value in sorted(column.values)
-        if len(value) <= len("undifferentiated")
+        if len(value) <= len("undifferentiated") and value.isalnum()
     ]

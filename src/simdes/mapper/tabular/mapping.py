@@ -7,16 +7,18 @@ table of many patients is submitted patient by patient.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache, partial
 
 from simdes.errors import TooLarge
+from simdes.mapper.closing import shared
 from simdes.mapper.common import COMMON
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Scope
+from simdes.mapper.finaliser import join, unmapped
 from simdes.mapper.identity import uuid
 from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Sheet, Site
-from simdes.mapper.places import merge
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
 from simdes.mapper.rows import Maps
 from simdes.mapper.shipped import shipped_maps
@@ -24,6 +26,11 @@ from simdes.mapper.tabular.reader import Row, Table, read
 from simdes.mapper.work import Work
 
 _IGNORED: dict[str, str] = {}
+_NO_MAP = (
+    "no-map",
+    "no map is declared for a table of this name and these columns",
+    "Draft one with `simdes infer`, put it into the site's folder csv, and replay.",
+)
 
 
 @lru_cache(maxsize=64)
@@ -47,8 +54,8 @@ def map_input(
     except Unreadable as error:
         return gathered(name, "csv", [quarantine(0, data, error)])
     quarantined: list[Mapped | Quarantined] = []
-    groups: dict[tuple[tuple[str, str], ...], list[Mapped]] = {}
-    for row in table.rows():
+    groups: dict[Hashable, list[Mapped]] = {}
+    for row in table.rows(limits.messages):
         source = f"{table.header}{row.text}".encode()
         if row.number > limits.messages:
             over = TooLarge(f"more than {limits.messages} rows in one table")
@@ -57,9 +64,11 @@ def map_input(
         mapped = partial(_mapped, table, row, maps, site, explain=explain)
         made = attempt(row.number, source, mapped)
         if isinstance(made, Mapped):
-            groups.setdefault(made.patient_identifiers, []).append(made)
+            groups.setdefault(made.patient_identifiers or _alone(made), []).append(made)
         else:
             quarantined.append(made)
+    if not groups and quarantined and all(_has_no_map(one) for one in quarantined):
+        return gathered(name, "csv", [quarantine(0, data, Unreadable(*_NO_MAP))])
     together = [_together(table, group, site) for group in groups.values()]
     return gathered(name, "csv", [*together, *quarantined])
 
@@ -70,11 +79,7 @@ def _mapped(table: Table, row: Row, maps: Maps, site: Site, *, explain: bool) ->
     root = table.branch(row)
     work = Work(site, explain=explain)
     if maps.run("Table", work, root, Scope()) is None:
-        raise Unreadable(
-            "no-map",
-            "no map is declared for a table of this name and these columns",
-            "Draft one with `simdes infer`, put it into the site's folder csv, and replay.",
-        )
+        raise Unreadable(*_NO_MAP)
     home = work.nodes[0] if work.nodes else None
     source = f"{table.header}{row.text}".encode()
     return finished(
@@ -92,6 +97,16 @@ def _mapped(table: Table, row: Row, maps: Maps, site: Site, *, explain: bool) ->
     )
 
 
+def _has_no_map(one: Mapped | Quarantined) -> bool:
+    return isinstance(one, Quarantined) and one.reason_code == _NO_MAP[0]
+
+
+def _alone(row: Mapped) -> int | None:
+    """Keep a row apart that is about a patient it does not name: the next may be another's."""
+    kinds = {entry["resource"]["resourceType"] for entry in row.bundle.get("entry", ())}
+    return row.index if kinds & {"Patient", *shared().links} else None
+
+
 def _together(table: Table, group: list[Mapped], site: Site) -> Mapped:
     """Make one Bundle of a patient's rows; what several rows say of one resource is merged."""
     if len(group) == 1:
@@ -101,7 +116,7 @@ def _together(table: Table, group: list[Mapped], site: Site) -> Mapped:
         for entry in one.bundle.get("entry", ()):
             standing = entries.setdefault(entry["fullUrl"], entry)
             if standing is not entry:
-                merge(standing["resource"], entry["resource"])
+                join(standing["resource"], entry["resource"], unmapped("csv"))
     header = table.header.encode()
     source = header + b"".join(one.source.removeprefix(header) for one in group)
     first = group[0]

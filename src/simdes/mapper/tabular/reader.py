@@ -44,8 +44,11 @@ class Table:
     separator: str
     text: str
 
-    def rows(self) -> Iterator[Row]:
-        """Read the rows one after the other; blank lines are passed over."""
+    def rows(self, limit: int) -> Iterator[Row]:
+        """Read the rows one after the other; blank lines are passed over.
+
+        The row after the first ``limit`` is the last and has all the text that is left.
+        """
         lines = _Lines(self.text)
         reader = csv.reader(lines, delimiter=self.separator, strict=True)
         next(reader)
@@ -62,6 +65,9 @@ class Table:
             if not cells and not fault:
                 continue
             number += 1
+            if number > limit:
+                yield Row(number, lines.taken + lines.rest(), (), f"more than {limit} rows")
+                return
             if not fault and len(cells) != len(self.columns):
                 fault = f"{len(cells)} cells; the header has {len(self.columns)}"
             yield Row(number, lines.taken, tuple(cells), fault)
@@ -83,17 +89,26 @@ class _Lines:
 
     def __init__(self, text: str) -> None:
         self._lines = iter(io.StringIO(text, newline=""))
-        self.taken = ""
+        self._taken: list[str] = []
+
+    @property
+    def taken(self) -> str:
+        """The lines read since `begin`."""
+        return "".join(self._taken)
 
     def begin(self) -> None:
-        self.taken = ""
+        self._taken = []
+
+    def rest(self) -> str:
+        """Read all that is left."""
+        return "".join(self._lines)
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
-        self.taken += line
+        self._taken.append(line)
         return line
 
 
@@ -114,10 +129,8 @@ def read(name: str, data: bytes, *, site: Site, limits: Limits) -> Table:
 
 
 def _decoded(data: bytes, encoding: str) -> str:
-    if data[:2] in UTF16_MARKS:
-        return data.decode("utf-16", errors="replace")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if data[:2] in UTF16_MARKS else "utf-8-sig")
     except UnicodeDecodeError as first:
         try:
             return data.decode(encoding if encoding != "utf-8" else "ascii")

@@ -240,3 +240,30 @@ def test_the_same_study_twice_gives_the_same_bundle() -> None:
 
 def test_every_shipped_map_can_be_followed() -> None:
     maps_of(DEFAULT_SITE).check()
+
+
+def test_a_studys_document_holds_nothing_about_another_patient() -> None:
+    named = {
+        "00100010": _element("PN", {"Alphabetic": "Roe^Bob"}),
+        "0020000D": _element("UI", "1.2.9"),
+        "00100020": _element("LO", "78"),
+    }
+    mapping = _mapped([_instance(1), _instance(1) | named, _instance(2)])
+    ann, bob = (one.source for one in mapping.messages)
+    assert b"Roe" in bob and b"Doe" not in bob
+    assert b"Roe" not in ann and ann != bob
+    again = map_bytes("again", ann)
+    assert [one.bundle for one in again.messages] == [mapping.messages[0].bundle]
+
+
+def test_a_study_under_two_patient_ids_is_refused_without_telling_them() -> None:
+    mapping = _mapped([_instance(1), _instance(2) | {"00100020": _element("LO", "78")}])
+    (refused,) = mapping.quarantined
+    assert refused.reason_code == "several-patients"
+    assert "77" not in refused.reason + refused.advice
+
+
+def test_an_attribute_of_endless_values_is_refused() -> None:
+    names = {"00101001": _element("PN", *({"Alphabetic": f"a{n}"} for n in range(2_001)))}
+    (refused,) = _mapped([_instance(1) | names]).quarantined
+    assert refused.reason_code == "too-large"

@@ -75,3 +75,9 @@ def test_whatever_the_order_no_acknowledgment_is_left_out(parts: list[bytes]) ->
     if envelope is not None:
         made = answer(envelope, [[b"ACK%d\r" % n] for n in range(messages)], control="", time="")
         assert made.count(b"ACK") == messages
+
+
+def test_headers_without_end_are_found_in_linear_time() -> None:
+    found = envelope_of(b"BHS|^~\\&|A\r" * 200_000)
+    assert found is not None
+    assert len(found.batches) == 200_000

@@ -3,7 +3,7 @@
 import pytest
 
 from simdes.errors import TooLarge
-from simdes.mapper import LIMITS, Limits
+from simdes.mapper import LIMITS, Limits, map_bytes
 from simdes.mapper.hl7v2.er7 import Message, Separators, read, split, unescape
 from simdes.mapper.refusal import Unreadable
 
@@ -151,3 +151,45 @@ def test_limits_are_enforced() -> None:
         open_message(HEADER + b"\rNTE|" * 11, limits=Limits(segments=10))
     with pytest.raises(TooLarge):
         open_message(HEADER + b"\rNTE|1||" + b"x" * 100, limits=Limits(message_bytes=100))
+
+
+def test_lines_without_end_in_a_field_are_joined_in_linear_time() -> None:
+    message = open_message(HEADER + b"\rNTE|1||x" + b"\ry" * 300_000)
+    assert message.segments[-1].fields[-1] == "x" + "\ny" * 300_000
+
+
+def test_trailers_without_end_are_taken_off_in_linear_time() -> None:
+    long = HEADER + b"\rNTE|1||" + b"x" * 4_000_000
+    (part,) = split(long + b"\rBTS|1\r\nFTS|1" * 20_000)
+    assert part.data == long
+
+
+def test_a_character_set_that_nobody_can_read_is_named() -> None:
+    with pytest.raises(Unreadable) as caught:
+        open_message(HEADER + b"||||||CNS 11643-1992\rPID|1")
+    assert caught.value.code == "wrong-encoding"
+
+
+def test_utf_16_that_declares_itself_is_read() -> None:
+    text = (HEADER + b"||||||UNICODE UTF-16\rPID|1||7||D\xc3\xa9^Ann").decode()
+    (one,) = map_bytes("x", text.encode("utf-16")).messages
+    assert "Dé" in str(one.bundle)
+
+
+def test_utf_16_that_breaks_off_is_refused_and_kept_as_it_came() -> None:
+    data = (HEADER + b"\rPID|1||7||Doe^Ann").decode().encode("utf-16")[:-1]
+    (refused,) = map_bytes("x", data).quarantined
+    assert (refused.reason_code, refused.source) == ("wrong-encoding", data)
+
+
+def test_repetitions_without_end_are_refused() -> None:
+    limits = Limits(segments=10)
+    line = b"\rNK1|1|" + b"~".join(b"a%d" % at for at in range(30))
+    (refused,) = map_bytes("x", HEADER + b"\rPID|1||7" + line * 2, limits=limits).quarantined
+    assert refused.reason_code == "too-large"
+
+
+def test_only_carriage_returns_and_line_feeds_end_a_line() -> None:
+    note = "a\u2028PID|9\x85b\x0cc"
+    (_, segment) = open_message(HEADER + f"\nNTE|1||{note}\n".encode()).segments
+    assert segment.fields[3:] == ["a\u2028PID", "9\x85b\x0cc"]

@@ -87,3 +87,9 @@ def test_columns_nobody_knows_give_a_draft_of_comments() -> None:
     assert made.known == 0
     assert made.unknown == ("foo", "bar")
     check_site(site_of({"csv/x.psv": made.sheet.encode()}, default=DEFAULT_SITE))
+
+
+def test_many_values_of_a_column_called_sex_are_no_codes_and_stay_where_they_are() -> None:
+    rows = "".join(f"{n},Name{n}\n" for n in range(20))
+    made = draft("people.csv", f"mrn,sex\n{rows}".encode(), site=DEFAULT_SITE, limits=LIMITS)
+    assert "Name1" not in made.codes + made.sheet

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from simdes.fhir.validate import validate
-from simdes.mapper import DEFAULT_SITE, LIMITS, Mapping, Site, detect, map_bytes, site_of
+from simdes.mapper import (
+    DEFAULT_SITE,
+    LIMITS,
+    Limits,
+    Mapping,
+    Site,
+    detect,
+    map_bytes,
+    site_of,
+)
 from simdes.mapper.tabular.mapping import maps_of
 from simdes.mapper.tabular.reader import read
 
@@ -57,7 +66,7 @@ def test_every_row_of_synthea_becomes_valid_r4_with_all_its_cells(path: Path) ->
     translated = {"SYSTEM", "GENDER", "TYPE", "ENCOUNTERCLASS"}
     missing = {
         (column, cell)
-        for row in table.rows()
+        for row in table.rows(LIMITS.messages)
         for column, cell in zip(table.columns, row.cells, strict=True)
         if cell.strip() and column not in translated
         if cell.strip().replace(" ", "").lower().rstrip("z") not in made
@@ -129,3 +138,47 @@ def test_a_sender_is_the_table_so_that_its_times_may_have_a_zone() -> None:
 )
 def test_tables_are_recognised(name: str, data: bytes, kind: str) -> None:
     assert detect(name, data) == kind
+
+
+def test_rows_beyond_the_limit_are_kept_in_quarantine_all_of_them() -> None:
+    own = site_of({"csv/people.psv": SHEET.encode()}, default=DEFAULT_SITE)
+    mapping = map_bytes("people.csv", PEOPLE.encode(), site=own, limits=Limits(messages=1))
+    assert len(mapping.messages) == 1
+    (over,) = mapping.quarantined
+    assert over.reason_code == "too-large"
+    assert over.source == b"id,name,born,pet\n2,Bob,soon,\n1,Ann,1980-02-03,Tom\n"
+
+
+def test_what_two_rows_say_differently_of_one_patient_is_both_kept() -> None:
+    mapping = _mapped("id,name,born\n1,Ann,1980-02-03\n1,Ann,1981-02-03\n")
+    (person,) = _resources(mapping)
+    assert person["birthDate"] == "1980-02-03"
+    assert "1981-02-03" in str(person["extension"])
+
+
+def test_a_choice_is_made_once_and_the_other_is_kept_beside() -> None:
+    sheet = SHEET + "\n@ People : Patient\ndead | deceasedBoolean\ndied | deceasedDateTime\n"
+    site = site_of({"csv/people.psv": sheet.encode()}, default=DEFAULT_SITE)
+    text = "id,born,dead,died\n1,1980-02-03,true,\n1,1980-02-03,,2020-01-02\n"
+    mapping = _mapped(text, site=site)
+    assert [p for one in mapping.messages for p in validate(one.bundle) if p.is_error] == []
+    (person,) = _resources(mapping)
+    assert person["deceasedBoolean"] is True
+    assert "2020-01-02" in str(person["extension"])
+
+
+def test_patients_without_identifier_never_share_a_bundle() -> None:
+    mapping = _mapped("id,name,born\n,Ann,1980-02-03\n,Bob,1980-02-03\n,Ann,1980-02-03\n")
+    assert [len(one.bundle["entry"]) for one in mapping.messages] == [1, 1, 1]
+
+
+def test_a_table_without_a_map_is_one_document_of_the_quarantine() -> None:
+    data = b"size,colour\n38,red\n39,blue\n"
+    (refused,) = map_bytes("shoes.csv", data).quarantined
+    assert refused.source == data
+
+
+def test_a_table_with_a_message_in_a_cell_is_still_a_table() -> None:
+    data = b'id,note,x\n1,"he sent\nMSH|^~\\&|A|B\nPID|1",2\n'
+    assert detect("notes.csv", data) == "csv"
+    assert detect("notes", data) == "hl7v2"

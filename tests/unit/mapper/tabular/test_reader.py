@@ -13,7 +13,7 @@ def _table(text: str | bytes, name: str = "labs.csv", site: Site = DEFAULT_SITE)
 
 
 def _cells(table: Table) -> list[tuple[str, ...]]:
-    return [row.cells for row in table.rows() if not row.fault]
+    return [row.cells for row in table.rows(LIMITS.messages) if not row.fault]
 
 
 def test_quotes_line_breaks_and_separators_in_cells_are_read_as_rfc_4180_says() -> None:
@@ -23,7 +23,7 @@ def test_quotes_line_breaks_and_separators_in_cells_are_read_as_rfc_4180_says() 
 
 def test_a_row_keeps_its_own_text() -> None:
     table = _table('a,b\n"1\n2",3\n4,5\n')
-    assert [row.text for row in table.rows()] == ['"1\n2",3\n', "4,5\n"]
+    assert [row.text for row in table.rows(LIMITS.messages)] == ['"1\n2",3\n', "4,5\n"]
     assert table.header == "a,b\n"
 
 
@@ -63,7 +63,7 @@ def test_the_sites_encoding_is_used_and_else_the_byte_is_named() -> None:
 
 def test_rows_of_the_wrong_length_or_with_open_quotes_are_faulty_and_alone() -> None:
     table = _table('a,b\n1\n2,3\n4,5,6\n\n"7,8\n')
-    rows = list(table.rows())
+    rows = list(table.rows(LIMITS.messages))
     assert [(row.number, bool(row.fault)) for row in rows] == [
         (1, True),
         (2, False),
@@ -85,7 +85,7 @@ def test_a_header_of_countless_columns_is_refused() -> None:
 
 def test_an_enormous_cell_is_a_faulty_row() -> None:
     table = _table("a,b\n" + "x" * 2_000_000 + ",1\n2,3\n")
-    assert next(bool(row.fault) for row in table.rows())
+    assert next(bool(row.fault) for row in table.rows(LIMITS.messages))
 
 
 def test_empty_cells_give_no_branch_but_every_column_is_known() -> None:
