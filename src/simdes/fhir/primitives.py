@@ -84,9 +84,11 @@ def _text(value: Any) -> str | None:
 def _uri(value: Any) -> str | None:
     if type(value) is not str:
         return "a JSON string is needed"
+    if value.startswith("urn:uuid:") and _URN_UUID.fullmatch(value):
+        return None  # what references and fullUrls are, mostly
     if not _URI.fullmatch(value):
         return "a URI must not be empty or hold white space"
-    if value.startswith("urn:uuid:") and not _URN_UUID.fullmatch(value):
+    if value.startswith("urn:uuid:"):
         return "a URI beginning with urn:uuid: must end in a lower-case UUID"
     if value.startswith("urn:oid:") and not _URN_OID.fullmatch(value):
         return "a URI beginning with urn:oid: must end in an OID"

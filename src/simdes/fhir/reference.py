@@ -8,8 +8,7 @@ in a transaction, a search (``Patient?identifier=…``).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.primitives import is_absolute
@@ -21,8 +20,7 @@ _LITERAL = re.compile(
 _CONDITIONAL = re.compile(r"(?P<type>[A-Za-z]+)\?\S+")
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """A literal reference taken apart.
 
     ``kind`` is ``fragment``, ``relative``, ``absolute``, ``urn``, ``conditional``, ``other`` (an

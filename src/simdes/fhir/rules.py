@@ -43,10 +43,8 @@ def _reference_rule(targets: tuple[str, ...]) -> Check:
             return
         text = value.get("reference")
         literal = parse_reference(text) if isinstance(text, str) else None
-        if literal is not None:
-            _check_literal(literal, run)
+        actual = _type_behind(literal, run) if literal is not None else ""
         named = value.get("type")
-        actual = _target_type(literal, run) if literal is not None else ""
         if actual and isinstance(named, str) and named != actual:
             run.add("invalid", "reference-type", "type differs from what reference names")
         actual = actual or (named if isinstance(named, str) else "")
@@ -57,23 +55,20 @@ def _reference_rule(targets: tuple[str, ...]) -> Check:
     return check
 
 
-def _check_literal(literal: Literal, run: Run) -> None:
+def _type_behind(literal: Literal, run: Run) -> str:
+    """Check ``literal``; return the type of what it leads to or names, "" if unknown."""
     if literal.kind == "unreadable":
         message = "neither Type/id nor an absolute URL, a URN or #id"
         run.add("value", "reference-form", message, step=".reference")
-    elif literal.kind == "urn" and run.bundle is not None and run.resolve(literal.text) is None:
+    if literal.kind not in ("fragment", "urn"):
+        return literal.type
+    found = run.follow(literal)
+    if found is None and literal.kind == "urn" and run.bundle is not None:
         message = "no entry of this Bundle has this fullUrl"
         severity = "error" if run.bundle.is_closed else "warning"
         run.add("not-found", "bundle-reference", message, step=".reference", severity=severity)
-
-
-def _target_type(literal: Literal, run: Run) -> str:
-    """Return the type of the resource that ``literal`` leads to or names, "" if unknown."""
-    if literal.kind in ("fragment", "urn"):
-        found = run.resolve(literal.text)
-        name = found.get("resourceType") if found else None
-        return name if isinstance(name, str) else ""
-    return literal.type
+    name = found.get("resourceType") if found else None
+    return name if isinstance(name, str) else ""
 
 
 # --- types -----------------------------------------------------------------------------------
@@ -136,7 +131,8 @@ def _full_urls(bundle: dict[str, Any], run: Run) -> None:
         if isinstance(entry, dict):
             before = len(run.findings)
             _full_url(entry, run, is_needed=is_needed)
-            run.place(before, f".entry[{index}]")
+            if len(run.findings) != before:
+                run.place(before, f".entry[{index}]")
 
 
 def _full_url(entry: dict[str, Any], run: Run, *, is_needed: bool) -> None:

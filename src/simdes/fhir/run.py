@@ -6,7 +6,7 @@ from typing import Any
 
 from simdes.fhir.fhirpath import Scope
 from simdes.fhir.problem import Problem
-from simdes.fhir.reference import BundleIndex, contained, parse_reference
+from simdes.fhir.reference import BundleIndex, Literal, contained, parse_reference
 
 Resource = dict[str, Any]
 
@@ -78,10 +78,13 @@ class Run:
 
     def resolve(self, literal: str) -> Resource | None:
         """Return the resource that a reference written here leads to, None if not at hand."""
-        parsed = parse_reference(literal)
-        if parsed.kind == "fragment":
-            return contained(self.root, parsed.id)
-        return self.bundle.find(parsed, full_url=self.full_url) if self.bundle else None
+        return self.follow(parse_reference(literal))
+
+    def follow(self, literal: Literal) -> Resource | None:
+        """Return the resource that ``literal``, written here, leads to, None if not at hand."""
+        if literal.kind == "fragment":
+            return contained(self.root, literal.id)
+        return self.bundle.find(literal, full_url=self.full_url) if self.bundle else None
 
     def problems(self, name: str) -> list[Problem]:
         """Return the findings with complete paths; ``name`` is the type of the outermost thing."""

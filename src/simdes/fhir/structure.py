@@ -63,10 +63,12 @@ class Structure:
             step, choice = "." + element.name, ""
             if element.is_choice:
                 step, choice = f".{element.name}.ofType({type_name})", element.name
-            check = _value_check(element, type_name, owner=self.name)
+            check, plain = _value_check(element, type_name, owner=self.name)
             is_primitive = type_name in PRIMITIVES
             if element.is_list:
                 member_check = _list_check(check, "_" + name if is_primitive else "")
+            elif plain and is_primitive:
+                member_check = _single_primitive_check(type_name)
             else:
                 member_check = _single_check(check)
             if element.maximum == 0:
@@ -96,10 +98,14 @@ class Structure:
             if member.choice:
                 choices = choices if choices is not None else {}
                 _note_choice(choices, member.choice, name.lstrip("_"), run)
-        self._check_presence(value, choices or {}, run)
+        if self.required or self.required_choices:
+            self._check_presence(value, choices or {}, run)
+        if len(value) < 2 and not self.is_resource and (not value or "id" in value):
+            run.add("invariant", "ele-1", "ele-1: an element must have a value or children")
         for rule in self.rules:
             rule(value, run)
-        invariants.check(self.invariants, value, run)
+        if self.invariants:
+            invariants.check(self.invariants, value, run)
 
     def _check_presence(self, value: dict[str, Json], choices: dict[str, str], run: Run) -> None:
         for name in self.required:
@@ -108,8 +114,6 @@ class Structure:
         for name in self.required_choices:
             if name not in choices:
                 run.add("required", "minimum", f"{name}[x] is required", step="." + name)
-        if not self.is_resource and (not value or (len(value) == 1 and "id" in value)):
-            run.add("invariant", "ele-1", "ele-1: an element must have a value or children")
 
 
 @cache
@@ -159,7 +163,8 @@ def _in_entry(check: Check) -> Check:
     return check_entry
 
 
-def _value_check(element: Element, type_name: str, *, owner: str) -> Check:
+def _value_check(element: Element, type_name: str, *, owner: str) -> tuple[Check, bool]:
+    """Return the check of a value, and whether its type's is all there is to it."""
     check = _type_check(element, type_name)
     if element.path == "Bundle.entry":
         check = _in_entry(check)
@@ -168,7 +173,7 @@ def _value_check(element: Element, type_name: str, *, owner: str) -> Check:
     ]
     found = invariants.invariants(element.constraints)
     if not more and not found:
-        return check
+        return check, True
 
     def check_all(value: Json, run: Run) -> None:
         before = len(run.findings)
@@ -179,7 +184,7 @@ def _value_check(element: Element, type_name: str, *, owner: str) -> Check:
         if found:
             invariants.check(found, value, run)
 
-    return check_all
+    return check_all, False
 
 
 def _type_check(element: Element, type_name: str) -> Check:
@@ -214,10 +219,29 @@ def _primitive_check(type_name: str) -> Check:
     return check
 
 
+def _single_primitive_check(type_name: str) -> MemberCheck:
+    """Return the check of a primitive that nothing else is asked of: most members, so no detour."""
+    test = PRIMITIVES[type_name]
+
+    def check_member(value: Json, owner: dict[str, Json], run: Run) -> None:
+        message = test(value)  # which no array passes
+        if message is None:
+            return
+        if type(value) is list:
+            run.add("structure", "maximum", _NO_ARRAY)
+        else:
+            run.add("value", type_name, f"not a valid {type_name}: {message}")
+
+    return check_member
+
+
+_NO_ARRAY = "at most one value, not an array"
+
+
 def _single_check(check: Check) -> MemberCheck:
     def check_member(value: Json, owner: dict[str, Json], run: Run) -> None:
         if type(value) is list:
-            run.add("structure", "maximum", "at most one value, not an array")
+            run.add("structure", "maximum", _NO_ARRAY)
         else:
             check(value, run)
 

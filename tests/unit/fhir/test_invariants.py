@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from simdes.fhir.definitions import definition, resource_types, type_names
-from simdes.fhir.invariants import NATIVE
+from simdes.fhir.definitions import Constraint, definition, resource_types, type_names
+from simdes.fhir.fhirpath import PathError, Scope, compile_path
+from simdes.fhir.invariants import NATIVE, SURELY
 from simdes.fhir.validate import validate
 from unit.fhir.instances import instance
 
@@ -173,6 +174,67 @@ def test_every_invariant_of_the_standard_is_broken_by_some_resource() -> None:
 def test_natives_stand_in_for_invariants_that_exist_and_say_why() -> None:
     assert set(NATIVE) <= _keys()
     assert all(native.reason for native in NATIVE.values())
+
+
+_NAMES = ("type", "entry", "name", "identifier", "system", "value", "start", "end", "fullUrl")
+_MORE_NAMES = ("request", "response", "resource", "meta", "versionId", "_type", "_fullUrl", "_end")
+_URLS = ("http://h/Patient/1", "http://h/Patient/2", "http://h/Patient/1/_history/1")
+_VALUES = (*_URLS, "batch", "history", "batch-response", "2024-01-02", "2023-01-01", 1, True, None)
+
+
+def _random_node(random: Random, depth: int) -> dict[str, Any]:
+    """Make an object of the members that the shortcuts look at, holding anything."""
+
+    def value() -> Any:
+        kind = random.random()
+        if depth and kind < 0.4:
+            return _random_node(random, depth - 1)
+        if depth and kind < 0.7:
+            return [_random_node(random, depth - 1) for _ in range(random.randint(0, 3))]
+        return random.choice(_VALUES)
+
+    form = random.choice(("any", "entry", "bundle"))
+    if form == "entry":
+        return _random_entry(random)
+    if form == "bundle":
+        entries = [_random_entry(random) for _ in range(random.randint(0, 3))]
+        return {"type": random.choice(_VALUES), "entry": entries}
+    names = random.sample(_NAMES + _MORE_NAMES, random.randint(0, 6))
+    return {name: value() for name in names}
+
+
+def _random_entry(random: Random) -> dict[str, Any]:
+    version = random.choice([{}, {"meta": {}}, {"meta": {"versionId": "1"}}, {"_meta": {}}])
+    more = random.choice([{}, {}, {}, {"request": {}}, {"_response": {}}, {"_fullUrl": {}}])
+    return {"fullUrl": random.choice(_URLS), "resource": version, **more}
+
+
+def _constraints(key: str) -> list[Constraint]:
+    names = sorted(type_names())
+    found = [c for name in names for c in definition(name).constraints]
+    elements = [e for name in names for e in definition(name).elements.values()]
+    found += [c for element in elements for c in element.constraints]
+    return [constraint for constraint in found if constraint.key == key]
+
+
+@pytest.mark.parametrize("key", sorted(SURELY))
+def test_what_surely_fulfils_an_invariant_fulfils_its_expression(key: str) -> None:
+    evaluate = compile_path(_constraints(key)[0].expression)
+    random = Random(key)
+    sure = unsure = 0
+    for _ in range(2000):
+        node = _random_node(random, 2)
+        if not SURELY[key](node):
+            unsure += 1
+            continue
+        sure += 1
+        try:
+            held = evaluate([node], Scope(node, node, node, lambda _: None)) == [True]
+        except PathError:
+            held = False
+        assert held, node
+    assert sure > 10
+    assert unsure > 10
 
 
 def test_an_invariant_says_its_key_and_severity() -> None:
