@@ -126,7 +126,7 @@ def _said(body: Json) -> set[str]:
 def _has_rival(body: Json, name: str) -> bool:
     """Say whether ``body`` has another of the elements that ``name`` is one choice of."""
     try:
-        siblings = shape(body["resourceType"], _bare(name)).siblings
+        siblings = shape(body.get("resourceType", ""), _bare(name)).siblings
     except NoSuchElement:
         return False
     return not body.keys().isdisjoint(siblings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Any
 
 from simdes.errors import TooLarge
 from simdes.mapper.closing import shared
@@ -25,6 +26,7 @@ from simdes.mapper.shipped import shipped_maps
 from simdes.mapper.tabular.reader import Row, Table, read
 from simdes.mapper.work import Work
 
+_KEPT = unmapped("csv")
 _IGNORED: dict[str, str] = {}
 _NO_MAP = (
     "no-map",
@@ -107,23 +109,37 @@ def _alone(row: Mapped) -> int | None:
     return row.index if kinds & {"Patient", *shared().links} else None
 
 
+def _as_one(said: list[Json]) -> Json:
+    """Make one resource of what rows say of it; lists are gathered once, however many rows."""
+    if len(said) == 1:
+        return said[0]
+    whole: Json = {}
+    lists: dict[str, dict[str, Any]] = {}
+    for body in said:
+        join(whole, {name: part for name, part in body.items() if type(part) is not list}, _KEPT)
+        beside = whole.pop("extension", [])
+        for name, part in (*body.items(), ("extension", beside)):
+            for item in part if type(part) is list else ():
+                lists.setdefault(name, {}).setdefault(repr(item), item)
+    return whole | {name: list(found.values()) for name, found in lists.items()}
+
+
 def _together(table: Table, group: list[Mapped], site: Site) -> Mapped:
     """Make one Bundle of a patient's rows; what several rows say of one resource is merged."""
     if len(group) == 1:
         return group[0]
-    entries: dict[str, Json] = {}
+    said: dict[str, list[Json]] = {}
     for one in group:
         for entry in one.bundle.get("entry", ()):
-            standing = entries.setdefault(entry["fullUrl"], entry)
-            if standing is not entry:
-                join(standing["resource"], entry["resource"], unmapped("csv"))
+            said.setdefault(entry["fullUrl"], []).append(entry["resource"])
+    entries = [{"fullUrl": url, "resource": _as_one(found)} for url, found in said.items()]
     header = table.header.encode()
     source = header + b"".join(one.source.removeprefix(header) for one in group)
     first = group[0]
     bundle = {
         **first.bundle,
         "id": uuid(site.identity, "Bundle", *[one.bundle["id"] for one in group]),
-        "entry": list(entries.values()),
+        "entry": entries,
     }
     return replace(
         first,
