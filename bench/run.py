@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
     "exchange": (),
+    "submit": (),
     "listen": (),
 }
 
@@ -130,6 +131,17 @@ def listening(found: dict[str, Any]) -> str:
     return table(columns, rows)
 
 
+def submitting(found: dict[str, Any]) -> str:
+    """Messages made durable."""
+    names = ("database", "kind", "resources_each", "map_cpu_ms", "check_cpu_ms", "store_cpu_ms")
+    rates = ("messages_per_cpu_second", "messages_per_second")
+    columns = ("database", "messages", "resources each", "map ms", "check ms", "store ms")
+    return table(
+        (*columns, "a CPU second", "a second"),
+        [tuple(one[name] for name in (*names, *rates)) for one in found["results"]],
+    )
+
+
 def exchange(found: dict[str, Any]) -> str:
     """The whole path."""
     one = found["open_one"]
@@ -156,6 +168,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "index": index,
     "ledger": ledger,
     "exchange": exchange,
+    "submit": submitting,
     "listen": listening,
 }
 

@@ -166,13 +166,11 @@ def test_the_newest_correction_counts_and_history_is_whole(database: Database) -
         [one] = added(tx, refused(1))
         assert quarantine.correction(tx, one.id) is None
         vaults.add(tx, vault())
-        source = sources.add(
-            tx,
-            NewSource(
-                digest=id32("m"), kind="k", content_wrapped=b"w", vault=vault().tag,
-                received_ms=1, resources=1,
-            ),
+        new = NewSource(
+            digest=id32("m"), kind="k", content_wrapped=b"w", vault=vault().tag,
+            received_ms=1, resources=1,
         )  # fmt: skip
+        [source] = sources.add_many(tx, [new]).values()
         for text in (b"first", b"second"):
             copy = {"digest": id32(text), "content_wrapped": text, "account": id32("admin")}
             quarantine.record(tx, [action(one, "corrected", **copy)])

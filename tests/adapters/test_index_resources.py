@@ -81,9 +81,10 @@ def test_an_identifier_leads_to_the_first_vault_it_was_linked_to(database: Datab
         for number in (1, 2):
             vaults.add(tx, vault(number))
         assert vaults.find(tx, mrn) is None
-        assert vaults.link(tx, mrn, vault(1).tag) == vault(1).tag
-        assert vaults.link(tx, mrn, vault(2).tag) == vault(1).tag
-        assert vaults.link(tx, other, vault(2).tag) == vault(2).tag
+        vaults.link_many(tx, {mrn: vault(1).tag})
+        vaults.link_many(tx, {mrn: vault(2).tag, other: vault(2).tag})
+        assert vaults.find(tx, mrn) == vault(1).tag
+        assert vaults.find(tx, other) == vault(2).tag
         unknown = Identifier("urn:oid:1.2", "unknown")
         assert vaults.find_many(tx, [mrn, unknown]) == {mrn: vault(1).tag}
         assert vaults.identifiers(tx, vault(2).tag) == [other]
@@ -91,18 +92,19 @@ def test_an_identifier_leads_to_the_first_vault_it_was_linked_to(database: Datab
 
 def test_an_identifier_of_an_unknown_vault_is_a_conflict(database: Database) -> None:
     with pytest.raises(Conflict), database.transaction() as tx:
-        vaults.link(tx, Identifier("urn:oid:1.2", "1"), id32("unknown"))
+        vaults.link_many(tx, {Identifier("urn:oid:1.2", "1"): id32("unknown")})
 
 
 def test_two_feeds_that_see_a_patient_at_once_agree_on_the_vault(database: Database) -> None:
-    found: list[bytes] = []
+    found: list[bytes | None] = []
     start = threading.Barrier(4)
 
     def feed(number: int) -> None:
         start.wait()
         with database.transaction() as tx:
             vaults.add(tx, vault(number))
-            found.append(vaults.link(tx, Identifier("urn:oid:1", "42"), vault(number).tag))
+            vaults.link_many(tx, {Identifier("urn:oid:1", "42"): vault(number).tag})
+            found.append(vaults.find(tx, Identifier("urn:oid:1", "42")))
 
     threads = [threading.Thread(target=feed, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -111,6 +113,7 @@ def test_two_feeds_that_see_a_patient_at_once_agree_on_the_vault(database: Datab
         thread.join()
     assert len(found) == 4
     assert len(set(found)) == 1
+    assert None not in found
 
 
 # --- Resources -------------------------------------------------------------------------------
@@ -295,9 +298,8 @@ def test_a_document_is_kept_once(database: Database) -> None:
         resources=3,
     )
     with database.transaction() as tx:
-        id_ = sources.add(tx, document)
-        assert id_ is not None
-        assert sources.add(tx, replace(document, received_ms=2)) is None
+        [id_] = sources.add_many(tx, [document]).values()
+        assert sources.add_many(tx, [replace(document, received_ms=2)]) == {}
         kept = sources.find(tx, document.digest)
         assert kept is not None
         assert (kept.id, kept.received_ms) == (id_, 1)
@@ -308,17 +310,15 @@ def test_a_document_is_kept_once(database: Database) -> None:
 def test_a_resource_names_the_document_it_came_from(database: Database) -> None:
     with database.transaction() as tx:
         vaults.add(tx, vault())
-        source = sources.add(
-            tx,
-            NewSource(
-                digest=id32("message"),
-                kind="hl7v2",
-                content_wrapped=b"wrapped",
-                vault=vault().tag,
-                received_ms=1,
-                resources=1,
-            ),
+        new = NewSource(
+            digest=id32("message"),
+            kind="hl7v2",
+            content_wrapped=b"wrapped",
+            vault=vault().tag,
+            received_ms=1,
+            resources=1,
         )
+        [source] = sources.add_many(tx, [new]).values()
         resources.add(tx, [replace(resource(1), source_id=source)])
         kept = resources.get(tx, vault=vault().tag, type="Observation", logical_id="r1")
         assert kept is not None and kept.source_id == source

@@ -231,7 +231,7 @@ def _link_to_another(network: Consortium, vault: bytes) -> None:
     both = other.replace(b"OTHER-PATIENT-2", SEEDED["record number"].encode())
     network.submit("north", "both.hl7", both)
     with network["north"].node.database.transaction() as tx:
-        vaults.link(tx, Identifier("SITE", SEEDED["record number"]), bytes(32))
+        vaults.link_many(tx, {Identifier("SITE", SEEDED["record number"]): bytes(32)})
 
 
 def _too_long_identifier(network: Consortium) -> None:

@@ -40,7 +40,6 @@ __all__ = [
     "attest_here",
     "claim",
     "fresh_row",
-    "new_vault",
     "open_vaults",
     "vault_key",
 ]
@@ -68,19 +67,6 @@ class Opener:
 
 
 # The local side: a tag and a key --------------------------------------------------------------
-
-
-def new_vault(
-    tx: Transaction,
-    keystore: KeyStore,
-    *,
-    m: int,
-    n: int,
-    random: Callable[[int], bytes],
-    now_ms: int,
-) -> rows.Vault:
-    """A provisional vault of our own in state ``opening``: a random tag and a local key."""
-    return add_local(tx, keystore, random(32), m=m, n=n, home=True, random=random, now_ms=now_ms)
 
 
 def add_local(

@@ -35,12 +35,6 @@ class Source(NewSource):
 _SOURCE = select(Source, "source")
 
 
-def add(tx: Transaction, source: NewSource) -> int | None:
-    """Keep a document and return its id; None, and nothing kept, when it was received before."""
-    rows = tx.insert("source", [row_of(source)], conflict="(digest) DO NOTHING", returning="id")
-    return int(rows[0][0]) if rows else None
-
-
 def add_many(tx: Transaction, new: Sequence[NewSource]) -> dict[bytes, int]:
     """Keep documents in their order; the ids of those not received before, by digest."""
     rows = tx.insert(

@@ -155,22 +155,11 @@ def erase(tx: Transaction, tag: bytes) -> None:
     )
 
 
-def link(tx: Transaction, identifier: Identifier, tag: bytes) -> bytes:
-    """Say whose vault ``tag`` is and return the tag that holds: an earlier link wins.
-
-    Of two feeds that see a new patient at once, both go on with the same vault.
-    """
-    tx.insert(
-        "identifier",
-        [{"system": identifier.system, "value": identifier.value, "tag": tag}],
-        conflict="(system, value) DO NOTHING",
-    )
-    held = find(tx, identifier)
-    return tag if held is None else held
-
-
 def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
-    """Say whose vaults these are, in one statement; an earlier link of an identifier stays."""
+    """Say whose vaults these are, in one statement; an earlier link of an identifier stays.
+
+    Of two feeds that see a new patient at once, both go on with the same vault: the one found.
+    """
     tx.insert(
         "identifier",
         [

@@ -26,9 +26,9 @@ from simdes.access.keystore import KeyStore
 from simdes.access.tokens import Issuer
 from simdes.access.vaults import (
     Opener,
+    add_local,
     attest_here,
     claim,
-    new_vault,
     open_vaults,
 )
 from simdes.crypto import anchor
@@ -199,11 +199,13 @@ class Network:
         follow: bool = True,
     ) -> VaultDescriptor:
         row = home.database.write(
-            lambda tx: new_vault(
+            lambda tx: add_local(
                 tx,
                 home.keystore,
+                os.urandom(32),
                 m=m,
                 n=len(custodians),
+                home=True,
                 random=os.urandom,
                 now_ms=int(self.clock() * 1000),
             )

@@ -12,7 +12,7 @@ from simdes.access.audit import Trail, build_batch, send_batches
 from simdes.access.audit_event import Attempt, Verb, decode, encode
 from simdes.access.categories import Purpose, Role
 from simdes.access.evidence import verify_audit_proof
-from simdes.access.vaults import new_vault
+from simdes.access.vaults import add_local
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Tampered, Unavailable
 from simdes.index import audit as rows
 from simdes.index import vaults
@@ -51,7 +51,16 @@ def trail_of(member: Organisation) -> list[Attempt]:
 
 def vault_of(member: Organisation) -> bytes:
     row = member.database.write(
-        lambda tx: new_vault(tx, member.keystore, m=2, n=3, random=os.urandom, now_ms=1)
+        lambda tx: add_local(
+            tx,
+            member.keystore,
+            os.urandom(32),
+            m=2,
+            n=3,
+            home=True,
+            random=os.urandom,
+            now_ms=1,
+        )
     )
     return row.tag
 

@@ -20,7 +20,7 @@ from simdes.access.requests import hexed
 from simdes.errors import Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from simdes.exchange.custody import CustodyDesk
 from simdes.index import custody
-from simdes.index.vaults import Identifier, link
+from simdes.index.vaults import Identifier, link_many
 from unit.access.conftest import Scene
 from unit.access.network import Organisation
 
@@ -122,7 +122,9 @@ def test_the_log_of_another_vault_stays_closed_to_a_patient(scene: Scene) -> Non
 
 
 def known_as(scene: Scene, value: str) -> tuple[str, str]:
-    scene.home.database.write(lambda tx: link(tx, Identifier(SYSTEM, value), scene.vault.tag))
+    scene.home.database.write(
+        lambda tx: link_many(tx, {Identifier(SYSTEM, value): scene.vault.tag})
+    )
     return SYSTEM, value
 
 

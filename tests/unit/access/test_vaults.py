@@ -15,10 +15,10 @@ from simdes.access.descriptors import (
 )
 from simdes.access.vaults import (
     Opener,
+    add_local,
     ask_attestation,
     attest_here,
     claim,
-    new_vault,
     open_vaults,
     vault_key,
 )
@@ -46,7 +46,16 @@ def opener(network: Network, home: Organisation) -> Opener:
 
 def fresh(home: Organisation) -> vaults.Vault:
     return home.database.write(
-        lambda tx: new_vault(tx, home.keystore, m=2, n=3, random=os.urandom, now_ms=1)
+        lambda tx: add_local(
+            tx,
+            home.keystore,
+            os.urandom(32),
+            m=2,
+            n=3,
+            home=True,
+            random=os.urandom,
+            now_ms=1,
+        )
     )
 
 
