@@ -6,6 +6,8 @@ from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simdes.fhir.validate import validate
 from simdes.mapper import (
@@ -191,3 +193,18 @@ def test_thousands_of_rows_of_one_patient_are_gathered_in_linear_time() -> None:
     (person,) = _resources(_mapped(f"id,name,born,pet\n{rows}"))
     assert len(person["name"]) == len(person["extension"]) == 8_000
     assert process_time() - start < 20
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 255))
+def test_rubbish_in_a_table_never_raises_and_is_all_accounted_for(
+    tail: bytes, at: int, byte: int
+) -> None:
+    data = bytearray((VECTORS[0]).read_bytes()[:400] + tail)
+    data[at % len(data)] = byte
+    mapping = map_bytes(VECTORS[0].name, bytes(data), kind="csv")
+    assert mapping.messages or mapping.quarantined
+    for one in mapping.messages:
+        assert [p for p in validate(one.bundle) if p.severity == "error"] == []
+    for refused in mapping.quarantined:
+        assert refused.source
