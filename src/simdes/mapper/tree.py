@@ -65,15 +65,12 @@ class Branch:
 
     def below(self) -> Iterator[Branch]:
         """Walk over every branch below, outer ones first, without recursion."""
-        waiting = [self.branches()]
+        waiting = [*self.branches()][::-1]
         while waiting:
-            branch = next(waiting[-1], None)
-            if branch is None:
-                waiting.pop()
-                continue
+            branch = waiting.pop()
             yield branch
             if branch.inner:
-                waiting.append(branch.branches())
+                waiting += [*branch.branches()][::-1]
 
     def path(self, top: Branch | None = None) -> str:
         """Tell where this stands, below ``top``: ``entry[2]/act/code``."""

@@ -117,21 +117,26 @@ def _grow(document: Document, branch: Branch, element: Any, *, depth: int) -> No
     if depth > MAX_DEPTH:
         raise TooLarge(f"elements more than {MAX_DEPTH} deep")
     for name, value in element.items():
-        plain = name if name[0] != "{" else name_of(name)
-        branch.add(f"@{plain}", value if plain != "xsi:type" else value.rpartition(":")[2])
-    texts = [element.text] if element.text else []
+        if name[0] != "{":
+            branch.add(f"@{name}", value)
+        else:
+            plain = name_of(name)
+            branch.add(f"@{plain}", value if plain != "xsi:type" else value.rpartition(":")[2])
+    text = element.text
+    texts = [text] if text and not text.isspace() else []
     for child in element:
         name = name_of(child.tag)
-        if child.tail:
-            texts.append(child.tail)
+        tail = child.tail
+        if tail and not tail.isspace():
+            texts.append(tail)
         if name == "text" and branch.name == "section":
             _keep(branch.add(name), child)
         else:
             _grow(document, branch.add(name), child, depth=depth + 1)
     if branch.name == "reference" and element.get("value", "").startswith("#"):
         document.references += branch.inner["@value"]
-    if branch.name == "text" and element.text and branch.outer is not None:
-        branch.content = element.text  # line breaks count where it is the document itself
+    if text and branch.name == "text" and branch.outer is not None:
+        branch.content = text  # line breaks count where it is the document itself
     if texts:
         branch.value = " ".join(" ".join(texts).split()) or None
 
