@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simdes.mapper import primitives
-from simdes.mapper.hl7v2.rules import NULL, Rule, by_source, leaf
+from simdes.mapper.hl7v2.rules import NULL, by_source, leaf
 from simdes.mapper.hl7v2.state import Leftover, State
 from simdes.mapper.model import Json
 from simdes.mapper.places import Slots
@@ -20,7 +20,7 @@ _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 class DatatypeMap:
     """A data type's map; ``is_text`` when it gives a text (``$value``) for a primitive."""
 
-    __slots__ = ("_all", "_always", "_chain", "_defaults", "_rules", "is_text", "kind")
+    __slots__ = ("_all", "_alone", "_always", "_chain", "_defaults", "_rules", "is_text", "kind")
 
     def __init__(self, name: str, data: Json, maps: Maps) -> None:
         self.kind: str = data["kind"]
@@ -30,6 +30,11 @@ class DatatypeMap:
         maps.built[name] = self  # before the rows, which may refer to it
         self._rules = by_source(data["rows"], maps, 1, name)
         self._always = self._rules.pop(0)
+        self._alone = {  # components that one row converts, whatever else is there: most of them
+            at: some[0]
+            for at, some in self._rules.items()
+            if len(some) == 1 and some[0].plain and some[0].when is None
+        }
         self._all = [*self._always, *(rule for some in self._rules.values() for rule in some)]
 
     def make(
@@ -76,7 +81,7 @@ class DatatypeMap:
         left: list[Leftover],
         done: int,
     ) -> int:
-        rules = self._rules
+        rules, alone = self._rules, self._alone
         missed: list[int] = []
         for at in range(1, len(values)):
             part = values[at]
@@ -85,9 +90,12 @@ class DatatypeMap:
             if part == NULL:
                 done |= 1 << at
                 continue
-            found = rules.get(at)
-            if found is not None:
-                done |= self._component(state, slots, values, at, level, path, left, found)
+            one = alone.get(at)
+            if one is not None and (level > 1 or state.subcomponent not in part):
+                if one.put_plain(state, slots, part, path, at):
+                    done |= one.mask
+            elif at in rules:
+                done |= self._component(state, slots, values, at, level, path, left)
             if not done >> at & 1:
                 missed.append(at)
         if missed:  # a later row may have taken it after all
@@ -103,27 +111,18 @@ class DatatypeMap:
         level: int,
         path: str,
         left: list[Leftover],
-        rules: list[Rule],
     ) -> int:
         done = 0
         varies = False
         text = values[at]
         bare = level > 1 or state.subcomponent not in text
-        for rule in rules:
+        for rule in self._rules[at]:
             if rule.when is not None and not rule.when(state, values):
                 continue
             if bare and rule.plain:
                 varies = True
-                plain = text if state.escape not in text else state.plain(text)
-                value = rule.convert(plain, state.zone)  # type: ignore[misc]
-                if value is None:
-                    state.fragments = state.fragments or rule.place.extends
-                elif rule.place.put(state, slots, 0, value):
+                if rule.put_plain(state, slots, text, path, at):
                     done |= rule.mask
-                    if state.explained is not None:
-                        rule.explain(state, f"{path}.{at}")
-                else:
-                    state.fragments = True
                 continue
             if not rule.constant:
                 varies = True

@@ -210,6 +210,20 @@ class Rule:
             self.explain(state, path)
         return left
 
+    def put_plain(self, state: State, slots: Slots, text: str, path: str, at: int) -> bool:
+        """Convert component ``at`` of ``path`` and put it; False where it has no place."""
+        plain = text if state.escape not in text else state.plain(text)
+        value = self.convert(plain, state.zone)  # type: ignore[misc]
+        if value is None:
+            state.fragments = state.fragments or self.place.extends
+            return False
+        if not self.place.put(state, slots, 0, value):
+            state.fragments = True
+            return False
+        if state.explained is not None:
+            self.explain(state, f"{path}.{at}")
+        return True
+
     def _make_more(
         self,
         state: State,
@@ -227,7 +241,12 @@ class Rule:
         if explained is not None:
             noted = len(explained)
             state.prefix = f"{prefix}{self.target}."
-        value = self._make(state, text, level, path, left)
+        if self.convert is None and self._map is not None:
+            value = self._map.make(state, text, level, path, left)
+            if self._vocabulary is not None and value:
+                value = self._translate(value)
+        else:
+            value = self._make(state, text, level, path, left)
         state.prefix = prefix
         made, referred = len(state.nodes), len(state.references)
         if value is not None and self.place.put(state, slots, repetition, value):
@@ -250,12 +269,9 @@ class Rule:
             state.periods.append(period)
 
     def _make(self, state: State, text: str, level: int, path: str, left: list[Leftover]) -> Any:
-        """Make the value of ``text``; None when it is not of this row's type."""
+        """Make the primitive value of ``text``; None when it is not of this row's type."""
         if self.convert is None:
-            if self._map is None:
-                return None
-            made = self._map.make(state, text, level, path, left)
-            return self._translate(made) if self._vocabulary is not None and made else made
+            return None
         if self._map is not None:
             text = self._map.make(state, text, level, path, left)
             if text is None:
