@@ -81,11 +81,13 @@ def main() -> None:
     arguments = parser.parse_args()
     found = messages()
     everything = list(found.values())
+    usual = [data for data in everything if 500 <= len(data) <= 2_500]
     groups = {
         "all": everything,
         "ADT": [data for data in everything if b"|ADT^" in data[:400]],
         "ORU": [data for data in everything if b"|ORU^" in data[:400]],
-        "usual": [data for data in everything if 500 <= len(data) <= 2_500],
+        "usual": usual,
+        "usual ADT": [data for data in usual if b"|ADT^" in data[:400]],
         "full": [data for data in everything if len(data) > 5_000],
     }
     results = [measure(name, inputs, arguments.rounds) for name, inputs in groups.items()]
