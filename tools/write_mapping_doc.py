@@ -15,7 +15,7 @@ from typing import Any
 from tools.compile_v2_maps import MAPS, OVERLAY
 from tools.v2_to_fhir import coverage
 
-from simdes.mapper.sheets import blocks
+from simdes.mapper.sheets import blocks, rows
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "src/simdes/mapper/hl7v2/table.json"
@@ -24,7 +24,6 @@ PACKAGE = ROOT / "src/simdes/mapper"
 FORMATS = {
     "cda": "C-CDA documents",
     "dicom": "DICOM",
-    "older": "Older FHIR",
     "tabular": "Tables",
     "x12": "X12",
 }
@@ -150,6 +149,23 @@ def sheets(title: str, folder: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def older() -> str:
+    """Write the page of FHIR DSTU2 and STU3: what changed, by version."""
+    lines = ["# FHIR DSTU2 and STU3: every change", "", NOTE, ""]
+    for folder, title in (("both", "Both"), ("dstu2", "DSTU2"), ("stu3", "STU3")):
+        source = PACKAGE / "older/sheets" / folder
+        lines += [f"## {title}", ""]
+        types = source / "types.psv"
+        if types.exists():
+            lines += ["| resource | becomes | ids |", "| --- | --- | --- |"]
+            for line in rows(types.name, types.read_text(encoding="utf-8")):
+                lines.append("| " + " | ".join(map(line.cell, ("type", "target", "ids"))) + " |")
+            lines.append("")
+        page = sheets("", source).partition(NOTE)[2].strip()
+        lines += [page.replace("## ", "### "), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def overview() -> str:
     """Write docs/mapping.md: people's words as they are, and the coverage in numbers."""
     data = json.loads(TABLE.read_text(encoding="utf-8"))
@@ -162,7 +178,7 @@ def overview() -> str:
 def pages() -> dict[Path, str]:
     """Give every page that is written here, by its path."""
     folder = PAGE.parent / "mapping"
-    made = {PAGE: overview(), folder / "hl7v2.md": hl7v2()}
+    made = {PAGE: overview(), folder / "hl7v2.md": hl7v2(), folder / "older.md": older()}
     for name, title in FORMATS.items():
         source = PACKAGE / name / "sheets"
         if source.is_dir():

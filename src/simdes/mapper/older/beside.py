@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from simdes.fhir.primitives import PRIMITIVES
+from simdes.fhir.validate import validate
 from simdes.mapper import primitives
 from simdes.mapper.model import Dropped, Json
 from simdes.mapper.older.shapes import R4, shape
@@ -69,3 +70,10 @@ def has_extension_value(kind: str) -> bool:
     """Say whether an R4 extension may hold a value of this type."""
     found = shape(R4, "Extension")
     return found is not None and f"value{kind[:1].upper()}{kind[1:]}" in found.parts
+
+
+def is_valid(kind: str, value: Any) -> bool:
+    """Say whether an R4 extension may hold this value of data type ``kind``."""
+    held = {"url": "urn:simdes:held", f"value{kind[:1].upper()}{kind[1:]}": value}
+    holder = {"resourceType": "Basic", "code": {"text": "held"}, "extension": [held]}
+    return not any(problem.is_error for problem in validate(holder))

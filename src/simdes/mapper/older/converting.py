@@ -11,16 +11,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simdes.errors import Unsupported
+from simdes.errors import Invalid, Unsupported
 from simdes.fhir.primitives import PRIMITIVES
 from simdes.mapper import codings, primitives
 from simdes.mapper.completing import complete
 from simdes.mapper.identity import uuid
 from simdes.mapper.model import Dropped, Json, Site
-from simdes.mapper.older.beside import Beside, has_extension_value
+from simdes.mapper.older.beside import Beside, has_extension_value, is_valid
 from simdes.mapper.older.coercing import FUNCTIONS, TYPES, Made, settled_coding
 from simdes.mapper.older.maps import Maps, Row, maps_of
-from simdes.mapper.older.mending import mend
+from simdes.mapper.older.mending import mend, mend_around
 from simdes.mapper.older.placing import (
     Labels,
     Target,
@@ -42,9 +42,11 @@ _REFERENCE = re.compile(
     r"(?P<rest>(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?)"
 )
 _RENAMED = frozenset((("Reference", "reference"), ("Bundle.entry", "fullUrl")))
-_NO_ELEMENT = frozenset(("resourceType", "fhir_comments", "_fhir_comments"))
+_WHOSE = ("subject", "patient")
+_OF_ALL = ("id", "meta", "implicitRules", "language", "text")
+_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
+_COMMENT = frozenset(("fhir_comments", "_fhir_comments"))
 _COMMENTS = "comments of the file, no content of the resource"
-_SYSTEM = "http://hl7.org/fhir/resource-types"
 _TIMES = {"dateTime": primitives.date_time, "instant": primitives.instant}
 _FORM = "Send resources as the version of FHIR defines them that they are sent as."
 
@@ -59,25 +61,57 @@ class Converter:
         self._zone = primitives.zone(site.time_zone)
         self._dropped = dropped
 
-    def resource(self, value: Any, *, contained: bool = False) -> Json:
-        """Convert a resource. Raises `Unsupported` if the version has no such type."""
+    def resource(self, value: Any, *, inside: str = "") -> Json:
+        """Convert a resource; ``inside`` is the element that holds it, if one does.
+
+        Raises `Unsupported` if no version has such a type; inside another it becomes a Basic.
+        """
         kind = value.get("resourceType") if isinstance(value, dict) else None
-        if not isinstance(kind, str) or (
-            kind not in resource_names(self.version) and kind not in resource_names(R4)
-        ):
+        kind = kind if isinstance(kind, str) else ""
+        is_known = kind in resource_names(self.version) or kind in resource_names(R4)
+        if not is_known and not (inside and _TYPE.fullmatch(kind)):
             raise Unsupported("a resourceType that no version of FHIR has", advice=_FORM)
+        contained = inside == "contained"
         target = self.target_of(kind)
-        beside = Beside(kind, f"urn:simdes:fhir-{self.version}:unmapped", self._dropped)
+        if target == "Basic" != kind:
+            return self._basic(value, kind)
+        beside = self._beside(kind)
         made: Json = {"resourceType": target}
         made |= ordered(self.element(value, kind, target, "", beside), target)
-        if target == "Basic" and kind != "Basic":
-            made["code"] = {"coding": [{"system": _SYSTEM, "code": kind}]}
         if isinstance(made.get("id"), str) and not contained:
             made["id"] = self._new_id(kind, made["id"])
         complete(made, target)
         codings.settle(made)
-        if not contained and target != "Bundle":
-            mend(made, beside)
+        if target == "Bundle":
+            mend_around(made, beside)
+        elif not contained and not mend(made, beside):
+            return self._basic(value, kind)
+        beside.settle(made)
+        return made
+
+    def _beside(self, kind: str) -> Beside:
+        return Beside(kind, f"urn:simdes:fhir-{self.version}:unmapped", self._dropped)
+
+    def _basic(self, value: Json, kind: str) -> Json:
+        """Make a Basic of what R4 has no type for, or what cannot be valid as its type."""
+        beside = self._beside(kind)
+        made: Json = {"resourceType": "Basic"}
+        whose = {name: value[name] for name in _WHOSE if isinstance(value.get(name), dict)}
+        kept = {name: value[name] for name in _OF_ALL if name in value}
+        trial = self.element(kept, "Basic", "Basic", "", beside)
+        for one in whose.values():
+            trial.setdefault("subject", self.element(one, "Reference", "Reference", "", beside))
+        made |= ordered(trial, "Basic")
+        system = f"urn:simdes:fhir-{self.version}:resource-type"
+        made["code"] = {"coding": [{"system": system, "code": kind}]}
+        old = shape(self.version, kind)
+        for slot in slots_of({n: v for n, v in value.items() if n not in kept}, old, None):
+            self.keep(slot, slot.path, beside)
+        if isinstance(made.get("id"), str):
+            made["id"] = self._new_id(kind, made["id"])
+        complete(made, "Basic")
+        if not mend(made, beside):
+            raise Invalid("a resource breaks the rules of R4 beyond mending", advice=_FORM)
         beside.settle(made)
         return made
 
@@ -152,7 +186,8 @@ class Converter:
                 )
                 for one in group:
                     found[one.keys] = one
-                    placed[one.keys] = placed.get(one.keys, False) or is_placed
+                    said = is_placed and row.how != "constant"
+                    placed[one.keys] = placed.get(one.keys, False) or said
         for keys, slot in found.items():
             if not placed[keys] and len(keys) == 1:
                 self.keep(slot, f"{path}.{slot.path}" if path else slot.path, beside)
@@ -281,7 +316,7 @@ class Converter:
         if kind == "made":
             return done
         if part.type == "Resource":
-            return Made(self.resource(value, contained=name == "contained"))
+            return Made(self.resource(value, inside=name))
         inner = self.element(value, kind, part.type, here, beside)
         return Made(ordered(inner, part.type) or None, "", done.whole)
 
@@ -333,24 +368,27 @@ class Converter:
             for number, one in enumerate(value):
                 self.keep(Slot(slot.keys, one, None, kind), f"{path}[{number}]", beside)
         elif isinstance(value, dict):
-            if path.rpartition(".")[2] in _NO_ELEMENT:
+            if path.rpartition(".")[2] in _COMMENT:
                 beside.drop(path, _COMMENTS)
-            elif "." not in kind and has_extension_value(kind) and not is_primitive(kind):
-                self._keep_typed(value, kind, path, beside)
-            else:
+            elif not self._keep_typed(value, kind, path, beside):
                 old = shape(self.version, kind)
                 for inner in slots_of(value, old, None):
                     self.keep(inner, f"{path}.{inner.path}", beside)
         elif value is not None:
-            if path.rpartition(".")[2] in _NO_ELEMENT:
+            if path.rpartition(".")[2] in _COMMENT:
                 beside.drop(path, _COMMENTS)
             else:
                 beside.keep_plain(path, value, kind if kind in PRIMITIVES else "")
 
-    def _keep_typed(self, value: Json, kind: str, path: str, beside: Beside) -> None:
+    def _keep_typed(self, value: Json, kind: str, path: str, beside: Beside) -> bool:
+        """Keep an object as its data type if R4 has that and all of it is valid there."""
+        if "." in kind or is_primitive(kind) or not has_extension_value(kind):
+            return False
         target = "Quantity" if kind == "Money" and "currency" not in value else kind
         source = "Quantity" if target == "Quantity" else kind
-        made = self.element(value, source, target, path, beside)
-        if made:
-            complete(made, target)
-            beside.keep_value(path, target, made)
+        trial = Beside(beside.kind, beside.url, [])
+        made = self.element(value, source, target, path, trial)
+        if trial.kept or not made or not is_valid(target, made):
+            return False
+        beside.keep_value(path, target, made)
+        return True

@@ -12,7 +12,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from simdes.errors import Invalid
 from simdes.fhir.validate import validate
 from simdes.mapper.completing import absent, complete
 from simdes.mapper.model import Json
@@ -25,25 +24,33 @@ _WORN = 4  # rounds after which whole elements are taken
 _STEP = re.compile(r"\.([A-Za-z_]\w*)(?:\.ofType\(\w+\))?(?:\[(\d+)\])?")
 
 
-def mend(body: Json, beside: Beside) -> None:
-    """Make ``body`` valid R4. Raises Invalid for a resource that cannot be."""
+def mend(body: Json, beside: Beside) -> bool:
+    """Make ``body`` valid R4; says whether it could."""
     for number in range(_ROUNDS):
         problems = [one for one in validate(body) if one.is_error]
         if not problems:
-            return
+            return True
+        rules = [_rules()[one.rule] for one in problems if one.rule in _rules()]
+        if number >= _WORN:
+            rules = []
         for problem in reversed(problems):  # the last of a list first: places stay as named
-            rule = _rules().get(problem.rule)
-            if rule is not None and number < _WORN:
-                _follow(body, rule, beside)
+            if problem.rule in _rules() and rules:
                 continue
             steps = [(match[1], int(match[2] or 0)) for match in _STEP.finditer(problem.expression)]
             depth = max(1, len(steps) - max(0, number - 1))  # what does not help grows outwards
             _take(body, steps[:depth], beside)
         complete(body, body["resourceType"])
-    raise Invalid(
-        "a resource breaks the rules of R4 in a way that cannot be mended",
-        advice="Check it against the version of FHIR it is sent as.",
-    )
+        for rule in rules:  # after completing, which may add what a rule forbids
+            _follow(body, rule, beside)
+    return False
+
+
+def mend_around(bundle: Json, beside: Beside) -> None:
+    """Make a Bundle's own elements valid; its resources are mended one by one."""
+    entries = bundle.pop("entry", None)
+    mend(bundle, beside)
+    if entries is not None:
+        bundle["entry"] = entries
 
 
 def _follow(body: Json, line: Line, beside: Beside) -> None:

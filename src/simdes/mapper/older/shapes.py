@@ -21,6 +21,9 @@ R4, STU3, DSTU2 = "r4", "stu3", "dstu2"
 VERSIONS = (R4, STU3, DSTU2)
 """The newest first: what fits several is taken for the newest."""
 
+_QUANTITIES = frozenset(("Age", "Count", "Distance", "Duration", "Money", "SimpleQuantity"))
+"""Types that the older versions define as constraints on Quantity."""
+
 _NO_DOMAIN = frozenset(("Binary", "Bundle", "Parameters"))
 _RESOURCE = {"id": "id", "meta": "Meta", "implicitRules": "uri", "language": "code"}
 _DOMAIN = {
@@ -83,7 +86,11 @@ def _newest(name: str) -> Shape | None:
 
 
 def _older(version: str, name: str) -> Shape | None:
-    rows: dict[str, str] | None = _compiled(version)["types"].get(name)
+    types: dict[str, dict[str, str]] = _compiled(version)["types"]
+    if name == "Element":  # it has no element but what all have
+        rows: dict[str, str] | None = {}
+    else:
+        rows = types.get("Quantity" if name in _QUANTITIES and name not in types else name)
     if rows is None:
         return None
     is_resource = name in resource_names(version)

@@ -38,7 +38,7 @@ def slots_of(value: Json, old: Shape | None, new: Shape | None, only: str = "") 
         part = old.parts.get(name) if old else None
         if only and name != only and (part is None or part.name != plain or only == plain):
             continue
-        if name == "resourceType":
+        if name == "resourceType" and isinstance(value[name], str):
             continue
         if part is None and new is not None:
             part = new.parts.get(name)

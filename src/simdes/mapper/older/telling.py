@@ -3,8 +3,9 @@
 Nothing in a resource has to name its version. So it is read against the definitions of all three:
 an element the version does not have, one written the wrong way (an object for a code), a required
 one that is missing, and each sign of ``signs.psv`` that speaks against it counts as a misfit; the
-version with the fewest has it. What fits R4 as well as any other is R4, unless the site says which
-version it sends. A Bundle is of one version. Cost: one walk where R4 fits, else three.
+version with the fewest has it (what is missing counts least). What fits R4 as well as any other is
+R4, unless the site says which version it sends. A Bundle is of one version. Cost: one walk where
+R4 fits, else three.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from simdes.mapper.older.shapes import (
 )
 from simdes.mapper.sheets import rows
 
-_UNKNOWN_TYPE = 100
-_SAID = 100_000
+_MISSING = 1
+_MISFIT = 100  # many broken R4 resources lack what is required: it must not make them older
+_UNKNOWN_TYPE = 10_000
+_SAID = 1_000_000
 _IGNORED = frozenset(("resourceType", "fhir_comments"))
 
 
@@ -64,34 +67,33 @@ def _in_resource(body: Json, version: str) -> int:
 
 def _in_body(body: Json, found: Shape, version: str, path: str) -> int:
     count = sum(
-        1
+        _MISSING
         for names in found.required
         if not any(name in body or f"_{name}" in body for name in names)
     )
     for name, value in body.items():
         part = found.parts.get(name.removeprefix("_"))
         if part is None:
-            count += name not in _IGNORED
+            count += 0 if name in _IGNORED else _MISFIT
         else:
             signs = _signs().get(f"{path}.{name}", ()) or _signs().get(name, ())
-            count += _in_value(value, part, version, path, extra=name[0] == "_")
+            count += _in_value(value, part, version, extra=name[0] == "_")
             if signs:
                 count += _against(value, signs, version)
     return count
 
 
-def _in_value(value: Any, part: Part, version: str, path: str, *, extra: bool) -> int:
-    count = int(isinstance(value, list) is not part.is_list)
+def _in_value(value: Any, part: Part, version: str, *, extra: bool) -> int:
+    count = 0 if isinstance(value, list) is part.is_list else _MISFIT
     for one in value if isinstance(value, list) else (value,):
         if one is None:
             continue
         if isinstance(one, dict) is not (extra or not is_primitive(part.type)):
-            count += 1
+            count += _MISFIT
         elif part.type == "Resource":
             count += _in_resource(one, version)
         elif not extra and not is_primitive(part.type) and (inner := shape(version, part.type)):
-            where = part.type if part.type[0].isupper() else path
-            count += _in_body(one, inner, version, where)
+            count += _in_body(one, inner, version, part.type)
     return count
 
 
@@ -110,7 +112,7 @@ def _signs() -> dict[str, tuple[Sign, ...]]:
     text = (files(__package__) / "signs.psv").read_text(encoding="utf-8")
     found: dict[str, tuple[Sign, ...]] = {}
     for line in rows("signs.psv", text):
-        weight = _SAID if line.cell("says") == "version" else 1
+        weight = _SAID if line.cell("says") == "version" else _MISFIT
         sign = Sign(line.cell("begins"), frozenset(line.cell("versions").split()), weight)
         for element in line.cell("element").split():
             found[element] = (*found.get(element, ()), sign)
