@@ -9,14 +9,12 @@ limited before and while reading.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from lxml import etree
-
 from simdes.errors import TooLarge
+from simdes.mapper.markup import Bounds, parse
 from simdes.mapper.model import Limits
 from simdes.mapper.refusal import Unreadable
 from simdes.mapper.tree import Branch
@@ -25,7 +23,6 @@ V3 = "urn:hl7-org:v3"
 MAX_TAGS = 500_000
 MAX_ATTRIBUTES = 1_000_000
 MAX_DEPTH = 100
-MAX_ATTRIBUTES_OF_ONE = 200  # reading the attributes of one element costs their number squared
 
 _PREFIXES = {
     V3: "",
@@ -34,9 +31,6 @@ _PREFIXES = {
     "http://www.w3.org/2001/XMLSchema-instance": "xsi:",
     "http://www.w3.org/XML/1998/namespace": "xml:",
 }
-_CROWDED = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES_OF_ONE}])")
-_DOCTYPE = tuple("<!DOCTYPE".encode(name) for name in ("ascii", "utf-16-le", "utf-16-be"))
-_UNDECLARED_PREFIX = "NS_ERR_UNDEFINED_NAMESPACE"
 _BLANKS = re.compile(r"\s+")
 _FORM = "Send a whole CDA R2 document: one ClinicalDocument in the namespace urn:hl7-org:v3."
 
@@ -52,7 +46,8 @@ class Document:
 
 def read(data: bytes, *, limits: Limits) -> Document:
     """Read one document. Raises `Unreadable` or `TooLarge`."""
-    top = _parse(data, limits)
+    bounds = Bounds(limits.message_bytes, MAX_TAGS, MAX_ATTRIBUTES, _FORM, forgiving=True)
+    top = parse(data, bounds)
     if not isinstance(top.tag, str) or name_of(top.tag) != "ClinicalDocument":
         raise Unreadable("not-cda", "this XML is no CDA document, or only a part of one", _FORM)
     document = Document(Branch("ClinicalDocument"))
@@ -60,48 +55,6 @@ def read(data: bytes, *, limits: Limits) -> Document:
     for element in top.iterfind(".//*[@ID]"):
         document.parts.setdefault(element.get("ID", ""), element)
     return document
-
-
-def _parse(data: bytes, limits: Limits) -> Any:
-    if len(data) > limits.message_bytes:
-        raise TooLarge(f"a document of {len(data)} bytes; the limit is {limits.message_bytes}")
-    if data.count(b"<") > MAX_TAGS or data.count(b"=") > MAX_ATTRIBUTES:
-        raise TooLarge(f"a document of more than {MAX_TAGS} tags")
-    if any(sign in data for sign in _DOCTYPE):
-        raise Unreadable(
-            "forbidden-xml",
-            "the document declares a document type, which could make it mean anything",
-            "Send it without <!DOCTYPE ...>; CDA has none.",
-        )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        recover=True,
-    )
-    top = None
-    with suppress(etree.XMLSyntaxError, ValueError):
-        top = etree.fromstring(data.lstrip(b" \t\r\n"), parser)
-    faults = [fault for fault in parser.error_log if fault.type_name != _UNDECLARED_PREFIX]
-    if any(fault.type_name == "ERR_RESOURCE_LIMIT" for fault in faults):
-        raise TooLarge("a text or depth beyond what the XML parser takes (10 MB, 256 levels)")
-    if top is None or faults:
-        raise _broken(faults[0] if faults else None)
-    if _CROWDED(top):
-        raise TooLarge(f"an element of more than {MAX_ATTRIBUTES_OF_ONE} attributes")
-    if top.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("forbidden-xml", "the document declares a document type", _FORM)
-    return top
-
-
-def _broken(fault: Any) -> Unreadable:
-    """Say where the XML breaks; never what stands there."""
-    where = f" at line {fault.line}: {fault.type_name}" if fault is not None else ""
-    advice = "Check that the file is whole and in the encoding it declares, and send it again."
-    return Unreadable("invalid-xml", f"the XML is not well-formed{where}", advice)
 
 
 @lru_cache(maxsize=4096)

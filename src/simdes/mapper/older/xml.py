@@ -8,13 +8,14 @@ network; size and depth are limited before and while reading.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import Any
 
 from lxml import etree
 
 from simdes.errors import Invalid, TooLarge
 from simdes.fhir.json import loads
+from simdes.mapper import markup
+from simdes.mapper.markup import Bounds
 from simdes.mapper.model import Json, Limits
 from simdes.mapper.older.shapes import Part, Shape, shape
 from simdes.mapper.refusal import Unreadable
@@ -25,7 +26,6 @@ MAX_TAGS = 2_000_000
 MAX_ATTRIBUTES = 4_000_000
 MAX_DEPTH = 100
 
-_DOCTYPE = tuple("<!DOCTYPE".encode(name) for name in ("ascii", "utf-16-le", "utf-16-be"))
 _NUMBERS = frozenset(("integer", "decimal", "positiveInt", "unsignedInt"))
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _RESOURCE = re.compile(r"[A-Z]")
@@ -34,34 +34,7 @@ _FORM = "Send one FHIR resource or Bundle as XML in the namespace http://hl7.org
 
 def parse(data: bytes, *, limits: Limits) -> Any:
     """Parse the XML of one resource. Raises `Unreadable` or `TooLarge`."""
-    if len(data) > limits.file_bytes:
-        raise TooLarge(f"{len(data)} bytes; the limit is {limits.file_bytes}")
-    if data.count(b"<") > MAX_TAGS or data.count(b"=") > MAX_ATTRIBUTES:
-        raise TooLarge(f"XML of more than {MAX_TAGS} tags")
-    if any(sign in data for sign in _DOCTYPE):
-        raise Unreadable(
-            "forbidden-xml",
-            "the XML declares a document type, which could make it mean anything",
-            "Send it without <!DOCTYPE ...>; FHIR has none.",
-        )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    top = None
-    with suppress(etree.XMLSyntaxError, ValueError):
-        top = etree.fromstring(data.lstrip(b" \t\r\n"), parser)
-    if top is None:
-        fault = parser.error_log[0] if len(parser.error_log) else None
-        where = f" at line {fault.line}: {fault.type_name}" if fault is not None else ""
-        raise Unreadable("invalid-xml", f"the XML is not well-formed{where}", _FORM)
-    if top.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("forbidden-xml", "the XML declares a document type", _FORM)
-    return top
+    return markup.parse(data, Bounds(limits.file_bytes, MAX_TAGS, MAX_ATTRIBUTES, _FORM))
 
 
 def read(top: Any, version: str) -> Json:
