@@ -18,6 +18,7 @@ from simdes.mapper.tree import Branch
 from simdes.mapper.x12.reader import Delimiters, Segment, Transaction
 
 _TOP = "top"
+_TITLE = re.compile(r"[0-9A-Za-z]{1,3}")
 _SEPARATED = re.compile(r"[0-9A-Z]{1,3}([:>])")
 """A composite as it begins, in whatever sign parts it."""
 
@@ -137,19 +138,24 @@ def _beginning(
 
 def _add(outer: Branch, segment: Segment, signs: Delimiters) -> None:
     """Grow the branch of a segment."""
-    branch = outer.add(segment.name)
-    first, size = _groups().get(segment.name, (0, 0))
+    title = segment.name
+    if not _TITLE.fullmatch(title):  # damaged: what it was called is kept like an element
+        title = "segment"
+    branch = outer.add(title)
+    if title != segment.name and segment.name:
+        branch.add("segment00", segment.name)
+    first, size = _groups().get(title, (0, 0))
     each = branch
     for number, text in enumerate(segment.elements):
         if number == 0 or not text.strip():
             continue
-        name = f"{segment.name}{number:02}"
+        name = f"{title}{number:02}"
         if first and number >= first:
             at = (number - first) % size
             if at == 0 or each is branch or each.content != (number - first) // size:
                 each = branch.add("each")
                 each.content = (number - first) // size
-            name = f"{segment.name}{first + at:02}"
+            name = f"{title}{first + at:02}"
         several = text.split(signs.repetition) if signs.repetition else [text]
         for one in several:
             if one.strip():
