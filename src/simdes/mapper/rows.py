@@ -6,21 +6,21 @@ Maps are built when first used and checked against the R4 definitions; `Maps.che
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import RLock
 from typing import Any
 
 from simdes.fhir.definitions import resource_types
 from simdes.mapper import making, paths, primitives
+from simdes.mapper.choosing import Choice, Each, guarded, when_of
 from simdes.mapper.draft import Node, Scope
 from simdes.mapper.making import CALL, TEXT, Function, Make, Vocabulary
 from simdes.mapper.model import Json
 from simdes.mapper.places import Place, Slots, place
 from simdes.mapper.sheets import BadSheet, Block, Line, blocks, rows
-from simdes.mapper.tree import BadPath, Branch, Select, Test, first_name, select, test
+from simdes.mapper.tree import Branch, Select, first_name, select
 from simdes.mapper.work import Waiting, Work
 
-_COMPARED = re.compile(r"([^\s=!\[\]]+)=([^=!\[\]]+?)(?<! )")
 _LABEL = re.compile(r"\[(\+?)(\w+)\]")
 
 
@@ -114,84 +114,6 @@ class Maps:
         return self.map(name).make(work, branch, scope)
 
 
-class Choice:
-    """Picks the map of the first row whose condition holds.
-
-    Rows that compare one and the same path with values (a template, a qualifier) are looked up by
-    the value, so that a choice of a hundred costs as much as one of ten.
-    """
-
-    def __init__(self, block: Block, maps: Maps) -> None:
-        self._block = block
-        self._maps = maps
-        self._made: list[Make] = []
-        self._tests: list[tuple[int, Test | None]] = []
-        self._key: Select | None = None
-        self._rows_of: dict[str, int] = {}
-
-    def build(self) -> None:
-        """Build what it chooses from."""
-        key = ""
-        for number, line in enumerate(self._block.lines):
-            when = _when(line)
-            self._made.append(_guarded(line, lambda cell: self._maps.maker(cell("as"))))
-            compared = _COMPARED.fullmatch(line.cell("when"))
-            if compared is None or " and " in compared[2] or (key and compared[1] != key):
-                self._tests.append((number, when))
-                continue
-            key = compared[1]
-            self._key = select(key)
-            for value in compared[2].split(","):
-                self._rows_of.setdefault(value.strip(), number)
-
-    def make(self, work: Work, branch: Branch, scope: Scope) -> Any:
-        """Run the chosen map; None where no row's condition holds."""
-        last = len(self._made)
-        best = last
-        if self._key is not None:
-            known = self._rows_of
-            texts = (one.value or "" for one in self._key(branch))
-            best = min((known[text] for text in texts if text in known), default=last)
-        for number, when in self._tests:
-            if number > best:
-                break
-            if when is None or when(branch):
-                best = number
-                break
-        return None if best == last else self._made[best](work, branch, scope)
-
-
-class Each:
-    """Gives the value of every row: several resources or elements of one branch."""
-
-    def __init__(self, block: Block, maps: Maps) -> None:
-        self._block = block
-        self._maps = maps
-        self._rows: list[tuple[Test | None, Select, Make]] = []
-
-    def build(self) -> None:
-        """Build what it runs."""
-        for line in self._block.lines:
-            source = _guarded(line, lambda cell: select(cell("source") or "."))
-            chosen = _guarded(line, lambda cell: self._maps.maker(cell("as")))
-            self._rows.append((_when(line), source, chosen))
-
-    def make(self, work: Work, branch: Branch, scope: Scope) -> list[Any] | None:
-        """Run every row whose condition holds; None where none gives anything.
-
-        What of the branch no row takes belongs to the first resource made.
-        """
-        made: list[Any] = []
-        for when, source, chosen in self._rows:
-            if when is None or when(branch):
-                for found in source(branch):
-                    value = chosen(work, found, scope)
-                    made += value if isinstance(value, list) else [] if value is None else [value]
-        if made and isinstance(made[0], Node):
-            branch.node = branch.node or made[0]
-        return made or None
-
-
 class Map:
     """A map onto one resource type, data type or element."""
 
@@ -269,7 +191,7 @@ class Row:
 
     def __init__(self, line: Line, owner: Map, maps: Maps) -> None:
         self.rule = f"{owner.name} ({line.place})"
-        self.when = _when(line)
+        self.when = when_of(line)
         self._target = _LABEL.sub("", line.cell("target"))
         self._source: Select | None = None
         self._plain = not line.cell("as")
@@ -279,9 +201,9 @@ class Row:
         self._targets: frozenset[str] = frozenset()
         kind = ""
         if line.cell("source"):
-            self._source = _guarded(line, lambda cell: select(cell("source")))
+            self._source = guarded(line, lambda cell: select(cell("source")))
         if line.cell("target"):
-            tokens, kind = _guarded(line, lambda cell: _tokens(cell("target"), owner.type, line))
+            tokens, kind = guarded(line, lambda cell: _tokens(cell("target"), owner.type, line))
             self._place = place(tuple(tokens))
             self._ends = kind == "Period" or self._place.ends
             if kind == "Reference":
@@ -290,8 +212,8 @@ class Row:
         self._alias = how[1:] if how.startswith("@") else ""
         self._named: Make | None = None
         if how.startswith(">"):
-            self._named = _guarded(line, lambda cell: making.name(cell("as")[1:], maps.functions))
-        self._make: Make = _guarded(line, lambda _: _maker(line, kind, maps))
+            self._named = guarded(line, lambda cell: making.name(cell("as")[1:], maps.functions))
+        self._make: Make = guarded(line, lambda _: _maker(line, kind, maps))
 
     def run(self, work: Work, branch: Branch, slots: Slots, scope: Scope) -> None:
         """Put what this row makes of each branch it selects."""
@@ -387,24 +309,6 @@ class Row:
             work.upward[id(body)] = body
             if work.explained is not None:
                 work.note(self._target, branch.path(), self.rule)
-
-
-def _guarded(line: Line, build: Callable[[Callable[[str], str]], Any]) -> Any:
-    """Build a part of a row; whatever is wrong with it is told with the row's place."""
-    try:
-        return build(line.cell)
-    except (BadPath, paths.Unreadable, KeyError) as error:
-        raise BadSheet(f"{line.place}: {error}") from error
-    except BadSheet as error:
-        if ":" in str(error).split(" ")[0]:
-            raise
-        raise BadSheet(f"{line.place}: {error}") from error
-
-
-def _when(line: Line) -> Test | None:
-    text = line.cell("when")
-    made: Test | None = _guarded(line, lambda _: test(text)) if text else None
-    return made
 
 
 def _tokens(target: str, owner: str, line: Line) -> tuple[list[str], str]:
