@@ -8,7 +8,9 @@ what it did (``response``, ``search``, ``total``) is no content and is reported 
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from simdes.errors import Invalid, TooLarge, Unsupported
 from simdes.fhir.definitions import resource_types
@@ -22,6 +24,8 @@ from simdes.mapper.older.telling import version_of
 from simdes.mapper.refusal import attempt, gathered
 
 _KEPT_TYPES = frozenset(("message", "document", "collection"))
+_TRANSACTIONS = ("transaction", "batch")
+_SEARCHED = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?identifier=(?P<token>(?:[^&|]*\|)?[^&|]+)")
 _NO_CONTENT = "tells a server what to do or what it did; it is no content"
 _FORM = "Send one FHIR resource or Bundle (R4, STU3 or DSTU2) as JSON or XML in UTF-8."
 
@@ -74,7 +78,7 @@ def map_resource(source: bytes, *, site: Site, limits: Limits, version: str = ""
     else:
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}
     entries = bundle.get("entry", [])
-    _name_entries(entries, site)
+    _name_entries(entries, site, is_transaction=value.get("type") in _TRANSACTIONS)
     return Mapped(
         index=0,
         bundle=bundle,
@@ -132,7 +136,7 @@ def _is_resource(value: Any) -> bool:
     return isinstance(value, dict) and (not value or isinstance(value.get("resourceType"), str))
 
 
-def _name_entries(entries: list[Json], site: Site) -> None:
+def _name_entries(entries: list[Json], site: Site, *, is_transaction: bool) -> None:
     """Give every entry a fullUrl and an id, and point relative references at the new ones."""
     renamed: dict[str, str] = {}
     for entry in entries:
@@ -148,21 +152,37 @@ def _name_entries(entries: list[Json], site: Site) -> None:
             entry["resource"] = {"resourceType": kind, "id": made, **resource}
             url = f"urn:uuid:{made}"
         entry["fullUrl"] = url
-    if renamed:
+    if renamed or is_transaction:
         for entry in entries:
             _repoint(entry["resource"], renamed)
 
 
 def _repoint(value: Any, renamed: dict[str, str]) -> None:
     if isinstance(value, dict):
-        for name, part in value.items():
+        for name, part in list(value.items()):
             if name == "reference" and isinstance(part, str):
-                value[name] = renamed.get(part, part)
+                _point(value, renamed.get(part, part))
             else:
                 _repoint(part, renamed)
     elif isinstance(value, list):
         for part in value:
             _repoint(part, renamed)
+
+
+def _point(reference: Json, text: str) -> None:
+    """Write a reference; one to be searched for (``Patient?identifier=…``) by identifier.
+
+    Such references live in transactions alone (https://hl7.org/fhir/R4/http.html#trules); what they
+    name outside of one is what R4's logical references name.
+    """
+    match = _SEARCHED.fullmatch(text)
+    if match is None or "identifier" in reference:
+        reference["reference"] = text
+        return
+    del reference["reference"]
+    system, _, value = unquote(match["token"]).rpartition("|")
+    reference["type"] = match["type"]
+    reference["identifier"] = {"system": system, "value": value} if system else {"value": value}
 
 
 def _identifiers(entries: list[Json]) -> tuple[tuple[str, str], ...]:

@@ -114,3 +114,26 @@ def test_too_many_entries_are_refused() -> None:
 def test_an_empty_bundle_is_no_fault() -> None:
     one = take({"resourceType": "Bundle", "type": "batch"})
     assert one.bundle == {"resourceType": "Bundle", "type": "collection"}
+
+
+def test_a_reference_that_a_server_was_to_search_for_names_the_identifier() -> None:
+    """Outside of a transaction nobody searches; R4's logical reference says the same."""
+    searched = "Patient?identifier=urn:oid:1.2%7C7"
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "fullUrl": "urn:uuid:1f2dd1d5-4b8a-4d6e-9c6a-0d2a3b4c5d6e",
+                "resource": RESULT | {"subject": {"reference": searched, "display": "Ann"}},
+                "request": {"method": "POST", "url": "Observation"},
+            }
+        ],
+    }
+    one = take(bundle)
+    assert resource(one, "Observation")["subject"] == {
+        "display": "Ann",
+        "type": "Patient",
+        "identifier": {"system": "urn:oid:1.2", "value": "7"},
+    }
+    assert not [p for p in validate(one.bundle) if p.is_error]

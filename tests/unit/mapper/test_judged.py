@@ -13,7 +13,7 @@ from support import validator
 pytestmark = pytest.mark.accept
 
 VECTORS = Path(__file__).parents[2] / "vectors"
-FORMATS = {"hl7v2": 300, "cda": 15, "x12": 42}
+FORMATS = {"hl7v2": 300, "cda": 15, "older": 3, "x12": 42}
 """How many Bundles there are at least."""
 
 
