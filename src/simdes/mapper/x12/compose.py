@@ -1,0 +1,220 @@
+"""Put X12 transactions together: segments, envelopes, and the parts that every writer needs.
+
+X12 has no escapes: a delimiter in a text becomes a blank. Pure: the caller gives time and numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simdes.errors import Invalid
+from simdes.mapper.model import Json
+
+X12 = "https://codesystem.x12.org/005010"
+OURS = "urn:simdes:x12"
+_QUALIFIERS = {
+    "http://hl7.org/fhir/sid/us-npi": "XX",
+    "urn:oid:2.16.840.1.113883.4.4": "FI",
+    "http://hl7.org/fhir/sid/us-ssn": "34",
+}
+_SIGNS = re.compile(r"[*~^:\r\n]")
+
+Lines = list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who writes to whom, when, and the control numbers; nothing here is made up.
+
+    ``sender`` and ``receiver`` are (qualifier, id) as ISA05 and ISA06; ``day`` is ``YYYYMMDD`` and
+    ``time`` ``HHMM``. ``usage``: P for production, T for test.
+    """
+
+    sender: tuple[str, str]
+    receiver: tuple[str, str]
+    day: str
+    time: str
+    interchange: int
+    group: int
+    transaction: int
+    usage: str = "P"
+
+
+def clean(text: Any) -> str:
+    """Write a value as an element."""
+    return _SIGNS.sub(" ", str(text)).strip()
+
+
+def segment(name: str, *elements: Any) -> str:
+    """Write a segment; elements that are lists are composites. Empty ones at the end are left out.
+
+    None stands for nothing.
+    """
+    texts = [name]
+    for element in elements:
+        parts = element if isinstance(element, (list, tuple)) else (element,)
+        text = ":".join("" if part is None else clean(part) for part in parts)
+        texts.append(text.rstrip(":"))
+    return "*".join(texts).rstrip("*")
+
+
+def interchange(
+    envelope: Envelope, *, functional: str, version: str, kind: str, lines: Sequence[str]
+) -> bytes:
+    """Wrap a transaction of ``kind`` in its interchange. Raises `Invalid` for bad numbers."""
+    if not 0 < envelope.interchange < 10**9:
+        raise Invalid("the interchange's control number has one to nine digits")
+    number = f"{envelope.interchange:09}"
+    control = f"{envelope.transaction:04}"
+    (from_kind, from_id), (to_kind, to_id) = envelope.sender, envelope.receiver
+    if max(len(from_id), len(to_id)) > 15 or not from_id or not to_id:
+        raise Invalid("sender and receiver have one to fifteen characters")
+    isa = "*".join(
+        (
+            "ISA*00*          *00*          ",
+            f"{clean(from_kind):2}*{clean(from_id):15}",
+            f"{clean(to_kind):2}*{clean(to_id):15}",
+            f"{envelope.day[2:]}*{envelope.time}*^*00501*{number}*0*{envelope.usage}*:",
+        )
+    )
+    group = segment(
+        "GS",
+        functional,
+        from_id,
+        to_id,
+        envelope.day,
+        envelope.time,
+        envelope.group,
+        "X",
+        version,
+    )
+    body = [segment("ST", kind, control, version), *lines]
+    end = [
+        segment("SE", len(body) + 1, control),
+        segment("GE", 1, envelope.group),
+        segment("IEA", 1, number),
+    ]
+    return "".join(f"{line}~" for line in (isa, group, *body, *end)).encode()
+
+
+class Bundled:
+    """A Bundle's resources, by type and by what refers to them."""
+
+    def __init__(self, bundle: Json) -> None:
+        self.resources: list[Json] = [entry["resource"] for entry in bundle.get("entry", ())]
+        self._by_url = {
+            entry.get("fullUrl"): entry["resource"] for entry in bundle.get("entry", ())
+        }
+
+    def of(self, kind: str) -> list[Json]:
+        """List the resources of a type."""
+        return [one for one in self.resources if one["resourceType"] == kind]
+
+    def get(self, reference: Json | None) -> Json:
+        """Give the resource that is referred to; empty where it is not in the Bundle."""
+        found: Json = self._by_url.get((reference or {}).get("reference"), {})
+        return found
+
+
+def codes(concept: Json | None, system: str = "") -> list[str]:
+    """List the codes of a CodeableConcept in a code system."""
+    return [
+        coding["code"]
+        for coding in (concept or {}).get("coding", ())
+        if "code" in coding and system in ("", coding.get("system"))
+    ]
+
+
+def code(concept: Json | None, system: str = "") -> str:
+    """Give the first code of a concept in a system; empty where there is none."""
+    return next(iter(codes(concept, system)), "")
+
+
+def amount(money: Json | None) -> str:
+    """Write an amount as it is."""
+    return "" if money is None or "value" not in money else f"{money['value']:f}"
+
+
+def digits(time: str | None) -> str:
+    """Write a date as ``YYYYMMDD``."""
+    return re.sub(r"\D", "", (time or "")[:10])
+
+
+def extension(body: Json, name: str) -> Any:
+    """Give the value of our extension ``name``; None where there is none."""
+    for one in body.get("extension", ()):
+        if one.get("url") == f"{OURS}:{name}":
+            return next((value for key, value in one.items() if key.startswith("value")), None)
+    return None
+
+
+def numbered(identifiers: Iterable[Json], element: str) -> Iterator[tuple[str, str]]:
+    """Yield qualifier and value of identifiers, qualified as X12's data element does."""
+    for identifier in identifiers:
+        qualifier = code(identifier.get("type"), f"{X12}/{element}")
+        if not qualifier and element == "66":
+            qualifier = _QUALIFIERS.get(identifier.get("system", ""), "")
+        if qualifier and "value" in identifier:
+            yield qualifier, identifier["value"]
+
+
+def references(identifiers: Iterable[Json]) -> Lines:
+    """Write identifiers as REF."""
+    return [segment("REF", *pair) for pair in numbered(identifiers, "128")]
+
+
+def named(role: str, party: Json) -> str:
+    """Write NM1 of a person or an organization."""
+    qualifier, value = next(numbered(party.get("identifier", ()), "66"), ("", ""))
+    if party.get("resourceType") in ("Organization", "Location"):
+        texts = [party.get("name", ""), "", "", "", ""]
+        return segment("NM1", role, "2", *texts, qualifier, value)
+    name = (party.get("name") or [{}])[0]
+    given = [*name.get("given", ()), "", ""]
+    prefix, suffix = name.get("prefix", [""])[0], name.get("suffix", [""])[0]
+    texts = [name.get("family", ""), given[0], given[1], prefix, suffix]
+    return segment("NM1", role, "1", *texts, qualifier, value)
+
+
+def located(party: Json) -> Lines:
+    """Write N3 and N4 of the first address."""
+    address = (party.get("address") or [{}])[0]
+    lines = [segment("N3", *address["line"][:2])] if address.get("line") else []
+    place = [address.get(name) for name in ("city", "state", "postalCode", "country")]
+    return [*lines, segment("N4", *place)] if any(place) else lines
+
+
+def born(person: Json) -> Lines:
+    """Write DMG: birth date and gender."""
+    gender = {"male": "M", "female": "F", "unknown": "U"}.get(person.get("gender", ""), "")
+    day = digits(person.get("birthDate"))
+    return [segment("DMG", "D8" if day else "", day, gender)] if day or gender else []
+
+
+def period(segment_name: str, qualifier: str, span: Json) -> str:
+    """Write a span of days as DTP."""
+    start, end = digits(span.get("start")), digits(span.get("end"))
+    if start and end:
+        return segment(segment_name, qualifier, "RD8", f"{start}-{end}")
+    return segment(segment_name, qualifier, "D8", start or end)
+
+
+def service(concept: Json | None, modifiers: Sequence[Json] = ()) -> list[str]:
+    """Write a service as a composite: qualifier, code, modifiers, description."""
+    coding: Json = next(iter((concept or {}).get("coding", ())), {})
+    system = coding.get("system", "")
+    qualifier = next((key for key, mark in _SERVICES if mark in system), "HC")
+    four = [code(one) for one in modifiers[:4]]
+    return [
+        qualifier,
+        coding.get("code", ""),
+        *four,
+        *[""] * (4 - len(four)),
+        (concept or {}).get("text", ""),
+    ]
+
+
+_SERVICES = (("N4", "sid/ndc"), ("AD", "ada.org"), ("NU", "RevenueCodes"), ("HP", "HIPPS"))
