@@ -39,7 +39,9 @@ _CHARACTER_SETS = {
     "8859/8": "iso8859-8",
     "8859/9": "iso8859-9",
     "8859/15": "iso8859-15",
-    "ISO IR87": "iso2022_jp",
+    "ISO IR13": "iso2022_jp_ext",
+    "ISO IR87": "iso2022_jp_ext",
+    "ISO IR159": "iso2022_jp_ext",
     "ISO IR14": "shift_jis",
     "GB 18030-2000": "gb18030",
     "KS X 1001": "euc_kr",
@@ -51,6 +53,8 @@ _CHARACTER_SETS = {
     "UTF8": "utf-8",
     "UNICODE UTF-16": "utf-8",  # `feed` has read it: it is in UTF-16 no more
 }
+_ESCAPED_TO = {"iso2022_jp_ext"}
+"""Encodings that begin as ASCII: a message names ASCII first and them second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +200,16 @@ def _header(data: bytes, default_encoding: str) -> tuple[Separators, str]:
             "MSH-1 and MSH-2 name letters, or one separator twice",
             _USUAL,
         )
-    name = parts[16].split(used[1])[0].strip().upper() if len(parts) > 16 else ""
-    encoding = _CHARACTER_SETS.get(name, default_encoding) if name else default_encoding
+    sets = parts[16].split(used[1]) if len(parts) > 16 else []
+    encoding = _encoding([one.strip().upper() for one in sets], default_encoding)
     return Separators(field, used[0], used[1], used[2], used[3]), encoding
+
+
+def _encoding(sets: list[str], default: str) -> str:
+    """Choose by MSH-18: its first set, except that a later one may be escaped to (ISO 2022)."""
+    escaped = [one for one in sets[1:] if _CHARACTER_SETS.get(one) in _ESCAPED_TO]
+    first = next(iter(escaped or sets), "")
+    return _CHARACTER_SETS.get(first, default)
 
 
 def _decode(data: bytes, encoding: str) -> str:

@@ -33,14 +33,20 @@ def absolute(name: str) -> str:
     return f"urn:id:{quote(name.strip(), safe='')}" if name.strip() else ""
 
 
+_LOCAL_KINDS = frozenset("LMN")
+
+
 def authority(state: State, namespace: str, universal: str, kind: str = "") -> str:
     """Name the identifier system of an assigning authority (HD)."""
-    del kind  # the forms of OID and UUID say as much, and senders mislabel them
     space = state.plain(namespace).strip()
     known = state.site.systems.get(space)
     if known:
         return known
     name = state.plain(universal).strip()
+    # The forms of OID and UUID say what they are, and senders mislabel them; a locally numbered
+    # authority (HL7 table 0301) is one at its sender only: two hospitals both have a "1".
+    if space and kind in _LOCAL_KINDS and absolute(name).startswith("urn:id:"):
+        name = space
     return state.systems.get((name or space).upper()) or absolute(name or space)
 
 

@@ -182,3 +182,25 @@ def test_a_reference_names_the_entry_that_has_that_id_wherever_it_stands() -> No
     related = next(one for one in act["extension"] if one["url"] == "urn:simdes:cda:related")
     assert related["valueReference"]["reference"] == f"urn:uuid:{target}"
     assert related["valueReference"]["identifier"]["value"] == "later"
+
+
+@pytest.mark.parametrize(
+    ("text", "attachment"),
+    [
+        ("<text>Will</text>", {"contentType": "text/plain", "data": "V2lsbA=="}),
+        (
+            '<text mediaType="text/html">Will</text>',
+            {"contentType": "text/html", "data": "V2lsbA=="},
+        ),
+        ('<text><reference value="https://h.example/1"/></text>', {"url": "https://h.example/1"}),
+    ],
+)
+def test_encapsulated_data_is_plain_text_unless_it_says_otherwise(
+    text: str, attachment: dict[str, str]
+) -> None:
+    reference = f"""<reference typeCode="REFR"><externalDocument>
+      <id root="1.2.36.9"/>{text}</externalDocument></reference>"""
+    entry = f"""<observation classCode="OBS" moodCode="EVN"><code code="1" codeSystem="1.2"/>
+      <statusCode code="completed"/>{reference}</observation>"""
+    one = only(mapped(document(entry)), "DocumentReference")
+    assert one["content"] == [{"attachment": attachment}]

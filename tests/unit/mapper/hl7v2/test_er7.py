@@ -92,6 +92,10 @@ def test_escapes_follow_the_messages_own_separators() -> None:
         ("", "Łódź".encode(), "Łódź"),
         ("ASCII", b"Lodz", "Lodz"),
         ("ASCII", "Łódź".encode(), "Łódź"),
+        ("~ISO IR87", "山田".encode("iso2022_jp"), "山田"),
+        ("ASCII~ISO IR87~ISO IR159", "山田".encode("iso2022_jp"), "山田"),
+        ("ASCII~UNICODE UTF-8", "Łódź".encode(), "Łódź"),
+        ("8859/1~8859/2", "Müller".encode("latin-1"), "Müller"),
     ],
 )
 def test_character_set_of_msh_18(name: str, data: bytes, expected: str) -> None:

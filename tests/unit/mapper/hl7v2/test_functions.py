@@ -37,6 +37,9 @@ def test_authorities_prefer_what_the_site_says() -> None:
     assert authority(state(), "HOSP", "1.2.36.1", "ISO") == "urn:oid:1.2.36.1"
     assert authority(state(), "HOSP", "1.23", "ISO") == "urn:id:1.23"  # names nobody
     assert authority(state(), "HOSP", "", "") == "urn:id:HOSP"
+    assert authority(state(), "HOSP", "1", "L") == "urn:id:HOSP"  # every hospital has a "1"
+    assert authority(state(), "", "1", "L") == "urn:id:1"
+    assert authority(state(), "HOSP", "h.example", "DNS") == "urn:id:h.example"
     assert authority(state(), "NPI", "2.16.840.1.113883.4.6", "ISO").endswith("/us-npi")
     assert authority(state(), "", "", "") == ""
 

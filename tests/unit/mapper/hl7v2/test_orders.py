@@ -165,3 +165,22 @@ def test_a_repeat_pattern_of_an_order_is_a_timing_and_bounds_alone_a_period() ->
 def test_a_charge_sent_with_an_order_is_a_charge_item(event: str) -> None:
     one = read(event, PID, ORC, OBR, "FT1|1|||20240101||CG|71045^Xray^C4")
     assert resource(one, "ChargeItem")["code"]["coding"][0]["code"] == "71045"
+
+
+@pytest.mark.parametrize("event", ["OML^O33", "OML^O35"])
+def test_orders_by_specimen_share_the_specimen(event: str) -> None:
+    first, second = (ORC.replace("P1", name) for name in ("P8", "P9"))
+    one = read(
+        event,
+        *(PID, PV1, "SPM|1|S1&LAB||BLD^Blood^HL70487", "SAC|||C1", first, "TQ1|1||||||||S"),
+        *(OBR.replace("P1", "P8"), "NTE|1||fasting", OBX),
+        *(second, OBR.replace("P1", "P9").replace("24331-1", "718-7")),
+        *("SPM|2|S2&LAB||UR^Urine^HL70487", ORC.replace("P1", "P7"), OBR.replace("P1", "P7")),
+    )
+    orders, specimens = resources(one, "ServiceRequest"), resources(one, "Specimen")
+    assert [o["identifier"][0]["value"] for o in orders] == ["P8", "P9", "P7"]
+    assert [s["type"]["coding"][0]["code"] for s in specimens] == ["BLD", "UR"]
+    held = [o["specimen"] for o in orders]
+    assert held == [[url(specimens[0])], [url(specimens[0])], [url(specimens[1])]]
+    assert orders[0]["supportingInfo"] == [url(resource(one, "Observation"))]
+    assert [n["text"] for n in orders[0]["note"]] == ["fasting"] and "note" not in orders[1]
