@@ -35,7 +35,13 @@ def test_a_bomb_is_refused_without_being_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x1f\x8b", b"\x1f\x8bxyz", gzip.compress(MESSAGE)[:-9], gzip.compress(b"a")[:12]]
+    "data",
+    [
+        pytest.param(b"\x1f\x8b", id="the mark alone"),
+        pytest.param(b"\x1f\x8bxyz", id="no gzip"),
+        pytest.param(gzip.compress(MESSAGE)[:-9], id="cut off"),
+        pytest.param(gzip.compress(b"a")[:12], id="cut off early"),
+    ],
 )
 def test_a_damaged_one_is_quarantined_as_it_came(data: bytes) -> None:
     with pytest.raises(Unreadable):
