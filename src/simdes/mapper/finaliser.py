@@ -84,8 +84,7 @@ def finish(draft: Draft, closing: Closing, bundle: Json, namer: Namer, *, unmapp
 def _distinct(nodes: list[Node], namer: Namer, unmapped: str) -> list[Node]:
     """Make one of the resources that are the same; what they say differently is kept beside."""
     kept: dict[tuple[str, str], Node] = {}
-    for node in nodes:
-        key = (node.type, namer.id_of(node))
+    for key, node in [((node.type, namer.id_of(node)), node) for node in nodes]:
         if key in kept:
             join(kept[key].body, node.body, unmapped)
         else:
@@ -103,11 +102,17 @@ def join(body: Json, other: Json, unmapped: str) -> None:
         if not (_is_absent(part) and _bare(name) in _said(body))
     }
     rivals = {name for name in more if name not in body and _has_rival(body, name)}
-    beside = [leaf for name in rivals for leaf in _texts(more.pop(name), name)]
+    beside: list[tuple[str, str | Json]] = []
+    for name in rivals:
+        beside += _texts(more.pop(name), name)
     beside += _conflicts(body, more, "")
     merge(body, more)
     if beside:
-        kept = [{"url": path, "valueString": text} for path, text in sorted(beside)]
+        beside.sort(key=lambda leaf: (leaf[0], "" if isinstance(leaf[1], dict) else leaf[1]))
+        kept = [
+            {"url": path, f"value{'Reference' if isinstance(leaf, dict) else 'String'}": leaf}
+            for path, leaf in beside
+        ]
         body.setdefault("extension", []).append({"url": unmapped, "extension": kept})
 
 
@@ -132,14 +137,23 @@ def _has_rival(body: Json, name: str) -> bool:
     return not body.keys().isdisjoint(siblings)
 
 
-def _conflicts(current: Json, value: Json, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the texts of ``value`` that a merge into ``current`` would lose, by path."""
+def _conflicts(current: Json, value: Json, path: str) -> Iterator[tuple[str, str | Json]]:
+    """Yield the texts and references of ``value`` that a merge would lose, by path."""
     for name, part in value.items():
         standing = current.get(name)
-        if type(part) is dict and type(standing) is dict:
+        if _target(part) and _target(standing):
+            if _target(part) != _target(standing):
+                yield f"{path}{name}", part  # lest nothing leads to that resource
+        elif type(part) is dict and type(standing) is dict:
             yield from _conflicts(standing, part, f"{path}{name}.")
         elif standing is not None and standing != part and type(part) is not list:
             yield from _texts(part, f"{path}{name}")
+
+
+def _target(part: Any) -> str:
+    """Give the id of the resource that a reference leads to; "" where it is no reference."""
+    target = part.get("reference") if isinstance(part, dict) else None
+    return target.id if isinstance(target, Node) else ""
 
 
 def _texts(part: Any, path: str) -> Iterator[tuple[str, str]]:

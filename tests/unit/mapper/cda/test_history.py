@@ -73,6 +73,17 @@ def test_a_device_in_use_keeps_its_unique_device_identifier() -> None:
     assert device["manufacturer"] == "Good Health Equipment"
 
 
+def test_whom_a_device_also_belongs_to_is_not_left_alone() -> None:
+    """HL7's validator wants every entry of a document to be reachable from its Composition."""
+    other = PACEMAKER.replace("39b5f1b4", "39b5f1b5").replace('root="1.2.9"', 'root="1.2.10"')
+    found = section("46264-8", PACEMAKER, other.replace("Good Health", "Better"))
+    device = only(found, "Device")
+    kept = [part for one in device["extension"] for part in one.get("extension", ())]
+    (owner,) = [part["valueReference"] for part in kept if part["url"] == "owner"]
+    assert target(found, device["owner"])["name"] == "Good Health Equipment"
+    assert target(found, owner)["name"] == "Better Equipment"
+
+
 def test_equipment_that_belongs_together_is_a_list() -> None:
     group = f"""<organizer classCode="CLUSTER" moodCode="EVN">{template("135")}
       <id root="3e414708-0e61-4d48-8863-484a2d473a02"/><code code="40388003" {SNOMED}/>
