@@ -6,7 +6,7 @@ from simdes.mapper import finaliser
 from simdes.mapper.closing import shared
 from simdes.mapper.draft import Node
 from simdes.mapper.explaining import explanation
-from simdes.mapper.identity import Namer, uuid
+from simdes.mapper.identity import Namer, patient_identifiers, uuid
 from simdes.mapper.model import Json, Mapped
 from simdes.mapper.tree import Branch, select
 from simdes.mapper.work import Leftovers, Work
@@ -67,22 +67,9 @@ def finished(
         source=source,
         event=event,
         dropped=tuple(work.dropped),
-        patient_identifiers=_identifiers(made, facility, work.patients),
+        patient_identifiers=patient_identifiers(
+            made.get("entry", ()), facility=facility, named=work.patients
+        ),
         facility=facility,
         explained=explanation(work),
     )
-
-
-def _identifiers(
-    bundle: Json, facility: str, named: list[tuple[str, str]]
-) -> tuple[tuple[str, str], ...]:
-    """List the patient's identifiers: (system, value)."""
-    found: dict[tuple[str, str], None] = dict.fromkeys(named)
-    for entry in bundle.get("entry", ()):
-        resource = entry["resource"]
-        if resource["resourceType"] != "Patient":
-            continue
-        for identifier in resource.get("identifier", ()):
-            if "value" in identifier:
-                found[(identifier.get("system") or facility, identifier["value"])] = None
-    return tuple(found)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from simdes.errors import Invalid, TooLarge, Unsupported
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import dumps, loads
-from simdes.mapper.identity import uuid
+from simdes.mapper.identity import patient_identifiers, uuid
 from simdes.mapper.model import UTF16_MARKS, Dropped, Json, Limits, Mapped, Mapping, Site
 from simdes.mapper.older import xml
 from simdes.mapper.older.converting import Converter
@@ -34,8 +34,7 @@ def maps_of(site: Site) -> object:
     """Refuse sheets: FHIR R4 is taken as it is, so there are no maps to change."""
     raise Invalid(
         f"{site.sheets_of('fhir')[0].name}: FHIR R4 input has no maps",
-        advice="Sheets for older versions stand in fhir-dstu2 and fhir-stu3; ConceptMaps hold "
-        "for all.",
+        advice="Sheets for older versions stand in fhir-dstu2 and fhir-stu3.",
     )
 
 
@@ -85,7 +84,7 @@ def map_resource(source: bytes, *, site: Site, limits: Limits, version: str = ""
         source=source,
         event=f"FHIR {kind}" if version == R4 else f"FHIR {version.upper()} {kind}",
         dropped=tuple(dropped),
-        patient_identifiers=_identifiers(entries),
+        patient_identifiers=patient_identifiers(entries),
     )
 
 
@@ -183,14 +182,3 @@ def _point(reference: Json, text: str) -> None:
     system, _, value = unquote(match["token"]).rpartition("|")
     reference["type"] = match["type"]
     reference["identifier"] = {"system": system, "value": value} if system else {"value": value}
-
-
-def _identifiers(entries: list[Json]) -> tuple[tuple[str, str], ...]:
-    found: dict[tuple[str, str], None] = {}
-    for entry in entries:
-        resource = entry["resource"]
-        identifiers = resource.get("identifier") if resource["resourceType"] == "Patient" else None
-        for identifier in identifiers if isinstance(identifiers, list) else ():
-            if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
-                found[(str(identifier.get("system") or ""), identifier["value"])] = None
-    return tuple(found)

@@ -261,7 +261,7 @@ def _order(period: Json, unmapped: str) -> None:
             return
     else:
         known = min(len(start), len(end), 10)
-        alike = len(start) == len(end) or not end  # FHIRPath cannot order a day and an hour of it
+        alike = len(start) == len(end)  # FHIRPath cannot order a day and an hour of it
         if end[:known] > start[:known] or (alike and end[:known] == start[:known]):
             return
     kept = {"url": unmapped, "extension": [{"url": "end", "valueString": period.pop("end")}]}

@@ -7,7 +7,7 @@ manner of version 5 (RFC 9562), over the site's identity, the type and the recip
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -31,6 +31,23 @@ def uuid(*parts: str) -> str:
     text = name.hexdigest()
     variant = _VARIANT[text[16]]
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
+
+
+def patient_identifiers(
+    entries: Iterable[Json], *, facility: str = "", named: Iterable[tuple[str, str]] = ()
+) -> tuple[tuple[str, str], ...]:
+    """List the (system, value) pairs of a Bundle's patients after those ``named`` elsewhere.
+
+    ``facility`` stands for the system of identifiers that have none. Entries need not be valid.
+    """
+    found = dict.fromkeys(named)
+    for entry in entries:
+        resource = entry["resource"]
+        identifiers = resource.get("identifier") if resource["resourceType"] == "Patient" else None
+        for identifier in identifiers if isinstance(identifiers, list) else ():
+            if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+                found[(str(identifier.get("system") or facility), identifier["value"])] = None
+    return tuple(found)
 
 
 class Parts(Protocol):

@@ -7,43 +7,26 @@ The Composition is the document's header and narrative, its sections refer to th
 from __future__ import annotations
 
 import hashlib
-from functools import cache, lru_cache, partial
-from importlib.resources import files
+from functools import partial
 
 from simdes.errors import TooLarge
 from simdes.mapper.cda.functions import FUNCTIONS, moment, urn
 from simdes.mapper.cda.functions import uri as system_uri
 from simdes.mapper.cda.reader import read
-from simdes.mapper.common import COMMON
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Node, Scope
-from simdes.mapper.model import Json, Limits, Mapped, Mapping, Sheet, Site
+from simdes.mapper.model import Json, Limits, Mapped, Mapping, Site
 from simdes.mapper.primitives import string
 from simdes.mapper.refusal import Unreadable, attempt, gathered
-from simdes.mapper.rows import Maps
-from simdes.mapper.sheets import rows
-from simdes.mapper.shipped import shipped_maps
+from simdes.mapper.shipped import Shipped
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 
 _SAID = ("@codeSystem", "@codeSystemName", "@codeSystemVersion", "@displayName")
 
 
-@lru_cache(maxsize=64)
-def _maps(sheets: tuple[Sheet, ...]) -> Maps:
-    return shipped_maps("simdes.mapper.cda", {**COMMON, **FUNCTIONS}, sheets)
-
-
-def maps_of(site: Site) -> Maps:
-    """Give the maps with a site's in front. Raises Invalid where one can't be followed."""
-    return _maps(site.sheets_of("cda"))
-
-
-@cache
-def ignored() -> dict[str, str]:
-    """Give the reasons for what holds no content, by name (``ignored.psv``)."""
-    text = (files("simdes.mapper.cda") / "ignored.psv").read_text(encoding="utf-8")
-    return {line.cell("name"): line.cell("reason") for line in rows("ignored.psv", text)}
+SHIPPED = Shipped("simdes.mapper.cda", "cda", FUNCTIONS)
+maps_of = SHIPPED.maps_of
 
 
 def map_input(
@@ -81,7 +64,7 @@ def map_document(source: bytes, *, site: Site, limits: Limits, explain: bool = F
         event=_event(root),
         source=source,
         control=_control(bundle),
-        ignored=ignored(),
+        ignored=SHIPPED.ignored,
         home=home,
     )
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from simdes.errors import SimdesError
 from simdes.fhir.json import dumps
-from simdes.mapper.common import COMMON
 from simdes.mapper.dicom.functions import FUNCTIONS
 from simdes.mapper.dicom.reader import Attribute, Found, read
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Scope
 from simdes.mapper.identity import uuid
-from simdes.mapper.model import Dropped, Limits, Mapped, Mapping, Sheet, Site
+from simdes.mapper.model import Dropped, Limits, Mapped, Mapping, Site
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
-from simdes.mapper.rows import Maps
-from simdes.mapper.shipped import shipped_maps
+from simdes.mapper.shipped import Shipped
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 
@@ -43,14 +41,8 @@ _SERIES = frozenset(
 _INSTANCE = frozenset(("ImageType", "InstanceNumber", "SOPClassUID", "SOPInstanceUID"))
 
 
-@lru_cache(maxsize=64)
-def _maps(sheets: tuple[Sheet, ...]) -> Maps:
-    return shipped_maps("simdes.mapper.dicom", {**COMMON, **FUNCTIONS}, sheets)
-
-
-def maps_of(site: Site) -> Maps:
-    """Give the maps with a site's sheets in front. Raises Invalid where one can't be followed."""
-    return _maps(site.sheets_of("dicom"))
+SHIPPED = Shipped("simdes.mapper.dicom", "dicom", FUNCTIONS)
+maps_of = SHIPPED.maps_of
 
 
 def map_input(
@@ -161,7 +153,7 @@ def _mapped(study: _Study, source: bytes, index: int, site: Site, *, explain: bo
         event="DICOM study",
         source=source,
         control=uuid("dicom", study.uid),
-        ignored={},
+        ignored=SHIPPED.ignored,
         facility=f"urn:simdes:dicom:{site.name}",
         home=home,
         index=index,

@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from simdes.errors import TooLarge
 from simdes.mapper.closing import shared
-from simdes.mapper.common import COMMON
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Scope
 from simdes.mapper.finaliser import join, unmapped
 from simdes.mapper.identity import uuid
-from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Sheet, Site
+from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Site
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
 from simdes.mapper.rows import Maps
-from simdes.mapper.shipped import shipped_maps
+from simdes.mapper.shipped import Shipped
 from simdes.mapper.tabular.reader import Row, Table, read
 from simdes.mapper.work import Work
 
 _KEPT = unmapped("csv")
-_IGNORED: dict[str, str] = {}
 _NO_MAP = (
     "no-map",
     "no map is declared for a table of this name and these columns",
@@ -35,14 +33,8 @@ _NO_MAP = (
 )
 
 
-@lru_cache(maxsize=64)
-def _maps(sheets: tuple[Sheet, ...]) -> Maps:
-    return shipped_maps("simdes.mapper.tabular", COMMON, sheets)
-
-
-def maps_of(site: Site) -> Maps:
-    """Give the declared maps with a site's in front. Raises Invalid where one can't be followed."""
-    return _maps(site.sheets_of("csv"))
+SHIPPED = Shipped("simdes.mapper.tabular", "csv", {})
+maps_of = SHIPPED.maps_of
 
 
 def map_input(
@@ -92,7 +84,7 @@ def _mapped(table: Table, row: Row, maps: Maps, site: Site, *, explain: bool) ->
         event=f"CSV {table.name}",
         source=source,
         control=uuid(table.name, table.header, row.text),
-        ignored=_IGNORED,
+        ignored=SHIPPED.ignored,
         facility=f"urn:simdes:csv:{site.name}",
         home=home,
         index=row.number,

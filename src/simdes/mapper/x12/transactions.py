@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from functools import cache, lru_cache, partial
-from importlib.resources import files
+from functools import partial
 
 from simdes.errors import SimdesError, TooLarge
-from simdes.mapper.common import COMMON
 from simdes.mapper.documents import finished
 from simdes.mapper.draft import Node, Scope
 from simdes.mapper.identity import uuid
-from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Sheet, Site
+from simdes.mapper.model import Json, Limits, Mapped, Mapping, Quarantined, Site
 from simdes.mapper.primitives import date_time, string
 from simdes.mapper.refusal import Unreadable, attempt, gathered, quarantine
-from simdes.mapper.rows import Maps
-from simdes.mapper.sheets import rows
-from simdes.mapper.shipped import shipped_maps
+from simdes.mapper.shipped import Shipped
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
 from simdes.mapper.x12.functions import FUNCTIONS, begin
@@ -30,26 +26,8 @@ from simdes.mapper.x12.loops import Kind, kind_of, tree
 from simdes.mapper.x12.reader import Fault, Segment, Transaction, read
 from simdes.mapper.x12.units import source_of, units
 
-
-@lru_cache(maxsize=64)
-def _maps(sheets: tuple[Sheet, ...]) -> Maps:
-    return shipped_maps("simdes.mapper.x12", {**COMMON, **FUNCTIONS}, sheets)
-
-
-def maps_of(site: Site) -> Maps:
-    """Give the maps with a site's in front. Raises Invalid where one can't be followed."""
-    return _maps(site.sheets_of("x12"))
-
-
-@cache
-def ignored() -> dict[str, str]:
-    """Give the reasons for what holds no content, by name (``ignored.psv``)."""
-    text = (files("simdes.mapper.x12") / "ignored.psv").read_text(encoding="utf-8")
-    return {
-        name: line.cell("reason")
-        for line in rows("ignored.psv", text)
-        for name in line.cell("names").split()
-    }
+SHIPPED = Shipped("simdes.mapper.x12", "x12", FUNCTIONS)
+maps_of = SHIPPED.maps_of
 
 
 def map_input(
@@ -137,7 +115,7 @@ def _mapped(
         event=f"X12 {kind.event}",
         source=source,
         control=control,
-        ignored=ignored(),
+        ignored=SHIPPED.ignored,
         facility=f"urn:simdes:x12:sender:{_word(transaction)}",
         home=_home(work, root),
         index=index,
