@@ -1,0 +1,331 @@
+"""What a search asks, as a small tree over slots; and the values that resources have under them.
+
+A *slot* is where values of one kind stand: the search parameter ``code`` of Observation fills
+``Observation.code`` with tokens, and what its modifiers ask for has slots of its own beside it:
+
+=====================================  ======================================================
+slot                                   values
+=====================================  ======================================================
+``Observation.code``                   tokens
+``Observation.code:text``              strings: display and text of the codings (``:text``)
+``Patient.identifier:of-type``         tokens: system ``typesystem|typecode``, code the value
+``Observation.subject:identifier``     tokens of a Reference's logical identifier
+``Observation.code-value-quantity#0``  component 0 of a composite; `Valued.part` joins them
+=====================================  ======================================================
+
+So a modifier is another slot or another test, never a special case for whoever evaluates. The id
+and the time of the last update of a resource are not values but belong to whoever keeps it:
+`Ids` and `Updated`. Times are unix milliseconds, ranges are half open: ``low <= t < high``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+FIRST_MS = -(1 << 62)
+"""Before every time: where an open period begins."""
+LAST_MS = 1 << 62
+"""After every time: where an open period ends."""
+
+Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
+
+
+class Kind(StrEnum):
+    """What the values of a slot are (https://hl7.org/fhir/R4/search.html#ptypes)."""
+
+    DATE = "date"
+    NUMBER = "number"
+    QUANTITY = "quantity"
+    REFERENCE = "reference"
+    STRING = "string"
+    TOKEN = "token"  # noqa: S105 (a kind of search parameter)
+    URI = "uri"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for values of one kind; ``name`` as in the table above."""
+
+    name: str
+    kind: Kind
+
+
+# What resources have ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A code; ``system`` is "" where there is none. An Identifier has its value as ``code``."""
+
+    system: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string as written and ``folded``: no accents, no case, single spaces, NFKD."""
+
+    exact: str
+    folded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The times that a date, dateTime, instant, Period or Timing covers, in ms."""
+
+    low_ms: int
+    high_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number with the range that its precision stands for: 4.0 is 3.95 up to 4.05."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A quantity as written, once more in canonical UCUM units where they are known."""
+
+    value: float
+    low: float
+    high: float
+    system: str
+    code: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a Reference leads: ``target`` is ``Type/id`` or an absolute or canonical URL.
+
+    ``is_subject``: it names the patient that the whole resource is about, so that it leads to
+    that patient under whichever id an organisation knows them.
+    """
+
+    target: str
+    version: str = ""
+    is_subject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """A URI, exactly as written."""
+
+    text: str
+
+
+Value = Token | Text | Span | Number | Quantity | Reference | Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A value under its slot; ``part`` tells which components of a composite belong together."""
+
+    slot: Slot
+    value: Value
+    part: int = 0
+
+
+# What searches ask ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTest:
+    """``system|code``. None: any system, any code; "" as system: explicitly none."""
+
+    system: str | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextTest:
+    """``starts`` and ``contains`` compare ``text`` (folded) with folded, ``exact`` with exact."""
+
+    text: str
+    how: Literal["starts", "contains", "exact"] = "starts"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTest:
+    """A date with its prefix (https://hl7.org/fhir/R4/search.html#prefix)."""
+
+    prefix: Prefix
+    low_ms: int
+    high_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberTest:
+    """A number with its prefix, and the range that its precision stands for."""
+
+    prefix: Prefix
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityTest:
+    """A number in a unit: ``system`` None: any; ``code`` None: any, else it is code or unit."""
+
+    number: NumberTest
+    system: str | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTest:
+    """``type`` "" : any type. ``target`` is an id, or an absolute or canonical URL as a whole."""
+
+    type: str
+    target: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UriTest:
+    """``below``: this URI or what begins with it and a slash; ``above``: this or its parents."""
+
+    text: str
+    how: Literal["exact", "below", "above"] = "exact"
+
+
+Test = TokenTest | TextTest | SpanTest | NumberTest | QuantityTest | ReferenceTest | UriTest
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Some value under the slot meets some of the tests, all of the slot's kind."""
+
+    slot: Slot
+    tests: tuple[Test, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """There is a value under some of the slots (``:missing=false``)."""
+
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A composite: values of one and the same part meet every one of the matches."""
+
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The resource has one of these ids."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The resource was last changed at a time that meets some of the tests."""
+
+    tests: tuple[SpanTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A Reference under the slot leads to a resource of one of the types that meets ``where``."""
+
+    slot: Slot
+    types: tuple[str, ...]
+    where: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """A resource of ``type`` that meets ``where`` refers to this one under the slot (``_has``)."""
+
+    type: str
+    slot: Slot
+    where: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The resource is an item of this List (``_list``)."""
+
+    list_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of them; with none: always."""
+
+    of: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Some of them; with none: never."""
+
+    of: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Not this."""
+
+    what: Condition
+
+
+Condition = Match | Exists | Together | Ids | Updated | Chain | Has | Listed | All | AnyOf | Not
+
+
+# The rest of a search ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One key of ``_sort``. ``slot`` None: by id (``_id``) or by last update (``_lastUpdated``)."""
+
+    slot: Slot | None
+    by: Literal["value", "id", "updated"] = "value"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """``_include``, or ``_revinclude`` with ``reverse``: follow slots of resources of ``source``.
+
+    ``slots`` are one, or all of the source's references for ``*``; ``target`` "" : any type.
+    """
+
+    source: str
+    slots: tuple[Slot, ...]
+    target: str = ""
+    reverse: bool = False
+    iterate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search of one type, or of several (``_type`` of a search of the whole system).
+
+    ``total`` as in ``_total``, ``count`` None: the server's page size. ``unknown`` are parameters
+    that were passed over (``Prefer: handling=lenient``), ``used`` what the self link repeats, in
+    order, result parameters included.
+    """
+
+    types: tuple[str, ...]
+    where: Condition = All(())
+    sorts: tuple[Sort, ...] = ()
+    includes: tuple[Include, ...] = ()
+    count: int | None = None
+    total: Literal["none", "estimate", "accurate"] = "accurate"
+    summary: Literal["", "true", "text", "data", "count", "false"] = ""
+    elements: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    used: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,52 @@
+"""What a caller may see of the entries kept here, as values that become SQL.
+
+`simdes.access.rights` decides; `simdes.index.search` puts the decision into every part of every
+statement: on the resource searched for, on each step of a chain, on what ``_has`` looks through,
+on what is included and on what is counted. There is no way to search without one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simdes.fhir.search.conditions import All, Condition
+
+OWN = b"\0" * 32
+"""The ``handle`` of entries that this organisation wrote itself."""
+
+EVERY_LABEL = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """One reason why entries may be seen; everything in it holds together.
+
+    ``handle``: `OWN` for what this organisation wrote, else the consent handle under which a copy
+    was opened. ``vaults`` None: of every patient. ``categories`` is a bit mask; an entry's label
+    bits must all be in ``labels``.
+    """
+
+    handle: bytes
+    vaults: tuple[bytes, ...] | None
+    categories: int
+    labels: int = EVERY_LABEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a client was allowed of one resource type: in these vaults, meeting this condition."""
+
+    vaults: tuple[bytes, ...] | None = None
+    where: Condition = All(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visible:
+    """An entry may be seen when one of the grounds and one of its type's scopes hold.
+
+    ``scopes`` by resource type; a type that is not in it is not seen at all.
+    """
+
+    grounds: tuple[Ground, ...]
+    scopes: Mapping[str, tuple[Scope, ...]]
