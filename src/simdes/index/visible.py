@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simdes.fhir.search.conditions import All, Condition
+from simdes.fhir.search.conditions import ALWAYS, Condition
 
 OWN = b"\0" * 32
 """The ``handle`` of entries that this organisation wrote itself."""
@@ -38,7 +38,7 @@ class Scope:
     """What a client was allowed of one resource type: in these vaults, meeting this condition."""
 
     vaults: tuple[bytes, ...] | None = None
-    where: Condition = All(())
+    where: Condition = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

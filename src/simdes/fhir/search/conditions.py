@@ -284,6 +284,10 @@ class Not:
 Condition = Match | Exists | Together | Ids | Updated | Chain | Has | Listed | All | AnyOf | Not
 
 
+ALWAYS = All(())
+"""The condition that everything meets."""
+
+
 # The rest of a search ---------------------------------------------------------------------------
 
 
@@ -320,7 +324,7 @@ class Query:
     """
 
     types: tuple[str, ...]
-    where: Condition = All(())
+    where: Condition = ALWAYS
     sorts: tuple[Sort, ...] = ()
     includes: tuple[Include, ...] = ()
     count: int | None = None
