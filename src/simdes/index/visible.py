@@ -15,6 +15,9 @@ from simdes.fhir.search.conditions import ALWAYS, Condition
 OWN = b"\0" * 32
 """The ``handle`` of entries that this organisation wrote itself."""
 
+PATIENT = b"\xff" * 32
+"""The ``handle`` of copies that the vault's own patient opened (PATRQT needs no consent)."""
+
 EVERY_LABEL = (1 << 63) - 1
 
 
@@ -22,15 +25,17 @@ EVERY_LABEL = (1 << 63) - 1
 class Ground:
     """One reason why entries may be seen; everything in it holds together.
 
-    ``handle``: `OWN` for what this organisation wrote, else the consent handle under which a copy
-    was opened. ``vaults`` None: of every patient. ``categories`` is a bit mask; an entry's label
-    bits must all be in ``labels``.
+    ``handle``: `OWN` for what this organisation wrote itself, else that under which a copy of
+    another organisation's record is held: a consent's or an emergency's, or `PATIENT` where the
+    patient read it. ``vaults`` None: of every patient. ``categories`` is a bit mask; an entry's
+    label bits must all be in ``labels``; ``types`` None: of every type.
     """
 
     handle: bytes
     vaults: tuple[bytes, ...] | None
     categories: int
     labels: int = EVERY_LABEL
+    types: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

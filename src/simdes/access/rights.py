@@ -1,0 +1,191 @@
+"""The one decision: what a caller may see, and which interactions they may use on which types.
+
+Every path of every face (read, search, chain, ``_has``, includes, totals, history, ``$everything``,
+bulk, subscriptions, writes) takes a `Rights` made here; nothing else decides. It is pure: who asks,
+what their client was allowed (SMART scopes), what consents opened, in; values that become SQL, out.
+
+A caller sees an entry when a *ground* holds (their organisation wrote it and their role works with
+it; it is their own vault; a consent opened a copy) **and** their client's scopes let that type out.
+Consent is contract state: the grounds given in are those that `policy.decide` found to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from simdes.access.categories import (
+    CATEGORY_OF_TYPE,
+    OWN_PURPOSES,
+    STAFF,
+    Category,
+    Purpose,
+    Role,
+    mask,
+)
+from simdes.access.write_roles import PUBLIC_TYPES, deletes, writes
+from simdes.errors import Forbidden
+from simdes.fhir.search.conditions import ALWAYS, Condition
+from simdes.index.visible import OWN, PATIENT, Ground, Scope, Visible
+
+EVERY_CATEGORY: Final = mask(Category)
+_WORKS_WITH_OWN: Final = STAFF | {Role.AGENT}
+"""Whose work is with what their own organisation wrote."""
+
+PURPOSES: Final[Mapping[Role, tuple[Purpose, ...]]] = {
+    Role.PATIENT: (Purpose.PATRQT,),
+    Role.DOCTOR: (Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT, Purpose.ETREAT),
+    Role.NURSE: (Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT, Purpose.ETREAT),
+    Role.PHARMACIST: (Purpose.TREAT, Purpose.HPAYMT, Purpose.HOPERAT),
+    Role.INSURER: (Purpose.HPAYMT, Purpose.HOPERAT),
+    Role.RESEARCHER: (Purpose.HRESCH,),
+    Role.ADMINISTRATOR: (Purpose.HOPERAT,),
+    Role.AGENT: (Purpose.HOPERAT, Purpose.TREAT, Purpose.HPAYMT, Purpose.HRESCH),
+}
+"""For which purposes a role may ask; the first is meant where a request names none."""
+
+
+class Interaction(StrEnum):
+    """What is done to a type; the letters are those of SMART's scopes."""
+
+    CREATE = "c"
+    READ = "r"
+    UPDATE = "u"
+    DELETE = "d"
+    SEARCH = "s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What a scope lets a client do with one type: how, in which vaults, under which condition."""
+
+    interactions: frozenset[Interaction]
+    vaults: tuple[bytes, ...] | None = None
+    where: Condition = ALWAYS
+
+
+EVERYTHING: Final = (Allowed(interactions=frozenset(Interaction)),)
+"""What a person's own session may do, without a client between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the decision is made from.
+
+    ``vaults`` are controlled by the account; ``opened`` are the grounds of copies that a standing
+    consent or emergency opened for this account and purpose; ``home`` is the organisation's own
+    vault; ``scopes`` by type, None: no client stands between.
+    """
+
+    role: Role
+    purpose: Purpose
+    home: bytes
+    vaults: tuple[bytes, ...] = ()
+    opened: tuple[Ground, ...] = ()
+    scopes: Mapping[str, tuple[Allowed, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What a caller may do. ``reading`` is for reads by id, ``searching`` for everything else."""
+
+    role: Role
+    purpose: Purpose
+    reading: Visible
+    searching: Visible
+    writable: Mapping[Interaction, frozenset[str]]
+    allowed: Mapping[str, tuple[Allowed, ...]] = field(repr=False)
+    vaults: tuple[bytes, ...] | None
+
+    def require(self, interaction: Interaction, type_: str) -> None:
+        """Raise Forbidden, saying which of role and scope stands in the way."""
+        if interaction in self.writable and type_ not in self.writable[interaction]:
+            raise Forbidden(
+                f"The role {self.role.name.lower()} may not {_WORDS[interaction]} {type_}.",
+                advice="Use an account with the role that this needs.",
+            )
+        if not self.scopes(interaction, type_):
+            raise Forbidden(
+                f"The app was not allowed to {_WORDS[interaction]} {type_}.",
+                advice="Sign in again and allow the app to do this.",
+            )
+
+    def scopes(self, interaction: Interaction, type_: str) -> tuple[Allowed, ...]:
+        """Those of the client's scopes that let it do this."""
+        return tuple(one for one in self.allowed.get(type_, ()) if interaction in one.interactions)
+
+    def visible(self, interaction: Interaction) -> Visible:
+        """What may be seen by a read (by id) or a search; of writes, what may be changed."""
+        if interaction is Interaction.READ:
+            return self.reading
+        if interaction is Interaction.SEARCH:
+            return self.searching
+        return Visible(
+            grounds=tuple(one for one in self.searching.grounds if one.handle == OWN),
+            scopes=_scopes(self.allowed, interaction),
+        )
+
+
+_WORDS: Final = {
+    Interaction.CREATE: "create",
+    Interaction.READ: "read",
+    Interaction.UPDATE: "update",
+    Interaction.DELETE: "delete",
+    Interaction.SEARCH: "search",
+}
+
+
+def decide(facts: Facts) -> Rights:
+    """What these facts allow. Raises Forbidden for a purpose that the role may not ask for."""
+    if facts.purpose not in PURPOSES.get(facts.role, ()):
+        raise Forbidden(
+            f"The role {facts.role.name.lower()} may not ask for the purpose {facts.purpose.name}."
+        )
+    allowed = dict.fromkeys(CATEGORY_OF_TYPE, EVERYTHING) if facts.scopes is None else facts.scopes
+    grounds = tuple(_grounds(facts))
+    return Rights(
+        role=facts.role,
+        purpose=facts.purpose,
+        reading=Visible(grounds=grounds, scopes=_scopes(allowed, Interaction.READ)),
+        searching=Visible(grounds=grounds, scopes=_scopes(allowed, Interaction.SEARCH)),
+        writable={
+            Interaction.CREATE: writes(facts.role),
+            Interaction.UPDATE: writes(facts.role),
+            Interaction.DELETE: deletes(facts.role),
+        },
+        allowed=allowed,
+        vaults=None if facts.role in _WORKS_WITH_OWN else (*facts.vaults, *_home(facts)),
+    )
+
+
+def _grounds(facts: Facts) -> Iterable[Ground]:
+    if facts.role in _WORKS_WITH_OWN and facts.purpose in OWN_PURPOSES:
+        yield Ground(handle=OWN, vaults=None, categories=EVERY_CATEGORY)
+    if facts.role is Role.PATIENT and facts.vaults:
+        yield Ground(handle=OWN, vaults=facts.vaults, categories=EVERY_CATEGORY)
+        yield Ground(handle=PATIENT, vaults=facts.vaults, categories=EVERY_CATEGORY)
+    yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=PUBLIC_TYPES)
+    if facts.role in (Role.ADMINISTRATOR, Role.RESEARCHER):
+        # What they keep for their work; nothing in the organisation's own vault is a patient's.
+        yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY)
+    yield from facts.opened
+
+
+def _home(facts: Facts) -> tuple[bytes, ...]:
+    return (facts.home,) if facts.role is not Role.PATIENT else ()
+
+
+def _scopes(
+    allowed: Mapping[str, Sequence[Allowed]], interaction: Interaction
+) -> dict[str, tuple[Scope, ...]]:
+    found = {
+        type_: tuple(
+            Scope(vaults=one.vaults, where=one.where)
+            for one in its
+            if interaction in one.interactions
+        )
+        for type_, its in allowed.items()
+    }
+    return {type_: its for type_, its in found.items() if its}

@@ -1,0 +1,101 @@
+"""Which role may write which resource types over the FHIR API: a closed table.
+
+Reading follows consent and needs no table by type; writing adds to a record in an organisation's
+name and follows the work that a role does. What stands nowhere is refused. Types that the system
+itself writes (`SYSTEM_TYPES`) nobody may write over the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from simdes.access.categories import CATEGORY_OF_TYPE, Category, Role
+
+SYSTEM_TYPES = frozenset({"AuditEvent", "OperationOutcome", "Provenance", "SubscriptionStatus"})
+"""What only the system writes: evidence, answers, and what it sends to subscribers."""
+
+
+def _of(*categories: Category) -> frozenset[str]:
+    return frozenset(name for name, one in CATEGORY_OF_TYPE.items() if one in categories)
+
+
+def _types(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_CARE = _of(
+    Category.DEMOGRAPHICS,
+    Category.ENCOUNTERS,
+    Category.CONDITIONS,
+    Category.OBSERVATIONS,
+    Category.MEDICATIONS,
+    Category.ALLERGIES,
+    Category.IMMUNIZATIONS,
+    Category.PROCEDURES,
+    Category.DOCUMENTS,
+    Category.IMAGING,
+    Category.CARE_PLANS,
+    Category.FAMILY_SOCIAL,
+)
+_PRESCRIBING = _types("MedicationRequest VisionPrescription")
+_EVERYDAY = _types("Basic Bundle Communication CommunicationRequest List Subscription Task")
+_DIRECTORY = _types(
+    "Endpoint HealthcareService Location Organization OrganizationAffiliation Practitioner "
+    "PractitionerRole"
+)
+_PLANNING = _types("Group Linkage Questionnaire Schedule Slot Substance VerificationResult")
+_KNOWLEDGE = _types(
+    "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition "
+    "ConceptMap DeviceDefinition EventDefinition ExampleScenario GraphDefinition "
+    "ImplementationGuide Library MedicationKnowledge MessageDefinition NamingSystem "
+    "ObservationDefinition OperationDefinition PlanDefinition SearchParameter SpecimenDefinition "
+    "StructureDefinition StructureMap TerminologyCapabilities TestReport TestScript ValueSet"
+)
+
+_DOCTOR = _CARE | _of(Category.CLAIMS) | _DIRECTORY | _PLANNING | _EVERYDAY
+_STUDY = _of(Category.RESEARCH) | _types("Group Library List Subscription")
+
+_WRITES: Mapping[Role, frozenset[str]] = {
+    Role.PATIENT: _types(
+        "AppointmentResponse Communication Consent MedicationStatement Observation "
+        "QuestionnaireResponse Subscription"
+    ),
+    Role.DOCTOR: _DOCTOR,
+    Role.NURSE: _DOCTOR - _PRESCRIBING,
+    Role.PHARMACIST: _EVERYDAY
+    | _types(
+        "AllergyIntolerance Claim Coverage DetectedIssue DocumentReference Binary Immunization "
+        "Medication MedicationAdministration MedicationDispense MedicationStatement Observation "
+        "Patient Practitioner RelatedPerson SupplyDelivery"
+    ),
+    Role.INSURER: _EVERYDAY | _of(Category.CLAIMS) | _types("Organization Patient RelatedPerson"),
+    Role.RESEARCHER: _STUDY,
+    Role.ADMINISTRATOR: _of(Category.DEMOGRAPHICS)
+    | _DIRECTORY
+    | _PLANNING
+    | _EVERYDAY
+    | _KNOWLEDGE
+    | _of(Category.RESEARCH),
+    Role.AGENT: frozenset(CATEGORY_OF_TYPE) - {"Consent"},
+}
+_DELETES_OF_PATIENTS = frozenset({"Consent", "Subscription"})
+"""A patient ends what they gave; what they told stays, and is corrected by what they tell next."""
+
+PUBLIC_TYPES = _DIRECTORY | _KNOWLEDGE | _types("Questionnaire Schedule Slot Substance")
+"""What everybody of an organisation, its patients included, may read of its own directory."""
+
+
+def writes(role: Role) -> frozenset[str]:
+    """The types that a role may create, update and patch."""
+    return _WRITES.get(role, frozenset()) - SYSTEM_TYPES
+
+
+def deletes(role: Role) -> frozenset[str]:
+    """The types that a role may delete."""
+    its = writes(role)
+    return its & _DELETES_OF_PATIENTS if role is Role.PATIENT else its
+
+
+def known(types: Iterable[str]) -> frozenset[str]:
+    """Those of the names that are resource types of the table."""
+    return frozenset(types) & frozenset(CATEGORY_OF_TYPE)
