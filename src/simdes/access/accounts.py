@@ -22,6 +22,7 @@ from simdes.ledger.lane import Call
 from simdes.ledger.ledger import Receipt
 
 MIN_PASSPHRASE: Final = 8
+MAX_PASSPHRASE: Final = 1024
 _USER = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 HOSTED_ROLES: Final = frozenset(Role) - {Role.NONE, Role.AGENT}
 
@@ -50,8 +51,7 @@ def new_person(
     """
     if not _USER.fullmatch(user):
         raise Invalid("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'.")
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise Invalid(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
+    check_passphrase(passphrase)
     if role not in HOSTED_ROLES:
         raise Invalid(
             "A person is a patient, doctor, nurse, pharmacist, insurer, researcher or "
@@ -63,6 +63,14 @@ def new_person(
     )
     keystore.add_person(person, key, passphrase, cost=cost)
     return person, key
+
+
+def check_passphrase(passphrase: str) -> None:
+    """Raise `Invalid` for a passphrase that is too short, or too long to be one."""
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise Invalid(f"A passphrase has at least {MIN_PASSPHRASE} characters.")
+    if len(passphrase) > MAX_PASSPHRASE:
+        raise Invalid(f"A passphrase has at most {MAX_PASSPHRASE} characters.")
 
 
 def register_person(

@@ -45,6 +45,8 @@ class Verb(StrEnum):
     WRITE = "write"
     QUARANTINE_READ = "quarantine-read"
     QUARANTINE_DECIDE = "quarantine-decide"
+    SIGN_IN = "sign-in"
+    CREDENTIALS = "credentials"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -61,6 +63,8 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.WRITE: ("create", "C"),
     Verb.QUARANTINE_READ: ("read", "R"),
     Verb.QUARANTINE_DECIDE: ("update", "U"),
+    Verb.SIGN_IN: ("operation", "E"),
+    Verb.CREDENTIALS: ("update", "U"),
 }
 
 

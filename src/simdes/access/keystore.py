@@ -249,6 +249,29 @@ class KeyStore:
         lock(bytes(32), passphrase, cost=cost, random=self._random)
         raise refused
 
+    def relock_person(
+        self,
+        person: Person,
+        key: SigningKey,
+        passphrase: str,
+        *,
+        cost: ArgonCost = DEFAULT_COST,
+    ) -> None:
+        """Lock a person's account key under another passphrase.
+
+        Raises `Invalid` for a key that is not the person's, `NotFound` where nobody like that is
+        hosted.
+        """
+        if key.address != person.address:
+            raise Invalid("The key is not the account's.")
+        locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
+        with self._changing() as document:
+            for entry in document["people"]:
+                if self._person(entry).account == person.account:
+                    entry["locked"] = _text(locked)
+                    return
+            raise NotFound("No such user here.", advice="Check the user name.")
+
     def lane_addresses(self) -> tuple[bytes, ...]:
         """The addresses that send this organisation's transactions and sign its receipts."""
         return tuple(lane.address for lane in self.lanes)

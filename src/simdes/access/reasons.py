@@ -42,6 +42,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "SHARE_UNAVAILABLE": "the custodian could not reach its share",
     "WRONG_EPOCH": "the custodian holds no share of this epoch",
     "RATE_LIMITED": "too many requests by this account",
+    "WRONG_PASSPHRASE": "the passphrase is wrong",
+    "WRONG_CODE": "the code is wrong or was used before",
+    "COPIED_PASSKEY": "the passkey's counter went back: somebody may have copied it",
     "DEADLINE": "the deadline is past or too far away",
 }
 

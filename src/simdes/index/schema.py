@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from simdes.index import schema_network
+from simdes.index import schema_credentials, schema_network
 from simdes.index.columns import (
     between,
     blob,
@@ -33,7 +33,7 @@ from simdes.index.columns import (
     table,
 )
 
-__all__ = ["metadata", "schema_network"]
+__all__ = ["metadata", "schema_credentials", "schema_network"]
 
 # --- Patients' vaults and their resources -------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simdes.access import custody_vaults
+from simdes.access import attempts, custody_vaults
 from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
@@ -13,7 +13,8 @@ from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for name, value in vars(custody_vaults).items()
+    for module in (custody_vaults, attempts)
+    for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
 }
 
