@@ -91,13 +91,17 @@ def _parse(div: str) -> etree._Element | None:
         resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
     )
     try:
-        return etree.fromstring(_NAMED.sub(_numeric, div).encode(), parser)
+        return etree.fromstring(with_numeric_entities(div).encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
         return None
 
 
+def with_numeric_entities(div: str) -> str:
+    """Return ``div`` with HTML's named entities as numbers: XML without a DTD knows only five."""
+    return _NAMED.sub(_numeric, div)
+
+
 def _numeric(match: re.Match[str]) -> str:
-    """Return the numeric form of an HTML entity, which XML without a DTD doesn't know."""
     point = html.entities.name2codepoint.get(match[1])
     return match[0] if point is None or match[1] in _XML_ENTITIES else f"&#{point};"
 

@@ -6,7 +6,10 @@ sets; it never repeats a value from the resource, which may be about a patient.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from simdes.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +32,12 @@ class Problem:
     def is_error(self) -> bool:
         """Whether this makes the resource invalid."""
         return self.severity == "error"
+
+
+class BrokenRules(Invalid):
+    """A resource that can't be taken, with the ``problems`` that say where and why."""
+
+    def __init__(self, problems: Iterable[Problem], *, advice: str | None = None) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(f"{first.expression}: {first.message}", advice=advice)

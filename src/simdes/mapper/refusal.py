@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simdes.errors import Invalid, SimdesError, TooLarge, Unsupported
+from simdes.fhir.markup import BadMarkup
 from simdes.mapper.model import Mapped, Mapping, Quarantined
 
 _FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -28,7 +29,7 @@ def quarantine(
     index: int, source: bytes, error: SimdesError, code: str = "mapper-fault"
 ) -> Quarantined:
     """Quarantine one message for ``error``; ``code`` where the error names none."""
-    if isinstance(error, Unreadable):
+    if isinstance(error, Unreadable | BadMarkup):
         code = error.code
     elif isinstance(error, TooLarge):
         code = "too-large"

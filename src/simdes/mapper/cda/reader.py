@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from simdes.errors import TooLarge
-from simdes.mapper.markup import Bounds, parse
+from simdes.fhir.markup import Bounds, parse
 from simdes.mapper.model import Limits
 from simdes.mapper.refusal import Unreadable
 from simdes.mapper.tree import Branch
@@ -45,8 +45,8 @@ class Document:
 
 
 def read(data: bytes, *, limits: Limits) -> Document:
-    """Read one document. Raises `Unreadable` or `TooLarge`."""
-    bounds = Bounds(limits.message_bytes, MAX_TAGS, MAX_ATTRIBUTES, _FORM, forgiving=True)
+    """Read one document. Raises `Unreadable`, `BadMarkup` or `TooLarge`."""
+    bounds = Bounds(limits.message_bytes, MAX_TAGS, MAX_ATTRIBUTES, forgiving=True)
     top = parse(data, bounds)
     if not isinstance(top.tag, str) or name_of(top.tag) != "ClinicalDocument":
         raise Unreadable("not-cda", "this XML is no CDA document, or only a part of one", _FORM)

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from simdes.errors import Invalid, Unsupported
+from simdes.fhir.elements import Part
 from simdes.fhir.primitives import PRIMITIVES
 from simdes.mapper import codings, primitives
 from simdes.mapper.completing import complete
@@ -34,7 +35,7 @@ from simdes.mapper.older.placing import (
     ordered,
     put,
 )
-from simdes.mapper.older.shapes import R4, Part, is_primitive, resource_names, shape
+from simdes.mapper.older.shapes import R4, is_primitive, resource_names, shape
 from simdes.mapper.older.slots import Keys, Slot, slots_of, text_at, without
 
 _REFERENCE = re.compile(

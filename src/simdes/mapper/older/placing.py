@@ -8,10 +8,11 @@ from typing import Any
 
 from simdes.errors import Invalid
 from simdes.fhir.definitions import Binding, definition, value_set_codes
+from simdes.fhir.elements import Part
 from simdes.fhir.primitives import SYNTAXES
 from simdes.mapper.model import Json
 from simdes.mapper.older.coercing import TYPES
-from simdes.mapper.older.shapes import R4, Part, Shape, shape
+from simdes.mapper.older.shapes import R4, Shape, shape
 
 Target = tuple[tuple[str, str], ...]
 """The names of a path in R4, each with the label that keeps rows of one list element together."""

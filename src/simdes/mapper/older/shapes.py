@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from simdes.fhir.definitions import definition, resource_types, type_names
+from simdes.fhir.definitions import definition, resource_types
+from simdes.fhir.elements import Part, parts_of
 
 R4, STU3, DSTU2 = "r4", "stu3", "dstu2"
 VERSIONS = (R4, STU3, DSTU2)
@@ -34,15 +35,6 @@ _DOMAIN = {
 }
 _BACKBONE = {"id": "string", "extension": "Extension*", "modifierExtension": "Extension*"}
 _ELEMENT = {"id": "string", "extension": "Extension*"}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An element under one of the names JSON gives it; ``name`` is its name in the definition."""
-
-    name: str
-    type: str
-    is_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +64,11 @@ def resource_names(version: str) -> frozenset[str]:
 
 
 def _newest(name: str) -> Shape | None:
-    if name not in type_names():
+    parts = parts_of(name)
+    if parts is None:
         return None
     made = definition(name)
-    parts: dict[str, Part] = {}
-    required = []
-    for element in made.elements.values():
-        for json_name, kind in element.json_names.items():
-            parts[json_name] = Part(element.name, kind, element.is_list)
-        if element.minimum:
-            required.append(frozenset(element.json_names))
+    required = [frozenset(e.json_names) for e in made.elements.values() if e.minimum]
     return Shape(parts, tuple(required), made.kind == "resource" and not made.is_abstract)
 
 

@@ -15,11 +15,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from simdes.fhir.elements import Part
 from simdes.mapper.model import Json
 from simdes.mapper.older.shapes import (
     R4,
     VERSIONS,
-    Part,
     Shape,
     is_primitive,
     resource_names,

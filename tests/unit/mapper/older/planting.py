@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from simdes.mapper.older.shapes import Part, is_primitive, shape
+from simdes.fhir.elements import Part
+from simdes.mapper.older.shapes import is_primitive, shape
 
 MAX_DEPTH = 4
 _LEFT = frozenset(("contained", "extension", "modifierExtension", "id", "implicitRules", "meta"))

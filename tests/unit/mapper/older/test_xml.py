@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simdes.fhir.xml import MAX_TAGS
 from simdes.mapper import LIMITS, Mapping, map_bytes
 from simdes.mapper.detection import detect
 from simdes.mapper.older import xml
@@ -106,7 +107,7 @@ def test_deep_xml_is_refused_without_recursing_into_it() -> None:
 
 
 def test_a_wide_bomb_of_tags_is_too_large() -> None:
-    data = b'<Patient xmlns="http://hl7.org/fhir">' + b"<a/>" * (xml.MAX_TAGS + 1)
+    data = b'<Patient xmlns="http://hl7.org/fhir">' + b"<a/>" * (MAX_TAGS + 1)
     assert _reason(map_bytes("x.xml", data, kind="fhir")) == "too-large"
 
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from simdes.errors import TooLarge
-from simdes.mapper.refusal import Unreadable
+from simdes.errors import Invalid, TooLarge
 
 MAX_ATTRIBUTES_OF_ONE = 200  # reading the attributes of one element costs their number squared
 
@@ -23,9 +22,17 @@ _DOCTYPE = tuple("<!DOCTYPE".encode(name) for name in ("ascii", "utf-16-le", "ut
 _UNDECLARED_PREFIX = "NS_ERR_UNDEFINED_NAMESPACE"
 
 
+class BadMarkup(Invalid):
+    """Text that is not XML, or not XML that is taken; ``code`` names why in one word."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message, advice=advice)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much one document may hold, and what to send (``form``) instead of what it is not.
+    """How much one document may hold.
 
     ``forgiving``: prefixes that nobody declared are read as part of the name.
     """
@@ -33,12 +40,11 @@ class Bounds:
     size_bytes: int
     tags: int
     attributes: int
-    form: str
     forgiving: bool = False
 
 
 def parse(data: bytes, bounds: Bounds) -> Any:
-    """Parse a document; gives its root element. Raises `Unreadable` or `TooLarge`."""
+    """Parse a document; gives its root element. Raises `BadMarkup` or `TooLarge`."""
     if len(data) > bounds.size_bytes:
         raise TooLarge(f"{len(data)} bytes; the limit is {bounds.size_bytes}")
     if data.count(b"<") > bounds.tags or data.count(b"=") > bounds.attributes:
@@ -69,15 +75,15 @@ def parse(data: bytes, bounds: Bounds) -> Any:
     return top
 
 
-def _forbidden() -> Unreadable:
-    return Unreadable(
+def _forbidden() -> BadMarkup:
+    return BadMarkup(
         "forbidden-xml",
         "the XML declares a document type, which could make it mean anything",
         "Send it without <!DOCTYPE ...>; neither CDA nor FHIR has one.",
     )
 
 
-def _broken(fault: Any) -> Unreadable:
+def _broken(fault: Any) -> BadMarkup:
     where = f" at line {fault.line}: {fault.type_name}" if fault is not None else ""
     advice = "Check that the file is whole and in the encoding it declares, and send it again."
-    return Unreadable("invalid-xml", f"the XML is not well-formed{where}", advice)
+    return BadMarkup("invalid-xml", f"the XML is not well-formed{where}", advice)
