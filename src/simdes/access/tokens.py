@@ -6,7 +6,10 @@ presents the token unlocks the key, the disk alone does not. ECDSA draws a fresh
 signature, so that not even the token key together with the disk gives those bytes back; a
 deterministic algorithm such as EdDSA would, which is why there is none here.
 
-What a token says about role and organisation is for readers; `check` asks the chain.
+What a token says about role and organisation is for readers; `check` asks the chain. An app's
+token adds what the person allowed it (SMART App Launch) and, with DPoP, the key it is bound to (RFC
+9449); its patient's vault stands in the session alone. A backend service acts as the organisation's
+agent.
 """
 
 from __future__ import annotations
@@ -14,13 +17,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from hmac import compare_digest
+from typing import Annotated, Final
 
 import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
+from msgspec import UNSET, UnsetType
 
 from simdes.access.accounts import require_active
+from simdes.access.authentication import Authentication
+from simdes.access.categories import Role
 from simdes.access.keystore import KeyStore, Person
 from simdes.access.requests import hexed, unb64
 from simdes.crypto.digest import hkdf, sha256
@@ -40,9 +47,43 @@ _REFUSED: Final = "The access token is not valid here."
 _INFO = b"simdes/session/v1"
 
 
+OWN_CLIENT: Final = "simdes"
+"""The client id of this program itself; no app is registered under it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Through which app somebody acts, and what it was allowed.
+
+    ``scope`` is as granted; ``grant`` names what a person allowed, None without one. ``vault`` is
+    the patient in context, ``patient`` and ``encounter`` their FHIR ids, ``fhir_user`` a relative
+    reference to the person. ``thumbprint`` is that of the DPoP key the token is bound to.
+    """
+
+    client: str = OWN_CLIENT
+    scope: str = ""
+    grant: bytes | None = None
+    vault: bytes | None = None
+    patient: str = ""
+    encounter: str = ""
+    fhir_user: str = ""
+    thumbprint: str = ""
+
+    @property
+    def unrestricted(self) -> bool:
+        """Whether no app and no scope stands between the person and their account."""
+        return self.client == OWN_CLIENT and not self.scope
+
+
+OWN: Final = Context()
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking: a hosted person whose account the chain says is active."""
+    """Who is asking: a hosted person, or this organisation's agent for a backend service.
+
+    The chain says that the account is active. ``user`` is a user name, or the service's client id.
+    """
 
     account: bytes
     address: bytes
@@ -50,6 +91,10 @@ class Actor:
     organisation: bytes
     user: str
     session: bytes
+    context: Context = OWN
+    authentication: Authentication | None = None
+    issued_seconds: int = 0
+    expires_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +109,14 @@ class Issuer:
     random: Callable[[int], bytes]
 
 
+class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``cnf`` claim: the thumbprint (RFC 7638) of the key that must sign each request."""
+
+    jkt: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+
+
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The claims of an access token; all are required."""
+    """The claims of an access token; those without a default are required."""
 
     iss: str
     aud: str
@@ -77,6 +128,13 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: str
     org: str
     role: int
+    auth_time: int | UnsetType = UNSET
+    amr: tuple[str, ...] | UnsetType = UNSET
+    acr: str | UnsetType = UNSET
+    patient: str | UnsetType = UNSET
+    encounter: str | UnsetType = UNSET
+    fhirUser: str | UnsetType = UNSET
+    cnf: Bound | UnsetType = UNSET
 
 
 def mint(
@@ -84,75 +142,130 @@ def mint(
     person: Person,
     key: SigningKey,
     *,
-    client: str = "simdes",
-    scope: str = "",
+    context: Context = OWN,
+    authentication: Authentication | None = None,
     valid_seconds: int = MAX_VALID_SECONDS,
 ) -> str:
     """An access token for a person whose account key has just been unlocked.
 
     Raises `Invalid` for a validity above five minutes or a key that is not the person's.
     """
-    if not 0 < valid_seconds <= MAX_VALID_SECONDS:
-        raise Invalid("An access token is valid for at most 300 seconds.")
     if key.address != person.address:
         raise Invalid("The key is not this person's.")
+    subject, role = hexed(person.account), person.role
+    claims = _made(issuer, subject, role, context, authentication, valid_seconds)
+    token = _signed(issuer, claims)
+    session = _name(token)
+    wrapped = wrap(_wrapping(token), key.to_bytes(), aad=session, random=issuer.random)
+    _open(issuer, session, person.account, wrapped, context, claims.exp)
+    return token
+
+
+def mint_agent(issuer: Issuer, account: bytes, *, context: Context) -> str:
+    """An access token for a backend service, which acts as the agent account of the first lane."""
+    claims = _made(issuer, context.client, Role.AGENT, context, None, MAX_VALID_SECONDS)
+    token = _signed(issuer, claims)
+    _open(issuer, _name(token), account, None, context, claims.exp)
+    return token
+
+
+def _made(
+    issuer: Issuer,
+    subject: str,
+    role: Role,
+    context: Context,
+    authentication: Authentication | None,
+    valid_seconds: int,
+) -> Claims:
+    if not 0 < valid_seconds <= MAX_VALID_SECONDS:
+        raise Invalid("An access token is valid for at most 300 seconds.")
     now = int(issuer.clock())
-    claims = Claims(
+    return Claims(
         iss=issuer.name,
         aud=issuer.audience,
-        sub=hexed(person.account),
-        client_id=client,
+        sub=subject,
+        client_id=context.client,
         iat=now,
         exp=now + valid_seconds,
         jti=hexed(issuer.random(32)),
-        scope=scope,
+        scope=context.scope,
         org=hexed(issuer.keystore.organisation),
-        role=int(person.role),
+        role=int(role),
+        auth_time=authentication.time_seconds if authentication else UNSET,
+        amr=authentication.amr if authentication else UNSET,
+        acr=authentication.acr if authentication else UNSET,
+        patient=context.patient or UNSET,
+        encounter=context.encounter or UNSET,
+        fhirUser=context.fhir_user or UNSET,
+        cnf=Bound(context.thumbprint) if context.thumbprint else UNSET,
     )
-    token = jwt.encode(
+
+
+def _signed(issuer: Issuer, claims: Claims) -> str:
+    return jwt.encode(
         {"alg": ALGORITHM, "typ": TYPE},
         msgspec.to_builtins(claims),
         issuer.keystore.token_key,
         algorithms=[ALGORITHM],
     )
-    session = _name(token)
-    wrapped = wrap(_wrapping(token), key.to_bytes(), aad=session, random=issuer.random)
+
+
+def _open(
+    issuer: Issuer,
+    session: bytes,
+    account: bytes,
+    wrapped: bytes | None,
+    context: Context,
+    expires_seconds: int,
+) -> None:
     row = sessions.Session(
         id=session,
-        account=person.account,
+        account=account,
         key_wrapped=wrapped,
-        expires_ms=(now + valid_seconds) * 1000,
+        grant_id=context.grant,
+        vault=context.vault,
+        expires_ms=expires_seconds * 1000,
     )
 
     def write(tx: Transaction) -> None:
-        sessions.purge(tx, now_ms=now * 1000)
+        sessions.purge(tx, now_ms=int(issuer.clock() * 1000))
         sessions.add(tx, row)
 
     issuer.database.write(write)
-    return token
 
 
-def check(issuer: Issuer, contracts: Contracts, token: str) -> Actor:
+def check(
+    issuer: Issuer, contracts: Contracts, token: str, *, thumbprint: str | None = ""
+) -> Actor:
     """Who presents this token.
+
+    ``thumbprint`` is that of the key which proved possession (`simdes.access.dpop`), "" when the
+    token came alone; a token bound to a key needs just that key and no other token takes one. None
+    asks who the token is for without its being presented.
 
     Raises `Unauthenticated` alike for every way in which a token is not valid here and now,
     `Forbidden` with the chain's reason when the account may no longer act.
     """
     claims, session = _claims(issuer, token), _name(token)
-    account = _session(issuer, session).account
-    person = issuer.keystore.person_of(account)
-    if person is None or hexed(account) != claims.sub:
+    bound = "" if isinstance(claims.cnf, UnsetType) else claims.cnf.jkt
+    if thumbprint is not None and not compare_digest(bound, thumbprint):
         raise Unauthenticated(_REFUSED)
-    standing = require_active(contracts, person.address)
-    if standing.account != account or standing.organisation != issuer.keystore.organisation:
+    row = _session(issuer, session)
+    address, user = _holder(issuer, row, claims)
+    standing = require_active(contracts, address)
+    if standing.account != row.account or standing.organisation != issuer.keystore.organisation:
         raise Unauthenticated(_REFUSED)
     return Actor(
-        account=account,
-        address=person.address,
+        account=row.account,
+        address=address,
         role=standing.role,
         organisation=standing.organisation,
-        user=person.user,
+        user=user,
         session=session,
+        context=_context(claims, row, bound),
+        authentication=_authentication(claims),
+        issued_seconds=claims.iat,
+        expires_seconds=claims.exp,
     )
 
 
@@ -161,10 +274,48 @@ def unlock(issuer: Issuer, token: str) -> SigningKey:
     _claims(issuer, token)
     session = _name(token)
     wrapped = _session(issuer, session).key_wrapped
+    if wrapped is None:
+        return issuer.keystore.lanes[0]
     try:
         return SigningKey.from_bytes(unwrap(_wrapping(token), wrapped, aad=session))
     except SimdesError as error:
         raise Unauthenticated(_REFUSED) from error
+
+
+def session_of(token: str) -> bytes:
+    """The name of the session that a token would open."""
+    return _name(token)
+
+
+def _holder(issuer: Issuer, row: sessions.Session, claims: Claims) -> tuple[bytes, str]:
+    """Whose key acts and under which name."""
+    if row.key_wrapped is None:
+        if claims.sub != claims.client_id or claims.role != Role.AGENT:
+            raise Unauthenticated(_REFUSED)
+        return issuer.keystore.lanes[0].address, claims.client_id
+    person = issuer.keystore.person_of(row.account)
+    if person is None or hexed(row.account) != claims.sub:
+        raise Unauthenticated(_REFUSED)
+    return person.address, person.user
+
+
+def _context(claims: Claims, row: sessions.Session, thumbprint: str) -> Context:
+    return Context(
+        client=claims.client_id,
+        scope=claims.scope,
+        grant=row.grant_id,
+        vault=row.vault,
+        patient=claims.patient or "",
+        encounter=claims.encounter or "",
+        fhir_user=claims.fhirUser or "",
+        thumbprint=thumbprint,
+    )
+
+
+def _authentication(claims: Claims) -> Authentication | None:
+    if isinstance(claims.amr, UnsetType) or isinstance(claims.auth_time, UnsetType):
+        return None
+    return Authentication(tuple(one for one in claims.amr if one != "mfa"), claims.auth_time)
 
 
 def revoke(issuer: Issuer, session: bytes) -> None:

@@ -8,12 +8,21 @@ long as the verb that uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from simdes.access import tokens
-from simdes.access.tokens import Actor
+from simdes.access.authentication import MULTIPLE_FACTORS, SINGLE_FACTOR, Authentication
+from simdes.access.tokens import Actor, Context
 from simdes.crypto.keys import SigningKey
 from simdes.exchange.node import Node
+
+__all__ = [
+    "MULTIPLE_FACTORS",
+    "SINGLE_FACTOR",
+    "Authentication",
+    "Session",
+    "resume",
+    "sign_in",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +34,6 @@ class Session:
     token: str = field(repr=False)
 
 
-SINGLE_FACTOR: Final = "urn:simdes:acr:single"
-MULTIPLE_FACTORS: Final = "urn:simdes:acr:multiple"
-
-
-@dataclass(frozen=True, slots=True)
-class Authentication:
-    """How a person proved who they are, and when, in the words of OpenID Connect Core, section 2.
-
-    ``methods`` are values of RFC 8176 in order: ``pwd`` passphrase, ``otp`` one-time or recovery
-    code, ``hwk`` or ``swk`` with ``pop`` and ``user`` passkey (bound to a device, or synchronised).
-    ``time_seconds`` is when the last of them was shown, in unix seconds.
-    """
-
-    methods: tuple[str, ...]
-    time_seconds: int
-
-    @property
-    def multiple(self) -> bool:
-        """Whether two factors were shown; a passkey that verified its user is two in one."""
-        return "pop" in self.methods or len(self.methods) > 1
-
-    @property
-    def amr(self) -> tuple[str, ...]:
-        """The ``amr`` claim."""
-        return (*self.methods, "mfa") if self.multiple else self.methods
-
-    @property
-    def acr(self) -> str:
-        """The ``acr`` claim."""
-        return MULTIPLE_FACTORS if self.multiple else SINGLE_FACTOR
-
-
 def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Session:
     """Open a session with user name and passphrase.
 
@@ -65,7 +42,13 @@ def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Sessi
     """
     key = node.desk.keystore.unlock_person(user, passphrase)
     person = node.desk.keystore.person(user)
-    token = tokens.mint(node.issuer, person, key, scope=scope)
+    token = tokens.mint(
+        node.issuer,
+        person,
+        key,
+        context=Context(scope=scope),
+        authentication=Authentication(("pwd",), node.now_seconds()),
+    )
     return resume(node, token)
 
 

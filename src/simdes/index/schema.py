@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from simdes.index import schema_credentials, schema_network
+from simdes.index import schema_authorization, schema_credentials, schema_network
 from simdes.index.columns import (
     between,
     blob,
@@ -33,7 +33,7 @@ from simdes.index.columns import (
     table,
 )
 
-__all__ = ["metadata", "schema_credentials", "schema_network"]
+__all__ = ["metadata", "schema_authorization", "schema_credentials", "schema_network"]
 
 # --- Patients' vaults and their resources -------------------------------------------------------
 
@@ -263,10 +263,13 @@ table(
     "session",
     id32("id"),
     id32("account"),
-    blob("key_wrapped"),
+    blob("key_wrapped", nullable=True),  # null: the organisation's agent, whose key is at hand
+    id32("grant_id", ForeignKey("authorization_grant.id"), nullable=True),  # null: no app's
+    id32("vault", nullable=True),  # null: no patient in context
     integer("expires_ms"),
     PrimaryKeyConstraint("id"),
     Index(None, "account"),
+    Index(None, "grant_id"),
     Index(None, "expires_ms"),
 )
 

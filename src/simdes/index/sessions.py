@@ -14,11 +14,17 @@ from simdes.index.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session until ``expires_ms``."""
+    """A session until ``expires_ms``.
+
+    ``key_wrapped`` None: the organisation's agent, whose key is at hand. ``grant_id`` is what an
+    app was allowed, None for a person's own session; ``vault`` the patient in context.
+    """
 
     id: bytes
     account: bytes
-    key_wrapped: bytes
+    key_wrapped: bytes | None
+    grant_id: bytes | None = None
+    vault: bytes | None = None
     expires_ms: int
 
 
