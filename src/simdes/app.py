@@ -211,8 +211,8 @@ def opened(
             issuer=Issuer(
                 keystore=keystore,
                 database=database,
-                name=settings.custody_url,
-                audience=settings.custody_url,
+                name=settings.custody_url.rstrip("/"),
+                audience=f"{settings.custody_url.rstrip('/')}/fhir",
                 clock=clock,
                 random=random,
             ),

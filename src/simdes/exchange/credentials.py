@@ -10,7 +10,7 @@ every failure of a known person is audited. NIST SP 800-63B-4 and OWASP ASVS 5.0
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from simdes.access import accounts, attempts, browser, one_time_codes, passkeys, tokens
@@ -93,13 +93,12 @@ def resume(node: Node, cookie: str) -> Visit | Half:
     factors = _factors(node, found.person.account)
     if found.row.state == rows.HALF or found.key is None:
         return Half(found.person, factors if found.key is not None else frozenset({"passphrase"}))
-    actor = _actor(node, found.person, found.row.id)
+    authentication = Authentication(tuple(found.row.methods.split()), found.row.proved_ms // 1000)
+    actor = replace(_actor(node, found.person, found.row.id), authentication=authentication)
     return Visit(
         session=Session(actor, found.key, ""),
         person=found.person,
-        authentication=Authentication(
-            tuple(found.row.methods.split()), found.row.proved_ms // 1000
-        ),
+        authentication=authentication,
         id=found.row.id,
         wanted=factors or frozenset({"passphrase"}),
     )
