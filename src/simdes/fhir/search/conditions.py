@@ -3,15 +3,17 @@
 A *slot* is where values of one kind stand: the search parameter ``code`` of Observation fills
 ``Observation.code`` with tokens, and what its modifiers ask for has slots of its own beside it:
 
-=====================================  ======================================================
-slot                                   values
-=====================================  ======================================================
-``Observation.code``                   tokens
-``Observation.code:text``              strings: display and text of the codings (``:text``)
-``Patient.identifier:of-type``         tokens: system ``typesystem|typecode``, code the value
-``Observation.subject:identifier``     tokens of a Reference's logical identifier
-``Observation.code-value-quantity#0``  component 0 of a composite; `Valued.part` joins them
-=====================================  ======================================================
+========================================  ===================================================
+slot                                      values
+========================================  ===================================================
+``Observation.code``                      tokens
+``Observation.code:text``                 strings: display and text of the codings (``:text``)
+``Patient.identifier:of-type``            tokens: system ``typesystem|typecode``, code a value
+``Observation.subject:identifier``        tokens of a Reference's logical identifier
+``Observation.value-quantity:canonical``  quantities in UCUM, once more in canonical units
+``Observation.code-value-quantity#0``     component 0 of a composite; `Valued.part` joins them
+``Location.near#0``                       latitude, and ``#1`` longitude, one part per position
+========================================  ===================================================
 
 So a modifier is another slot or another test, never a special case for whoever evaluates. The id
 and the time of the last update of a resource are not values but belong to whoever keeps it:
@@ -23,6 +25,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+import msgspec
 
 FIRST_MS = -(1 << 62)
 """Before every time: where an open period begins."""
@@ -55,42 +59,48 @@ class Slot:
 # What resources have ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A code; ``system`` is "" where there is none. An Identifier has its value as ``code``."""
+class Token(msgspec.Struct, frozen=True, gc=False):
+    """A code; ``system`` is "" where there is none. An Identifier has its value as ``code``.
+
+    Compared as it stands. Where case doesn't matter (strings, contact points) both the value and
+    what is asked for are folded beforehand.
+    """
 
     system: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A string as written and ``folded``: no accents, no case, single spaces, NFKD."""
+class Text(msgspec.Struct, frozen=True, gc=False):
+    """A string as written and ``folded``: no accents, no case, no punctuation, single spaces."""
 
     exact: str
     folded: str
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, gc=False):
     """The times that a date, dateTime, instant, Period or Timing covers, in ms."""
 
     low_ms: int
     high_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number with the range that its precision stands for: 4.0 is 3.95 up to 4.05."""
+class Number(msgspec.Struct, frozen=True, gc=False):
+    """A number; ``low`` and ``high`` are ``value`` but for a Range or a comparator (``< 5``).
+
+    The precision of what a resource says is not looked at, only that of what is asked for
+    (https://hl7.org/fhir/R4/search.html#number). Open ends are the greatest finite floats.
+    """
 
     value: float
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A quantity as written, once more in canonical UCUM units where they are known."""
+class Quantity(msgspec.Struct, frozen=True, gc=False):
+    """A quantity as written, or under a slot ``:canonical`` in canonical UCUM units.
+
+    ``value``, ``low`` and ``high`` as in `Number`. An amount of money has its currency as ``code``.
+    """
 
     value: float
     low: float
@@ -100,8 +110,7 @@ class Quantity:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """Where a Reference leads: ``target`` is ``Type/id`` or an absolute or canonical URL.
 
     ``is_subject``: it names the patient that the whole resource is about, so that it leads to
@@ -113,8 +122,7 @@ class Reference:
     is_subject: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(msgspec.Struct, frozen=True, gc=False):
     """A URI, exactly as written."""
 
     text: str
@@ -123,8 +131,7 @@ class Uri:
 Value = Token | Text | Span | Number | Quantity | Reference | Uri
 
 
-@dataclass(frozen=True, slots=True)
-class Valued:
+class Valued(msgspec.Struct, frozen=True, gc=False):
     """A value under its slot; ``part`` tells which components of a composite belong together."""
 
     slot: Slot
@@ -162,7 +169,10 @@ class SpanTest:
 
 @dataclass(frozen=True, slots=True)
 class NumberTest:
-    """A number with its prefix, and the range that its precision stands for."""
+    """A number with its prefix and the range that its precision stands for: 4.0 is 3.95 to 4.05.
+
+    For ``ap`` the range is the one within which values are approximately the same.
+    """
 
     prefix: Prefix
     value: float
