@@ -9,6 +9,7 @@ setting                    environment                                 values
 ``ledger_url``             ``SIMDES_LEDGER_URL``                       ``embedded:PATH`` ``http://…``
 ``store_url``              ``SIMDES_IPFS_URL``                         ``file:PATH`` ``ipfs:http://…``
 ``database_url``           ``SIMDES_DATABASE_URL``                     ``sqlite:PATH`` ``postgresql://…``
+``log_level``              ``SIMDES_LOG_LEVEL``                        one of `LOG_LEVELS`
 =========================  ==========================================  ==========================
 """
 
@@ -29,7 +30,10 @@ _ENVIRONMENT = {
     "ledger_url": "SIMDES_LEDGER_URL",
     "store_url": "SIMDES_IPFS_URL",
     "database_url": "SIMDES_DATABASE_URL",
+    "log_level": "SIMDES_LOG_LEVEL",
 }
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("json", "text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,11 @@ class Settings:
     0 means that the ledger makes blocks on demand, so that the head has no meaningful age.
     ``listen_…`` is where `simdes listen` takes HL7 v2, with how many connections at once, and its
     TLS files (PEM); empty names no file.
+    ``log_…`` is what goes to standard error, and how. ``metrics_token_file`` names the file with
+    the bearer token of ``/metrics``; empty leaves ``/metrics`` to this machine alone.
+    ``serve_connections`` is how many connections `simdes serve` takes at once; when it is told to
+    stop, ``/readyz`` says so for ``leave_seconds``, then what is under way has ``stop_seconds``.
+    ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     """
 
     name: str
@@ -60,6 +69,13 @@ class Settings:
     listen_certificate: str = ""
     listen_key: str = ""
     listen_client_ca: str = ""
+    log_level: str = "info"
+    log_format: str = "json"
+    metrics_token_file: str = ""
+    serve_connections: int = 1024
+    leave_seconds: int = 0
+    stop_seconds: int = 20
+    disk_free_mib: int = 256
 
 
 def data_path(url: str, data: Path) -> str:
@@ -93,6 +109,7 @@ def load(data: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     except TypeError as error:
         raise Invalid(f"{path} is incomplete: {error}.") from error
     overrides = {name: environment[key] for name, key in _ENVIRONMENT.items() if key in environment}
+    settings = replace(settings, log_level=overrides.get("log_level", settings.log_level))
     _check(settings)
     return replace(
         settings,
@@ -128,5 +145,12 @@ def _check(settings: Settings) -> None:
             raise Invalid(f"Setting {field.name} must be {wanted.__name__}.")
     if settings.kind not in KINDS:
         raise Invalid(f"Kind must be one of {', '.join(KINDS)}.")
+    if settings.log_level not in LOG_LEVELS or settings.log_format not in LOG_FORMATS:
+        raise Invalid(
+            f"The log's level is one of {', '.join(LOG_LEVELS)}, its format one of "
+            f"{', '.join(LOG_FORMATS)}."
+        )
+    if settings.serve_connections < 1 or min(settings.leave_seconds, settings.stop_seconds) < 0:
+        raise Invalid("serve_connections is at least 1; no number of seconds is below 0.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:
         raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")

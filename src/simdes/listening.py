@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
-import logging
 import resource
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
+from simdes import logs
 from simdes.app import Opened
 from simdes.errors import Invalid
 from simdes.exchange import feeds
@@ -60,7 +59,7 @@ def listen(
     with bound_socket(address.host, address.port) as listening:
         if tls is None and not address.clear_text:
             _require_loopback(listening)
-        _log_to_standard_error()
+        logs.to_standard_error(one.settings.log_level, one.settings.log_format)
         return asyncio.run(_listen(one, listening, tls, limits, address.release, ready))
 
 
@@ -133,15 +132,3 @@ def _provide_files(connections: int) -> None:
             advice=f"Give --max-connections {max(hard - _SPARE_FILES, 1)} or raise `ulimit -n`.",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _log_to_standard_error() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

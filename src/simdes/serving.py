@@ -1,45 +1,124 @@
 """`simdes serve`: one organisation's gateway, custodian and worker in one process, on loopback.
 
 Granian carries HTTP, Starlette the routes, a thread the worker. SIGTERM and Ctrl-C end it
-gracefully: answers under way go out, the worker finishes its round, the lane and the ledger close.
+gracefully: ``/readyz`` says so first, then nothing new is taken, answers under way go out within
+``stop_seconds``, the worker finishes its round, the lane and the ledger close. A second signal ends
+it at once; whatever was acknowledged is durable, and the next start goes on from there.
+
+Slow and greedy clients: headers must be there within `HEADER_SECONDS` (which is also how long a
+connection may be idle), are `HEADER_BYTES` at most, and ``serve_connections`` are open at a time;
+more wait in the system's queue. Bodies are limited by the routes. HTTP/2 and TLS are for the proxy
+in front, which is what other machines reach.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
-from granian.constants import Interfaces
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from starlette.types import ASGIApp
 
+from simdes import logs
 from simdes.app import Opened
-from simdes.errors import Unavailable
+from simdes.config import Settings
+from simdes.errors import Unauthenticated, Unavailable
 from simdes.exchange import worker
-from simdes.gateway.app import create_gateway
+from simdes.exchange.operations import Operations
+from simdes.gateway.app import Running, create_gateway
+from simdes.gateway.stopping import Stage, Stopping
 
-ADDRESS = "127.0.0.1"
+ADDRESS: Final = "127.0.0.1"
+HEADER_SECONDS: Final = 10
+HEADER_BYTES: Final = 64 * 1024
+BACKLOG: Final = 1024
+
+CLOSE_SECONDS: Final = 10.0
+"""How long the worker's round and the closing of ledger and database may take after that."""
+
+AT_ONCE: Final = 70
+"""Exit code of a program that was told to stop twice, or that did not stop in time."""
+
+_log = structlog.get_logger("simdes.serving")
+_WAKE_SECONDS: Final = 0.02
+_LAST_SECONDS: Final = 1.0
+"""How long answers that are complete may take to reach whom they are for."""
 
 
 def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
     """Serve until a signal ends it; ``ready`` is called when the worker runs.
 
-    Raises Unavailable when the port is taken.
+    Raises Unavailable when the port is taken, Unauthenticated where others can read the token of
+    ``/metrics``.
     """
+    running = _running(one)
     _require_free(port)
+    logs.to_standard_error(one.settings.log_level, one.settings.log_format)
+    application = create_gateway(one.custody, running=running)
     stop = threading.Event()
     working = threading.Thread(target=worker.run, args=(one.node, stop), name="worker")
     working.start()
     ready()
     try:
-        asyncio.run(_serve(one, port))
+        asyncio.run(_serve(application, port, one.settings, running.stopping, stop))
     except (OSError, RuntimeError) as error:
         raise _taken(port) from error
     finally:
         stop.set()
         working.join()
+
+
+def _running(one: Opened) -> Running:
+    settings = one.settings
+    operations = Operations(
+        one.custody,
+        places=_places(one.data, settings),
+        least_free_bytes=settings.disk_free_mib * 1024 * 1024,
+    )
+    return Running(
+        operations=operations,
+        metrics_token=_token(one.data, settings.metrics_token_file),
+        random=one.node.random,
+    )
+
+
+def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
+    """The folders that this organisation writes into itself."""
+    urls = (settings.ledger_url, settings.store_url, settings.database_url)
+    named = [Path(url.partition(":")[2]) for url in urls if url.startswith(_FILES)]
+    return (data, *(one if one.is_dir() else one.parent for one in named))
+
+
+_FILES: Final = ("file:", "sqlite:", "embedded:")
+
+
+def _token(data: Path, name: str) -> str:
+    if not name:
+        return ""
+    path = data / name
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Unauthenticated(
+                f"{path} can be read by others.", advice=f"Run `chmod 600 {path}` and try again."
+            )
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        token = ""
+    if not token:
+        raise Unauthenticated(
+            f"{path} holds no token.", advice="Put the bearer token of /metrics into it."
+        )
+    return token
 
 
 def _require_free(port: int) -> None:
@@ -56,16 +135,72 @@ def _taken(port: int) -> Unavailable:
     return Unavailable(f"Port {port} can't be used.", advice="Choose another with --port.")
 
 
-async def _serve(one: Opened, port: int) -> None:
+async def _serve(
+    application: ASGIApp, port: int, settings: Settings, stopping: Stopping, stop: threading.Event
+) -> None:
     server = Server(
-        create_gateway(one.custody),
+        application,
         address=ADDRESS,
         port=port,
         interface=Interfaces.ASGI,
-        websockets=False,
+        http=HTTPModes.http1,
+        websockets=True,
+        backlog=BACKLOG,
+        backpressure=settings.serve_connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=HEADER_BYTES
+        ),
         log_enabled=False,
     )
+    told = asyncio.Event()
+    _listen_to_signals(told)
+    serving = asyncio.ensure_future(server.serve())
+    waiting = asyncio.ensure_future(told.wait())
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if told.is_set():
+        _end_anyway_after(settings.leave_seconds + settings.stop_seconds + CLOSE_SECONDS)
+        await _leave(settings, stopping, stop)
+        server.stop()  # type: ignore[no-untyped-call]
+    with suppress(TimeoutError):  # whoever is still being answered by then is left
+        await asyncio.wait_for(serving, _LAST_SECONDS if told.is_set() else None)
+
+
+def _listen_to_signals(told: asyncio.Event) -> None:
+    """The first signal is taken as a wish, the second as an order."""
+
+    def signalled() -> None:
+        if told.is_set():
+            _log.warning("stopped at once")
+            os._exit(AT_ONCE)
+        told.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve()
+        loop.add_signal_handler(number, signalled)
+
+
+async def _leave(settings: Settings, stopping: Stopping, stop: threading.Event) -> None:
+    """Go through the stages, then wait for what is under way, as long as that may take."""
+    _log.info("leaving", seconds=settings.leave_seconds)
+    stopping.stage = Stage.LEAVING
+    await asyncio.sleep(settings.leave_seconds)
+    stopping.stage = Stage.CLOSED
+    stop.set()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.stop_seconds
+    while stopping.under_way and loop.time() < deadline:
+        await asyncio.sleep(_WAKE_SECONDS)
+    _log.info("closed", unfinished=stopping.under_way)
+
+
+def _end_anyway_after(seconds: float) -> None:
+    """End the program where a thread that answers somebody, or the worker, does not come back."""
+
+    def end() -> None:
+        _log.error("did not stop in time")
+        os._exit(AT_ONCE)
+
+    late = threading.Timer(seconds, end)
+    late.daemon = True
+    late.start()

@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from simdes import config
 
@@ -55,19 +57,44 @@ def serving(network: Path, *names: str) -> Iterator[list[subprocess.Popen[str]]]
         yield [stack.enter_context(serve(network / name)) for name in names]
 
 
+class Program(subprocess.Popen[str]):
+    """A program whose output is read while it runs: a log that nobody reads would hold it up."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read: tuple[list[str], list[str]] = ([], [])
+        assert self.stdout is not None and self.stderr is not None
+        self._readers = [
+            threading.Thread(target=lines.extend, args=(stream,), daemon=True)
+            for lines, stream in zip(self._read, (self.stdout, self.stderr), strict=True)
+        ]
+        for one in self._readers:
+            one.start()
+
+    def communicate(  # type: ignore[override]
+        self, input: str | None = None, timeout: float | None = None
+    ) -> tuple[str, str]:
+        """Wait for the end; everything it wrote."""
+        self.wait(timeout)
+        for one in self._readers:
+            one.join()
+        return "".join(self._read[0]), "".join(self._read[1])
+
+
 @contextmanager
 def serve(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """`simdes serve` for a folder, answering; SIGTERM at the end where it still runs."""
     url = config.load(data, {}).custody_url
-    program = subprocess.Popen(
+    program = Program(
         [sys.executable, "-m", "simdes", "serve", "--data", str(data), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=_environment({}),
     )
+    port = words[words.index("--port") + 1] if "--port" in words else url.rpartition(":")[2]
     try:
-        _wait(program, int(url.rpartition(":")[2]))
+        _wait(program, int(port))
         yield program
     finally:
         if program.poll() is None:

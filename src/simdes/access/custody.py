@@ -36,6 +36,8 @@ from simdes.index import custody as nonces
 from simdes.index.transaction import Transaction
 
 Act = Callable[[Desk, Asker, Any], Outcome]
+Heard = Callable[[bytes, bytes], None]
+"""Is told the account and the organisation behind a question, once they are established."""
 
 VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "vaults": (VaultsBody, vaults),
@@ -79,9 +81,11 @@ class Custodian:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.counters: Counter[str] = Counter()
+        self.decisions: Counter[tuple[str, str]] = Counter()
+        self._counting = threading.Lock()
         self._rate = Rate(desk.clock)
 
-    def answer(self, method: str, token: bytes) -> bytes:
+    def answer(self, method: str, token: bytes, *, heard: Heard | None = None) -> bytes:
         """The signed answer to a signed question.
 
         Raises one of `simdes.errors` for a refusal, after its audit entry is durable where the
@@ -92,12 +96,16 @@ class Custodian:
             kind, act = self._verb(method)
             question = self._read(method, token)
             asker = self._asker(question)
+            if heard is not None:
+                heard(asker.standing.account, asker.standing.organisation)
             body: Any = decode(question.body, kind)
         except SimdesError as error:
             self.counters[type(error).__name__] += 1
             raise
         outcome = self._limited(method, asker) or act(desk, asker, body)
         added = self._record(question, outcome)
+        with self._counting:
+            self.decisions.update((one.verb.value, one.reason) for one in outcome.attempts)
         if outcome.error is not None:
             raise outcome.error
         return sign_answer(

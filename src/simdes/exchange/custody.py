@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from simdes.access.custody import VERBS, Custodian
+from simdes.access.custody import VERBS, Custodian, Heard
 from simdes.access.desk import Desk
 from simdes.access.requests import MAX_REQUEST_BYTES
 from simdes.errors import SimdesError
@@ -26,15 +26,27 @@ class CustodyDesk:
         self._following = following
         self._custodian = Custodian(desk)
 
-    def answer(self, method: str, token: bytes) -> bytes:
-        """The signed answer to a signed question; raises one of `simdes.errors`."""
+    @property
+    def desk(self) -> Desk:
+        """What the custodian decides with; for the exchange alone."""
+        return self._desk
+
+    def answer(self, method: str, token: bytes, *, heard: Heard | None = None) -> bytes:
+        """The signed answer to a signed question; raises one of `simdes.errors`.
+
+        ``heard`` is told who asks (account, organisation), once that is established.
+        """
         if self._following is not None:
             self._following.catch_up()
-        return self._custodian.answer(method, token)
+        return self._custodian.answer(method, token, heard=heard)
 
     def counters(self) -> dict[str, int]:
         """How often what kind of request was turned away before it named an account."""
         return dict(self._custodian.counters)
+
+    def decisions(self) -> dict[tuple[str, str], int]:
+        """How often what was granted ((verb, "")) or refused ((verb, reason)) since the start."""
+        return dict(self._custodian.decisions)
 
     def ready(self) -> dict[str, str]:
         """What the custodian needs and whether it is there: name to "ok" or what is wrong."""

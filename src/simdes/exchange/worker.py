@@ -11,6 +11,7 @@ import threading
 
 import structlog
 
+from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
 from simdes.exchange import anchoring
@@ -39,6 +40,9 @@ def run(node: Node, stop: threading.Event) -> None:
         except SimdesError as error:
             pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
             _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
+        except Exception as error:  # a fault of ours must not end the worker for good, unseen
+            pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
+            _log.error("round failed", issue="exception", **logs.described(error))
         stop.wait(pause)
 
 

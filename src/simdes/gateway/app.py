@@ -1,28 +1,60 @@
-"""The organisation's gateway over HTTP: custody API and health (paper: "gateway").
+"""The organisation's gateway over HTTP: custody API, health, figures (paper: "gateway").
 
 HTTP in, HTTP out: routes, limits, headers and status codes; every decision is `exchange`'s. The
 routes are ``POST /custody/v1/<verb>`` with ``application/jose`` bodies (docs/formats/
-custody-release.md), ``/healthz`` and ``/readyz``. Errors are FHIR ``OperationOutcome`` resources
-that hold neither a stack nor anything about a patient.
+custody-release.md), ``/healthz``, ``/readyz`` and ``/metrics``. Errors are FHIR
+``OperationOutcome`` resources that hold neither a stack nor anything about a patient.
 """
 
 from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
+from simdes.gateway.metrics import Meter, metrics_route
+from simdes.gateway.observing import Observing
 from simdes.gateway.problems import EXCEPTION_HANDLERS
+from simdes.gateway.stopping import Stopping
 
 
-def create_gateway(custody: CustodyDesk, limits: GatewayLimits = LIMITS) -> Starlette:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What goes with running a gateway, beside what it answers.
+
+    ``metrics_token`` is the operators' for ``/metrics``; "" leaves that to this machine alone.
+    """
+
+    operations: Operations
+    stopping: Stopping = field(default_factory=Stopping)
+    metrics_token: str = field(default="", repr=False)
+    random: Callable[[int], bytes] = secrets.token_bytes
+
+
+def create_gateway(
+    custody: CustodyDesk, limits: GatewayLimits = LIMITS, *, running: Running | None = None
+) -> Starlette:
     """The ASGI application of one organisation. Handlers run in Starlette's thread pool."""
+    running = running or Running(operations=Operations(custody))
+    meter = Meter(running.operations, running.stopping)
     return Starlette(
-        routes=[*custody_routes(custody, limits), *health_routes(custody)],
-        middleware=[Middleware(SecurityHeaders)],
+        routes=[
+            *custody_routes(custody, limits),
+            *health_routes(running.operations, running.stopping),
+            metrics_route(meter, running.metrics_token),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(Observing, meter=meter, stopping=running.stopping, random=running.random),
+        ],
         exception_handlers=EXCEPTION_HANDLERS,
     )

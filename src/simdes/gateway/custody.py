@@ -6,6 +6,7 @@ read up to a limit and within a time; the verb runs in a worker thread.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from simdes.errors import SimdesError
 from simdes.exchange.custody import METHODS, CustodyDesk
 from simdes.gateway.limits import GatewayLimits
+from simdes.gateway.observing import identify
 from simdes.gateway.problems import plain, refused
 
 PREFIX: Final = "/custody/v1"
@@ -48,17 +50,17 @@ def _endpoint(
             return plain(400)
         if body is None:
             return plain(413)
-        return await _answer(custody, method, body, limits.answer_seconds)
+        heard = functools.partial(identify, request.scope)
+        asked = functools.partial(custody.answer, method, body, heard=heard)
+        return await _answer(asked, limits.answer_seconds)
 
     return endpoint
 
 
-async def _answer(
-    custody: CustodyDesk, method: str, body: bytes, answer_seconds: float
-) -> Response:
+async def _answer(asked: Callable[[], bytes], answer_seconds: float) -> Response:
     try:
         with anyio.fail_after(answer_seconds):
-            answer = await to_thread.run_sync(custody.answer, method, body, abandon_on_cancel=True)
+            answer = await to_thread.run_sync(asked, abandon_on_cancel=True)
     except TimeoutError:
         return plain(503)
     except SimdesError as error:

@@ -80,9 +80,9 @@ def _on_http(_: Request, error: Exception) -> Response:
     return response
 
 
-def _on_anything(request: Request, error: Exception) -> Response:
-    # The class and the address tell an operator where to look; the message could hold anything.
-    _log.error("unexpected %s at %s", type(error).__name__, request.url.path)
+def _on_anything(_: Request, error: Exception) -> Response:
+    # The class tells an operator where to look; message and address could hold anything.
+    _log.error("unexpected %s", type(error).__name__)
     return outcome(500, code="exception", text="The request failed here; it is not your mistake.")
 
 

@@ -7,6 +7,7 @@ ext4/). File names come from digests, never from text that somebody sends.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable, Sequence
@@ -72,6 +73,11 @@ class FileStore(BlockStore):
     def has_block(self, cid: str) -> bool:
         """See `BlockStore`."""
         return self._path(cid).is_file()
+
+    def probe(self) -> None:
+        """See `Store`; a disk that is gone or read-only shows without anything being written."""
+        if not os.access(self._coming, os.W_OK | os.X_OK):
+            raise _unavailable(OSError(errno.EACCES, "not writable"))
 
     def delete_blocks(self, cids: Sequence[str]) -> None:
         """See `BlockStore`."""

@@ -22,6 +22,10 @@ MOST_BYTES: Final = 256 << 20
 """Content that `get` reads into memory unless told otherwise; larger goes by `get_chunks`."""
 
 
+_NOWHERE: Final = cid_of(b"simdes probe")
+"""The CID of a block that nobody stores: whether it is there is all that is asked."""
+
+
 class Store(Protocol):
     """Content by CID. Safe to share between threads.
 
@@ -57,6 +61,9 @@ class Store(Protocol):
         Content that shares blocks with other content may take them along; sealed content shares
         none.
         """
+
+    def probe(self) -> None:
+        """Raise Unavailable where nothing can be stored or read now."""
 
     def close(self) -> None:
         """Let go of connections."""
@@ -113,6 +120,10 @@ class BlockStore(ABC):
         except (NotFound, Tampered):
             links = ()
         self.delete_blocks((*links, cid))
+
+    def probe(self) -> None:
+        """See `Store`."""
+        self.has_block(_NOWHERE)
 
     @abstractmethod
     def close(self) -> None:
