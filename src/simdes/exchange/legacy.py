@@ -18,6 +18,7 @@ from simdes.access.desk import refusal
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.exchange.submit import Accepted, Refused, check, submit
+from simdes.fhir.outcome import Issue, outcome_resource
 from simdes.mapper import Limits, map_bytes
 from simdes.mapper import Mapping as Mapped
 
@@ -79,10 +80,10 @@ def _bundle(bundles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _outcome(mapping: Mapped, answers: Sequence[Accepted | Refused]) -> Mapping[str, Any]:
     issues = [*_of_answers(answers), *_of_dropped(mapping)]
     fine = _issue("information", "informational", "accepted", "Everything was taken over.")
-    return {"resourceType": "OperationOutcome", "issue": issues or [fine]}
+    return outcome_resource(issues or [fine], most=None)
 
 
-def _of_answers(answers: Sequence[Accepted | Refused]) -> Iterator[dict[str, Any]]:
+def _of_answers(answers: Sequence[Accepted | Refused]) -> Iterator[Issue]:
     for one in answers:
         where = f"Message {one.index + 1}: "
         if isinstance(one, Refused):
@@ -92,15 +93,15 @@ def _of_answers(answers: Sequence[Accepted | Refused]) -> Iterator[dict[str, Any
             yield _issue("warning", "conflict", "older", where + said)
 
 
-def _of_dropped(mapping: Mapped) -> Iterator[dict[str, Any]]:
+def _of_dropped(mapping: Mapped) -> Iterator[Issue]:
     for message in mapping.messages:
         for one in message.dropped:
             said = f"Message {message.index + 1}: {one.path} was dropped: {one.reason}"
             yield _issue("information", "informational", "dropped", said)
 
 
-def _issue(severity: str, code: str, what: str, said: str) -> dict[str, Any]:
-    return {"severity": severity, "code": code, "details": {"text": what}, "diagnostics": said}
+def _issue(severity: str, code: str, what: str, said: str) -> Issue:
+    return Issue(severity=severity, code=code, text=what, diagnostics=said)
 
 
 def _vaults(answer: Accepted | Refused) -> tuple[bytes, ...]:

@@ -80,6 +80,11 @@ def dumps(value: Json) -> bytes:
         raise Invalid("can't be written as JSON: a string holds a lone surrogate") from None
 
 
+def indent(data: bytes) -> bytes:
+    """Return the JSON text ``data`` over several lines, its numbers and strings as they were."""
+    return msgspec.json.format(data, indent=2)
+
+
 def _decode(data: bytes) -> Json:
     try:
         return _DECODER.decode(data)

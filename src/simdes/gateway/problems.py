@@ -5,9 +5,8 @@ The status code of each of `simdes.errors` stands here and nowhere else.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -16,6 +15,8 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from simdes import errors
+from simdes.fhir.form import Form
+from simdes.fhir.outcome import Issue, issues_of, outcome_resource
 
 _log = logging.getLogger(__name__)
 
@@ -41,30 +42,37 @@ _TEXT: Final = {
 }
 
 
+_OURS: Final = "The request failed here; it is not your mistake."
+
+
 def outcome(
-    status: int, *, code: str, text: str, advice: str = "", headers: Mapping[str, str] | None = None
+    status: int,
+    issues: Iterable[Issue],
+    *,
+    headers: Mapping[str, str] | None = None,
+    form: Form = Form.JSON,
 ) -> Response:
-    """An OperationOutcome response with one error issue."""
-    issue = {"severity": "error", "code": code, "details": {"text": text}}
-    if advice:
-        issue["diagnostics"] = advice
-    body = json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
+    """An OperationOutcome response."""
     extra = dict(headers or {})
     if status in _RETRY:
         extra["Retry-After"] = _RETRY[status]
-    return Response(body, status, extra, "application/fhir+json")
+    return Response(form.write(outcome_resource(issues)), status, extra, form.value)
 
 
 def plain(status: int) -> Response:
     """The OperationOutcome of a status that HTTP itself gives rise to."""
     code, text = _TEXT.get(status, ("exception", "The request cannot be answered."))
-    return outcome(status, code=code, text=text)
+    return outcome(status, [Issue(code=code, text=text)])
 
 
-def refused(error: errors.SimdesError) -> Response:
-    """The response for one of our errors; unknown subclasses count as their nearest base."""
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
-    return outcome(status, code=error.issue, text=error.message, advice=error.advice)
+def status_of(error: errors.SimdesError) -> int:
+    """The status of one of our errors; unknown subclasses count as their nearest base."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def refused(error: errors.SimdesError, *, form: Form = Form.JSON) -> Response:
+    """The response for one of our errors."""
+    return outcome(status_of(error), issues_of(error), form=form)
 
 
 def _on_simdes_error(_: Request, error: Exception) -> Response:
@@ -83,7 +91,7 @@ def _on_http(_: Request, error: Exception) -> Response:
 def _on_anything(_: Request, error: Exception) -> Response:
     # The class tells an operator where to look; message and address could hold anything.
     _log.error("unexpected %s", type(error).__name__)
-    return outcome(500, code="exception", text="The request failed here; it is not your mistake.")
+    return outcome(500, [Issue(code="exception", text=_OURS)])
 
 
 EXCEPTION_HANDLERS: Final[Mapping[int | type[Exception], ExceptionHandler]] = {
