@@ -42,17 +42,21 @@ _TEXT: Final = {
 }
 
 
-_OURS: Final = "The request failed here; it is not your mistake."
-
-
 def outcome(
+    status: int, *, code: str, text: str, advice: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An OperationOutcome response with one error issue."""
+    return answer(status, [Issue(code=code, text=text, diagnostics=advice)], headers=headers)
+
+
+def answer(
     status: int,
     issues: Iterable[Issue],
     *,
     headers: Mapping[str, str] | None = None,
     form: Form = Form.JSON,
 ) -> Response:
-    """An OperationOutcome response."""
+    """An OperationOutcome response with any number of issues."""
     extra = dict(headers or {})
     if status in _RETRY:
         extra["Retry-After"] = _RETRY[status]
@@ -62,7 +66,7 @@ def outcome(
 def plain(status: int) -> Response:
     """The OperationOutcome of a status that HTTP itself gives rise to."""
     code, text = _TEXT.get(status, ("exception", "The request cannot be answered."))
-    return outcome(status, [Issue(code=code, text=text)])
+    return outcome(status, code=code, text=text)
 
 
 def status_of(error: errors.SimdesError) -> int:
@@ -72,7 +76,7 @@ def status_of(error: errors.SimdesError) -> int:
 
 def refused(error: errors.SimdesError, *, form: Form = Form.JSON) -> Response:
     """The response for one of our errors."""
-    return outcome(status_of(error), issues_of(error), form=form)
+    return answer(status_of(error), issues_of(error), form=form)
 
 
 def _on_simdes_error(_: Request, error: Exception) -> Response:
@@ -91,7 +95,7 @@ def _on_http(_: Request, error: Exception) -> Response:
 def _on_anything(_: Request, error: Exception) -> Response:
     # The class tells an operator where to look; message and address could hold anything.
     _log.error("unexpected %s", type(error).__name__)
-    return outcome(500, [Issue(code="exception", text=_OURS)])
+    return outcome(500, code="exception", text="The request failed here; it is not your mistake.")
 
 
 EXCEPTION_HANDLERS: Final[Mapping[int | type[Exception], ExceptionHandler]] = {
