@@ -32,11 +32,18 @@ metadata = MetaData(naming_convention=NAMES)
 Int = BigInteger().with_variant(Integer(), "sqlite")  # STRICT tables know no BIGINT
 
 
-def table(name: str, *parts: Any, serial: bool = False) -> Table:
-    """Add a STRICT table."""
+def table(name: str, *parts: Any, serial: bool = False, clustered: bool = False) -> Table:
+    """Add a STRICT table; a ``clustered`` one lies in the order of its primary key on SQLite."""
     # AUTOINCREMENT: ids of deleted rows are never given out again, so a late worker that still
     # holds one meets nothing instead of somebody else's row.
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=serial)
+    return Table(
+        name,
+        metadata,
+        *parts,
+        sqlite_strict=True,
+        sqlite_autoincrement=serial,
+        sqlite_with_rowid=not clustered,
+    )
 
 
 def integer(name: str, *parts: Any, **options: Any) -> Column[int]:

@@ -16,10 +16,17 @@ from sqlalchemy import (
     LargeBinary,
     PrimaryKeyConstraint,
     UniqueConstraint,
+    text,
 )
 
-from simdes.index import schema_authorization, schema_credentials, schema_network
+from simdes.index import (
+    schema_authorization,
+    schema_credentials,
+    schema_network,
+    schema_search,
+)
 from simdes.index.columns import (
+    Int,
     between,
     blob,
     category,
@@ -33,7 +40,13 @@ from simdes.index.columns import (
     table,
 )
 
-__all__ = ["metadata", "schema_authorization", "schema_credentials", "schema_network"]
+__all__ = [
+    "metadata",
+    "schema_authorization",
+    "schema_credentials",
+    "schema_network",
+    "schema_search",
+]
 
 # --- Patients' vaults and their resources -------------------------------------------------------
 
@@ -189,6 +202,15 @@ table(
     id32("leaf", nullable=True),  # null: not sealed yet
     integer("source_id", ForeignKey("source.id"), nullable=True),  # null: came by the FHIR API
     integer("created_ms"),
+    # 1: a tombstone. Default and rule stand with the column, as SQLite adds columns.
+    Column(
+        "deleted",
+        Int,
+        CheckConstraint("deleted BETWEEN 0 AND 1", "deleted"),
+        nullable=False,
+        server_default=text("0"),
+    ),
+    id32("account", nullable=True),  # who wrote it over the API; null: came by a feed
     UniqueConstraint("type", "logical_id", "vault", "version"),
     one_of("state", "pending", "sealed", "anchored"),
     Index(None, "vault", "category"),

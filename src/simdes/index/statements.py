@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from simdes.errors import TooLarge
 
-Value = int | str | bytes | None | Sequence[int] | Sequence[str] | Sequence[bytes]
+Value = int | float | str | bytes | None | Sequence[int] | Sequence[str] | Sequence[bytes]
 """What a parameter may be; a sequence (not bytes) only after ``IN``."""
 
 MAX_LIST = 30_000
@@ -76,7 +76,7 @@ def _spell_out(sql: str, counts: tuple[tuple[str, int], ...]) -> str:
 
 
 def _as_list(value: Value) -> Sequence[int | str | bytes]:
-    if value is None or isinstance(value, int | str | bytes):
+    if value is None or isinstance(value, int | float | str | bytes):
         raise TypeError("a value after IN must be a list or a tuple")
     if len(value) > MAX_LIST:
         raise TooLarge(f"A list of {len(value)} values is more than one statement takes")

@@ -1,0 +1,21 @@
+"""What searches run on: entries, their values; tombstones, and who wrote a version over the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add tables and columns; the statements stand in the SQL files beside this one."""
+    dialect = op.get_bind().dialect.name
+    script = Path(__file__).with_name(f"r0006_{dialect}.sql").read_text(encoding="utf-8")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            op.get_bind().exec_driver_sql(statement)

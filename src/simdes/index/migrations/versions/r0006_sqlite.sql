@@ -1,0 +1,155 @@
+ALTER TABLE resource ADD COLUMN deleted INTEGER DEFAULT 0 NOT NULL CONSTRAINT ck_resource_deleted CHECK (deleted BETWEEN 0 AND 1);
+
+ALTER TABLE resource ADD COLUMN account BLOB CONSTRAINT ck_resource_account CHECK (length(account) = 32);
+
+CREATE TABLE entry (
+  id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  type TEXT NOT NULL,
+  logical_id TEXT NOT NULL,
+  vault BLOB NOT NULL CONSTRAINT ck_entry_vault CHECK (length(vault) = 32),
+  category INTEGER NOT NULL,
+  labels INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL,
+  handle BLOB NOT NULL CONSTRAINT ck_entry_handle CHECK (length(handle) = 32),
+  organisation BLOB NOT NULL CONSTRAINT ck_entry_organisation CHECK (length(organisation) = 32),
+  resource_id INTEGER,
+  record_id BLOB CONSTRAINT ck_entry_record_id CHECK (length(record_id) = 32),
+  item INTEGER,
+  CONSTRAINT ck_entry_category CHECK (category BETWEEN 0 AND 63),
+  CONSTRAINT ck_entry_labels CHECK (labels >= 0),
+  CONSTRAINT fk_entry_vault_record_id_handle FOREIGN KEY(vault, record_id, handle) REFERENCES remote_copy (vault, record_id, handle) ON DELETE CASCADE,
+  CONSTRAINT uq_entry_type_logical_id_vault_handle_organisation UNIQUE (type, logical_id, vault, handle, organisation),
+  CONSTRAINT ck_entry_deleted CHECK (deleted BETWEEN 0 AND 1),
+  CONSTRAINT ck_entry_content CHECK ((resource_id IS NULL) = (record_id IS NOT NULL)),
+  CONSTRAINT ck_entry_item CHECK ((record_id IS NULL) = (item IS NULL)),
+  CONSTRAINT fk_entry_vault FOREIGN KEY(vault) REFERENCES vault (tag),
+  CONSTRAINT fk_entry_resource_id FOREIGN KEY(resource_id) REFERENCES resource (id)
+)
+ STRICT;
+
+CREATE INDEX ix_entry_copy ON entry (vault, record_id, handle) WHERE record_id IS NOT NULL;
+
+CREATE INDEX ix_entry_resource_id ON entry (resource_id) WHERE resource_id IS NOT NULL;
+
+CREATE INDEX ix_entry_type_id ON entry (type, id);
+
+CREATE INDEX ix_entry_type_updated_ms_id ON entry (type, updated_ms, id);
+
+CREATE INDEX ix_entry_vault_type ON entry (vault, type);
+
+CREATE TABLE search_number (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  value REAL NOT NULL,
+  low REAL NOT NULL,
+  high REAL NOT NULL,
+  CONSTRAINT pk_search_number PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_number_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_number_slot_value_entry ON search_number (slot, value, entry);
+
+CREATE TABLE search_quantity (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  value REAL NOT NULL,
+  low REAL NOT NULL,
+  high REAL NOT NULL,
+  system INTEGER NOT NULL,
+  code TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  CONSTRAINT pk_search_quantity PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_quantity_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_quantity_slot_value_entry ON search_quantity (slot, value, entry);
+
+CREATE TABLE search_reference (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  target TEXT NOT NULL,
+  version TEXT NOT NULL,
+  subject INTEGER NOT NULL,
+  CONSTRAINT pk_search_reference PRIMARY KEY (entry, slot, n),
+  CONSTRAINT ck_search_reference_subject CHECK (subject BETWEEN 0 AND 1),
+  CONSTRAINT fk_search_reference_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_reference_slot_target_type_entry ON search_reference (slot, target, type, entry);
+
+CREATE TABLE search_span (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  low_ms INTEGER NOT NULL,
+  high_ms INTEGER NOT NULL,
+  CONSTRAINT pk_search_span PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_span_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_span_slot_low_ms_high_ms_entry ON search_span (slot, low_ms, high_ms, entry);
+
+CREATE INDEX ix_search_span_wide ON search_span (slot, high_ms, entry) WHERE high_ms - low_ms > 31622400000;
+
+CREATE TABLE search_text (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  head TEXT NOT NULL,
+  folded TEXT,
+  exact TEXT NOT NULL,
+  CONSTRAINT pk_search_text PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_text_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_text_slot_head_entry ON search_text (slot, head, entry);
+
+CREATE TABLE search_token (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  system INTEGER NOT NULL,
+  code TEXT NOT NULL,
+  CONSTRAINT pk_search_token PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_token_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_token_slot_code_system_entry ON search_token (slot, code, system, entry);
+
+CREATE TABLE search_uri (
+  entry INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  CONSTRAINT pk_search_uri PRIMARY KEY (entry, slot, n),
+  CONSTRAINT fk_search_uri_entry FOREIGN KEY(entry) REFERENCES entry (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX ix_search_uri_slot_text_entry ON search_uri (slot, text, entry);
