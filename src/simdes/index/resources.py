@@ -23,7 +23,11 @@ _MOST_LOST = 20  # rounds of one call to transactions that add versions of the s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewResource:
-    """A version to add: ``digest`` over the author's JSON bytes, ``salt`` for its leaf."""
+    """A version to add: ``digest`` over the author's JSON bytes, ``salt`` for its leaf.
+
+    ``deleted`` 1: a tombstone, which says that the resource ended. ``account`` is who wrote it over
+    the API, None where it came by a feed.
+    """
 
     type: str
     logical_id: str
@@ -35,6 +39,8 @@ class NewResource:
     salt: bytes
     source_id: int | None
     created_ms: int
+    deleted: int = 0
+    account: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +237,7 @@ def of_vault(
     after: int = 0,
     limit: int = 1000,
 ) -> list[Resource]:
-    """Return the latest versions in a vault, by row id behind ``after``.
+    """Return the latest versions in a vault, by row id behind ``after``, without tombstones.
 
     Only resources in one of ``categories`` whose label bits are all in ``labels``, and of one of
     ``types`` when given.
@@ -241,7 +247,7 @@ def of_vault(
     rows = tx.all(
         _RESOURCE
         + " WHERE r.vault = :vault AND r.category IN :categories AND (r.labels & :hidden) = 0"
-        + f" AND r.id > :after{sql} AND"
+        + f" AND r.deleted = 0 AND r.id > :after{sql} AND"
         + _LATEST
         + " ORDER BY r.id LIMIT :limit",
         vault=vault,

@@ -3,8 +3,9 @@
 Part of `simdes.index.schema`, which says what columns mean. A search row's ``slot`` is the number
 of a slot's name (`simdes.index.values`), ``n`` counts an entry's rows of a table, ``part`` joins
 the components of a composite. Rows lie in the order of their entry, so that what one entry has
-under a slot is read at one place; one index a table leads from a value to entries. Texts that
-anybody may write have a bounded length in indexes, because PostgreSQL refuses long index rows.
+under a slot is read at one place; one index a table leads from a value to entries, in the order of
+pages sorted by that value. Texts that anybody may write have a bounded length in indexes, because
+PostgreSQL refuses long index rows.
 """
 
 from __future__ import annotations
@@ -34,12 +35,10 @@ from simdes.index.columns import (
     string,
     table,
 )
+from simdes.index.values import WIDE_MS
 
-WIDE_MS = 366 * 86_400_000
-"""Longer spans have an index by their end; shorter ones are found by where they begin."""
-
-Real = Double().with_variant(REAL(), "sqlite")
-Bytewise = Text(collation="C").with_variant(Text(), "sqlite")
+Real: Any = Double().with_variant(REAL(), "sqlite")
+Bytewise: Any = Text(collation="C").with_variant(Text(), "sqlite")
 """Text in the order of its UTF-8 bytes on both databases, whatever the server's locale."""
 
 
@@ -81,9 +80,7 @@ table(
     Index(None, "type", "updated_ms", "id"),
     Index(None, "type", "id"),
     partial_index("resource_id", "resource_id IS NOT NULL", "resource_id", table="entry"),
-    partial_index(
-        "copy", "record_id IS NOT NULL", "vault", "record_id", "handle", table="entry"
-    ),
+    partial_index("copy", "record_id IS NOT NULL", "vault", "record_id", "handle", table="entry"),
     serial=True,
 )
 
@@ -105,7 +102,7 @@ _rows(
     "search_token",
     integer("system"),  # a number of the system's URI; 0: none
     key("code"),
-    Index(None, "slot", "code", "system", "entry"),
+    Index(None, "slot", "code", "entry", "system"),
 )
 
 _rows(
@@ -120,7 +117,7 @@ _rows(
     "search_span",
     integer("low_ms"),
     integer("high_ms"),
-    Index(None, "slot", "low_ms", "high_ms", "entry"),
+    Index(None, "slot", "low_ms", "entry", "high_ms"),
     partial_index(
         "wide", f"high_ms - low_ms > {WIDE_MS}", "slot", "high_ms", "entry", table="search_span"
     ),
@@ -152,7 +149,7 @@ _rows(
     key("version"),
     integer("subject"),
     between("subject", 0, 1),
-    Index(None, "slot", "target", "type", "entry"),
+    Index(None, "slot", "target", "entry", "type"),
 )
 
 _rows(

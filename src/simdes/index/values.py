@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from sys import float_info
 from typing import Any
 
 from simdes.fhir.search.conditions import (
@@ -42,8 +43,10 @@ HEAD = 64
 """Characters of a text that its index holds."""
 KEY = 400
 """Characters of a code or URI that its index holds in full."""
+WIDE_MS = 366 * 86_400_000
+"""Longer spans have an index by their end; shorter ones are found by where they begin."""
 _KEPT = 300
-_LARGEST = 1.7e308
+_LARGEST = float_info.max
 
 Row = dict[str, Value]
 Rows = Mapping[str, Sequence[Row]]
@@ -91,7 +94,7 @@ def real(number: float) -> float:
     """The number, or the largest of its sign where it is beyond all numbers."""
     if math.isnan(number):
         return 0.0
-    return max(-_LARGEST, min(_LARGEST, number))
+    return max(-_LARGEST, min(_LARGEST, float(number)))
 
 
 def rows_of(values: Sequence[Valued]) -> Rows:

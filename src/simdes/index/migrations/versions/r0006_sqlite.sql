@@ -90,7 +90,7 @@ CREATE TABLE search_reference (
  WITHOUT ROWID,
  STRICT;
 
-CREATE INDEX ix_search_reference_slot_target_type_entry ON search_reference (slot, target, type, entry);
+CREATE INDEX ix_search_reference_slot_target_entry_type ON search_reference (slot, target, entry, type);
 
 CREATE TABLE search_span (
   entry INTEGER NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE search_span (
  WITHOUT ROWID,
  STRICT;
 
-CREATE INDEX ix_search_span_slot_low_ms_high_ms_entry ON search_span (slot, low_ms, high_ms, entry);
+CREATE INDEX ix_search_span_slot_low_ms_entry_high_ms ON search_span (slot, low_ms, entry, high_ms);
 
 CREATE INDEX ix_search_span_wide ON search_span (slot, high_ms, entry) WHERE high_ms - low_ms > 31622400000;
 
@@ -138,7 +138,7 @@ CREATE TABLE search_token (
  WITHOUT ROWID,
  STRICT;
 
-CREATE INDEX ix_search_token_slot_code_system_entry ON search_token (slot, code, system, entry);
+CREATE INDEX ix_search_token_slot_code_entry_system ON search_token (slot, code, entry, system);
 
 CREATE TABLE search_uri (
   entry INTEGER NOT NULL,

@@ -1,0 +1,190 @@
+"""The current version of everything readable here: own resources, and opened copies of others'.
+
+An entry holds no content: that stands in its own resource's newest row, or in the copy of another
+organisation's record under a consent's handle. A copy's entries go with the copy, search rows go
+with their entry, so that what is purged can't be found.
+"""
+
+# ruff: noqa: S608
+# Text is made of names in this package; every value is bound.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from simdes.errors import Conflict
+from simdes.fhir.search.conditions import Valued
+from simdes.index.rows import read, row_of, select
+from simdes.index.statements import MAX_LIST
+from simdes.index.transaction import Transaction
+from simdes.index.values import TABLES, Row, rows_of
+from simdes.index.visible import OWN
+
+_KEY = "type, logical_id, vault, handle, organisation"
+_CHANGING = ("category", "labels", "version", "deleted", "updated_ms", "resource_id", "record_id")
+_UPSERT = (
+    f"({_KEY}) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*_CHANGING, "item"))
+    # An own version is put once, and an older one never over a newer one.
+    + " WHERE excluded.record_id IS NOT NULL OR excluded.version > entry.version"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """What becomes findable: an own resource (``resource_id``) or an item of a copied record.
+
+    ``organisation`` is the author; ``version`` of a copy is the time of its record, ``deleted`` 1
+    for a tombstone. Exactly one of ``resource_id`` and (``record_id``, ``item``) is given.
+    """
+
+    type: str
+    logical_id: str
+    vault: bytes
+    category: int
+    labels: int
+    version: int
+    deleted: int
+    updated_ms: int
+    handle: bytes
+    organisation: bytes
+    resource_id: int | None = None
+    record_id: bytes | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(NewEntry):
+    """An entry as kept."""
+
+    id: int
+
+
+_ENTRY = select(Entry, "entry AS e", prefix="e.")
+_Key = tuple[str, str, bytes, bytes, bytes]
+
+
+def put(tx: Transaction, new: Sequence[tuple[NewEntry, Sequence[Valued]]]) -> None:
+    """Put entries with what they are found by, in place of earlier versions of the same resources.
+
+    Of several versions of one resource the last given is put. At most 22 statements for 500
+    entries, 8 where all are new. A tombstone has no values.
+    """
+    for one, _ in new:
+        if (one.handle == OWN) == (one.resource_id is None):
+            raise Conflict("An entry is an own resource or a copy under a handle")
+    # In the order of their keys: two transactions that put the same ones wait, never deadlock.
+    chosen = dict(sorted({_key(one): (one, values) for one, values in new}.items()))
+    inserted = tx.insert(
+        "entry",
+        [row_of(one) for one, _ in chosen.values()],
+        conflict=_UPSERT,
+        returning=f"id, {_KEY}",
+    )
+    found = {
+        (type_, id_, bytes(vault), bytes(handle), bytes(organisation)): row
+        for row, type_, id_, vault, handle, organisation in inserted
+    }
+    # Nothing stood before the first version of an own resource.
+    stale = [row for key, row in found.items() if not _first(chosen[key][0])]
+    if stale:
+        _forget(tx, sorted(stale))
+    rows: dict[str, list[Row]] = {}
+    for key, row in found.items():
+        for table, its in rows_of(chosen[key][1]).items():
+            rows.setdefault(table, []).extend({"entry": row} | one for one in its)
+    for table in sorted(rows):
+        tx.insert(table, rows[table])
+
+
+def get_many(tx: Transaction, ids: Sequence[int]) -> list[Entry]:
+    """Return entries by their row ids, in the order given; what went meanwhile is left out."""
+    if not ids:
+        return []
+    rows = tx.all(_ENTRY + " WHERE e.id IN :ids", ids=ids)
+    found = {one.id: one for one in (read(Entry, row) for row in rows)}
+    return [found[one] for one in ids if one in found]
+
+
+def of_vault(tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+    """Return a vault's entries, own and copied, tombstones too, by row id behind ``after``."""
+    rows = tx.all(
+        _ENTRY + " WHERE e.vault = :vault AND e.id > :after ORDER BY e.id LIMIT :limit",
+        vault=vault,
+        after=after,
+        limit=limit,
+    )
+    return [read(Entry, row) for row in rows]
+
+
+def contents(tx: Transaction, found: Sequence[Entry]) -> dict[int, bytes]:
+    """Return the wrapped content of entries by row id, in at most two statements.
+
+    Of an own entry it is the resource's bytes, of a copy the whole record's, of which it is the
+    ``item``. What was purged meanwhile is left out.
+    """
+    by_id = {one.id: one for one in found}
+    rows = []
+    if own := [one.id for one in by_id.values() if one.resource_id is not None]:
+        rows += tx.all(
+            "SELECT e.id, r.content_wrapped FROM entry AS e"
+            " JOIN resource AS r ON r.id = e.resource_id WHERE e.id IN :ids",
+            ids=own,
+        )
+    if copied := [one.id for one in by_id.values() if one.record_id is not None]:
+        rows += tx.all(
+            "SELECT e.id, c.content_wrapped FROM entry AS e JOIN remote_copy AS c"
+            " ON c.vault = e.vault AND c.record_id = e.record_id AND c.handle = e.handle"
+            " WHERE e.id IN :ids",
+            ids=copied,
+        )
+    return {row: bytes(content) for row, content in rows}
+
+
+def move(tx: Transaction, prior: bytes, survivor: bytes, *, updated_ms: int) -> int:
+    """Let the own entries of a merged vault follow to the survivor; how many did.
+
+    Their resources' newest rows must be in the survivor's vault already. Where the survivor has an
+    entry of the same id, that one stays and the prior's goes.
+    """
+    there = (
+        "(SELECT r.{} FROM resource AS r WHERE r.type = entry.type"
+        " AND r.logical_id = entry.logical_id AND r.vault = :survivor"
+        " ORDER BY r.version DESC LIMIT 1)"
+    )
+    moved = tx.run(
+        "UPDATE entry SET vault = :survivor, updated_ms = :now,"
+        f" resource_id = {there.format('id')}, version = {there.format('version')}"
+        " WHERE vault = :prior AND handle = :own AND deleted = 0"
+        f" AND {there.format('id')} IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM entry AS other WHERE other.type = entry.type"
+        " AND other.logical_id = entry.logical_id AND other.vault = :survivor"
+        " AND other.handle = :own)",
+        prior=prior,
+        survivor=survivor,
+        own=OWN,
+        now=updated_ms,
+    )
+    tx.run("DELETE FROM entry WHERE vault = :prior AND handle = :own", prior=prior, own=OWN)
+    return moved
+
+
+def drop(tx: Transaction, ids: Iterable[int]) -> None:
+    """Drop entries with all they are found by."""
+    rows = sorted(set(ids))
+    for start in range(0, len(rows), MAX_LIST):
+        tx.run("DELETE FROM entry WHERE id IN :ids", ids=rows[start : start + MAX_LIST])
+
+
+def _forget(tx: Transaction, ids: Sequence[int]) -> None:
+    for table in sorted(TABLES.values()):
+        tx.run(f"DELETE FROM {table} WHERE entry IN :ids", ids=ids)
+
+
+def _first(one: NewEntry) -> bool:
+    return one.resource_id is not None and one.version == 1
+
+
+def _key(one: NewEntry) -> _Key:
+    return (one.type, one.logical_id, one.vault, one.handle, one.organisation)

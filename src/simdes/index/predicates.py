@@ -1,0 +1,453 @@
+"""Conditions and what may be seen as SQL: on an alias, or as the list of entries that meet it.
+
+Each condition has two forms. ``meets`` is a test of one entry, by what lies under its own id;
+``source`` selects the ids of all entries that meet it, by value. Of conditions that hold together
+the one with the fewest entries is the source, the others test what it gives (`restricted`); how
+many there are is asked beforehand (`leaves`), because neither database knows it of such tables.
+
+A Reference leads to an entry by its type and id when both lie in one vault, when one of them lies
+in the organisation's own vault, or when the target is a Patient or nobody's; the Reference to the
+patient that a resource is about leads to whoever is the Patient in its vault, under any id.
+"""
+
+# ruff: noqa: S608
+# Text is made of names in this package; every value is bound.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from simdes.errors import Unsupported
+from simdes.fhir.search.conditions import (
+    All,
+    AnyOf,
+    Chain,
+    Condition,
+    Exists,
+    Has,
+    Ids,
+    Kind,
+    Listed,
+    Match,
+    Not,
+    ReferenceTest,
+    Slot,
+    Together,
+    Updated,
+)
+from simdes.index.bound import Bound
+from simdes.index.leaves import is_id, row_tests, span_test
+from simdes.index.seeing import NEVER, SHARED, grounded, scoped
+from simdes.index.values import TABLES, key, slot_number
+from simdes.index.visible import OWN, Visible
+
+MANY = 2_000
+"""From how many entries on a condition is no source."""
+
+HOME = "(SELECT i.tag FROM identifier AS i WHERE i.system = 'urn:simdes:organisation')"
+"""The organisation's own vault, which holds what is no patient's."""
+
+_LIST_ITEM = Slot("List.item", Kind.REFERENCE)
+_PATIENT = frozenset(("Patient",))
+_INDIRECT = (Chain, Has, Listed)
+_LEAVES = (Match, Together, Ids, Updated)
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """An alias of the table ``entry``, and of which types its entries are."""
+
+    alias: str
+    types: frozenset[str]
+
+
+@dataclass(slots=True)
+class Predicates:
+    """Writes conditions of one statement down. ``sizes`` are of leaves, as `leaves` found them."""
+
+    visible: Visible
+    bound: Bound = field(default_factory=Bound)
+    sizes: Mapping[Condition, int] = field(default_factory=dict)
+
+    # What may be seen --------------------------------------------------------------------------
+
+    def seen(self, on: On, *, deleted: bool = False, chosen: bool = True) -> str:
+        """The condition that an entry may be seen.
+
+        ``chosen``: and that none stands in its place (`_chosen`). ``deleted``: tombstones too.
+        """
+        parts = [] if deleted else [f"{on.alias}.deleted = 0"]
+        parts.append(self._scoped(on))
+        parts.append(grounded(self.visible, on.alias, on.types, self.bound))
+        if chosen:
+            parts += self._chosen(on)
+        return both(parts)
+
+    def _scoped(self, on: On) -> str:
+        plain = Predicates(self.visible, self.bound, self.sizes)
+
+        def meets(where: Condition, alias: str) -> str:
+            if any(isinstance(one, _INDIRECT) for one in walk(where, negated=True)):
+                raise Unsupported("A scope's condition can look at the resource itself alone.")
+            return plain.meets(where, On(alias, on.types))
+
+        return scoped(self.visible, on.alias, on.types, self.bound, meets)
+
+    def _chosen(self, on: On) -> Iterator[str]:
+        """Of what is one to a client, the one that counts: what is nobody's lies in many vaults,
+        and of one patient's resource there may be several copies, or an own one.
+        """
+        copies = any(one.handle != OWN for one in self.visible.grounds)
+        shared, others = on.types & SHARED, on.types - SHARED
+        if shared:
+            better = self.bound.alias()
+            newest = self._better(on, On(better, shared), _newer(on.alias, better))
+            yield (
+                either((self.bound.among(f"{on.alias}.type", others), newest))
+                if (others)
+                else newest
+            )
+        if others and copies:
+            better = self.bound.alias()
+            same = f"{better}.vault = {on.alias}.vault"
+            own = f"{better}.handle = {self.bound(OWN)}"
+            newest = self._better(
+                on, On(better, others), both((same, either((own, _newer(on.alias, better)))))
+            )
+            free = [f"{on.alias}.handle = {self.bound(OWN)}", newest]
+            if shared:
+                free.append(self.bound.among(f"{on.alias}.type", shared))
+            yield either(free)
+
+    def _better(self, on: On, better: On, how: str) -> str:
+        name = better.alias
+        return (
+            f"NOT EXISTS (SELECT 1 FROM entry AS {name} WHERE {name}.type = {on.alias}.type"
+            f" AND {name}.logical_id = {on.alias}.logical_id AND {both((how,))}"
+            f" AND {both((self.seen(better, deleted=True, chosen=False),))})"
+        )
+
+    # Conditions --------------------------------------------------------------------------------
+
+    def restricted(self, where: Condition, on: On) -> str:
+        """The condition that entries meet ``where``, found by the part of it with the fewest."""
+        parts = list(conjuncts(where))
+        sizes = [self.size(one) for one in parts]
+        least = min(sizes, default=MANY)
+        if least >= MANY:
+            return both(self.meets(one, on) for one in parts)
+        lead = sizes.index(least)
+        return both(
+            (
+                f"{on.alias}.id IN ({self.source(parts[lead], on.types)})",
+                *(self.meets(one, on) for at, one in enumerate(parts) if at != lead),
+            )
+        )
+
+    def size(self, where: Condition) -> int:
+        """About how many entries meet a condition; `MANY`: so many, or nobody knows."""
+        if isinstance(where, All):
+            return min((self.size(one) for one in where.of), default=MANY)
+        if isinstance(where, AnyOf):
+            return min(MANY, sum(self.size(one) for one in where.of))
+        if isinstance(where, Chain):
+            return min(MANY, 8 * self.size(where.where))
+        if isinstance(where, Has):
+            return self.size(where.where)
+        if isinstance(where, Listed):
+            return 1
+        return self.sizes.get(where, MANY)
+
+    def meets(self, where: Condition, on: On) -> str:
+        """The test of one entry."""
+        return _MEETS[type(where)](self, where, on)
+
+    def source(self, where: Condition, types: frozenset[str]) -> str:
+        """Select the ids of all entries (of these types) that meet a condition, some repeatedly."""
+        return " UNION ALL ".join(_SOURCES[type(where)](self, where, types)) or (
+            f"SELECT e.id FROM entry AS e WHERE {NEVER}"
+        )
+
+    # Values ------------------------------------------------------------------------------------
+
+    def _match(self, where: Match, on: On) -> str:
+        row = self.bound.alias()
+        tests = row_tests(where, row, self.bound)
+        if where.slot.kind is Kind.REFERENCE:
+            tests += [
+                f"{row}.subject = 1 AND {on.alias}.vault IN ({self._known_as(one)})"
+                for one in subjects(where)
+            ]
+        return self._has_row(where.slot, row, on, either(tests))
+
+    def _has_row(self, slot: Slot, row: str, on: On, test: str) -> str:
+        return (
+            f"EXISTS (SELECT 1 FROM {TABLES[slot.kind]} AS {row} WHERE {row}.entry = {on.alias}.id"
+            f" AND {self._slot(slot, row)} AND {both((test,))})"
+        )
+
+    def _slot(self, slot: Slot, row: str) -> str:
+        return f"{row}.slot = {self.bound(slot_number(slot.name))}"
+
+    def _match_source(self, where: Match, types: frozenset[str]) -> Iterator[str]:
+        row = self.bound.alias()
+        table = TABLES[where.slot.kind]
+        for test in row_tests(where, row, self.bound):
+            slot = self._slot(where.slot, row)
+            yield f"SELECT {row}.entry FROM {table} AS {row} WHERE {slot} AND {both((test,))}"
+        if where.slot.kind is Kind.REFERENCE:
+            for one in subjects(where):
+                row, source = self.bound.alias(), self.bound.alias()
+                yield (
+                    f"SELECT {source}.id FROM entry AS {source} JOIN search_reference AS {row}"
+                    f" ON {row}.entry = {source}.id AND {self._slot(where.slot, row)}"
+                    f" AND {row}.subject = 1 WHERE {source}.vault IN ({self._known_as(one)})"
+                    f" AND {self.bound.among(f'{source}.type', types)}"
+                )
+
+    def _known_as(self, test: ReferenceTest) -> str:
+        """Select the vaults whose patient a caller may see under this id."""
+        on = On(self.bound.alias(), _PATIENT)
+        return (
+            f"SELECT {on.alias}.vault FROM entry AS {on.alias}"
+            f" WHERE {on.alias}.logical_id = {self.bound(key(test.target))} AND {self.seen(on)}"
+        )
+
+    def _exists(self, where: Exists, on: On) -> str:
+        return either(
+            self._has_row(slot, row, on, "1 = 1")
+            for slot in where.slots
+            for row in (self.bound.alias(),)
+        )
+
+    def _together(self, where: Together, on: On) -> str:
+        first, joined = self._joined(where)
+        return f"EXISTS (SELECT 1 {joined} AND {first}.entry = {on.alias}.id)"
+
+    def _together_source(self, where: Together, types: frozenset[str]) -> Iterator[str]:
+        first, joined = self._joined(where)
+        yield f"SELECT {first}.entry {joined}"
+
+    def _joined(self, where: Together) -> tuple[str, str]:
+        rows = [self.bound.alias() for _ in where.matches]
+        tables = [
+            f"{TABLES[one.slot.kind]} AS {row}"
+            for one, row in zip(where.matches, rows, strict=True)
+        ]
+        parts = []
+        for one, row in zip(where.matches, rows, strict=True):
+            parts.append(self._slot(one.slot, row))
+            parts.append(either(row_tests(one, row, self.bound)))
+            if row != rows[0]:
+                parts.append(f"{row}.entry = {rows[0]}.entry AND {row}.part = {rows[0]}.part")
+        return rows[0], f"FROM {', '.join(tables)} WHERE {both(parts)}"
+
+    def _ids(self, where: Ids, on: On) -> str:
+        return self.bound.among(f"{on.alias}.logical_id", set(where.ids)) if where.ids else NEVER
+
+    def _ids_source(self, where: Ids, types: frozenset[str]) -> Iterator[str]:
+        on = On(self.bound.alias(), types)
+        kinds = self.bound.among(f"{on.alias}.type", types)
+        ids = self._ids(where, on)
+        yield f"SELECT {on.alias}.id FROM entry AS {on.alias} WHERE {kinds} AND {ids}"
+
+    def _updated(self, where: Updated, on: On) -> str:
+        low, high = f"{on.alias}.updated_ms", f"{on.alias}.updated_ms + 1"
+        return either(span_test(one, low, high, self.bound) for one in where.tests)
+
+    def _updated_source(self, where: Updated, types: frozenset[str]) -> Iterator[str]:
+        on = On(self.bound.alias(), types)
+        kinds = self.bound.among(f"{on.alias}.type", types)
+        yield (
+            f"SELECT {on.alias}.id FROM entry AS {on.alias} WHERE {kinds}"
+            f" AND {both((self._updated(where, on),))}"
+        )
+
+    # References --------------------------------------------------------------------------------
+
+    def _chain(self, where: Chain, on: On) -> str:
+        return either(
+            f"EXISTS (SELECT 1 FROM search_reference AS {row} JOIN entry AS {target.alias}"
+            f" ON {leads} WHERE {row}.entry = {on.alias}.id AND {self._slot(where.slot, row)}"
+            f" AND {self.seen(target)} AND {both((self.meets(where.where, target),))})"
+            for row, target, leads in self._targets(where, on)
+        )
+
+    def _targets(self, where: Chain, on: On) -> Iterator[tuple[str, On, str]]:
+        types = frozenset(where.types)
+        row, target = self.bound.alias(), On(self.bound.alias(), types)
+        yield row, target, self.leads(row, on, target)
+        if "Patient" in types:
+            row, target = self.bound.alias(), On(self.bound.alias(), _PATIENT)
+            yield row, target, self.is_about(row, on, target)
+
+    def _chain_source(self, where: Chain, types: frozenset[str]) -> Iterator[str]:
+        source = On(self.bound.alias(), types)
+        for row, target, leads in self._targets(where, source):
+            yield (
+                f"SELECT {source.alias}.id FROM entry AS {target.alias},"
+                f" search_reference AS {row}, entry AS {source.alias}"
+                f" WHERE {leads} AND {row}.entry = {source.alias}.id"
+                f" AND {self._slot(where.slot, row)}"
+                f" AND {self.bound.among(f'{source.alias}.type', types)} AND {self.seen(target)}"
+                f" AND {both((self.restricted(where.where, target),))}"
+            )
+
+    def _has(self, where: Has, on: On) -> str:
+        return either(
+            f"EXISTS (SELECT 1 FROM search_reference AS {row} JOIN entry AS {source.alias}"
+            f" ON {source.alias}.id = {row}.entry WHERE {leads} AND {self._slot(where.slot, row)}"
+            f" AND {self.seen(source)} AND {both((self.meets(where.where, source),))})"
+            for row, source, leads in self._sources(where, on)
+        )
+
+    def _sources(self, where: Has, on: On) -> Iterator[tuple[str, On, str]]:
+        types = frozenset((where.type,))
+        row, source = self.bound.alias(), On(self.bound.alias(), types)
+        yield row, source, self.leads(row, source, on)
+        if "Patient" in on.types:
+            row, source = self.bound.alias(), On(self.bound.alias(), types)
+            yield row, source, self.is_about(row, source, on)
+
+    def _has_source(self, where: Has, types: frozenset[str]) -> Iterator[str]:
+        target = On(self.bound.alias(), types)
+        for row, source, leads in self._sources(where, target):
+            yield (
+                f"SELECT {target.alias}.id FROM entry AS {source.alias},"
+                f" search_reference AS {row}, entry AS {target.alias}"
+                f" WHERE {leads} AND {row}.entry = {source.alias}.id"
+                f" AND {self._slot(where.slot, row)}"
+                f" AND {self.bound.among(f'{target.alias}.type', types)} AND {self.seen(source)}"
+                f" AND {both((self.restricted(where.where, source),))}"
+            )
+
+    def _listed(self, where: Listed, on: On) -> str:
+        return self._has(_as_has(where), on)
+
+    def _listed_source(self, where: Listed, types: frozenset[str]) -> Iterator[str]:
+        return self._has_source(_as_has(where), types)
+
+    def leads(self, row: str, source: On, target: On) -> str:
+        """The condition that a row of ``source`` names ``target``, which lies where it may."""
+        named = f"{target.alias}.type = {row}.type AND {target.alias}.logical_id = {row}.target"
+        if target.types <= SHARED:
+            return named
+        near = [
+            f"{target.alias}.vault = {source.alias}.vault",
+            f"{source.alias}.vault IN {HOME}",
+            f"{target.alias}.vault IN {HOME}",
+        ]
+        if "Patient" in target.types:
+            near.append(f"{target.alias}.type = 'Patient' AND {row}.subject = 0")
+        if shared := target.types & SHARED:
+            near.append(self.bound.among(f"{target.alias}.type", shared))
+        return both((named, either(near)))
+
+    def is_about(self, row: str, source: On, target: On) -> str:
+        """The condition that ``target`` is the patient that ``source`` says it is about."""
+        return (
+            f"{row}.subject = 1 AND {target.alias}.vault = {source.alias}.vault"
+            f" AND {target.alias}.type = 'Patient'"
+        )
+
+    # Several -----------------------------------------------------------------------------------
+
+    def _all(self, where: All, on: On) -> str:
+        return both(self.meets(one, on) for one in where.of)
+
+    def _all_source(self, where: All, types: frozenset[str]) -> Iterator[str]:
+        on = On(self.bound.alias(), types)
+        yield f"SELECT {on.alias}.id FROM entry AS {on.alias} WHERE {self.restricted(where, on)}"
+
+    def _any_of(self, where: AnyOf, on: On) -> str:
+        return either(self.meets(one, on) for one in where.of)
+
+    def _any_of_source(self, where: AnyOf, types: frozenset[str]) -> Iterator[str]:
+        return (part for one in where.of for part in (self.source(one, types),))
+
+    def _not(self, where: Not, on: On) -> str:
+        return f"NOT ({self.meets(where.what, on)})"
+
+
+_MEETS: Mapping[type, Callable[..., str]] = {
+    All: Predicates._all,
+    AnyOf: Predicates._any_of,
+    Chain: Predicates._chain,
+    Exists: Predicates._exists,
+    Has: Predicates._has,
+    Ids: Predicates._ids,
+    Listed: Predicates._listed,
+    Match: Predicates._match,
+    Not: Predicates._not,
+    Together: Predicates._together,
+    Updated: Predicates._updated,
+}
+_SOURCES: Mapping[type, Callable[..., Iterator[str]]] = {
+    All: Predicates._all_source,
+    AnyOf: Predicates._any_of_source,
+    Chain: Predicates._chain_source,
+    Has: Predicates._has_source,
+    Ids: Predicates._ids_source,
+    Listed: Predicates._listed_source,
+    Match: Predicates._match_source,
+    Together: Predicates._together_source,
+    Updated: Predicates._updated_source,
+}
+
+
+def leaves(where: Condition) -> list[Condition]:
+    """The parts of a condition whose number of entries is worth asking for, each once."""
+    return list(dict.fromkeys(one for one in walk(where) if isinstance(one, _LEAVES)))
+
+
+def walk(where: Condition, *, negated: bool = False) -> Iterator[Condition]:
+    """Every condition in a condition; what stands under `Not` if ``negated``."""
+    yield where
+    if isinstance(where, All | AnyOf):
+        for one in where.of:
+            yield from walk(one, negated=negated)
+    elif isinstance(where, Chain | Has):
+        yield from walk(where.where, negated=negated)
+    elif isinstance(where, Not) and negated:
+        yield from walk(where.what, negated=True)
+
+
+def conjuncts(where: Condition) -> Iterator[Condition]:
+    """The conditions that all must hold."""
+    if isinstance(where, All):
+        for one in where.of:
+            yield from conjuncts(one)
+    else:
+        yield where
+
+
+def subjects(match: Match) -> list[ReferenceTest]:
+    """Those tests that name a Patient by id."""
+    return [
+        one
+        for one in match.tests
+        if isinstance(one, ReferenceTest) and one.type in ("", "Patient") and is_id(one)
+    ]
+
+
+def both(parts: Iterable[str]) -> str:
+    """Everything of this."""
+    return " AND ".join(f"({one})" if " OR " in one else one for one in parts) or "1 = 1"
+
+
+def either(parts: Iterable[str]) -> str:
+    """Something of this."""
+    its = list(parts)
+    return NEVER if not its else its[0] if len(its) == 1 else " OR ".join(f"({one})" for one in its)
+
+
+def _as_has(where: Listed) -> Has:
+    return Has("List", _LIST_ITEM, Ids((where.list_id,)))
+
+
+def _newer(one: str, other: str) -> str:
+    return (
+        f"{other}.updated_ms > {one}.updated_ms"
+        f" OR ({other}.updated_ms = {one}.updated_ms AND {other}.id > {one}.id)"
+    )
