@@ -15,7 +15,8 @@ from typing import Any
 from simdes.fhir import narrative
 from simdes.fhir.definitions import Constraint, definition, type_names
 from simdes.fhir.fhirpath import PathError, compile_path
-from simdes.fhir.fhirpath.values import bare, compare
+from simdes.fhir.fhirpath.equality import bare_compare as compare
+from simdes.fhir.fhirpath.nodes import bare
 from simdes.fhir.run import Run
 
 Node = Any

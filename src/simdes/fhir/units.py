@@ -35,6 +35,15 @@ class CanonicalUnit:
         return float(f"{float(value) * self.factor + self.offset:.12g}")
 
 
+@dataclass(frozen=True, slots=True)
+class ExactUnit:
+    """A :class:`CanonicalUnit` in fractions, for arithmetic that must lose nothing."""
+
+    code: str
+    factor: Fraction
+    offset: Fraction = Fraction(0)
+
+
 class _Table(msgspec.Struct):
     prefixes: dict[str, str]
     units: dict[str, tuple[str, str] | None]
@@ -50,25 +59,35 @@ _SAME = {"[IU]": "[iU]"}
 """UCUM has the international unit twice."""
 _MOST_DIGITS = 40
 
-_TEMPERATURES: Mapping[str, CanonicalUnit] = {
-    "Cel": CanonicalUnit("K", 1.0, 273.15),
-    "[degF]": CanonicalUnit("K", 5 / 9, 459.67 * 5 / 9),
-    "[degRe]": CanonicalUnit("K", 1.25, 273.15),
+_TEMPERATURES: Mapping[str, ExactUnit] = {
+    "Cel": ExactUnit("K", Fraction(1), Fraction("273.15")),
+    "[degF]": ExactUnit("K", Fraction(5, 9), Fraction("459.67") * Fraction(5, 9)),
+    "[degRe]": ExactUnit("K", Fraction(5, 4), Fraction("273.15")),
 }
 
 
 @lru_cache(maxsize=4096)
 def canonical_unit(code: str) -> CanonicalUnit | None:
     """Return what the UCUM unit ``code`` is in base units; None if it isn't known here."""
+    unit = exact_unit(code)
+    try:
+        return unit and CanonicalUnit(unit.code, float(unit.factor), float(unit.offset))
+    except OverflowError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def exact_unit(code: str) -> ExactUnit | None:
+    """Return what :func:`canonical_unit` does, without rounding."""
     if code in _TEMPERATURES:
         return _TEMPERATURES[code]
     if not is_unit(code):
         return None
     try:
         factor, dimensions = _expression(code)
-        return CanonicalUnit(_written(dimensions), float(factor))
     except (LookupError, ArithmeticError):
         return None  # a special unit within an expression, or beyond any sensible size
+    return ExactUnit(_written(dimensions), factor)
 
 
 def _written(dimensions: Mapping[str, int]) -> str:

@@ -3,140 +3,438 @@
 Every closure takes the focus (the value of ``$this``, a collection) and the scope, and returns a
 collection. A function's arguments see the focus of the expression around them, except those that
 are evaluated per item (``where``, ``all``, ``select``), for which the item is the focus.
+
+An expression is compiled to run on bare JSON values if they tell it all it asks, else on typed
+nodes. What it can mean is the same; the typed form costs an object for every node it passes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cmp_to_key, lru_cache
 from typing import Any
 
-from simdes.errors import Unsupported
-from simdes.fhir.fhirpath import functions
-from simdes.fhir.fhirpath.parse import Binary, Call, Literal, Node, Step, Variable, parse
-from simdes.fhir.fhirpath.values import (
+from simdes.errors import Invalid
+from simdes.fhir.definitions import type_names
+from simdes.fhir.fhirpath import functions, operators
+from simdes.fhir.fhirpath.equality import compare, distinct, key, single, truth
+from simdes.fhir.fhirpath.errors import PathError
+from simdes.fhir.fhirpath.functions.signature import Function
+from simdes.fhir.fhirpath.nodes import (
     Collection,
-    PathError,
+    Node,
+    all_children,
+    ancestors,
     children,
     choice_names,
-    compare,
-    key,
-    single,
-    truth,
+    descendants,
+    typed_root,
 )
-
-UCUM = "http://unitsofmeasure.org"
-
-
-@dataclass(slots=True)
-class Scope:
-    """What an expression may refer to besides its focus.
-
-    ``resource`` is the resource around the element, ``root`` the one that contains it (itself if
-    not contained), ``context`` the element; ``resolve`` finds the resource of a literal reference,
-    or None.
-    """
-
-    resource: dict[str, Any]
-    root: dict[str, Any]
-    context: Any
-    resolve: Callable[[str], dict[str, Any] | None]
-
+from simdes.fhir.fhirpath.parse import (
+    Binary,
+    Call,
+    Index,
+    Literal,
+    Sign,
+    Step,
+    Union,
+    Variable,
+    parse,
+    walk,
+)
+from simdes.fhir.fhirpath.parse import Node as Tree
+from simdes.fhir.fhirpath.scope import Scope
+from simdes.fhir.fhirpath.static import chosen_members, is_bare
+from simdes.fhir.fhirpath.types import Specifier, is_exactly, is_of_type, specifier
 
 Compiled = Callable[[Collection, Scope], Collection]
 
-_VARIABLES: dict[str, Compiled] = {
-    "$this": lambda focus, scope: focus,
-    "%context": lambda focus, scope: [scope.context],
-    "%resource": lambda focus, scope: [scope.resource],
-    "%rootResource": lambda focus, scope: [scope.root],
-    "%ucum": lambda focus, scope: [UCUM],
+_CONSTANTS = {
+    "%ucum": "http://unitsofmeasure.org",
+    "%sct": "http://snomed.info/sct",
+    "%loinc": "http://loinc.org",
+}
+_PREFIXES = {
+    "%vs-": "http://hl7.org/fhir/ValueSet/",
+    "%ext-": "http://hl7.org/fhir/StructureDefinition/",
+}
+_TYPE_FUNCTIONS = frozenset(("is", "as", "ofType"))
+
+
+def compile_path(
+    text: str, *, focus_type: str = "", is_typed: bool = False, is_counted: bool = False
+) -> Compiled:
+    """Return the expression ``text`` compiled; raises ``Invalid`` if it is none.
+
+    For expressions of the standard, of profiles and of search parameters, which run often. The
+    result takes the focus, a list of JSON values, and a :class:`Scope`; what it returns are JSON
+    values, :class:`~simdes.fhir.fhirpath.nodes.Node` where one has a companion, and typed nodes
+    throughout if ``is_typed`` or if the expression asks for types that JSON doesn't tell.
+    ``focus_type`` is the FHIR type of a focus that is no resource. ``as`` passes over items of
+    other types, where the specification allows one item, as R4's own search parameters need.
+    ``is_counted`` spends the scope's steps, for expressions that nobody here has read.
+
+    Evaluating it may raise :class:`PathError`, and ``Invalid`` for a pattern that is none.
+    """
+    tree = parse(text)
+    if not is_typed and is_bare(tree):
+        return _Compiler(is_typed=False, is_counted=is_counted).compile(tree)
+    return _typed(_Compiler(is_typed=True, is_counted=is_counted).compile(tree), focus_type)
+
+
+@lru_cache(maxsize=1024)
+def compile_exactly(text: str, focus_type: str = "") -> Compiled:
+    """Return ``text`` compiled to run on typed nodes, by the letter of the specification."""
+    compiler = _Compiler(is_typed=True, is_counted=True, is_strict=True)
+    return _typed(compiler.compile(parse(text)), focus_type)
+
+
+def _typed(compiled: Compiled, focus_type: str) -> Compiled:
+    return lambda focus, scope: compiled([typed_root(n, focus_type) for n in focus], scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiler:
+    """``is_strict``: ``as`` refuses several items; ``is_counted``: the scope's steps are spent."""
+
+    is_typed: bool
+    is_counted: bool = False
+    is_strict: bool = False
+
+    def compile(self, node: Tree) -> Compiled:
+        """Return the closure of ``node``."""
+        build: Compiled = getattr(self, _BUILDERS[type(node)])(node)
+        return build
+
+    def _literal(self, node: Literal) -> Compiled:
+        values = list(node.values)
+        return lambda focus, scope: values
+
+    def _variable(self, node: Variable) -> Compiled:
+        name = node.name
+        if name in _OF_SCOPE:
+            ask = _OF_SCOPE[name]
+            if not self.is_typed:
+                return lambda focus, scope: [ask(scope)]
+            return lambda focus, scope: [typed_root(ask(scope))]
+        if name in _CONTEXTS:
+            return _CONTEXTS[name]
+        if name[0] == "$":
+            raise Invalid("FHIRPath has $this, $index and $total")
+        fixed = _CONSTANTS.get(name)
+        for prefix, url in _PREFIXES.items():
+            if name.startswith(prefix):
+                fixed = url + name[len(prefix) :]
+        if fixed is not None:
+            constant = [fixed]
+            return lambda focus, scope: constant
+        return _environment(name[1:])
+
+    def _step(self, node: Step) -> Compiled:
+        name = node.name
+        choices = choice_names().get(name)
+        if node.target is None:
+            if name in type_names() and name[0].isupper():
+                return _root_filter(name)
+            return lambda focus, scope: (
+                children(focus[0], name, choices)
+                if len(focus) == 1
+                else _spread(focus, scope, name, choices)
+            )
+        target = self.compile(node.target)
+
+        def step(focus: Collection, scope: Scope) -> Collection:
+            nodes = target(focus, scope)
+            if len(nodes) == 1:
+                return children(nodes[0], name, choices)
+            return _spread(nodes, scope, name, choices)
+
+        return step
+
+    def _index(self, node: Index) -> Compiled:
+        target, index = self.compile(node.target), self.compile(node.index)
+
+        def at(focus: Collection, scope: Scope) -> Collection:
+            nodes, position = target(focus, scope), single(index(focus, scope))
+            if position is None:
+                return []
+            if type(position) is not int:
+                raise PathError("an index is an integer")
+            return nodes[position : position + 1] if position >= 0 else []
+
+        return at
+
+    def _sign(self, node: Sign) -> Compiled:
+        operand = self.compile(node.operand)
+        apply = operators.negative if node.sign == "-" else operators.positive
+        return lambda focus, scope: apply(operand(focus, scope))
+
+    def _union(self, node: Union) -> Compiled:
+        parts = [self.compile(p) for p in node.parts]
+
+        is_counted = self.is_counted
+
+        def union(focus: Collection, scope: Scope) -> Collection:
+            found = [n for part in parts for n in part(focus, scope)]
+            if is_counted:
+                scope.charge(found, compared=True)
+            return distinct(found)
+
+        return union
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def _call(self, node: Call) -> Compiled:
+        if node.name in _TYPE_FUNCTIONS:
+            if len(node.arguments) != 1:
+                raise Invalid(f"FHIRPath function {node.name} takes a type")
+            return self._type_test(node.name, node.target, node.arguments[0])
+        target = _this if node.target is None else self.compile(node.target)
+        if node.name in _SPECIAL:
+            least, most, build = _SPECIAL[node.name]
+            _check_count(node, least, most)
+            return build(self, target, node)
+        if len(node.arguments) == 1 and node.name in functions.PER_ITEM:
+            return self._per_item(node, target)
+        return self._function(node, target)
+
+    def _function(self, node: Call, target: Compiled) -> Compiled:
+        name = node.name
+        scoped, plain = functions.SCOPED.get(name), functions.PLAIN.get(name)
+        function: Function[Any] | None = scoped or plain
+        if function is None:
+            if name in functions.PER_ITEM:
+                raise Invalid(f"FHIRPath function {name} takes one argument")
+            raise Invalid("FHIRPath has no function of that name")
+        _check_count(node, function.least, function.most)
+        call = function.call
+        arguments = [self.compile(a) for a in node.arguments]
+        compared = name in functions.COMPARING
+
+        if scoped is not None:
+            if not self.is_counted:
+                return lambda focus, scope: call(
+                    target(focus, scope), scope, *[a(focus, scope) for a in arguments]
+                )
+            return _counted_call(
+                target, arguments, lambda scope, first, *rest: call(first, scope, *rest), compared
+            )
+        if self.is_counted:
+            return _counted_call(target, arguments, lambda scope, *values: call(*values), compared)
+        if not arguments:
+            return lambda focus, scope: call(target(focus, scope))
+        return lambda focus, scope: call(
+            target(focus, scope), *[a(focus, scope) for a in arguments]
+        )
+
+    def _per_item(self, node: Call, target: Compiled) -> Compiled:
+        function = functions.PER_ITEM[node.name]
+        argument = self.compile(node.arguments[0])
+        if self.is_counted:
+            argument = _counted(argument)
+        if "$index" in _variables(node.arguments[0]):
+            return _numbered(function, target, argument)
+
+        def per_item(focus: Collection, scope: Scope) -> Collection:
+            return function(target(focus, scope), lambda item: argument([item], scope))
+
+        return per_item
+
+    # --- types -------------------------------------------------------------------------------
+
+    def _type_test(self, name: str, target: Tree | None, type_: Tree) -> Compiled:
+        asked = specifier(type_)
+        if not self.is_typed and name != "is":
+            chosen = chosen_members(target, asked)
+            if chosen is not None and isinstance(target, Step):
+                return self._chosen(target, chosen)
+        nodes = _this if target is None else self.compile(target)
+        if name == "is":
+            return lambda focus, scope: _is(nodes(focus, scope), asked)
+        if name == "as" and self.is_strict:
+            return lambda focus, scope: _as(nodes(focus, scope), asked)
+        return lambda focus, scope: [n for n in nodes(focus, scope) if is_exactly(n, asked)]
+
+    def _chosen(self, step: Step, members: tuple[str, ...]) -> Compiled:
+        """Return the choice of ``step`` where it is one of ``members``: ``valueQuantity``."""
+        owners: Compiled = _this if step.target is None else self.compile(step.target)
+        if len(members) == 1:
+            (member,) = members
+            return lambda focus, scope: [
+                c for n in owners(focus, scope) for c in children(n, member, None)
+            ]
+        return lambda focus, scope: [
+            c for n in owners(focus, scope) for m in members for c in children(n, m, None)
+        ]
+
+    # --- operators ---------------------------------------------------------------------------
+
+    def _binary(self, node: Binary) -> Compiled:
+        if node.operator in _TYPE_FUNCTIONS:
+            return self._type_test(node.operator, node.left, node.right)
+        left, right = self.compile(node.left), self.compile(node.right)
+        if node.operator in _LOGIC:
+            logic = _LOGIC[node.operator]
+            return lambda focus, scope: logic(left, right, focus, scope)
+        table = operators.EXACT if self.is_typed else operators.BARE
+        operation = table[node.operator]
+        if not self.is_counted:
+            return lambda focus, scope: operation(left(focus, scope), right(focus, scope))
+        compared = node.operator in operators.COMPARING
+        return _counted_call(
+            left, [right], lambda scope, first, second: operation(first, second), compared
+        )
+
+
+_BUILDERS = {
+    Binary: "_binary",
+    Call: "_call",
+    Index: "_index",
+    Literal: "_literal",
+    Sign: "_sign",
+    Step: "_step",
+    Union: "_union",
+    Variable: "_variable",
 }
 
 
-_NAMESPACES = (None, Step(None, "FHIR"), Step(None, "System"))
+# --- variables -------------------------------------------------------------------------------
 
 
-def compile_path(text: str) -> Compiled:
-    """Return the expression ``text`` compiled; raises ``Unsupported`` if it uses what is not here.
-
-    Evaluating it may raise :class:`PathError`.
-    """
-    return _compile(parse(text))
+def _this(focus: Collection, scope: Scope) -> Collection:
+    return focus
 
 
-def _compile(node: Node) -> Compiled:
-    if isinstance(node, Literal):
-        values = list(node.values)
-        return lambda focus, scope: values
-    if isinstance(node, Variable):
-        if node.name not in _VARIABLES:
-            raise Unsupported(f"FHIRPath variable {node.name}")
-        return _VARIABLES[node.name]
-    if isinstance(node, Step):
-        return _compile_step(node)
-    if isinstance(node, Call):
-        return _compile_call(node)
-    return _compile_binary(node)
+_OF_SCOPE: dict[str, Callable[[Scope], Any]] = {
+    "%context": lambda scope: scope.context,
+    "%resource": lambda scope: scope.resource,
+    "%rootResource": lambda scope: scope.root,
+}
+
+_CONTEXTS: dict[str, Compiled] = {
+    "$this": _this,
+    "$index": lambda focus, scope: [scope.index],
+    "$total": lambda focus, scope: scope.total,
+}
 
 
-def _compile_step(node: Step) -> Compiled:
-    name = node.name
-    choices = choice_names().get(name)
-    if node.target is None:
-        if name[0].isupper():
-            return lambda focus, scope: [n for n in focus if functions.is_of_type(n, name)]
-        return lambda focus, scope: (
-            children(focus[0], name, choices)
-            if len(focus) == 1
-            else [c for n in focus for c in children(n, name, choices)]
-        )
-    target = _compile(node.target)
+def _environment(name: str) -> Compiled:
+    def variable(focus: Collection, scope: Scope) -> Collection:
+        found = scope.surroundings.variables.get(name)
+        if found is None:
+            raise Invalid("the FHIRPath expression uses a variable that has no value here")
+        return found
 
-    def step(focus: Collection, scope: Scope) -> Collection:
-        nodes = target(focus, scope)
-        if len(nodes) == 1:
-            return children(nodes[0], name, choices)
-        return [c for n in nodes for c in children(n, name, choices)]
-
-    return step
+    return variable
 
 
-def _compile_call(node: Call) -> Compiled:
-    target = _VARIABLES["$this"] if node.target is None else _compile(node.target)
-    if node.name in functions.TYPE_FUNCTIONS:
-        return _compile_type_function(node, target)
-    arguments = [_compile(a) for a in node.arguments]
-    if node.name == "iif":
-        return _compile_iif(target, arguments)
-    if node.name == "resolve":
-        return lambda focus, scope: functions.resolve(target(focus, scope), scope.resolve)
-    if arguments and node.name in functions.PER_ITEM:
-        return _compile_per_item(node.name, target, arguments[0])
-    if not arguments and node.name in functions.PLAIN:
-        plain = functions.PLAIN[node.name]
-        return lambda focus, scope: plain(target(focus, scope))
-    if arguments and node.name in functions.WITH_ARGUMENTS:
-        function = functions.WITH_ARGUMENTS[node.name]
-        return lambda focus, scope: function(
-            target(focus, scope), *[a(focus, scope) for a in arguments]
-        )
-    raise Unsupported(f"FHIRPath function {node.name}")
+def _variables(node: Tree) -> set[str]:
+    return {n.name for n in walk(node) if isinstance(n, Variable)}
 
 
-def _compile_type_function(node: Call, target: Compiled) -> Compiled:
-    type_ = node.arguments[0] if len(node.arguments) == 1 else None
-    if not isinstance(type_, Step) or type_.target not in _NAMESPACES:
-        raise Unsupported(f"FHIRPath function {node.name} without a type")
-    function, name = functions.TYPE_FUNCTIONS[node.name], type_.name
-    return lambda focus, scope: function(target(focus, scope), name)
+def _root_filter(name: str) -> Compiled:
+    """Return the step ``Patient`` at the beginning: the focus, as far as it is of that type."""
+    asked = Specifier("", name)
+
+    def matches(item: Any) -> bool:
+        if type(item) is dict:
+            named = item.get("resourceType")
+            return named == name or (isinstance(named, str) and name in ancestors(named))
+        return type(item) is Node and is_of_type(item, asked)
+
+    return lambda focus, scope: [n for n in focus if matches(n)]
 
 
-def _compile_iif(target: Compiled, arguments: list[Compiled]) -> Compiled:
-    condition, then, *otherwise = arguments
+def _spread(
+    nodes: Collection, scope: Scope, name: str, choices: dict[str, None] | None
+) -> Collection:
+    scope.steps_left -= len(nodes)
+    if scope.steps_left < 0:
+        scope.spend(0)
+    return [c for n in nodes for c in children(n, name, choices)]
+
+
+# --- types -----------------------------------------------------------------------------------
+
+
+def _is(nodes: Collection, asked: Specifier) -> Collection:
+    if len(nodes) > 1:
+        raise PathError("one value is needed where there are several")
+    return [is_of_type(nodes[0], asked)] if nodes else []
+
+
+def _as(nodes: Collection, asked: Specifier) -> Collection:
+    if len(nodes) > 1:
+        raise PathError("one value is needed where there are several")
+    return [n for n in nodes if is_exactly(n, asked)]
+
+
+# --- functions with arguments of their own ---------------------------------------------------
+
+
+def _check_count(node: Call, least: int, most: int) -> None:
+    if not least <= len(node.arguments) <= most:
+        raise Invalid(f"FHIRPath function {node.name} takes {least} to {most} arguments")
+
+
+def _counted(argument: Compiled) -> Compiled:
+    """Return ``argument`` with each evaluation and its results counted."""
+
+    def counted(focus: Collection, scope: Scope) -> Collection:
+        found = argument(focus, scope)
+        scope.spend(len(found) + 1)
+        return found
+
+    return counted
+
+
+def _counted_call(
+    target: Compiled, arguments: list[Compiled], call: Callable[..., Collection], compared: bool
+) -> Compiled:
+    """Return ``call`` on the scope and the values of ``target`` and ``arguments``, counted."""
+
+    def counted(focus: Collection, scope: Scope) -> Collection:
+        values = [target(focus, scope), *[a(focus, scope) for a in arguments]]
+        scope.charge(*values, compared=compared)
+        return call(scope, *values)
+
+    return counted
+
+
+def _numbered(
+    function: Callable[[Collection, Callable[[Any], Collection]], Collection],
+    target: Compiled,
+    argument: Compiled,
+) -> Compiled:
+    """Return a function per item whose argument asks for ``$index``."""
+
+    def per_item(focus: Collection, scope: Scope) -> Collection:
+        items, outer, at = target(focus, scope), scope.index, -1
+
+        def take(item: Any) -> Collection:
+            nonlocal at
+            at += 1
+            scope.index = at
+            return argument([item], scope)
+
+        try:
+            return function(items, take)
+        finally:
+            scope.index = outer
+
+    return per_item
+
+
+def _iif(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    condition, then, *otherwise = [compiler.compile(a) for a in node.arguments]
+    has_target = node.target is not None
 
     def iif(focus: Collection, scope: Scope) -> Collection:
         nodes = target(focus, scope)
+        if has_target and len(nodes) > 1:
+            raise PathError("iif takes one item")
+        scope.spend(1)
         if truth(condition(nodes, scope)):
             return then(nodes, scope)
         return otherwise[0](nodes, scope) if otherwise else []
@@ -144,29 +442,126 @@ def _compile_iif(target: Compiled, arguments: list[Compiled]) -> Compiled:
     return iif
 
 
-def _compile_per_item(name: str, target: Compiled, argument: Compiled) -> Compiled:
-    function = functions.PER_ITEM[name]
+def _repeat(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    argument = compiler.compile(node.arguments[0])
 
-    def per_item(focus: Collection, scope: Scope) -> Collection:
-        return function(target(focus, scope), lambda item: argument([item], scope))
+    def repeat(focus: Collection, scope: Scope) -> Collection:
+        found: dict[Any, Any] = {}
+        waiting = target(focus, scope)
+        while waiting:
+            scope.charge(waiting, compared=scope.is_limited)
+            below = [c for n in waiting for c in argument([n], scope)]
+            waiting = []
+            for item in below:
+                if (name := key(item)) not in found:
+                    found[name] = item
+                    waiting.append(item)
+        return list(found.values())
 
-    return per_item
+    return repeat
 
 
-def _compile_binary(node: Binary) -> Compiled:
-    if node.operator in ("is", "as"):
-        if not isinstance(node.right, Step):
-            raise Unsupported(f"FHIRPath operator {node.operator} without a type")
-        return _compile_type_function(
-            Call(node.left, node.operator, (node.right,)), _compile(node.left)
-        )
-    left, right = _compile(node.left), _compile(node.right)
-    if node.operator in _LOGIC:
-        logic = _LOGIC[node.operator]
-        return lambda focus, scope: logic(left, right, focus, scope)
-    operation = _OPERATORS[node.operator]
-    return lambda focus, scope: operation(left(focus, scope), right(focus, scope))
+def _aggregate(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    argument, *start = [compiler.compile(a) for a in node.arguments]
 
+    def aggregate(focus: Collection, scope: Scope) -> Collection:
+        outer, at = scope.total, scope.index
+        items = target(focus, scope)
+        total = start[0](focus, scope) if start else []
+        try:
+            for index, item in enumerate(items):
+                scope.total, scope.index = total, index
+                scope.charge(total)
+                total = argument([item], scope)
+        finally:
+            scope.total, scope.index = outer, at
+        return total
+
+    return aggregate
+
+
+def _sort(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    """Sort by keys, each in falling order if written with ``-`` (http://hl7.org/fhirpath/#sort)."""
+    keys = [
+        (compiler.compile(k.operand), True)
+        if isinstance(k, Sign) and k.sign == "-"
+        else (compiler.compile(k), False)
+        for k in node.arguments or (Variable("$this"),)
+    ]
+
+    def sort(focus: Collection, scope: Scope) -> Collection:
+        items = list(target(focus, scope))
+        scope.charge(items)
+        for by, is_falling in reversed(keys):
+            scope.spend(len(items) * max(len(items).bit_length(), 1))
+            items.sort(key=_sort_key(by, scope), reverse=is_falling)
+        return items
+
+    return sort
+
+
+def _sort_key(by: Compiled, scope: Scope) -> Callable[[Any], Any]:
+    def order(left: Collection, right: Collection) -> int:
+        if not left or not right:
+            return int(bool(left)) - int(bool(right))
+        return compare(left[0], right[0]) or 0
+
+    as_key = cmp_to_key(order)
+
+    def value(item: Any) -> Any:
+        found = by([item], scope)
+        if len(found) > 1:
+            raise PathError("a sort key is one value")
+        return as_key(found)
+
+    return value
+
+
+def _trace(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    label, *projection = [compiler.compile(a) for a in node.arguments]
+
+    def trace(focus: Collection, scope: Scope) -> Collection:
+        items, name = target(focus, scope), single(label(focus, scope))
+        report = scope.surroundings.trace
+        if report is not None and isinstance(name, str):
+            shown = [c for n in items for c in projection[0]([n], scope)] if projection else items
+            report(name, shown)
+        return items
+
+    return trace
+
+
+def _below(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    def below(focus: Collection, scope: Scope) -> Collection:
+        return descendants(target(focus, scope), scope.spend if scope.is_limited else None)
+
+    return below
+
+
+def _children(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
+    def found(focus: Collection, scope: Scope) -> Collection:
+        nodes = [c for n in target(focus, scope) for c in all_children(n)]
+        if scope.is_limited:
+            scope.spend(len(nodes) + 1)
+        return nodes
+
+    return found
+
+
+_Build = Callable[[_Compiler, Compiled, Call], Compiled]
+
+_SPECIAL: dict[str, tuple[int, int, _Build]] = {
+    "aggregate": (1, 2, _aggregate),
+    "children": (0, 0, _children),
+    "descendants": (0, 0, _below),
+    "iif": (2, 3, _iif),
+    "repeat": (1, 1, _repeat),
+    "sort": (0, 20, _sort),
+    "trace": (1, 2, _trace),
+}
+
+
+# --- logic -----------------------------------------------------------------------------------
 
 # Three-valued logic (http://hl7.org/fhirpath/N1/#boolean-logic); an empty collection is None. The
 # right side is not evaluated when the left one decides.
@@ -210,67 +605,3 @@ def _xor(left: Compiled, right: Compiled, focus: Collection, scope: Scope) -> Co
 
 
 _LOGIC: dict[str, Logic] = {"and": _and, "or": _or, "implies": _implies, "xor": _xor}
-
-Operation = Callable[[Collection, Collection], Collection]
-
-
-def _equal(left: Collection, right: Collection) -> Collection:
-    if not left or not right:
-        return []
-    return [len(left) == len(right) and all(map(_are_equal, left, right))]
-
-
-def _are_equal(left: Any, right: Any) -> bool:
-    return key(left) == key(right)
-
-
-def _not_equal(left: Collection, right: Collection) -> Collection:
-    return [not value for value in _equal(left, right)]
-
-
-def _ordered(holds: Callable[[int], bool]) -> Operation:
-    def operation(left: Collection, right: Collection) -> Collection:
-        first, second = single(left), single(right)
-        if first is None or second is None:
-            return []
-        order = compare(first, second)
-        return [] if order is None else [holds(order)]
-
-    return operation
-
-
-def _in(left: Collection, right: Collection) -> Collection:
-    if not left:
-        return []
-    if len(left) > 1:
-        raise PathError("one value is needed where there are several")
-    return [any(_are_equal(left[0], item) for item in right)]
-
-
-def _add(left: Collection, right: Collection) -> Collection:
-    first, second = single(left), single(right)
-    if first is None or second is None:
-        return []
-    if isinstance(first, str) is not isinstance(second, str):
-        raise PathError("text and number can't be added")
-    return [first + second]
-
-
-def _join(left: Collection, right: Collection) -> Collection:
-    first, second = single(left), single(right)
-    return [("" if first is None else str(first)) + ("" if second is None else str(second))]
-
-
-_OPERATORS: dict[str, Operation] = {
-    "=": _equal,
-    "!=": _not_equal,
-    "<": _ordered(lambda order: order < 0),
-    "<=": _ordered(lambda order: order <= 0),
-    ">": _ordered(lambda order: order > 0),
-    ">=": _ordered(lambda order: order >= 0),
-    "in": _in,
-    "contains": lambda left, right: _in(right, left),
-    "|": functions.union,
-    "+": _add,
-    "&": _join,
-}
