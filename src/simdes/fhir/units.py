@@ -70,8 +70,10 @@ _TEMPERATURES: Mapping[str, ExactUnit] = {
 def canonical_unit(code: str) -> CanonicalUnit | None:
     """Return what the UCUM unit ``code`` is in base units; None if it isn't known here."""
     unit = exact_unit(code)
+    if unit is None:
+        return None
     try:
-        return unit and CanonicalUnit(unit.code, float(unit.factor), float(unit.offset))
+        return CanonicalUnit(unit.code, float(unit.factor), float(unit.offset))
     except OverflowError:
         return None
 
