@@ -242,7 +242,9 @@ def _element(element: Json, *, is_backbone: bool) -> Json:
     compiled["targets"] = [] if targets == ["Resource"] else targets
     compiled["binding"] = _binding(element)
     compiled["constraints"] = _constraints(element)
+    compiled["summary"] = element.get("isSummary", False)
     defaults = {"min": 0, "max": "1", "targets": [], "binding": None, "constraints": []}
+    defaults["summary"] = False
     return {k: v for k, v in compiled.items() if defaults.get(k, ...) != v}
 
 

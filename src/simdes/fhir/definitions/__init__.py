@@ -44,6 +44,7 @@ class Element:
     """One element of a type. ``maximum`` is None for any number; ``targets`` is () for any type.
 
     A choice (``value[x]``) has ``name`` ``value`` and is written under one of ``json_names``.
+    ``is_summary``: a client that asks for a summary gets it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Element:
     binding: Binding | None
     constraints: tuple[Constraint, ...]
     is_choice: bool
+    is_summary: bool
 
     @property
     def is_list(self) -> bool:
@@ -174,6 +176,7 @@ def _element(key: str, path: str, row: dict[str, Any]) -> Element:
         binding=Binding(binding[0], binding[1], (*binding[2:], None)[0]) if binding else None,
         constraints=_constraints(row),
         is_choice=key.endswith("[x]"),
+        is_summary=row.get("summary", False),
     )
 
 
