@@ -22,6 +22,7 @@ from sqlalchemy import (
 from simdes.index import (
     schema_authorization,
     schema_credentials,
+    schema_facade,
     schema_network,
     schema_search,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "metadata",
     "schema_authorization",
     "schema_credentials",
+    "schema_facade",
     "schema_network",
     "schema_search",
 ]
