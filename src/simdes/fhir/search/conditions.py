@@ -13,6 +13,7 @@ slot                                      values
 ``Observation.value-quantity:canonical``  quantities in UCUM, once more in canonical units
 ``Observation.code-value-quantity#0``     component 0 of a composite; `Valued.part` joins them
 ``Location.near#0``                       latitude, and ``#1`` longitude, one part per position
+``Resource._tag``                         tokens: what every type has, one slot for all types
 ========================================  ===================================================
 
 So a modifier is another slot or another test, never a special case for whoever evaluates. The id
@@ -326,7 +327,7 @@ class Include:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search of one type, or of several (``_type`` of a search of the whole system).
+    """A search of one type, of several (``_type`` of a search of the whole system), or () : of all.
 
     ``total`` as in ``_total``, ``count`` None: the server's page size. ``unknown`` are parameters
     that were passed over (``Prefer: handling=lenient``), ``used`` what the self link repeats, in

@@ -125,7 +125,8 @@ def _rows(type_: str) -> dict[str, _Row]:
 
 
 def _parameter(type_: str, code: str, row: _Row) -> Parameter:
-    name = f"{type_}.{code}"
+    # What all types have has one slot for all of them, so that one search can look through all.
+    name = f"{'Resource' if code in _rows('Resource') else type_}.{code}"
     components: tuple[Component, ...] = ()
     if row.kind == "composite":
         parts = walks(row.expression, type_)

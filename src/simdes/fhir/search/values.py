@@ -127,8 +127,9 @@ def _boolean(element: Any, around: Around) -> Sequence[Value]:
 
 
 def _deceased(element: Any, around: Around) -> Sequence[Value]:
-    """``Patient.deceased``: true for a true boolean and for any date."""
-    return _boolean(element is not False, around)
+    """A Patient: true for a true boolean and for any date, else false."""
+    is_dead = element.get("deceasedBoolean") is True or "deceasedDateTime" in element
+    return _boolean(is_dead, around)
 
 
 def _plain(element: Any, around: Around) -> Sequence[Value]:
