@@ -41,8 +41,14 @@ demo: $(VENV)/.runtime ## One record, end to end, on shipped sample messages, na
 .PHONY: setup
 setup: $(VENV)/.development node_modules/.package-lock.json ## Install what developing and testing need
 
+.PHONY: chromium
+chromium:
+	@test -n "$$SIMDES_CHROMIUM" || command -v chromium chromium-browser google-chrome-stable google-chrome >/dev/null || { \
+		echo "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:" >&2; \
+		echo "apt-get install chromium) or name one in SIMDES_CHROMIUM." >&2; exit 1; }
+
 .PHONY: test
-test: setup lint ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
+test: chromium setup lint ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 .PHONY: lint

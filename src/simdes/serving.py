@@ -64,7 +64,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
     running = _running(one)
     _require_free(port)
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
-    application = create_gateway(one.custody, running=running)
+    application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
     working = threading.Thread(target=worker.run, args=(one.node, stop), name="worker")
     working.start()

@@ -107,6 +107,17 @@ def serve(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
             raise
 
 
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens on a port of this machine."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nobody answers on port {port}")
+
+
 def _wait(program: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and program.poll() is None:

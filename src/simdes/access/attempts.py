@@ -29,6 +29,14 @@ COPIED_PASSKEY: Final = "COPIED_PASSKEY"
 """Why a sign-in of a known person was refused, as the audit trail names it."""
 
 
+_WAITS: Final = (
+    (10_000, "Wait a few seconds and try again."),
+    (60_000, "Wait a minute and try again."),
+    (300_000, "Wait five minutes and try again."),
+    (1 << 62, "Wait a quarter of an hour and try again."),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """``free`` failures without waiting, then ``first_ms``, doubled each time up to ``most_ms``."""
@@ -83,7 +91,7 @@ def count(tx: Transaction, subjects: Sequence[Subject], *, now_ms: int) -> None:
     if waits > 0:
         raise TooLarge(
             "There were too many failed tries.",
-            advice=f"Wait {-(-waits // 1000)} seconds and try again.",
+            advice=next(text for most, text in _WAITS if waits <= most),
         )
     rows.put_delays(tx, [_failed(one, known.get(one.id), now_ms) for one in subjects])
 

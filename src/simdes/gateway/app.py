@@ -1,9 +1,10 @@
-"""The organisation's gateway over HTTP: custody API, health, figures (paper: "gateway").
+"""The organisation's gateway over HTTP: custody API, health, figures, pages (paper: "gateway").
 
 HTTP in, HTTP out: routes, limits, headers and status codes; every decision is `exchange`'s. The
 routes are ``POST /custody/v1/<verb>`` with ``application/jose`` bodies (docs/formats/
-custody-release.md), ``/healthz``, ``/readyz`` and ``/metrics``. Errors are FHIR
-``OperationOutcome`` resources that hold neither a stack nor anything about a patient.
+custody-release.md), ``/healthz``, ``/readyz`` and ``/metrics``, and the pages for people
+(`gateway.pages`). Errors are FHIR ``OperationOutcome`` resources, on pages pages, that hold neither
+a stack nor anything about a patient.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.headers import SecurityHeaders
@@ -23,6 +25,7 @@ from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
+from simdes.gateway.pages.places import page_routes
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 from simdes.gateway.stopping import Stopping
 
@@ -41,9 +44,16 @@ class Running:
 
 
 def create_gateway(
-    custody: CustodyDesk, limits: GatewayLimits = LIMITS, *, running: Running | None = None
+    custody: CustodyDesk,
+    limits: GatewayLimits = LIMITS,
+    *,
+    running: Running | None = None,
+    node: Node | None = None,
 ) -> Starlette:
-    """The ASGI application of one organisation. Handlers run in Starlette's thread pool."""
+    """The ASGI application of one organisation. Handlers run in Starlette's thread pool.
+
+    Without ``node`` it is a custodian alone, which nobody signs in to.
+    """
     running = running or Running(operations=Operations(custody))
     meter = Meter(running.operations, running.stopping)
     return Starlette(
@@ -51,6 +61,7 @@ def create_gateway(
             *custody_routes(custody, limits),
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
+            *(page_routes(node) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),

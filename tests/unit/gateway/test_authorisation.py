@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -105,7 +106,7 @@ def allowed(scene: Scene, who: Caller, verb: str, because: Because) -> bool:
 
 
 def test_every_route_of_the_gateway_has_a_row_and_every_row_a_route(scene: Scene) -> None:
-    app = create_gateway(scene.home.custody)
+    app = create_gateway(scene.home.custody, node=mock.sentinel.node)
     served = {
         (route.path, method)  # type: ignore[attr-defined]
         for route in app.routes

@@ -1,0 +1,153 @@
+"""What a browser gets: a page with its own policy, or the address of another page.
+
+Each page names what it needs beyond styles and forms of its own; all else the
+Content-Security-Policy (https://www.w3.org/TR/CSP3/) forbids. Referrers stay within the gateway: a
+browser that sends none says "null" for where a form came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import RedirectResponse, Response
+
+from simdes.exchange.credentials import Visit
+from simdes.gateway.pages.asking import (
+    DEVICE,
+    LANGUAGE,
+    SESSION,
+    VISITOR,
+    Asked,
+    cookie_name,
+    secure,
+)
+from simdes.gateway.pages.languages import LANGUAGES, catalogue
+from simdes.gateway.pages.static_files import address_of
+from simdes.gateway.pages.wording import WORDS, browser_of
+
+_YEAR_SECONDS: Final = 365 * 86_400
+_LASTING: Final[Mapping[str, int | None]] = {
+    SESSION: None,
+    VISITOR: None,
+    DEVICE: _YEAR_SECONDS,
+    LANGUAGE: _YEAR_SECONDS,
+}
+"""How many seconds a browser keeps a cookie; None until it is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page. ``leads_to`` are addresses elsewhere that its form may end at."""
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    script: bool = False
+    leads_to: Sequence[str] = ()
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Another address, to be fetched with GET. A cookie "" is taken back."""
+
+    to: str
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+
+def respond(asked: Asked, answer: Shown | Moved) -> Response:
+    """The HTTP response of a page's answer."""
+    if isinstance(answer, Moved):
+        response: Response = RedirectResponse(answer.to, 303)
+    else:
+        response = Response(render(asked, answer), answer.status, media_type="text/html")
+        response.headers["Content-Security-Policy"] = policy(answer)
+        response.headers["Content-Language"] = asked.reader.language
+        response.headers.update(answer.headers)
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Vary"] = "Accept-Language, Cookie"
+    given = {VISITOR: asked.visitor} if asked.cookies[VISITOR] != asked.visitor else {}
+    for name, value in (given | dict(answer.cookies)).items():
+        _set_cookie(asked, response, name, value)
+    return response
+
+
+def render(asked: Asked, page: Shown) -> str:
+    """The page's HTML."""
+    environment = _environment(asked.reader.language)
+    visit = asked.state if isinstance(asked.state, Visit) else None
+    return environment.get_template(page.template).render(
+        asked=asked,
+        reader=asked.reader,
+        organisation=asked.node.name,
+        languages=LANGUAGES,
+        visit=visit,
+        here=f"{asked.path}?{_query(asked)}".rstrip("?") if asked.method == "GET" else "/account",
+        script=page.script,
+        **page.values,
+    )
+
+
+def policy(page: Shown) -> str:
+    """The Content-Security-Policy of a page."""
+    targets = " ".join(["'self'", *dict.fromkeys(map(_source, page.leads_to))])
+    rules = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        *(["script-src 'self'"] if page.script else []),
+        f"form-action {targets}",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+    return "; ".join(rules)
+
+
+def _source(address: str) -> str:
+    """What stands for an address in a policy: its origin, or the scheme of an app's own."""
+    parts = urlsplit(address)
+    plain = parts.scheme in ("http", "https")
+    return f"{parts.scheme}://{parts.netloc}" if plain else f"{parts.scheme}:"
+
+
+def _query(asked: Asked) -> str:
+    kept = {name: values for name, values in asked.query.items() if name != "done"}
+    return urlencode(kept, doseq=True)
+
+
+def _set_cookie(asked: Asked, response: Response, name: str, value: str) -> None:
+    response.set_cookie(
+        cookie_name(asked.node, name),
+        value,
+        max_age=_LASTING[name] if value else 0,
+        path="/",
+        secure=secure(asked.node),
+        httponly=True,
+        # An app elsewhere sends the browser here to authorise it, so Strict would lose the session.
+        samesite="lax",
+    )
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["static"] = address_of
+    environment.globals["words"] = WORDS
+    environment.globals["browser_of"] = browser_of
+    environment.globals["parts"] = environment.get_template("parts.html").module
+    return environment

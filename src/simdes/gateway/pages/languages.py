@@ -1,0 +1,112 @@
+"""English and French: which one a reader gets, the message catalogues, and dates as they read them.
+
+The texts in templates and code are the English ones and the keys of the catalogue
+``locale/fr.po`` (GNU gettext; `tools/messages.py` collects them, a test compares). The language is
+the reader's own choice, else the best of Accept-Language (RFC 9110, section 12.5.4); its region
+decides how dates are written (Unicode CLDR, by Babel).
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES: Final = {"en": "English", "fr": "Français"}
+DEFAULT: Final = "en"
+_CATALOGUES: Final = Path(__file__).parent / "locale"
+_MOST_TAGS: Final = 16
+
+
+def mark(text: str) -> str:
+    """Mark a text for the catalogue where it stands; it is translated where it is shown."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A reader's language (`LANGUAGES`), locale with region, and the time zone of dates."""
+
+    language: str
+    locale: Locale
+    zone: ZoneInfo
+
+    def text(self, message: str) -> str:
+        """A marked text in the reader's language."""
+        return catalogue(self.language).gettext(message) if message else ""
+
+    def moment(self, unix_ms: int) -> str:
+        """A date and time as the reader writes them."""
+        when = datetime.fromtimestamp(unix_ms / 1000, UTC)
+        return format_datetime(when, "medium", tzinfo=self.zone, locale=self.locale)
+
+    def stamp(self, unix_ms: int) -> str:
+        """The same for machines, in UTC (RFC 3339)."""
+        return datetime.fromtimestamp(unix_ms // 1000, UTC).isoformat()
+
+    def day(self, unix_ms: int) -> str:
+        """A date as the reader writes it."""
+        when = datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(self.zone)
+        return format_date(when, "long", locale=self.locale)
+
+
+def reader(*, chosen: str, accepted: str, zone: str) -> Reader:
+    """The reader behind a language cookie and an Accept-Language header; any bytes are fine."""
+    tags = _tags(accepted)
+    known = [(tag, tag.partition("-")[0].lower()) for tag in tags]
+    language = chosen if chosen in LANGUAGES else ""
+    language = language or next((base for _, base in known if base in LANGUAGES), DEFAULT)
+    locale = next(
+        (found for tag, base in known if base == language and (found := _locale(tag))),
+        Locale(language),
+    )
+    return Reader(language, locale, _zone(zone))
+
+
+@cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The messages of a language; English stands in the code itself."""
+    path = _CATALOGUES / f"{language}.po"
+    if not path.exists():
+        return gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def _tags(accepted: str) -> list[str]:
+    """The tags of an Accept-Language header, the most wanted first."""
+    weighed: list[tuple[float, str]] = []
+    for part in accepted.split(",")[:_MOST_TAGS]:
+        tag, _, weight = part.strip().partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            quality = 0.0
+        if tag and 0 < quality <= 1:
+            weighed.append((quality, tag.strip()))
+    return [tag for _, tag in sorted(weighed, key=lambda one: -one[0])]
+
+
+def _locale(tag: str) -> Locale | None:
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError, TypeError):
+        return None
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

@@ -1,0 +1,155 @@
+"""Every page's address, method and who may ask for it, as one table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+from urllib.parse import urlencode
+
+import anyio
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simdes.errors import SimdesError
+from simdes.exchange import credentials
+from simdes.exchange.credentials import Half, Visit
+from simdes.exchange.node import Node
+from simdes.gateway.pages import account, sign_in, static_files, trouble
+from simdes.gateway.pages.answering import Moved, Shown, respond
+from simdes.gateway.pages.asking import (
+    SESSION,
+    Asked,
+    read_form,
+    read_request,
+    require_own_form,
+)
+
+Page = Callable[[Asked], Shown | Moved]
+
+AT_ONCE: Final = 8
+"""Pages answered at the same time; a sign-in takes 64 MiB while it judges a passphrase."""
+
+
+class Needs(Enum):
+    """Who may ask for a page."""
+
+    NOBODY = "nobody"
+    SIGNED_IN = "a signed-in person"
+    RECENT = "a signed-in person who proved it within fifteen minutes"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page at an address."""
+
+    path: str
+    method: str
+    page: Page
+    needs: Needs
+
+
+PLACES: Final = (
+    Place("/", "GET", lambda _: Moved(sign_in.HOME), Needs.NOBODY),
+    Place("/sign-in", "GET", sign_in.show, Needs.NOBODY),
+    Place("/sign-in", "POST", sign_in.sign_in, Needs.NOBODY),
+    Place("/sign-in/passkey", "POST", sign_in.passkey, Needs.NOBODY),
+    Place("/sign-in/second", "GET", sign_in.show_second, Needs.NOBODY),
+    Place("/sign-in/second", "POST", sign_in.second, Needs.NOBODY),
+    Place("/sign-in/confirm", "GET", sign_in.show_confirm, Needs.SIGNED_IN),
+    Place("/sign-in/confirm", "POST", sign_in.confirm, Needs.SIGNED_IN),
+    Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),
+    Place("/language", "POST", sign_in.language, Needs.NOBODY),
+    Place("/account", "GET", account.show, Needs.SIGNED_IN),
+    Place("/account/sessions/end", "POST", account.end_session, Needs.SIGNED_IN),
+    Place("/account/passkeys/new", "GET", account.show_new_passkey, Needs.RECENT),
+    Place("/account/passkeys/new", "POST", account.new_passkey, Needs.RECENT),
+    Place("/account/passkeys/rename", "POST", account.rename_passkey, Needs.SIGNED_IN),
+    Place("/account/passkeys/remove", "POST", account.remove_passkey, Needs.RECENT),
+    Place("/account/codes", "GET", account.show_codes, Needs.RECENT),
+    Place("/account/codes", "POST", account.confirm_codes, Needs.RECENT),
+    Place("/account/codes/begin", "POST", account.begin_codes, Needs.RECENT),
+    Place("/account/codes/end", "POST", account.end_codes, Needs.RECENT),
+    Place("/account/recovery", "POST", account.renew_recovery, Needs.RECENT),
+    Place("/account/passphrase", "GET", account.show_passphrase, Needs.RECENT),
+    Place("/account/passphrase", "POST", account.change_passphrase, Needs.RECENT),
+)
+
+
+def page_routes(node: Node) -> list[Route]:
+    """One route for each page, and the static files."""
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+    return [
+        *(Route(one.path, _endpoint(node, one, limiter), methods=[one.method]) for one in PLACES),
+        Route(f"{static_files.PREFIX}/{{name}}", static_files.serve, methods=["GET"]),
+    ]
+
+
+def _endpoint(
+    node: Node, place: Place, limiter: anyio.CapacityLimiter
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        problem: SimdesError | None = None
+        form: dict[str, list[str]] = {}
+        if place.method == "POST":
+            try:
+                form = dict(await read_form(request))
+            except SimdesError as error:
+                problem = error
+        return await to_thread.run_sync(
+            _answer, node, place, request, form, problem, limiter=limiter
+        )
+
+    return endpoint
+
+
+def _answer(
+    node: Node,
+    place: Place,
+    request: Request,
+    form: dict[str, list[str]],
+    problem: SimdesError | None,
+) -> Response:
+    try:
+        asked = read_request(node, request, form)
+    except SimdesError as error:
+        # The session's account may not act any more, or the query is no text: as if nobody asked.
+        asked = read_request(node, _anonymous(request), {})
+        return respond(asked, replace(trouble.page(asked, error), cookies={SESSION: ""}))
+    try:
+        if problem is not None:
+            raise problem
+        if place.method == "POST":
+            require_own_form(asked, request)
+        return respond(asked, _elsewhere(asked, place) or place.page(asked))
+    except SimdesError as error:
+        return respond(asked, trouble.page(asked, error))
+    except Exception as error:
+        return respond(asked, trouble.page(asked, trouble.unexpected(place.path, error)))
+
+
+def _elsewhere(asked: Asked, place: Place) -> Moved | None:
+    """Where a person goes first who has something to prove; back to where they were after it."""
+    if place.needs is Needs.NOBODY:
+        return None
+    back = str(asked.path) if asked.method == "GET" else sign_in.HOME
+    if asked.method == "GET" and asked.query:
+        back += "?" + urlencode(dict(asked.query), doseq=True)
+    then = "?" + urlencode({"next": back})
+    if isinstance(asked.state, Half):
+        return Moved(sign_in.SECOND + then)
+    if not isinstance(asked.state, Visit):
+        return Moved("/sign-in" + then)
+    if place.needs is Needs.RECENT and not credentials.is_recent(asked.node, asked.state):
+        return Moved(sign_in.CONFIRM + then)
+    return None
+
+
+def _anonymous(request: Request) -> Request:
+    scope = dict(request.scope)
+    scope["query_string"] = b""
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+    return Request(scope)

@@ -1,0 +1,53 @@
+"""Pages for what went wrong: in the reader's language, without a stack, with a way to go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from simdes.errors import SimdesError, TooLarge, Unauthenticated
+from simdes.gateway.pages.answering import Shown
+from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.languages import mark as _
+from simdes.gateway.problems import STATUS
+
+_log = logging.getLogger(__name__)
+
+_HEADINGS: Final[Mapping[int, str]] = {
+    400: _("That could not be read"),
+    401: _("Please sign in"),
+    403: _("That is not allowed"),
+    404: _("There is nothing here"),
+    409: _("That is settled already"),
+    429: _("Too many tries"),
+    503: _("That does not answer now"),
+}
+_OTHER: Final = _("Something went wrong")
+
+
+class Unexpected(SimdesError):
+    """A fault of the program."""
+
+    default_advice = "Try again; if it stays, tell the people who run this gateway."
+
+
+def page(asked: Asked, error: SimdesError) -> Shown:
+    """The page of one of our errors."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    return Shown(
+        "trouble.html",
+        {
+            "heading": asked.reader.text(_HEADINGS.get(status, _OTHER)),
+            "problem": error,
+            "back": "/sign-in" if isinstance(error, Unauthenticated) else "/account",
+        },
+        status=status,
+        headers={"Retry-After": "60"} if isinstance(error, TooLarge) else {},
+    )
+
+
+def unexpected(path: str, error: Exception) -> Unexpected:
+    """A fault as a page may show it; the log has the class and the address, never the message."""
+    _log.error("unexpected %s at %s", type(error).__name__, path)
+    return Unexpected("The request failed here; it is not your mistake.")

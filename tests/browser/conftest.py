@@ -1,0 +1,253 @@
+"""A gateway on a real socket and a real Chromium in front of it; one of each for all tests.
+
+The server runs in this process, so that a test can move its clock. Pages are reached as
+``localhost``: browsers make passkeys under a host name only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from simdes.access.categories import Role
+from simdes.access.keystore import Person
+from simdes.app import ADMINISTRATOR, Opened
+from simdes.exchange import enrolment
+from simdes.gateway.app import create_gateway
+from support import consortium
+from support.consortium import Clock, Consortium, passphrase_of
+from support.gateways import wait_for_port
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+WIDTH = {"width": 1000, "height": 900}
+AXE = """async () => {
+  const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const found = await axe.run(document, { runOnly: { type: "tag", values: rules } });
+  return { violations: found.violations, passes: found.passes.length };
+}"""
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A gateway that answers at ``url``, and its clock."""
+
+    network: Consortium
+    north: Opened
+    url: str
+    clock: Clock
+
+    def person(self, role: Role = Role.DOCTOR, *, display: str = "", user: str = "") -> Person:
+        """A new person of the organisation; their passphrase is `passphrase_of`."""
+        user = user or f"person.{next(_numbers)}"
+        administrator = self.network.session("north", ADMINISTRATOR)
+        return enrolment.add_person(
+            self.north.node,
+            administrator,
+            user,
+            role=role,
+            passphrase=passphrase_of(user),
+            display=display,
+        )
+
+
+def chromium() -> str:
+    """Where Chromium is: ``SIMDES_CHROMIUM``, else on the PATH."""
+    named = os.environ.get("SIMDES_CHROMIUM", "")
+    found = named or next((path for name in CHROMIUM if (path := shutil.which(name))), "")
+    if not found:
+        pytest.fail(
+            "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:"
+            " `apt-get install chromium`) or name one in SIMDES_CHROMIUM.",
+            pytrace=False,
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests; each has a context of its own."""
+    # The sandbox needs user namespaces, which root in a container does not have.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A founded network whose first organisation serves its pages."""
+    folder, clock = tmp_path_factory.mktemp("browser") / "network", Clock()
+    consortium.found(folder, names=("north", "south"))
+    settings = folder / "north" / "simdes.toml"
+    settings.write_text(settings.read_text().replace("http://127.0.0.1:", "http://localhost:"))
+    with (
+        consortium.cheap_locks(),
+        consortium.opened(folder, clock=clock) as network,
+        serving(network["north"]) as url,
+    ):
+        yield Place(network, network["north"], url, clock)
+
+
+class serving:
+    """Serve an organisation's gateway in a thread until the end."""
+
+    def __init__(self, one: Opened) -> None:
+        self.url = one.settings.custody_url
+        self.port = int(self.url.rpartition(":")[2])
+        self.app = create_gateway(one.custody, node=one.node)
+        self.loop = asyncio.new_event_loop()
+        self.server: Server | None = None
+        self.thread = threading.Thread(target=self._run, name="gateway")
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        wait_for_port(self.port)
+        return self.url
+
+    def __exit__(self, *_: object) -> None:
+        assert self.server is not None
+        self.loop.call_soon_threadsafe(self.server.stop)
+        self.thread.join(30)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.server = Server(
+            self.app,
+            address="127.0.0.1",
+            port=self.port,
+            interface=Interfaces.ASGI,
+            websockets=False,
+            log_enabled=False,
+        )
+        self.loop.run_until_complete(self.server.serve())
+
+
+@pytest.fixture(autouse=True)
+def present(place: Place) -> Iterator[None]:
+    """Each test begins in the present, and nothing slows its tries down."""
+    with place.north.node.database.transaction() as tx:
+        tx.run("DELETE FROM sign_in_delay")
+    yield
+    place.clock.ahead_seconds = 0
+
+
+@dataclass(slots=True)
+class Watched:
+    """What a page complained about while a test used it."""
+
+    complaints: list[str] = field(default_factory=list)
+
+    def listen(self, page: Page) -> None:
+        page.on("console", lambda one: self._say(one.type, one.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+
+    def _say(self, kind: str, text: str) -> None:
+        # A refused form is an answer with 4xx, which Chromium calls an error of its own.
+        if kind in ("error", "warning") and not re.match("Failed to load resource", text):
+            self.complaints.append(f"{kind}: {text}")
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """Fails a test whose pages broke their policy or threw; a test may empty it."""
+    seen = Watched()
+    yield seen
+    assert seen.complaints == []
+
+
+@pytest.fixture
+def context(browser: Browser, place: Place) -> Iterator[BrowserContext]:
+    """A fresh browser profile in English."""
+    opened = browser.new_context(base_url=place.url, locale="en-GB", viewport=WIDTH)
+    opened.set_default_timeout(10_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, watched: Watched) -> Page:
+    """A tab of that profile."""
+    opened = context.new_page()
+    watched.listen(opened)
+    return opened
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Judges a page by axe-core; keeps a picture of it where ``SIMDES_SCREENSHOTS`` names a folder.
+
+    https://github.com/dequelabs/axe-core, every rule of WCAG 2.2 A and AA and of best practice.
+    """
+
+    axe: str
+
+    def __call__(self, page: Page, name: str) -> None:
+        """Fail on any violation."""
+        if folder := os.environ.get("SIMDES_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+        # By the debugger's connection: the page's own policy lets no script in.
+        page.evaluate(self.axe)
+        found = page.evaluate(AXE)
+        told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+        assert told == [], name
+        assert found["passes"] > 10
+
+
+@pytest.fixture(scope="session")
+def look() -> Looking:
+    """Looks at pages."""
+    folder = Path(__file__).parents[2] / "node_modules/axe-core"
+    return Looking((folder / "axe.min.js").read_text())
+
+
+class Authenticator:
+    """A virtual authenticator in a tab (https://www.w3.org/TR/webauthn-3/#sctn-automation)."""
+
+    def __init__(self, page: Page, *, prf: bool = True) -> None:
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("WebAuthn.enable", {"enableUI": False})
+        options = {
+            "protocol": "ctap2",
+            "ctap2Version": "ctap2_1",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "hasPrf": prf,
+            "automaticPresenceSimulation": True,
+        }
+        made = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        self.id: str = made["authenticatorId"]
+
+    def credentials(self) -> list[dict[str, object]]:
+        """What it holds, private keys included: it is a test's."""
+        answer = self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
+        return list(answer["credentials"])
+
+    def put(self, credential: dict[str, object]) -> None:
+        """Give it a credential in the place of the one it has under this id."""
+        named = {"authenticatorId": self.id, "credentialId": credential["credentialId"]}
+        self.session.send("WebAuthn.removeCredential", named)
+        self.session.send(
+            "WebAuthn.addCredential", {"authenticatorId": self.id, "credential": credential}
+        )
+
+    def verify_nobody(self) -> None:
+        """From now on it does not verify its user."""
+        self.session.send(
+            "WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": False}
+        )

@@ -1,0 +1,58 @@
+"""What people do on the pages, in steps that every language shares."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from simdes.access.one_time_codes import code_at
+from support.consortium import Clock, passphrase_of
+
+
+def give_passphrase(page: Page, user: str, passphrase: str = "") -> None:
+    """Fill the sign-in form in and send it."""
+    page.goto("/sign-in")
+    page.locator("#user").fill(user)
+    page.locator("#passphrase").fill(passphrase or passphrase_of(user))
+    page.locator("form[action='/sign-in'] button").click()
+
+
+def sign_in(page: Page, user: str) -> None:
+    """Sign a person without a second factor in."""
+    give_passphrase(page, user)
+    expect(page).to_have_url(re.compile("/account$"))
+
+
+def set_codes_up(page: Page, clock: Clock) -> tuple[bytes, list[str]]:
+    """Turn one-time codes on; the secret and the recovery codes."""
+    import base64
+
+    page.goto("/account")
+    page.locator("form[action='/account/codes/begin'] button").click()
+    text = page.locator("main code").inner_text().replace(" ", "")
+    secret = base64.b32decode(text)
+    page.locator("#code").fill(code_at(secret, int(clock())))
+    page.locator("form[action='/account/codes'] button").click()
+    codes = page.locator(".codes code").all_inner_texts()
+    assert len(codes) == 10
+    return secret, codes
+
+
+def give_code(page: Page, code: str) -> None:
+    """Fill a one-time or recovery code in and send it."""
+    page.locator("#code").fill(code)
+    page.locator("form:has(#code) button").click()
+
+
+def add_passkey(page: Page, label: str) -> None:
+    """Make a passkey with the tab's authenticator."""
+    page.goto("/account/passkeys/new")
+    page.locator("#label").fill(label)
+    page.locator("form[data-passkey] button").click()
+    expect(page).to_have_url(re.compile("/account[?]done=passkey"))
+
+
+def use_passkey(page: Page) -> None:
+    """Answer the page's challenge with the tab's authenticator."""
+    page.locator("form[data-passkey] button").click()
