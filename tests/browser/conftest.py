@@ -76,9 +76,10 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop open in this thread, which others start anew.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each has a context of its own."""
+    """One Chromium for a file's tests; each has a profile of its own."""
     # The sandbox needs user namespaces, which root in a container does not have.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
