@@ -6,11 +6,13 @@ resource it stores, so expressions are compiled into plain closures, once.
 
 - :func:`compile_path` for the expressions of the standard, of profiles and of search parameters;
 - :func:`evaluate` for expressions from outside: exact types, limits on everything;
+- :func:`check` for mistakes that show without a resource;
 - :func:`locate` for the nodes an expression selects, each with its place: what a patch changes.
 
 An expression that can't be read or asks for what doesn't exist is ``Invalid``.
 """
 
+from simdes.fhir.fhirpath.check import check
 from simdes.fhir.fhirpath.compile import compile_path
 from simdes.fhir.fhirpath.errors import PathError
 from simdes.fhir.fhirpath.evaluate import evaluate, locate
@@ -26,6 +28,7 @@ __all__ = [
     "Scope",
     "Surroundings",
     "Temporal",
+    "check",
     "compile_path",
     "evaluate",
     "locate",

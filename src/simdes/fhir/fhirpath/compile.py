@@ -494,17 +494,18 @@ def _sort(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
         scope.charge(items)
         for by, is_falling in reversed(keys):
             scope.spend(len(items) * max(len(items).bit_length(), 1))
-            items.sort(key=_sort_key(by, scope), reverse=is_falling)
+            items.sort(key=_sort_key(by, scope, is_falling=is_falling))
         return items
 
     return sort
 
 
-def _sort_key(by: Compiled, scope: Scope) -> Callable[[Any], Any]:
+def _sort_key(by: Compiled, scope: Scope, *, is_falling: bool) -> Callable[[Any], Any]:
     def order(left: Collection, right: Collection) -> int:
         if not left or not right:
-            return int(bool(left)) - int(bool(right))
-        return compare(left[0], right[0]) or 0
+            return int(bool(left)) - int(bool(right))  # nothing comes first in either direction
+        found = compare(left[0], right[0]) or 0
+        return -found if is_falling else found
 
     as_key = cmp_to_key(order)
 

@@ -133,7 +133,10 @@ def distinct(items: Collection) -> Collection:
     """Return the items without those that equal an earlier one."""
     if len(items) < 2:
         return items
-    return list({key(n): n for n in reversed(items)}.values())[::-1]
+    found: dict[Hashable, Any] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return list(found.values())
 
 
 # --- equality --------------------------------------------------------------------------------

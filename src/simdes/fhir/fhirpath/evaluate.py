@@ -35,8 +35,28 @@ def evaluate(
     Raises ``Invalid`` if the expression is none or has no value for this resource, ``TooLarge`` if
     it passes the limits of length, depth or ``steps``.
     """
-    found = _run(expression, resource, context, _with(surroundings, variables), steps)
+    found = evaluate_nodes(
+        expression,
+        resource,
+        context=context,
+        variables=variables,
+        surroundings=surroundings,
+        steps=steps,
+    )
     return [v for v in map(bare, found) if v is not None]
+
+
+def evaluate_nodes(
+    expression: str,
+    resource: Any,
+    *,
+    context: Any = None,
+    variables: Mapping[str, Any] | None = None,
+    surroundings: Surroundings | None = None,
+    steps: int = STEPS,
+) -> Collection:
+    """Return what :func:`evaluate` does, FHIR's elements as typed :class:`Node`."""
+    return _run(expression, resource, context, _with(surroundings, variables), steps)
 
 
 def locate(
@@ -60,7 +80,9 @@ def locate(
     Raises as :func:`evaluate` does, and ``Invalid`` if the expression makes a value that is no
     node of the resource, or resolves a reference: what it leads to has no place.
     """
-    found = _run(expression, resource, None, _with(surroundings, variables), steps)
+    found = evaluate_nodes(
+        expression, resource, variables=variables, surroundings=surroundings, steps=steps
+    )
     if any(type(n) is not Node or _root(n).value is not resource for n in found):
         raise Invalid("the FHIRPath expression selects values that are no elements")
     return found
