@@ -135,7 +135,7 @@ def test_many_rows_go_in_few_statements(database: Database) -> None:
         found = tx.insert(
             "checkpoint", rows, conflict="(name) DO NOTHING", returning="block_number"
         )
-        assert tx.statements == 3
+        assert tx.statements == {"sqlite": 3, "postgresql": 1}[tx.dialect]
         assert sorted(number for (number,) in found) == list(range(1200))
         assert (
             tx.insert("checkpoint", rows[:5], conflict="(name) DO NOTHING", returning="name") == []

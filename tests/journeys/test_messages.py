@@ -16,7 +16,7 @@ from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.errors import Forbidden
 from simdes.exchange import feeds
-from simdes.exchange.storing import resource_context
+from simdes.exchange.indexing import resource_context
 from simdes.exchange.submit import Accepted, Refused
 from simdes.fhir.json import dumps, loads
 from simdes.index import resources, vaults

@@ -129,12 +129,13 @@ def rows(database: Path, *, but: Sequence[str] = ()) -> Iterator[tuple[str, byte
                 yield f"{table}.{column}", b"\n".join(_bytes(row[at]) for row in kept)
 
 
-def without(database: Path, table: str, folder: Path) -> Path:
-    """A compact copy of an SQLite database without one table's rows."""
-    copy = folder / f"without-{table}.sqlite"
+def without(database: Path, tables: Sequence[str], folder: Path) -> Path:
+    """A compact copy of an SQLite database without some tables' rows."""
+    copy = folder / f"without-{tables[0]}.sqlite"
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-        target.execute(f"DELETE FROM {table}")
+        for table in tables:
+            target.execute(f"DELETE FROM {table}")
         target.commit()
         target.execute("VACUUM")
     return copy

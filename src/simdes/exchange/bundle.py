@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simdes.access.categories import classify
@@ -23,7 +23,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 class Submitted:
     """One resource ready to be stored. ``content`` is its JSON, ``labels`` a bit mask.
 
-    ``updated`` is its own ``meta.lastUpdated``, "" without one.
+    ``updated`` is its own ``meta.lastUpdated``, "" without one; ``resource`` what ``content`` says.
     """
 
     type: str
@@ -31,6 +31,7 @@ class Submitted:
     category: int
     labels: int
     content: bytes
+    resource: Mapping[str, Any] = field(compare=False, repr=False)
     updated: str = ""
 
 
@@ -113,6 +114,7 @@ def _submitted(logical_id: str, resource: Mapping[str, Any], names: Mapping[str,
         category=category,
         labels=labels,
         content=dumps(local),
+        resource=local,
         updated=_updated(resource),
     )
 

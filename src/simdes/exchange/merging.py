@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap, wrap
 from simdes.exchange.checking import Ready, refusal
+from simdes.exchange.indexing import Written, index_own, resource_context
 from simdes.exchange.node import Node
 from simdes.exchange.patients import Merge
-from simdes.exchange.storing import resource_context
-from simdes.index import chain, merges, moments, outbox, resources, vaults
+from simdes.fhir.json import loads
+from simdes.index import chain, entries, merges, moments, outbox, resources, unindexed, vaults
 from simdes.index.resources import NewResource, Resource
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Vault
@@ -118,15 +119,16 @@ def _join(tx: Transaction, merge: Merge) -> None:
 def _copy(node: Node, tx: Transaction, pair: _Pair) -> None:
     """Bring the latest version of each of the prior's resources to the survivor, to be sealed.
 
-    What the survivor has under the same id stays. A few statements for a thousand resources.
+    What the survivor has under the same id stays; in the prior's vault nothing is found any more.
+    A few statements for a thousand resources.
     """
     keys = {one.tag: vault_key(node.desk.keystore, one) for one in (pair.prior, pair.survivor)}
     for page in _pages(tx, pair.prior.tag):
         there = resources.heads(tx, [(one.type, one.logical_id, pair.survivor.tag) for one in page])
         taken = [one for one in page if (one.type, one.logical_id, pair.survivor.tag) not in there]
         said = moments.of(tx, [one.id for one in taken])
-        rows = [_rewrapped(node, one, pair, keys) for one in taken]
-        stored = resources.add(tx, rows)
+        moved = [_rewrapped(node, one, pair, keys) for one in taken]
+        stored = resources.add(tx, [row for row, _ in moved])
         moments.put(
             tx,
             {
@@ -136,6 +138,16 @@ def _copy(node: Node, tx: Transaction, pair: _Pair) -> None:
             },
         )
         outbox.add(tx, [one.id for one in stored if one.created])
+        index_own(
+            tx,
+            node.organisation,
+            [
+                Written(row, one, loads(content))
+                for (row, content), one in zip(moved, stored, strict=True)
+            ],
+        )
+    unindexed.drop_vault(tx, pair.prior.tag)
+    entries.drop_own(tx, pair.prior.tag)
 
 
 def _pages(tx: Transaction, tag: bytes) -> Iterator[Sequence[Resource]]:
@@ -145,12 +157,15 @@ def _pages(tx: Transaction, tag: bytes) -> Iterator[Sequence[Resource]]:
         after = page[-1].id
 
 
-def _rewrapped(node: Node, one: Resource, pair: _Pair, keys: dict[bytes, bytes]) -> NewResource:
+def _rewrapped(
+    node: Node, one: Resource, pair: _Pair, keys: dict[bytes, bytes]
+) -> tuple[NewResource, bytes]:
+    """The resource for the survivor's vault, and its content in clear."""
     old = resource_context(pair.prior.tag, one.type, one.logical_id)
     new = resource_context(pair.survivor.tag, one.type, one.logical_id)
     content = unwrap(keys[pair.prior.tag], one.content_wrapped, aad=old)
     wrapped = wrap(keys[pair.survivor.tag], content, aad=new, random=node.random)
-    return NewResource(
+    row = NewResource(
         type=one.type,
         logical_id=one.logical_id,
         vault=pair.survivor.tag,
@@ -161,4 +176,6 @@ def _rewrapped(node: Node, one: Resource, pair: _Pair, keys: dict[bytes, bytes])
         salt=node.random(32),
         source_id=one.source_id,
         created_ms=node.now_ms(),
+        account=one.account,
     )
+    return row, content

@@ -26,13 +26,15 @@ from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
 from simdes.crypto.seal import open_body
 from simdes.errors import Tampered
+from simdes.exchange.indexing import CopiedItem, index_copies
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import chain, copies, vaults
 from simdes.index.copies import Copy
+from simdes.index.transaction import Transaction
 from simdes.index.vaults import Vault
+from simdes.index.visible import PATIENT
 from simdes.ledger.records import Batch
-from simdes.ledger.terms import ZERO32
 from simdes.storage.cid import text_cid
 
 COPY_MS = 15 * 60_000
@@ -97,7 +99,7 @@ def read_under(
         if wanted >> one.category & 1
     ]
     local = _local_vault(node, vault, m=descriptor.m, n=descriptor.n)
-    handle = because.consent.handle if because.consent else because.emergency or ZERO32
+    handle = because.consent.handle if because.consent else because.emergency or PATIENT
     copied = _copied(node, local, handle, listed)
     missing = [one for one in listed if one.record_id not in copied]
     opened: dict[bytes, OpenedListed] = {}
@@ -115,7 +117,9 @@ def read_under(
         refused |= gathered.refused
         receipts += gathered.receipts
         culprits |= gathered.culprits
-    _keep(node, local, handle, list(opened.values()))
+    _keep(
+        node, local, handle, [opened[one.record_id] for one in missing if one.record_id in opened]
+    )
     found = tuple(
         record for one in listed if (record := (copied | opened).get(one.record_id)) is not None
     )
@@ -125,7 +129,7 @@ def read_under(
         vault,
         because.purpose,
         [one.listed.record_id for one in found],
-        handle=None if handle == ZERO32 else handle,
+        handle=None if handle == PATIENT else handle,
     )
     return OpenedRecords(found, refused, tuple(receipts), culprits)
 
@@ -284,6 +288,7 @@ def _local_vault(node: Node, tag: bytes, *, m: int, n: int) -> Vault:
 
 
 def _keep(node: Node, vault: Vault, handle: bytes, opened: Sequence[OpenedListed]) -> None:
+    """Keep copies of records, in the order of anchoring, and make what is in them findable."""
     if not opened:
         return
     key = vault_access.vault_key(node.desk.keystore, vault)
@@ -300,7 +305,27 @@ def _keep(node: Node, vault: Vault, handle: bytes, opened: Sequence[OpenedListed
         )
         for one in opened
     ]
-    node.database.write(lambda tx: copies.put(tx, rows))
+    items = [item for one in opened for item in _items(one)]
+
+    def keep(tx: Transaction) -> None:
+        copies.put(tx, rows)
+        index_copies(tx, vault.tag, handle, items)
+
+    node.database.write(keep)
+
+
+def _items(one: OpenedListed) -> Iterator[CopiedItem]:
+    for position, item in enumerate(one.items):
+        yield CopiedItem(
+            record_id=one.listed.record_id,
+            position=position,
+            category=one.listed.category,
+            labels=one.listed.labels,
+            organisation=one.listed.organisation,
+            time_ms=one.listed.time_ms,
+            type=item.type,
+            content=item.content,
+        )
 
 
 def _copied(

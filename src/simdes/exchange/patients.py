@@ -17,22 +17,9 @@ from typing import Any
 from simdes.errors import Invalid
 from simdes.exchange.bundle import Entry, Submitted, entries_of, submitted
 from simdes.exchange.subjects import Subjects, identifiers_of, items
+from simdes.index.seeing import SHARED
 from simdes.index.vaults import Identifier
 
-_SHARED = frozenset(
-    (
-        "Device",
-        "Endpoint",
-        "HealthcareService",
-        "Location",
-        "Medication",
-        "Organization",
-        "OrganizationAffiliation",
-        "Practitioner",
-        "PractitionerRole",
-        "Substance",
-    )
-)
 _HEADERS: Mapping[str, str] = {"MessageHeader": "focus", "Provenance": "target"}
 """Types that point at everything, and the element in which they do."""
 _REPLACES, _REPLACED_BY = "replaces", "replaced-by"
@@ -242,7 +229,7 @@ def _owners(graph: _Graph, persons: Mapping[int, int]) -> list[frozenset[int]]:
     everybody = frozenset(persons.values())
     if len(everybody) == 1:
         return [everybody for _ in places]
-    shared = set(graph.having(*_SHARED))
+    shared = set(graph.having(*SHARED))
     headers = set(graph.having(*_HEADERS))
     own = set(places) - shared - headers
     owners: dict[int, frozenset[int]] = {

@@ -208,6 +208,7 @@ def _submitted(resource: Mapping[str, Any]) -> Submitted:
         category=category,
         labels=labels,
         content=dumps(resource),
+        resource=resource,
     )
 
 

@@ -7,13 +7,15 @@ Each message that brought something leaves that document and the Provenance of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.exchange.answers import Accepted
 from simdes.exchange.bundle import Submitted
+from simdes.exchange.indexing import Written, index_own, resource_context
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home, Placed
 from simdes.exchange.precedence import RANKED, Moment, holds, milliseconds, statement
@@ -29,7 +31,6 @@ from simdes.index import moments, outbox, resources, sources
 from simdes.index.resources import Key, NewResource, Stored
 from simdes.index.transaction import Transaction
 
-_RESOURCE = b"simdes/resource/v1"
 _SOURCE = b"simdes/source/v1"
 
 _REPORT = "DiagnosticReport"
@@ -37,11 +38,6 @@ _MENTION = frozenset(("resourceType", "id", "meta", "identifier", "extension"))
 """All that a Patient has whom a message only mentions by number, as MRG does of a move."""
 _OF_THE_VISIT = frozenset(("Account", "Coverage", "Encounter", "Patient", "RelatedPerson"))
 """What patient administration speaks of, and other HL7 v2 messages only carry along."""
-
-
-def resource_context(vault: bytes, type_: str, logical_id: str) -> bytes:
-    """What a wrapped resource is bound to, so that rows can't be exchanged for one another."""
-    return _RESOURCE + sha256(vault + f"{type_}/{logical_id}".encode())
 
 
 @dataclass(slots=True)
@@ -131,6 +127,7 @@ class _Writer:
         self._now_ms = node.now_ms()
         self._standing: dict[Key, _Standing] = {}
         self._rows: list[NewResource] = []
+        self._said_in: list[Mapping[str, Any]] = []
         self._said: list[_Standing] = []
         self._taken: list[_Taken] = []
 
@@ -223,6 +220,7 @@ class _Writer:
         made = _Standing(key, digest, moment, row=len(self._rows), content=one.content)
         self._standing[key] = made
         self._rows.append(self._row(home, one, source))
+        self._said_in.append(one.resource)
         self._said.append(made)
         return "new", made
 
@@ -243,14 +241,21 @@ class _Writer:
         """Write what was decided: resources, then the documents that name their versions."""
         stored = resources.add(self._tx, self._rows)
         documents = [row for taken in self._taken for row in self._documents(taken, stored)]
-        created = [one.id for one in (*stored, *resources.add(self._tx, documents)) if one.created]
-        outbox.add(self._tx, created)
+        added = resources.add(self._tx, [row for row, _ in documents])
+        written = [
+            *map(Written, self._rows, stored, self._said_in),
+            *(Written(row, one, said) for (row, said), one in zip(documents, added, strict=True)),
+        ]
+        outbox.add(self._tx, [one.stored.id for one in written if one.stored.created])
+        index_own(self._tx, self._node.organisation, written)
         moments.put(
             self._tx,
             {_id(one, stored): (one.moment.event_ms, one.moment.sent_ms) for one in self._said},
         )
 
-    def _documents(self, taken: _Taken, stored: Sequence[Stored]) -> list[NewResource]:
+    def _documents(
+        self, taken: _Taken, stored: Sequence[Stored]
+    ) -> list[tuple[NewResource, Mapping[str, Any]]]:
         """The source document of a message, and the Provenance of its mapping."""
         ready, home = taken.message.ready, taken.message.homes[taken.part]
         part = ready.parts[taken.part]
@@ -273,7 +278,7 @@ class _Writer:
             document=document,
         )
         made = [provenance] if document is None else [document, provenance]
-        return [self._row(home, one, taken.source) for one in made]
+        return [(self._row(home, one, taken.source), one.resource) for one in made]
 
     def _row(self, home: Home, one: Submitted, source: int) -> NewResource:
         context = resource_context(home.tag, one.type, one.logical_id)

@@ -15,9 +15,10 @@ from itertools import groupby
 from simdes.exchange import keeping, merging
 from simdes.exchange.answers import Accepted, Refused
 from simdes.exchange.checking import Ready, check_message
+from simdes.exchange.indexing import resource_context
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Placed, place
-from simdes.exchange.storing import resource_context, store
+from simdes.exchange.storing import store
 from simdes.index.transaction import Transaction
 from simdes.mapper import Mapped, Mapping, Quarantined
 

@@ -14,8 +14,9 @@ import structlog
 from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
-from simdes.exchange import anchoring
+from simdes.exchange import anchoring, indexing
 from simdes.exchange.node import Node
+from simdes.index import copies
 
 IDLE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
@@ -35,8 +36,10 @@ def run(node: Node, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             _fill_keys(node)
+            _drop_expired(node)
+            left = indexing.catch_up(node)
             done = anchoring.work(node, worker=name)
-            pause = IDLE_SECONDS if done.idle else 0.0
+            pause = IDLE_SECONDS if done.idle and not left else 0.0
         except SimdesError as error:
             pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
             _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
@@ -44,6 +47,14 @@ def run(node: Node, stop: threading.Event) -> None:
             pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
             _log.error("round failed", issue="exception", **logs.described(error))
         stop.wait(pause)
+
+
+def _drop_expired(node: Node) -> None:
+    """Drop copies whose time is over, and what searches know of them."""
+    with node.database.read() as tx:
+        expired = copies.expired(tx, now_ms=node.now_ms())
+    if expired:
+        node.database.write(lambda tx: copies.purge(tx, now_ms=node.now_ms()))
 
 
 def _fill_keys(node: Node) -> None:

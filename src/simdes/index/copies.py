@@ -1,7 +1,8 @@
 """Records of other organisations that people here read: kept a short time, wrapped, then dropped.
 
-A copy belongs to the consent handle it was read under (zeros for the patient's own reading). It is
-dropped when it expires, and at once when the handle is revoked or the vault starts a generation.
+A copy belongs to the consent handle it was read under (`visible.PATIENT` for the patient's own
+reading). It is dropped when it expires, and at once when the handle is revoked or the vault starts
+a generation; with it goes all that searches know of what is in it.
 """
 
 from __future__ import annotations
@@ -103,3 +104,9 @@ def drop_vault(tx: Transaction, vault: bytes) -> int:
 def purge(tx: Transaction, *, now_ms: int) -> int:
     """Drop expired copies; how many."""
     return tx.run("DELETE FROM remote_copy WHERE expires_ms <= :now", now=now_ms)
+
+
+def expired(tx: Transaction, *, now_ms: int) -> bool:
+    """Whether there is a copy to purge."""
+    row = tx.one("SELECT 1 FROM remote_copy WHERE expires_ms <= :now LIMIT 1", now=now_ms)
+    return row is not None

@@ -27,7 +27,8 @@ _UPSERT = (
     f"({_KEY}) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in (*_CHANGING, "item"))
     # An own version is put once, and an older one never over a newer one.
-    + " WHERE excluded.record_id IS NOT NULL OR excluded.version > entry.version"
+    + " WHERE excluded.version > entry.version"
+    + " OR (excluded.version = entry.version AND excluded.record_id IS NOT NULL)"
 )
 
 
@@ -142,32 +143,9 @@ def contents(tx: Transaction, found: Sequence[Entry]) -> dict[int, bytes]:
     return {row: bytes(content) for row, content in rows}
 
 
-def move(tx: Transaction, prior: bytes, survivor: bytes, *, updated_ms: int) -> int:
-    """Let the own entries of a merged vault follow to the survivor; how many did.
-
-    Their resources' newest rows must be in the survivor's vault already. Where the survivor has an
-    entry of the same id, that one stays and the prior's goes.
-    """
-    there = (
-        "(SELECT r.{} FROM resource AS r WHERE r.type = entry.type"
-        " AND r.logical_id = entry.logical_id AND r.vault = :survivor"
-        " ORDER BY r.version DESC LIMIT 1)"
-    )
-    moved = tx.run(
-        "UPDATE entry SET vault = :survivor, updated_ms = :now,"
-        f" resource_id = {there.format('id')}, version = {there.format('version')}"
-        " WHERE vault = :prior AND handle = :own AND deleted = 0"
-        f" AND {there.format('id')} IS NOT NULL"
-        " AND NOT EXISTS (SELECT 1 FROM entry AS other WHERE other.type = entry.type"
-        " AND other.logical_id = entry.logical_id AND other.vault = :survivor"
-        " AND other.handle = :own)",
-        prior=prior,
-        survivor=survivor,
-        own=OWN,
-        now=updated_ms,
-    )
-    tx.run("DELETE FROM entry WHERE vault = :prior AND handle = :own", prior=prior, own=OWN)
-    return moved
+def drop_own(tx: Transaction, vault: bytes) -> int:
+    """Let nothing be found of what this organisation wrote in a vault, as after a merge."""
+    return tx.run("DELETE FROM entry WHERE vault = :vault AND handle = :own", vault=vault, own=OWN)
 
 
 def drop(tx: Transaction, ids: Iterable[int]) -> None:

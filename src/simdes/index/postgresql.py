@@ -21,7 +21,7 @@ from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
 from simdes.index import statements
 from simdes.index.pool import Pool
 from simdes.index.statements import Value
-from simdes.index.transaction import INSERT_ROWS, Database, Repeat, Row, Transaction
+from simdes.index.transaction import Database, Repeat, Row, Transaction
 
 WAIT_SECONDS = 30
 CONNECT_SECONDS = 5
@@ -29,6 +29,8 @@ SETTINGS = (
     "SET lock_timeout = '30s'; SET statement_timeout = '60s';"
     " SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on"
 )
+ARRAY_ROWS = 5_000
+"""Rows of one INSERT by arrays, whose text doesn't grow with them."""
 _TYPES = (
     "SELECT CAST(attname AS text), format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
@@ -91,8 +93,8 @@ class PostgresqlTransaction(Transaction):
         # prepared; psycopg would take longer to parse a long VALUES list than the server to run it.
         text = statements.insert_arrays_text(table, columns, self._types_of(table, columns), **tail)
         found: list[Row] = []
-        for start in range(0, len(rows), INSERT_ROWS):
-            part = rows[start : start + INSERT_ROWS]
+        for start in range(0, len(rows), ARRAY_ROWS):
+            part = rows[start : start + ARRAY_ROWS]
             arrays = [[row[column] for row in part] for column in columns]
             found += self._insert(text, arrays, returning=bool(returning))
         return found

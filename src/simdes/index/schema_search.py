@@ -157,3 +157,9 @@ _rows(
     key("text"),
     Index(None, "slot", "text", "entry"),
 )
+
+# What searches can't find yet, stored by an earlier release.
+table(
+    "unindexed",
+    integer("resource_id", ForeignKey("resource.id"), primary_key=True, autoincrement=False),
+)

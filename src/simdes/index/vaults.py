@@ -149,10 +149,11 @@ def set_epoch(
 
 
 def erase(tx: Transaction, tag: bytes) -> None:
-    """Drop the vault's local key for good. Raises `NotFound`."""
+    """Drop the vault's local key for good, and all that searches know of it. Raises `NotFound`."""
     _changed(
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )
+    tx.run("DELETE FROM entry WHERE vault = :tag", tag=tag)
 
 
 def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:

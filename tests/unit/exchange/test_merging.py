@@ -9,7 +9,7 @@ import pytest
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.exchange import anchoring, quarantine, replay
-from simdes.exchange.storing import resource_context
+from simdes.exchange.indexing import resource_context
 from simdes.exchange.submit import Accepted, Refused, submit_all
 from simdes.fhir.json import dumps, loads
 from simdes.index import merges, resources, vaults

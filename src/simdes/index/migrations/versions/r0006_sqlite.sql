@@ -39,6 +39,13 @@ CREATE INDEX ix_entry_type_updated_ms_id ON entry (type, updated_ms, id);
 
 CREATE INDEX ix_entry_vault_type ON entry (vault, type);
 
+CREATE TABLE unindexed (
+  resource_id INTEGER NOT NULL,
+  CONSTRAINT pk_unindexed PRIMARY KEY (resource_id),
+  CONSTRAINT fk_unindexed_resource_id FOREIGN KEY(resource_id) REFERENCES resource (id)
+)
+ STRICT;
+
 CREATE TABLE search_number (
   entry INTEGER NOT NULL,
   slot INTEGER NOT NULL,
@@ -153,3 +160,9 @@ CREATE TABLE search_uri (
  STRICT;
 
 CREATE INDEX ix_search_uri_slot_text_entry ON search_uri (slot, text, entry);
+
+INSERT INTO unindexed (resource_id)
+SELECT r.id FROM resource AS r
+WHERE NOT EXISTS (SELECT 1 FROM resource AS newer WHERE newer.type = r.type
+    AND newer.logical_id = r.logical_id AND newer.vault = r.vault AND newer.version > r.version)
+  AND r.vault NOT IN (SELECT prior FROM vault_merge WHERE state = 'moved');
