@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from simdes import config
-from simdes.access import accounts
+from simdes.access import accounts, anomaly
 from simdes.access.attestations import Attestations
 from simdes.access.audit import Trail
 from simdes.access.categories import Role, kind_of
@@ -27,6 +27,7 @@ from simdes.access.desk import Desk, Limits, PinWatch
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
 from simdes.access.tokens import Issuer
+from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
 from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
@@ -185,6 +186,8 @@ def opened(
         directory = Directory(contracts, store)
         elsewhere = HttpCustody(directory)
         stack.callback(elsewhere.close)
+        app_keys = HttpKeySource(clock)
+        stack.callback(app_keys.close)
         desk = Desk(
             keystore=keystore,
             contracts=contracts,
@@ -196,7 +199,7 @@ def opened(
             clock=clock,
             random=random,
             pins=PinWatch(read_pins(data)),
-            limits=Limits(stale_after_seconds=settings.stale_after_seconds),
+            limits=_limits(settings),
         )
         transactions = Transactions(database, StoredTransaction)
         number, held = _claim_lane(data)
@@ -207,6 +210,7 @@ def opened(
             following=Following(desk),
             agent=Lane(ledger, keystore.lanes[number], transactions),
             custody=EitherCustody(_here, elsewhere),
+            app_keys=app_keys,
             transactions=transactions,
             issuer=Issuer(
                 keystore=keystore,
@@ -221,6 +225,17 @@ def opened(
             custodians=settings.custodians,
         )
         yield Opened(settings, data, node, CustodyDesk(desk, node.following))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        stale_after_seconds=settings.stale_after_seconds,
+        reading=anomaly.rules(
+            strangers_per_hour=settings.strangers_per_hour,
+            patients_per_hour=settings.patients_per_hour,
+            patients_per_day=settings.patients_per_day,
+        ),
+    )
 
 
 def _site(data: Path, settings: Settings) -> Site:

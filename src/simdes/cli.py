@@ -8,6 +8,7 @@ import typer
 
 from simdes import console
 from simdes.commands import (
+    clients,
     consent,
     demo,
     feeds,
@@ -35,7 +36,7 @@ _WrongCommandLine = next(
     if kind.__name__ == "ClickException" and issubclass(kind, Exception)
 )
 
-for module in (demo, network, people, mapping, records, quarantine, feeds, consent, proof):
+for module in (demo, network, people, clients, mapping, records, quarantine, feeds, consent, proof):
     module.add_commands(cli)
 
 

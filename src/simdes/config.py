@@ -43,6 +43,8 @@ class Settings:
     ``shares_needed`` (m) and ``custodians`` (n) are for vaults this organisation opens.
     ``stale_after_seconds`` is the age of the ledger's head beyond which custodians refuse;
     0 means that the ledger makes blocks on demand, so that the head has no meaningful age.
+    ``strangers_per_hour``, ``patients_per_hour`` and ``patients_per_day`` are how many patients
+    (not in treatment here; any) somebody reads before a second factor is asked for; 0: never.
     ``listen_…`` is where `simdes listen` takes HL7 v2, with how many connections at once, and its
     TLS files (PEM); empty names no file.
     ``log_…`` is what goes to standard error, and how. ``metrics_token_file`` names the file with
@@ -62,6 +64,9 @@ class Settings:
     shares_needed: int = 2
     custodians: int = 3
     stale_after_seconds: int = 0
+    strangers_per_hour: int = 10
+    patients_per_hour: int = 60
+    patients_per_day: int = 200
     time_zone: str = "UTC"
     listen_host: str = "127.0.0.1"
     listen_port: int = 2575

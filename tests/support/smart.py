@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from simdes.exchange import authorization, clients
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
+from simdes.exchange import authorization, clients, token_requests
 from simdes.exchange.authorization import Request
+from simdes.exchange.client_proofs import Call
 from simdes.exchange.clients import Client, Kind
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -110,3 +114,142 @@ def a_patient(network: Consortium, who: str, member: str = "north") -> tuple[byt
         patient = rows.patient_id(tx, one.vault)
     assert patient is not None
     return one.vault, patient
+
+
+def allow(asking: Asking, session: Session, scope: str, patient: bytes | None = None) -> str:
+    """The person allows the app all it asks for; the code."""
+    request = authorize(asking, scope=scope)
+    granted = authorization.describe(asking.node, request.id).scopes
+    url = authorization.approve(asking.node, request.id, session, granted, patient)
+    return answer(url)["code"]
+
+
+def basic(client_id: str, secret: str) -> str:
+    """An Authorization header."""
+    return "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+
+def call(
+    asking: Asking, parameters: dict[str, str | None], *, proof: str = "", authorization: str = ""
+) -> Call:
+    """A form as the app sends it, with its secret if it has one."""
+    form = tuple((name, value) for name, value in parameters.items() if value is not None)
+    if asking.secret and not authorization:
+        authorization = basic(asking.client.id, asking.secret)
+    return Call(form, authorization, proof)
+
+
+def redeem(
+    asking: Asking, code: str, /, *, proof: str = "", authorization: str = "", **changes: str | None
+) -> dict[str, Any]:
+    """Redeem a code as usual, with some parameters changed."""
+    usual: dict[str, str | None] = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": asking.client.redirect_uris[0],
+        "code_verifier": asking.verifier,
+        "client_id": asking.client.id,
+    }
+    made = call(asking, usual | changes, proof=proof, authorization=authorization)
+    return token_requests.redeem(asking.node, made)
+
+
+def refresh(
+    asking: Asking,
+    token: str,
+    /,
+    *,
+    proof: str = "",
+    authorization: str = "",
+    **changes: str | None,
+) -> dict[str, Any]:
+    """Refresh as usual, with some parameters changed."""
+    usual: dict[str, str | None] = {
+        "grant_type": "refresh_token",
+        "refresh_token": token,
+        "client_id": asking.client.id,
+    }
+    made = call(asking, usual | changes, proof=proof, authorization=authorization)
+    return token_requests.redeem(asking.node, made)
+
+
+Key = ECKey | RSAKey
+
+
+def new_key(curve: str = "P-384") -> ECKey:
+    """A fresh key of an app."""
+    return ECKey.generate_key(curve, {"kid": f"k-{secrets.token_hex(4)}"}, private=True)
+
+
+def public_set(*keys: Key) -> str:
+    """A JSON Web Key Set of the public halves."""
+    import json
+
+    return json.dumps(KeySet(list(keys)).as_dict(private=False))
+
+
+def assertion(
+    asking: Asking,
+    key: Key,
+    *,
+    header: dict[str, Any] | None = None,
+    now: float | None = None,
+    **changes: Any,
+) -> str:
+    """A client assertion as SMART wants it, with some claims changed or, by None, left out."""
+    now_seconds = int(asking.node.desk.clock() if now is None else now)
+    claims = {
+        "iss": asking.client.id,
+        "sub": asking.client.id,
+        "aud": asking.node.issuer.name + "/auth/token",
+        "exp": now_seconds + 240,
+        "iat": now_seconds,
+        "jti": secrets.token_hex(16),
+    } | changes
+    head = {"alg": "ES384", "typ": "JWT", "kid": key.kid} | (header or {})
+    return jwt.encode(
+        {name: value for name, value in head.items() if value is not None},
+        {name: value for name, value in claims.items() if value is not None},
+        key,
+        algorithms=["ES256", "ES384", "RS256", "RS384", "RS512"],
+    )
+
+
+def credentials(asking: Asking, signed: str, **changes: str | None) -> dict[str, Any]:
+    """Ask for a backend service's token with an assertion."""
+    usual: dict[str, str | None] = {
+        "grant_type": "client_credentials",
+        "scope": "system/*.rs",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": signed,
+    }
+    return token_requests.redeem(asking.node, call(asking, usual | changes))
+
+
+def dpop_proof(
+    node: Node,
+    key: Key,
+    *,
+    method: str = "POST",
+    path: str = "/auth/token",
+    token: str = "",
+    header: dict[str, Any] | None = None,
+    **changes: Any,
+) -> str:
+    """A DPoP proof (RFC 9449), with some claims changed or, by None, left out."""
+    digest = hashlib.sha256(token.encode()).digest()
+    claims = {
+        "jti": secrets.token_hex(16),
+        "htm": method,
+        "htu": node.issuer.name + path,
+        "iat": node.now_seconds(),
+        "ath": base64.urlsafe_b64encode(digest).rstrip(b"=").decode() if token else None,
+    } | changes
+    public = {n: v for n, v in key.as_dict(private=False).items() if n not in ("kid", "use")}
+    head = {"alg": "ES256", "typ": "dpop+jwt", "jwk": public} | (header or {})
+    return jwt.encode(
+        {name: value for name, value in head.items() if value is not None},
+        {name: value for name, value in claims.items() if value is not None},
+        key,
+        algorithms=["ES256", "ES384", "RS256", "PS256"],
+    )

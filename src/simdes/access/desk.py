@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from simdes.access.anomaly import RULES, Rule
 from simdes.access.attestations import Attestations
 from simdes.access.audit import Trail
 from simdes.access.audit_event import Attempt, Verb
@@ -40,11 +41,13 @@ class Limits:
     """Calls an account may make in a minute at one process, and the age of a usable head.
 
     `stale_after_seconds` 0: the ledger makes blocks on demand, its head has no meaningful age.
+    `reading` are the rules for unusual reading by people here.
     """
 
     calls_per_minute: int = 600
     locates_per_minute: int = 30
     stale_after_seconds: int = 0
+    reading: tuple[Rule, ...] = RULES
 
 
 class PinWatch:

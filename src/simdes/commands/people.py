@@ -20,8 +20,10 @@ from simdes.commands.common import (
     vault_of,
 )
 from simdes.commands.common import administrator as administrator_session
+from simdes.errors import Invalid
 from simdes.exchange import enrolment
 from simdes.exchange.signin import sign_in
+from simdes.exchange.token_requests import issue
 
 Administrator = Annotated[
     str, typer.Option("--as", help="The administrator who acts; see `simdes init`.")
@@ -135,16 +137,33 @@ def enrol(
 
 def token(
     data: Data,
-    user: NewUser,
-    scope: Annotated[str, typer.Option("--scope", help="Scopes written into the token.")] = "",
+    user: Annotated[
+        str | None, typer.Option("--user", help="Whose token; the passphrase is asked for.")
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option("--client", help="The backend service whose token; needs --scope."),
+    ] = None,
+    scope: Annotated[
+        str, typer.Option("--scope", help="What the token is for; without it, all a person may.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Print an access token for scripts; it is valid for five minutes and unlocks the account."""
+    """Print an access token for scripts, valid for five minutes.
+
+    A person's token unlocks their account. A backend service's is for whoever runs this
+    organisation: it acts as the organisation's agent, within the scopes of the service.
+    """
+    if (user is None) is (client is None):
+        raise Invalid("A token is for --user or for --client.")
     with organisation(data) as one:
-        session = sign_in(one.node, user, passphrase(f"Passphrase of {user}"), scope=scope)
-        if as_json:
-            console.print_json(
-                {"access_token": session.token, "token_type": "Bearer", "expires_in": 300}
-            )
+        if client is not None:
+            given = issue(one.node, client, scope)
         else:
-            print(session.token)
+            assert user is not None  # noqa: S101 (checked above)
+            words = passphrase(f"Passphrase of {user}")
+            given = sign_in(one.node, user, words, scope=scope).token
+        if as_json:
+            console.print_json({"access_token": given, "token_type": "Bearer", "expires_in": 300})
+        else:
+            print(given)

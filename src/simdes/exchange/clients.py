@@ -88,6 +88,11 @@ def find(node: Node, client_id: str) -> Client | None:
     return None if row is None else clients.of_row(row)
 
 
+def origins(node: Node) -> frozenset[str]:
+    """The origins of public apps' pages, which a browser may let call us."""
+    return clients.origins([one for one in listed(node) if one.kind is Kind.PUBLIC])
+
+
 def remove(node: Node, administrator: Session | None, client_id: str) -> None:
     """Remove an app and end all it was allowed, its tokens included. Raises `NotFound`."""
     _require(administrator)

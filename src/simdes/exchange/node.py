@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simdes.access.asking import Caller, CustodyClient
+from simdes.access.assertions import KeySource
 from simdes.access.desk import Desk
 from simdes.access.requests import Signer
 from simdes.access.tokens import Issuer
@@ -27,8 +28,8 @@ class Node:
 
     ``desk`` is what its custody verbs use, ``following`` keeps up with the chain, ``agent`` the
     ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody``
-    the way to other organisations' custody APIs, ``shares_needed`` and ``custodians`` (m, n) what
-    vaults opened here get.
+    the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
+    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Node:
     following: Following
     agent: Lane
     custody: CustodyClient
+    app_keys: KeySource
     transactions: TransactionStore
     issuer: Issuer
     site: Site

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simdes.access import tokens
+from simdes.access import scopes, tokens
 from simdes.access.authentication import MULTIPLE_FACTORS, SINGLE_FACTOR, Authentication
+from simdes.access.keystore import Person
 from simdes.access.tokens import Actor, Context
 from simdes.crypto.keys import SigningKey
+from simdes.errors import Invalid
+from simdes.exchange.fhir_users import own_records
 from simdes.exchange.node import Node
 
 __all__ = [
@@ -35,10 +38,10 @@ class Session:
 
 
 def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Session:
-    """Open a session with user name and passphrase.
+    """Open a session with user name and passphrase; ``scope`` narrows what it is good for.
 
     Raises Unauthenticated alike for an unknown user and a wrong passphrase, Forbidden where the
-    account may not act now.
+    account may not act now, Invalid for a scope that is not a person's.
     """
     key = node.desk.keystore.unlock_person(user, passphrase)
     person = node.desk.keystore.person(user)
@@ -46,10 +49,26 @@ def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Sessi
         node.issuer,
         person,
         key,
-        context=Context(scope=scope),
+        context=_context(node, person, scope),
         authentication=Authentication(("pwd",), node.now_seconds()),
     )
     return resume(node, token)
+
+
+def _context(node: Node, person: Person, scope: str) -> Context:
+    """What narrows a person's own token: scopes, and for ``patient/`` their own record."""
+    if not scope:
+        return Context()
+    asked = scopes.parse(scope)
+    contexts = {one.context for one in asked.resources}
+    if asked.unknown or not asked.resources or "system" in contexts:
+        raise Invalid("Name scopes such as user/Observation.rs or patient/*.rs.")
+    if "patient" not in contexts:
+        return Context(scope=asked.text)
+    own = own_records(node, person.account)
+    if len(own) != 1:
+        raise Invalid("Scopes patient/… are for somebody with one record of their own here.")
+    return Context(scope=asked.text, vault=own[0].vault, patient=own[0].patient)
 
 
 def resume(node: Node, token: str) -> Session:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from simdes.exchange import clients
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
@@ -27,6 +28,8 @@ from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
 from simdes.gateway.pages.places import page_routes
 from simdes.gateway.problems import EXCEPTION_HANDLERS
+from simdes.gateway.smart.cors import Cors
+from simdes.gateway.smart.routes import smart_routes
 from simdes.gateway.stopping import Stopping
 
 
@@ -62,10 +65,12 @@ def create_gateway(
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
             *(page_routes(node) if node is not None else ()),
+            *(smart_routes(node, limits) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Observing, meter=meter, stopping=running.stopping, random=running.random),
+            Middleware(Cors, origins=lambda: clients.origins(node) if node else frozenset()),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
     )

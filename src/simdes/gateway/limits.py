@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
-    """How much a request may bring and how long its answer may take."""
+    """How much a request may bring and how long its answer may take.
+
+    ``tokens_per_minute`` is how often one app at one address may call the authorization server.
+    """
 
     body_bytes: int = 1 << 20
     body_seconds: float = 15.0
     answer_seconds: float = 30.0
+    tokens_per_minute: int = 600
 
 
 LIMITS = GatewayLimits()

@@ -152,8 +152,7 @@ def set_keys(tx: Transaction, id: str, *, keys: str | None, keys_url: str | None
 
 def remove_client(tx: Transaction, id: str) -> bool:
     """Remove an app and end everything it was allowed; False when there was none."""
-    rows = tx.all("SELECT id FROM authorization_grant WHERE client_id = :id", id=id)
-    end_grants(tx, [bytes(row[0]) for row in rows])
+    tx.run("DELETE FROM authorization_grant WHERE client_id = :id", id=id)
     tx.run("DELETE FROM authorization_request WHERE client_id = :id", id=id)
     tx.run("DELETE FROM launch_context WHERE client_id = :id", id=id)
     return tx.run("DELETE FROM client WHERE id = :id", id=id) > 0
@@ -210,6 +209,21 @@ def patient_id(tx: Transaction, vault: bytes) -> str | None:
     return None if row is None else str(row[0])
 
 
+def vaults_of_patient(tx: Transaction, logical_id: str) -> list[bytes]:
+    """Return the vaults that hold a Patient of this FHIR id; usually one."""
+    rows = tx.all(
+        "SELECT DISTINCT vault FROM resource WHERE type = 'Patient' AND logical_id = :id",
+        id=logical_id,
+    )
+    return [bytes(row[0]) for row in rows]
+
+
+def has_encounter(tx: Transaction, vault: bytes, logical_id: str) -> bool:
+    """Whether a vault holds an Encounter of this FHIR id."""
+    sql = "SELECT 1 FROM resource WHERE type = 'Encounter' AND logical_id = :id AND vault = :vault"
+    return tx.one(sql, id=logical_id, vault=vault) is not None
+
+
 # Grants -----------------------------------------------------------------------------------------
 
 
@@ -263,19 +277,16 @@ def end_grants(tx: Transaction, ids: Sequence[bytes]) -> int:
     """End grants with their codes, refresh tokens and sessions; how many there were."""
     if not ids:
         return 0
-    for table in ("authorization_code", "refresh_token", "session"):
-        tx.run(f"DELETE FROM {table} WHERE grant_id IN :ids", ids=ids)  # noqa: S608 (ours)
     return tx.run("DELETE FROM authorization_grant WHERE id IN :ids", ids=ids)
 
 
 def end_lasting(tx: Transaction, account: bytes, lasting: str) -> int:
     """End an account's grants of one kind, as `end_grants`."""
-    rows = tx.all(
-        "SELECT id FROM authorization_grant WHERE account = :account AND lasting = :lasting",
+    return tx.run(
+        "DELETE FROM authorization_grant WHERE account = :account AND lasting = :lasting",
         account=account,
         lasting=lasting,
     )
-    return end_grants(tx, [bytes(row[0]) for row in rows])
 
 
 # Codes and refresh tokens -----------------------------------------------------------------------
@@ -324,32 +335,75 @@ def spend(tx: Transaction, id: bytes, *, expires_ms: int) -> bool:
 # Reading ----------------------------------------------------------------------------------------
 
 
-def add_reading(tx: Transaction, account: bytes, vault: bytes, *, now_ms: int) -> None:
+def add_reading(
+    tx: Transaction, account: bytes, vault: bytes, *, treating: bool, now_ms: int
+) -> None:
     """Remember that an account reads a patient's records now."""
-    tx.insert(
-        "recent_reading",
-        [{"account": account, "vault": vault, "read_ms": now_ms}],
-        conflict="(account, vault) DO UPDATE SET read_ms = excluded.read_ms",
+    row: dict[str, Value] = {
+        "account": account,
+        "vault": vault,
+        "treating": int(treating),
+        "read_ms": now_ms,
+    }
+    changes = "treating = excluded.treating, read_ms = excluded.read_ms"
+    tx.insert("recent_reading", [row], conflict=f"(account, vault) DO UPDATE SET {changes}")
+
+
+def read_since(tx: Transaction, account: bytes, vault: bytes, *, since_ms: int) -> bool:
+    """Whether an account read a patient's records since then."""
+    return (
+        tx.one(
+            "SELECT 1 FROM recent_reading"
+            " WHERE account = :account AND vault = :vault AND read_ms > :since",
+            account=account,
+            vault=vault,
+            since=since_ms,
+        )
+        is not None
     )
 
 
-def vaults_read(tx: Transaction, account: bytes, *, since_ms: int, besides: bytes) -> int:
-    """Return how many patients' records an account read since then, one of them not counted."""
+def patients_read(tx: Transaction, account: bytes, *, since_ms: int, strangers: bool) -> int:
+    """Return how many patients' records an account read since then.
+
+    ``strangers``: only of patients who are not in treatment where the reader works.
+    """
     row = tx.one(
         "SELECT count(*) FROM recent_reading"
-        " WHERE account = :account AND read_ms > :since AND vault <> :besides",
+        " WHERE account = :account AND read_ms > :since AND treating < :below",
         account=account,
         since=since_ms,
-        besides=besides,
+        below=1 if strangers else 2,
     )
     return 0 if row is None else int(row[0])
 
 
+def in_treatment(tx: Transaction, vault: bytes, *, category: int, since_ms: int) -> bool:
+    """Whether something of this category was written here about a patient since then."""
+    return (
+        tx.one(
+            "SELECT 1 FROM resource"
+            " WHERE vault = :vault AND category = :category AND created_ms > :since LIMIT 1",
+            vault=vault,
+            category=category,
+            since=since_ms,
+        )
+        is not None
+    )
+
+
+_EXPIRING = (
+    "session",
+    "authorization_grant",
+    "authorization_request",
+    "launch_context",
+    "refresh_token",
+    "spent_assertion",
+)
+
+
 def purge(tx: Transaction, *, now_ms: int, reading_before_ms: int) -> None:
-    """Drop what has expired; grants last, since codes, tokens and sessions hang on them."""
-    rows = tx.all("SELECT id FROM authorization_grant WHERE expires_ms <= :now", now=now_ms)
-    end_grants(tx, [bytes(row[0]) for row in rows])
-    tx.run("DELETE FROM session WHERE expires_ms <= :now", now=now_ms)
-    for table in ("authorization_request", "launch_context", "spent_assertion", "refresh_token"):
+    """Drop what has expired."""
+    for table in _EXPIRING:
         tx.run(f"DELETE FROM {table} WHERE expires_ms <= :now", now=now_ms)  # noqa: S608 (ours)
     tx.run("DELETE FROM recent_reading WHERE read_ms <= :before", before=reading_before_ms)

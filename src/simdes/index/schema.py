@@ -288,7 +288,9 @@ table(
     id32("id"),
     id32("account"),
     blob("key_wrapped", nullable=True),  # null: the organisation's agent, whose key is at hand
-    id32("grant_id", ForeignKey("authorization_grant.id"), nullable=True),  # null: no app's
+    id32(  # null: no app's
+        "grant_id", ForeignKey("authorization_grant.id", ondelete="CASCADE"), nullable=True
+    ),
     id32("vault", nullable=True),  # null: no patient in context
     integer("expires_ms"),
     PrimaryKeyConstraint("id"),

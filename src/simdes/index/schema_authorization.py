@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
 
-from simdes.index.columns import blob, id32, integer, one_of, string, table
+from simdes.index.columns import between, blob, id32, integer, one_of, string, table
 
 table(
     "client",
@@ -59,7 +59,8 @@ table(
     Index(None, "expires_ms"),
 )
 
-# What somebody allowed an app, and everything that goes when it ends.
+# What somebody allowed an app. Codes, refresh tokens and sessions go with it: by the database, so
+# that one added at the same moment can't outlive it.
 table(
     "authorization_grant",
     id32("id"),
@@ -87,7 +88,7 @@ table(
 table(
     "authorization_code",
     id32("id"),
-    id32("grant_id", ForeignKey("authorization_grant.id")),
+    id32("grant_id", ForeignKey("authorization_grant.id", ondelete="CASCADE")),
     string("redirect_uri"),
     string("challenge"),
     string("nonce"),
@@ -101,7 +102,7 @@ table(
 table(
     "refresh_token",
     id32("id"),
-    id32("grant_id", ForeignKey("authorization_grant.id")),
+    id32("grant_id", ForeignKey("authorization_grant.id", ondelete="CASCADE")),
     blob("key_wrapped", nullable=True),  # null: used, its successor is in force
     integer("expires_ms"),
     PrimaryKeyConstraint("id"),
@@ -122,7 +123,9 @@ table(
     "recent_reading",
     id32("account"),
     id32("vault"),
+    integer("treating"),  # 1: the patient is in treatment where the reader works
     integer("read_ms"),
     PrimaryKeyConstraint("account", "vault"),
+    between("treating", 0, 1),
     Index(None, "read_ms"),
 )

@@ -19,8 +19,10 @@ CREATE TABLE client (
 CREATE TABLE recent_reading (
   account BYTEA NOT NULL CONSTRAINT ck_recent_reading_account CHECK (length(account) = 32),
   vault BYTEA NOT NULL CONSTRAINT ck_recent_reading_vault CHECK (length(vault) = 32),
+  treating BIGINT NOT NULL,
   read_ms BIGINT NOT NULL,
-  CONSTRAINT pk_recent_reading PRIMARY KEY (account, vault)
+  CONSTRAINT pk_recent_reading PRIMARY KEY (account, vault),
+  CONSTRAINT ck_recent_reading_treating CHECK (treating BETWEEN 0 AND 1)
 );
 
 CREATE INDEX ix_recent_reading_read_ms ON recent_reading (read_ms);
@@ -111,7 +113,7 @@ CREATE TABLE authorization_code (
   key_wrapped BYTEA,
   expires_ms BIGINT NOT NULL,
   CONSTRAINT pk_authorization_code PRIMARY KEY (id),
-  CONSTRAINT fk_authorization_code_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_authorization_code_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 );
 
 CREATE INDEX ix_authorization_code_expires_ms ON authorization_code (expires_ms);
@@ -124,7 +126,7 @@ CREATE TABLE refresh_token (
   key_wrapped BYTEA,
   expires_ms BIGINT NOT NULL,
   CONSTRAINT pk_refresh_token PRIMARY KEY (id),
-  CONSTRAINT fk_refresh_token_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_refresh_token_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 );
 
 CREATE INDEX ix_refresh_token_expires_ms ON refresh_token (expires_ms);
@@ -139,7 +141,7 @@ CREATE TABLE session (
   vault BYTEA CONSTRAINT ck_session_vault CHECK (length(vault) = 32),
   expires_ms BIGINT NOT NULL,
   CONSTRAINT pk_session PRIMARY KEY (id),
-  CONSTRAINT fk_session_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_session_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 );
 
 CREATE INDEX ix_session_account ON session (account);

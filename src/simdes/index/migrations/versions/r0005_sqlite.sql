@@ -20,8 +20,10 @@ CREATE TABLE client (
 CREATE TABLE recent_reading (
   account BLOB NOT NULL CONSTRAINT ck_recent_reading_account CHECK (length(account) = 32),
   vault BLOB NOT NULL CONSTRAINT ck_recent_reading_vault CHECK (length(vault) = 32),
+  treating INTEGER NOT NULL,
   read_ms INTEGER NOT NULL,
-  CONSTRAINT pk_recent_reading PRIMARY KEY (account, vault)
+  CONSTRAINT pk_recent_reading PRIMARY KEY (account, vault),
+  CONSTRAINT ck_recent_reading_treating CHECK (treating BETWEEN 0 AND 1)
 )
  STRICT;
 
@@ -117,7 +119,7 @@ CREATE TABLE authorization_code (
   key_wrapped BLOB,
   expires_ms INTEGER NOT NULL,
   CONSTRAINT pk_authorization_code PRIMARY KEY (id),
-  CONSTRAINT fk_authorization_code_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_authorization_code_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 )
  STRICT;
 
@@ -131,7 +133,7 @@ CREATE TABLE refresh_token (
   key_wrapped BLOB,
   expires_ms INTEGER NOT NULL,
   CONSTRAINT pk_refresh_token PRIMARY KEY (id),
-  CONSTRAINT fk_refresh_token_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_refresh_token_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 )
  STRICT;
 
@@ -147,7 +149,7 @@ CREATE TABLE session (
   vault BLOB CONSTRAINT ck_session_vault CHECK (length(vault) = 32),
   expires_ms INTEGER NOT NULL,
   CONSTRAINT pk_session PRIMARY KEY (id),
-  CONSTRAINT fk_session_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id)
+  CONSTRAINT fk_session_grant_id FOREIGN KEY(grant_id) REFERENCES authorization_grant (id) ON DELETE CASCADE
 )
  STRICT;
 
