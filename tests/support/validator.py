@@ -18,10 +18,12 @@ from simdes.fhir.json import dumps
 HOME = Path(__file__).parents[2] / "tools/validator/target"
 
 
-def errors(resources: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:
+def errors(
+    resources: Iterable[tuple[str, Any]], *, packages: Iterable[Path] = ()
+) -> dict[str, list[str]]:
     """Return what the validator calls an error or fatal, by the name the resource is given with.
 
-    Every name is in the answer; ``[]`` is valid.
+    Every name is in the answer; ``[]`` is valid. ``packages`` are FHIR packages (.tgz) to load.
     """
     lines = [
         json.dumps({"name": name, "resource": bytes(dumps(resource)).decode()})
@@ -34,6 +36,7 @@ def errors(resources: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:
             "-cp",
             os.pathsep.join((str(HOME / "validator-1.jar"), f"{HOME}/lib/*")),
             "Validate",
+            *map(str, packages),
         ],
         input="\n".join(lines),
         capture_output=True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from simdes.errors import Invalid, Unsupported
-from simdes.fhir.terminology.regex import compile_pattern
+from simdes.errors import Invalid, TooLarge, Unsupported
+from simdes.fhir.fhirpath.patterns import matches_whole
 from simdes.fhir.terminology.system import Concept, System, is_abstract, is_inactive, properties
 
 Select = Callable[[System, str, str], Iterable[str]]
@@ -55,8 +55,23 @@ def _where(holds: Callable[[list[str], str], bool]) -> Select:
     return selected
 
 
-def _matches(values: list[str], pattern: str) -> bool:
-    return any(map(compile_pattern(pattern).matches, values))
+MOST_STEPS = 50_000_000
+"""The work of one regular expression over a whole code system: a client may have written it."""
+
+
+def _regex(system: System, name: str, pattern: str) -> Iterable[str]:
+    steps = 0
+
+    def spend(count: int) -> None:
+        nonlocal steps
+        steps += count
+        if steps > MOST_STEPS:
+            raise TooLarge("a regular expression takes too many steps on this code system")
+
+    def holds(values: list[str], wanted: str) -> bool:
+        return any(matches_whole(value, wanted, spend=spend) for value in values)
+
+    return _where(holds)(system, name, pattern)
 
 
 def _exists(values: list[str], wanted: str) -> bool:
@@ -74,7 +89,7 @@ _OPERATORS: Mapping[str, Select] = {
     "is-a": _concept(lambda system, code: system.below(code)),
     "descendent-of": _concept(lambda system, code: system.below(code)[1:]),
     "is-not-a": _concept(_is_not_a),
-    "regex": _where(_matches),
+    "regex": _regex,
     "in": _where(_listed),
     "not-in": _where(lambda values, wanted: not _listed(values, wanted)),
     "generalizes": _concept(lambda system, code: system.above(code)),

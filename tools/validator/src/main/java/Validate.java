@@ -17,9 +17,11 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
 import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
+import org.hl7.fhir.utilities.npm.NpmPackage;
 
 /**
  * HL7's R4 instance validator on what it is given: a folder of *.json, or with no argument one
@@ -32,10 +34,11 @@ public final class Validate {
     private final FhirValidator validator;
     private final PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
-    private Validate() {
+    private Validate(List<Path> packages) throws IOException {
         FhirContext r4 = FhirContext.forR4();
         ValidationSupportChain known = new ValidationSupportChain(
                 new DefaultProfileValidationSupport(r4),
+                loaded(r4, packages),
                 new InMemoryTerminologyServerValidationSupport(r4),
                 new CommonCodeSystemsTerminologyService(r4),
                 new SnapshotGeneratingValidationSupport(r4));
@@ -44,6 +47,19 @@ public final class Validate {
         rules.setErrorForUnknownProfiles(false); // a resource may claim one that R4 does not define
         validator = r4.newValidator();
         validator.registerValidatorModule(rules);
+    }
+
+    /** The definitions in FHIR packages (.tgz), read from disk. */
+    private static PrePopulatedValidationSupport loaded(FhirContext r4, List<Path> packages)
+            throws IOException {
+        PrePopulatedValidationSupport found = new PrePopulatedValidationSupport(r4);
+        for (Path one : packages) {
+            NpmPackage unpacked = NpmPackage.fromPackage(Files.newInputStream(one));
+            for (String name : unpacked.listResources("StructureDefinition", "ValueSet", "CodeSystem")) {
+                found.addResource(r4.newJsonParser().parseResource(unpacked.loadResource(name)));
+            }
+        }
+        return found;
     }
 
     private void judge(String name, String resource) throws IOException {
@@ -85,13 +101,16 @@ public final class Validate {
         }
     }
 
-    /** Runs on the folder that is the only argument, or on standard input. */
+    /** Runs on the folder that is an argument, or on standard input; *.tgz are packages to load. */
     public static void main(String[] arguments) throws IOException {
-        Validate task = new Validate();
-        if (arguments.length == 0) {
+        List<Path> given = Stream.of(arguments).map(Path::of).toList();
+        List<Path> packages = given.stream().filter(one -> one.toString().endsWith(".tgz")).toList();
+        Validate task = new Validate(packages);
+        List<Path> folders = given.stream().filter(one -> !packages.contains(one)).toList();
+        if (folders.isEmpty()) {
             task.lines();
         } else {
-            task.folder(Path.of(arguments[0]));
+            task.folder(folders.get(0));
         }
     }
 }
