@@ -15,11 +15,12 @@ patient that a resource is about leads to whoever is the Patient in its vault, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from simdes.errors import Unsupported
 from simdes.fhir.search.conditions import (
+    ALWAYS,
     All,
     AnyOf,
     Chain,
@@ -38,7 +39,8 @@ from simdes.fhir.search.conditions import (
 )
 from simdes.index.bound import Bound
 from simdes.index.leaves import is_id, row_tests, span_test
-from simdes.index.seeing import NEVER, SHARED, grounded, scoped
+from simdes.index.seeing import SHARED, grounded, scoped
+from simdes.index.sql import NEVER, both, either
 from simdes.index.values import TABLES, key, slot_number
 from simdes.index.visible import OWN, Visible
 
@@ -75,26 +77,36 @@ class Predicates:
     def seen(self, on: On, *, deleted: bool = False, chosen: bool = True) -> str:
         """The condition that an entry may be seen.
 
-        ``chosen``: and that none stands in its place (`_chosen`). ``deleted``: tombstones too.
+        ``chosen``: and that none stands in its place (`chosen`). ``deleted``: tombstones too.
         """
         parts = [] if deleted else [f"{on.alias}.deleted = 0"]
         parts.append(self._scoped(on))
         parts.append(grounded(self.visible, on.alias, on.types, self.bound))
         if chosen:
-            parts += self._chosen(on)
+            parts += self.chosen(on)
         return both(parts)
 
     def _scoped(self, on: On) -> str:
-        plain = Predicates(self.visible, self.bound, self.sizes)
+        return scoped(
+            self.visible,
+            on.alias,
+            on.types,
+            self.bound,
+            lambda where, alias: self.plainly(where, On(alias, on.types)),
+        )
 
-        def meets(where: Condition, alias: str) -> str:
-            if any(isinstance(one, _INDIRECT) for one in walk(where, negated=True)):
-                raise Unsupported("A scope's condition can look at the resource itself alone.")
-            return plain.meets(where, On(alias, on.types))
+    def plainly(self, where: Condition, on: On) -> str:
+        """The test of a scope's condition, which looks at the entry itself alone."""
+        if any(isinstance(one, _INDIRECT) for one in walk(where, negated=True)):
+            raise Unsupported("A scope's condition can look at the resource itself alone.")
+        scopes = {
+            type_: tuple(replace(one, where=ALWAYS) for one in its)
+            for type_, its in self.visible.scopes.items()
+        }
+        # Conditions within are not asked for again: a Patient's scope may name a Patient.
+        return Predicates(replace(self.visible, scopes=scopes), self.bound).meets(where, on)
 
-        return scoped(self.visible, on.alias, on.types, self.bound, meets)
-
-    def _chosen(self, on: On) -> Iterator[str]:
+    def chosen(self, on: On) -> Iterator[str]:
         """Of what is one to a client, the one that counts: what is nobody's lies in many vaults,
         and of one patient's resource there may be several copies, or an own one.
         """
@@ -429,17 +441,6 @@ def subjects(match: Match) -> list[ReferenceTest]:
         for one in match.tests
         if isinstance(one, ReferenceTest) and one.type in ("", "Patient") and is_id(one)
     ]
-
-
-def both(parts: Iterable[str]) -> str:
-    """Everything of this."""
-    return " AND ".join(f"({one})" if " OR " in one else one for one in parts) or "1 = 1"
-
-
-def either(parts: Iterable[str]) -> str:
-    """Something of this."""
-    its = list(parts)
-    return NEVER if not its else its[0] if len(its) == 1 else " OR ".join(f"({one})" for one in its)
 
 
 def _as_has(where: Listed) -> Has:

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from simdes.fhir.search.conditions import All, Condition, Include, Kind, Query, Sort
 from simdes.index.bound import Bound
 from simdes.index.entries import Entry
-from simdes.index.predicates import MANY, On, Predicates, both, leaves
+from simdes.index.predicates import MANY, On, Predicates, leaves
 from simdes.index.rows import read, select
 from simdes.index.seeing import SHARED, vaults_of
+from simdes.index.sql import both
 from simdes.index.transaction import Transaction
 from simdes.index.values import TABLES, key, slot_number
 from simdes.index.visible import OWN, Visible

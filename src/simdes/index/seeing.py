@@ -8,9 +8,9 @@ from itertools import groupby
 
 from simdes.fhir.search.conditions import ALWAYS, Condition
 from simdes.index.bound import Bound
+from simdes.index.sql import NEVER, both, either
 from simdes.index.visible import EVERY_LABEL, OWN, Ground, Scope, Visible
 
-NEVER = "1 = 0"
 _PAIRS = 8
 """From how many pairs of vault and handle on they are compared as a list."""
 
@@ -33,7 +33,7 @@ SHARED = frozenset(
 
 def grounded(visible: Visible, alias: str, types: Collection[str], bound: Bound) -> str:
     """The condition that one of the grounds holds for an entry that is of one of the types."""
-    return _any(_grounds(visible.grounds, alias, frozenset(types), bound))
+    return either(_grounds(visible.grounds, alias, frozenset(types), bound))
 
 
 def scoped(
@@ -52,11 +52,11 @@ def scoped(
         its = visible.scopes[type_]
         free = any(one.vaults is None and one.where == ALWAYS for one in its)
         alike[() if free else tuple(its)].append(type_)
-    return _any(
-        _all(
+    return either(
+        both(
             (
                 bound.among(f"{alias}.type", names),
-                *([_any(_scope(one, alias, bound, meets) for one in scopes)] if scopes else ()),
+                *([either(_scope(one, alias, bound, meets) for one in scopes)] if scopes else ()),
             )
         )
         for scopes, names in alike.items()
@@ -70,7 +70,7 @@ def _scope(scope: Scope, alias: str, bound: Bound, meets: Callable[[Condition, s
         found.append(bound.among(f"{alias}.vault", scope.vaults) if scope.vaults else NEVER)
     if scope.where != ALWAYS:
         found.append(meets(scope.where, alias))
-    return _all(found)
+    return both(found)
 
 
 def _grounds(
@@ -88,9 +88,9 @@ def _grounds(
         where = (
             bound.among(f"{alias}.handle", {one.handle for one in its})
             if everybody
-            else _any(_places(its, alias, bound))
+            else either(_places(its, alias, bound))
         )
-        yield _all(
+        yield both(
             (
                 where,
                 # Numbers that a driver may send as short ones are given their width.
@@ -144,12 +144,3 @@ def _together(listed: Iterable[tuple[bytes, ...] | None]) -> frozenset[bytes] | 
             return None
         found.update(tags)
     return frozenset(found)
-
-
-def _all(parts: Iterable[str]) -> str:
-    return " AND ".join(f"({one})" if " OR " in one else one for one in parts) or "1 = 1"
-
-
-def _any(parts: Iterable[str]) -> str:
-    its = list(parts)
-    return NEVER if not its else its[0] if len(its) == 1 else " OR ".join(f"({one})" for one in its)
