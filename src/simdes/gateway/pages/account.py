@@ -5,7 +5,7 @@ from __future__ import annotations
 import segno
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
-from simdes.exchange import second_factors
+from simdes.exchange import apps, second_factors
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.sign_in import HOME
@@ -19,6 +19,7 @@ def show(asked: Asked) -> Shown:
         "account.html",
         {
             "held": second_factors.held(asked.node, visit),
+            "apps": apps.allowed(asked.node, visit.session),
             "role": visit.person.role.name.lower(),
         },
     )

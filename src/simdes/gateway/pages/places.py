@@ -18,7 +18,7 @@ from simdes.errors import SimdesError
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
-from simdes.gateway.pages import account, sign_in, static_files, trouble
+from simdes.gateway.pages import account, applications, sign_in, static_files, trouble
 from simdes.gateway.pages.answering import Moved, Shown, respond
 from simdes.gateway.pages.asking import (
     SESSION,
@@ -76,6 +76,9 @@ PLACES: Final = (
     Place("/account/recovery", "POST", account.renew_recovery, Needs.RECENT),
     Place("/account/passphrase", "GET", account.show_passphrase, Needs.RECENT),
     Place("/account/passphrase", "POST", account.change_passphrase, Needs.RECENT),
+    Place("/account/apps/revoke", "POST", applications.revoke, Needs.SIGNED_IN),
+    Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
+    Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
 )
 
 
