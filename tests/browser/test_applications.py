@@ -12,8 +12,8 @@ from browser.conftest import Place
 from browser.steps import sign_in
 from simdes.access.categories import Role
 from simdes.exchange import authorization
-from support.smart import CALLBACK, Asking, a_patient, answer, authorize, register
 from support.bundles import bundle
+from support.smart import CALLBACK, Asking, a_patient, answer, authorize, register
 
 WIDE = "openid fhirUser offline_access user/Observation.cruds user/MedicationRequest.rs"
 
@@ -62,8 +62,6 @@ def test_a_person_allows_some_of_it_and_takes_it_back(
     given = answer(back[0])
     assert given["state"] == asking.state and len(given["code"]) == 43
 
-    session = place.network.session  # the grant is the person's, whoever asks the database
-    assert session is not None
     page.goto(f"{place.url}/account")
     app = page.get_by_role("listitem").filter(has_text="Growth chart")
     expect(app.get_by_text("Add, change and delete")).to_have_count(0)
@@ -73,9 +71,7 @@ def test_a_person_allows_some_of_it_and_takes_it_back(
     expect(page.get_by_text("You allow no app anything.")).to_be_visible()
 
 
-def test_a_person_allows_nothing(
-    page: Page, place: Place, asking: Asking, back: list[str]
-) -> None:
+def test_a_person_allows_nothing(page: Page, place: Place, asking: Asking, back: list[str]) -> None:
     sign_in(page, place.person().user)
     ask(page, asking, WIDE)
     page.get_by_role("button", name="Allow nothing").click()
@@ -132,9 +128,7 @@ def test_a_patient_gives_their_own_records_alone(
     assert grant.vault == accepted.vault
 
 
-def test_an_administrator_has_no_patient_to_give(
-    page: Page, place: Place, asking: Asking
-) -> None:
+def test_an_administrator_has_no_patient_to_give(page: Page, place: Place, asking: Asking) -> None:
     _, patient = a_patient(place.network, "b901")
     sign_in(page, place.person(Role.ADMINISTRATOR).user)
     ask(page, asking, "launch/patient patient/*.rs")

@@ -26,7 +26,7 @@ from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
-from simdes.gateway.pages.places import page_routes
+from simdes.gateway.pages.places import page_routes, trouble_page
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 from simdes.gateway.smart.cors import Cors
 from simdes.gateway.smart.routes import smart_routes
@@ -65,7 +65,7 @@ def create_gateway(
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
             *(page_routes(node) if node is not None else ()),
-            *(smart_routes(node, limits) if node is not None else ()),
+            *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -91,6 +91,16 @@ def page_routes(node: Node) -> list[Route]:
     ]
 
 
+def trouble_page(node: Node) -> Callable[[Request, SimdesError], Response]:
+    """Shows a person an error of a route that is no page of ours."""
+
+    def show(request: Request, error: SimdesError) -> Response:
+        asked = read_request(node, _anonymous(request), {})
+        return respond(asked, trouble.page(asked, error))
+
+    return show
+
+
 def _endpoint(
     node: Node, place: Place, limiter: anyio.CapacityLimiter
 ) -> Callable[[Request], Awaitable[Response]]:
