@@ -15,13 +15,14 @@ class Around:
 
     ``subject`` is the very Reference in ``resource`` to the patient that it is about; references
     that begin with ``base``, this server's own address, are relative ones. ``parts`` counts the
-    parts of composites.
+    parts of composites, ``converted`` keeps what their elements gave (by ``id``: they outlive it).
     """
 
     resource: dict[str, Any]
     subject: dict[str, Any] | None
     base: str
     parts: Iterator[int]
+    converted: dict[tuple[int, Convert], Sequence[Value]]
 
 
 Convert = Callable[[Any, Around], Sequence[Value]]

@@ -64,6 +64,6 @@ NUMBER_RULES: Mapping[Prefix, NumberRule] = {
     "le": lambda test, low, high: low <= test.value,
     "sa": lambda test, low, high: low > test.value,
     "eb": lambda test, low, high: high < test.value,
-    "ap": lambda test, low, high: low < test.high and high >= test.low,
+    "ap": lambda test, low, high: low <= test.high and high >= test.low,
 }
 """By prefix: whether a number of a resource, from ``low`` to ``high``, meets the test."""

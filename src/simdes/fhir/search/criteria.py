@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import inf, nextafter
+from math import inf, isfinite, nextafter
 
 from simdes.fhir.codes import UCUM
 from simdes.fhir.definitions import resource_types
@@ -148,7 +148,7 @@ def _composite(parameter: Parameter, name: str, text: str, asking: Asking) -> Co
 
 def _token(place: _Place, text: str, asking: Asking) -> Found:
     system, code = _coding(place, text)
-    if place.datatypes == {"boolean"} and code not in ("true", "false"):
+    if place.datatypes <= _TRUTHS and code not in ("true", "false"):
         raise wrong(place.name, "true or false is needed")
     return "", _token_tests(place, system, code)
 
@@ -163,13 +163,14 @@ def _coding(place: _Place, text: str) -> tuple[str | None, str | None]:
     return parts[0], parts[1] or None
 
 
+_TRUTHS = frozenset({"boolean", "deceased"})
 _CASELESS = frozenset({"ContactPoint", "string"})
 
 
 def _token_tests(place: _Place, system: str | None, code: str | None) -> tuple[Test, ...]:
     if code is None:
         return (TokenTest(system, None),)
-    if place.datatypes and place.datatypes <= _CASELESS:
+    if place.datatypes <= _CASELESS:
         folded = fold_code(code)
         digits = phone_digits(folded) if "ContactPoint" in place.datatypes else ""
         return tuple(TokenTest(system, c) for c in dict.fromkeys((folded, digits)) if c)
@@ -323,6 +324,8 @@ def _number_test(place: _Place, text: str, *, convert: Callable[[Decimal], float
     if prefix == "ap":
         margin = max(abs(value) * _TENTH, margin)
     point = convert(value)
+    if not isfinite(point):
+        raise wrong(place.name, "the number is too large")
     low, high = convert(value - margin), convert(value + margin)
     # Beyond a float's digits the range would be empty.
     return NumberTest(prefix, point, min(low, point), max(high, nextafter(point, inf)))

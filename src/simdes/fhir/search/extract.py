@@ -12,7 +12,7 @@ value and no error. What stands in contained resources belongs to no parameter
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import count
 from typing import Any
@@ -48,7 +48,7 @@ def extract(resource: dict[str, Any], *, base: str = "") -> tuple[Valued, ...]:
     except _MISSHAPEN:
         subject = None
     found: Found = []
-    _visit(_plan(type_), resource, Around(resource, subject, base, count(1)), found)
+    _visit(_plan(type_), resource, Around(resource, subject, base, count(1), {}), found)
     return tuple(found)
 
 
@@ -175,7 +175,14 @@ _SUFFIX_KINDS = {
 def _composite(parameter: Parameter, part: Walk) -> Composite:
     components = [c for c in map(_component, parameter.components) if c]
     # The last component tells best whether the part is of interest: all Observations have a code.
-    return partial(_join, components[::-1])
+    components.reverse()
+    lacks = frozenset(walk.steps[0].key for walk, _, _ in components[0]).isdisjoint
+
+    def join(node: Any, around: Around, found: Found) -> None:
+        if not lacks(node):
+            _join(components, node, around, found)
+
+    return join
 
 
 Inner = list[tuple[Walk, Convert, Slot]]
@@ -197,17 +204,31 @@ def _join(components: list[Inner], node: Any, around: Around, found: Found) -> N
         for walk, convert, slot in component:
             start = around.resource if walk.from_resource else node
             for inner in _ends(start, walk.steps):
-                try:
-                    kept += [(slot, value) for value in convert(inner, around)]
-                except _MISSHAPEN:
-                    continue
+                kept += [(slot, value) for value in _converted(convert, inner, around)]
         if len(kept) == before:
             return
     part = next(around.parts)
     found += [Valued(slot, value, part) for slot, value in kept]
 
 
+def _converted(convert: Convert, element: Any, around: Around) -> Sequence[Value]:
+    """Return the values of ``element``, converted once for all the composites that have it."""
+    key = (id(element), convert)
+    values = around.converted.get(key)
+    if values is None:
+        try:
+            values = convert(element, around)
+        except _MISSHAPEN:
+            values = ()
+        around.converted[key] = values
+    return values
+
+
 def _ends(node: Any, steps: tuple[Step, ...]) -> list[Any]:
+    if len(steps) == 1:
+        value = node.get(steps[0].key)
+        if type(value) is dict:
+            return [value]
     nodes = [node]
     for step in steps:
         nodes = [

@@ -50,7 +50,10 @@ def _magnitude(element: Any) -> tuple[Any, Any, Any] | None:
     value = element.get("value")
     if value is None:
         return None
-    opens_low, opens_high = _COMPARATORS.get(element.get("comparator", ""), (False, False))
+    comparator = element.get("comparator")
+    if comparator is None:
+        return value, value, value
+    opens_low, opens_high = _COMPARATORS.get(comparator, (False, False))
     return value, LEAST if opens_low else value, MOST if opens_high else value
 
 
@@ -61,11 +64,12 @@ def _quantity(element: Any, around: Around) -> Sequence[Value]:
 
 def _in_unit(numbers: tuple[Any, Any, Any], unit: Any) -> Quantity:
     value, low, high = numbers
+    number = float(value)
     code = unit.get("code", "")
     return Quantity(
-        float(value),
-        float(low),
-        float(high),
+        number,
+        number if low is value else float(low),
+        number if high is value else float(high),
         unit.get("system", ""),
         code,
         unit.get("unit", code),
@@ -83,8 +87,12 @@ def _canonically(numbers: tuple[Any, Any, Any], unit: Any) -> Sequence[Value]:
     known = canonical_unit(unit.get("code", ""))
     if known is None:
         return ()
-    value, low, high = (n if n in (LEAST, MOST) else known.convert(n) for n in numbers)
-    return (Quantity(value, low, high, UCUM, known.code, known.code),)
+    value, low, high = numbers
+    number = known.convert(value)
+    if low is not value or high is not value:
+        low, high = (n if n in (LEAST, MOST) else known.convert(n) for n in (low, high))
+        return (Quantity(number, low, high, UCUM, known.code, known.code),)
+    return (Quantity(number, number, number, UCUM, known.code, known.code),)
 
 
 def _money(element: Any, around: Around) -> Sequence[Value]:

@@ -145,7 +145,7 @@ def _reference(test: ReferenceTest, value: Any) -> bool:
 _URI: Mapping[str, Callable[[str, str], bool]] = {
     "exact": lambda text, value: text == value,
     "below": lambda text, value: value == text or value.startswith(text.rstrip("/") + "/"),
-    "above": lambda text, value: value == text or text.startswith(value.rstrip("/") + "/"),
+    "above": lambda text, value: value == text or text.startswith(value + "/"),
 }
 
 _TESTS: Mapping[type, Callable[[Any, Any], bool]] = {

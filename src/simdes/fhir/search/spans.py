@@ -31,7 +31,7 @@ def span_ms(text: str) -> tuple[int, int]:
         raise ValueError("not a date")
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     if hour is None:
-        return _days(int(year), month and int(month), day and int(day))
+        return _days(int(year), month, day)
     if int(hour) > 23 or int(minute) > 59:
         raise ValueError("not a time")
     low = _day_ms(int(year), int(month), int(day)) + (int(hour) * 60 + int(minute)) * 60_000
@@ -56,10 +56,10 @@ def _day_ms(year: int, month: int, day: int) -> int:
     return (date(year, month, day).toordinal() - _EPOCH_DAY) * DAY_MS
 
 
-def _days(year: int, month: int | str | None, day: int | str | None) -> tuple[int, int]:
-    if not month:
+def _days(year: int, month: str | None, day: str | None) -> tuple[int, int]:
+    if month is None:
         return _day_ms(year, 1, 1), (_day_ms(year + 1, 1, 1) if year < 9999 else _LAST_DAY_MS)
-    if not day:
+    if day is None:
         low = _day_ms(year, int(month), 1)
         return low, low + monthrange(year, int(month))[1] * DAY_MS
     low = _day_ms(year, int(month), int(day))

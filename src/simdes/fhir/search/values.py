@@ -37,17 +37,24 @@ CASELESS_SYSTEMS = "http://terminology.hl7.org/CodeSystem/v2-"
 
 # Strings ----------------------------------------------------------------------------------------
 
-_ASCII_PUNCTUATION = str.maketrans("", "", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+_PUNCTUATION = str.maketrans('!"#$%&()*+,-./:;<=>?@[\\]^_{|}~', " " * 30, "'`\u2019\u02bc\u00b4")
+"""O'Brien is OBrien, Jean-Luc is Jean Luc."""
+_LAST_OF_LETTERS = 9
+"""Combining classes up to this one (virama, kana voicing) make letters others, and no accents."""
 
 
 @lru_cache(maxsize=8192)
 def fold(text: str) -> str:
-    """Return ``text`` as strings are compared: no accents, case, punctuation or needless space."""
-    if text.isascii():
-        return " ".join(text.lower().translate(_ASCII_PUNCTUATION).split()) or text.strip()
-    marked = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in marked if unicodedata.category(c)[0] not in "MP")
-    return " ".join(plain.translate(_ASCII_PUNCTUATION).split()) or text.strip()
+    """Return ``text`` as strings are compared: no accents, case, punctuation or needless space.
+
+    What is nothing but punctuation stays as it is.
+    """
+    plain = text.lower().translate(_PUNCTUATION)
+    if not text.isascii():
+        marked = unicodedata.normalize("NFKD", text.translate(_PUNCTUATION).casefold())
+        bare = [c for c in marked if unicodedata.combining(c) <= _LAST_OF_LETTERS]
+        plain = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in bare)
+    return " ".join(plain.split()) or text.strip()
 
 
 def _text(text: Any, around: Around) -> Sequence[Value]:
@@ -249,6 +256,8 @@ def _taken_apart(literal: str) -> tuple[str, str]:
 
 def _canonical_reference(element: Any, around: Around) -> Sequence[Value]:
     target, _, version = element.partition("|")
+    if around.base and target.startswith(around.base):
+        target = target[len(around.base) :]
     return (Reference(target, version),)
 
 
