@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "coverage": (),
     "peers": (),
     "validate": (),
+    "extract": (),
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
     "exchange": (),
@@ -105,6 +106,16 @@ def validate(found: dict[str, Any]) -> str:
     return table(("resources", "bytes each", "structure and bindings/s", "everything/s"), rows)
 
 
+def extract(found: dict[str, Any]) -> str:
+    """Search values of resources."""
+    rows = [
+        (one["name"], one["resources"], one["values_each"], one["extract_us"])
+        for one in found["results"]
+        if "extract_us" in one
+    ]
+    return table(("resources", "count", "values each", "µs each"), rows)
+
+
 def index(found: dict[str, Any]) -> str:
     """The database."""
     return table(("what", "per second"), [(name, float(value)) for name, value in found.items()])
@@ -165,6 +176,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "coverage": coverage,
     "peers": peers,
     "validate": validate,
+    "extract": extract,
     "index": index,
     "ledger": ledger,
     "exchange": exchange,

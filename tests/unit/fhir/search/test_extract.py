@@ -244,7 +244,7 @@ JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, max_examples=400, deadline=None)
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(JSON, JSON, JSON)
 def test_no_shape_of_elements_makes_it_fail(first: Any, second: Any, third: Any) -> None:
     extract(

@@ -30,7 +30,7 @@ def is_near(place: tuple[float, float], middle: tuple[float, float], km: float) 
 PLACES = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
-@settings(derandomize=True, max_examples=500, deadline=None)
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(PLACES, PLACES, st.floats(0.001, 20_000))
 @example((0.0, 179.9), (0.0, -179.9), 50)
 @example((0.0, -179.9), (0.0, 179.9), 50)
@@ -43,7 +43,7 @@ def test_whatever_is_within_the_distance_is_found(
     assert is_near(place, middle, km)
 
 
-@settings(derandomize=True, max_examples=500, deadline=None)
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(
     st.tuples(st.floats(-60, 60), st.floats(-180, 180)),
     st.floats(-3, 3),
