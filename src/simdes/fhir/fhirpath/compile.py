@@ -12,23 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cmp_to_key, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from simdes.errors import Invalid
 from simdes.fhir.definitions import type_names
 from simdes.fhir.fhirpath import functions, operators
-from simdes.fhir.fhirpath.equality import compare, distinct, key, single, truth
+from simdes.fhir.fhirpath.counting import counted_argument, counted_call
+from simdes.fhir.fhirpath.equality import distinct, single
 from simdes.fhir.fhirpath.errors import PathError
 from simdes.fhir.fhirpath.functions.signature import Function
+from simdes.fhir.fhirpath.logic import LOGIC
 from simdes.fhir.fhirpath.nodes import (
     Collection,
     Node,
-    all_children,
     ancestors,
     children,
     choice_names,
-    descendants,
     typed_root,
 )
 from simdes.fhir.fhirpath.parse import (
@@ -44,11 +44,10 @@ from simdes.fhir.fhirpath.parse import (
     walk,
 )
 from simdes.fhir.fhirpath.parse import Node as Tree
-from simdes.fhir.fhirpath.scope import Scope
+from simdes.fhir.fhirpath.scope import Compiled, Scope
+from simdes.fhir.fhirpath.special import SPECIAL
 from simdes.fhir.fhirpath.static import chosen_members, is_bare
 from simdes.fhir.fhirpath.types import Specifier, is_exactly, is_of_type, specifier
-
-Compiled = Callable[[Collection, Scope], Collection]
 
 _CONSTANTS = {
     "%ucum": "http://unitsofmeasure.org",
@@ -191,10 +190,10 @@ class _Compiler:
                 raise Invalid(f"FHIRPath function {node.name} takes a type")
             return self._type_test(node.name, node.target, node.arguments[0])
         target = _this if node.target is None else self.compile(node.target)
-        if node.name in _SPECIAL:
-            least, most, build = _SPECIAL[node.name]
+        if node.name in SPECIAL:
+            least, most, build = SPECIAL[node.name]
             _check_count(node, least, most)
-            return build(self, target, node)
+            return build(self.compile, target, node)
         if len(node.arguments) == 1 and node.name in functions.PER_ITEM:
             return self._per_item(node, target)
         return self._function(node, target)
@@ -217,11 +216,11 @@ class _Compiler:
                 return lambda focus, scope: call(
                     target(focus, scope), scope, *[a(focus, scope) for a in arguments]
                 )
-            return _counted_call(
+            return counted_call(
                 target, arguments, lambda scope, first, *rest: call(first, scope, *rest), compared
             )
         if self.is_counted:
-            return _counted_call(target, arguments, lambda scope, *values: call(*values), compared)
+            return counted_call(target, arguments, lambda scope, *values: call(*values), compared)
         if not arguments:
             return lambda focus, scope: call(target(focus, scope))
         return lambda focus, scope: call(
@@ -232,7 +231,7 @@ class _Compiler:
         function = functions.PER_ITEM[node.name]
         argument = self.compile(node.arguments[0])
         if self.is_counted:
-            argument = _counted(argument)
+            argument = counted_argument(argument)
         if "$index" in _variables(node.arguments[0]):
             return _numbered(function, target, argument)
 
@@ -274,15 +273,15 @@ class _Compiler:
         if node.operator in _TYPE_FUNCTIONS:
             return self._type_test(node.operator, node.left, node.right)
         left, right = self.compile(node.left), self.compile(node.right)
-        if node.operator in _LOGIC:
-            logic = _LOGIC[node.operator]
+        if node.operator in LOGIC:
+            logic = LOGIC[node.operator]
             return lambda focus, scope: logic(left, right, focus, scope)
         table = operators.EXACT if self.is_typed else operators.BARE
         operation = table[node.operator]
         if not self.is_counted:
             return lambda focus, scope: operation(left(focus, scope), right(focus, scope))
         compared = node.operator in operators.COMPARING
-        return _counted_call(
+        return counted_call(
             left, [right], lambda scope, first, second: operation(first, second), compared
         )
 
@@ -370,36 +369,12 @@ def _as(nodes: Collection, asked: Specifier) -> Collection:
     return [n for n in nodes if is_exactly(n, asked)]
 
 
-# --- functions with arguments of their own ---------------------------------------------------
+# --- calls ---------------------------------------------------
 
 
 def _check_count(node: Call, least: int, most: int) -> None:
     if not least <= len(node.arguments) <= most:
         raise Invalid(f"FHIRPath function {node.name} takes {least} to {most} arguments")
-
-
-def _counted(argument: Compiled) -> Compiled:
-    """Return ``argument`` with each evaluation and its results counted."""
-
-    def counted(focus: Collection, scope: Scope) -> Collection:
-        found = argument(focus, scope)
-        scope.spend(len(found) + 1)
-        return found
-
-    return counted
-
-
-def _counted_call(
-    target: Compiled, arguments: list[Compiled], call: Callable[..., Collection], compared: bool
-) -> Compiled:
-    """Return ``call`` on the scope and the values of ``target`` and ``arguments``, counted."""
-
-    def counted(focus: Collection, scope: Scope) -> Collection:
-        values = [target(focus, scope), *[a(focus, scope) for a in arguments]]
-        scope.charge(*values, compared=compared)
-        return call(scope, *values)
-
-    return counted
 
 
 def _numbered(
@@ -424,185 +399,3 @@ def _numbered(
             scope.index = outer
 
     return per_item
-
-
-def _iif(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    condition, then, *otherwise = [compiler.compile(a) for a in node.arguments]
-    has_target = node.target is not None
-
-    def iif(focus: Collection, scope: Scope) -> Collection:
-        nodes = target(focus, scope)
-        if has_target and len(nodes) > 1:
-            raise PathError("iif takes one item")
-        scope.spend(1)
-        if truth(condition(nodes, scope)):
-            return then(nodes, scope)
-        return otherwise[0](nodes, scope) if otherwise else []
-
-    return iif
-
-
-def _repeat(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    argument = compiler.compile(node.arguments[0])
-
-    def repeat(focus: Collection, scope: Scope) -> Collection:
-        found: dict[Any, Any] = {}
-        waiting = target(focus, scope)
-        while waiting:
-            scope.charge(waiting, compared=scope.is_limited)
-            below = [c for n in waiting for c in argument([n], scope)]
-            waiting = []
-            for item in below:
-                if (name := key(item)) not in found:
-                    found[name] = item
-                    waiting.append(item)
-        return list(found.values())
-
-    return repeat
-
-
-def _aggregate(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    argument, *start = [compiler.compile(a) for a in node.arguments]
-
-    def aggregate(focus: Collection, scope: Scope) -> Collection:
-        outer, at = scope.total, scope.index
-        items = target(focus, scope)
-        total = start[0](focus, scope) if start else []
-        try:
-            for index, item in enumerate(items):
-                scope.total, scope.index = total, index
-                scope.charge(total)
-                total = argument([item], scope)
-        finally:
-            scope.total, scope.index = outer, at
-        return total
-
-    return aggregate
-
-
-def _sort(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    """Sort by keys, each in falling order if written with ``-`` (http://hl7.org/fhirpath/#sort)."""
-    keys = [
-        (compiler.compile(k.operand), True)
-        if isinstance(k, Sign) and k.sign == "-"
-        else (compiler.compile(k), False)
-        for k in node.arguments or (Variable("$this"),)
-    ]
-
-    def sort(focus: Collection, scope: Scope) -> Collection:
-        items = list(target(focus, scope))
-        scope.charge(items)
-        for by, is_falling in reversed(keys):
-            scope.spend(len(items) * max(len(items).bit_length(), 1))
-            items.sort(key=_sort_key(by, scope, is_falling=is_falling))
-        return items
-
-    return sort
-
-
-def _sort_key(by: Compiled, scope: Scope, *, is_falling: bool) -> Callable[[Any], Any]:
-    def order(left: Collection, right: Collection) -> int:
-        if not left or not right:
-            return int(bool(left)) - int(bool(right))  # nothing comes first in either direction
-        found = compare(left[0], right[0]) or 0
-        return -found if is_falling else found
-
-    as_key = cmp_to_key(order)
-
-    def value(item: Any) -> Any:
-        found = by([item], scope)
-        if len(found) > 1:
-            raise PathError("a sort key is one value")
-        return as_key(found)
-
-    return value
-
-
-def _trace(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    label, *projection = [compiler.compile(a) for a in node.arguments]
-
-    def trace(focus: Collection, scope: Scope) -> Collection:
-        items, name = target(focus, scope), single(label(focus, scope))
-        report = scope.surroundings.trace
-        if report is not None and isinstance(name, str):
-            shown = [c for n in items for c in projection[0]([n], scope)] if projection else items
-            report(name, shown)
-        return items
-
-    return trace
-
-
-def _below(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    def below(focus: Collection, scope: Scope) -> Collection:
-        return descendants(target(focus, scope), scope.spend if scope.is_limited else None)
-
-    return below
-
-
-def _children(compiler: _Compiler, target: Compiled, node: Call) -> Compiled:
-    def found(focus: Collection, scope: Scope) -> Collection:
-        nodes = [c for n in target(focus, scope) for c in all_children(n)]
-        if scope.is_limited:
-            scope.spend(len(nodes) + 1)
-        return nodes
-
-    return found
-
-
-_Build = Callable[[_Compiler, Compiled, Call], Compiled]
-
-_SPECIAL: dict[str, tuple[int, int, _Build]] = {
-    "aggregate": (1, 2, _aggregate),
-    "children": (0, 0, _children),
-    "descendants": (0, 0, _below),
-    "iif": (2, 3, _iif),
-    "repeat": (1, 1, _repeat),
-    "sort": (0, 20, _sort),
-    "trace": (1, 2, _trace),
-}
-
-
-# --- logic -----------------------------------------------------------------------------------
-
-# Three-valued logic (http://hl7.org/fhirpath/N1/#boolean-logic); an empty collection is None. The
-# right side is not evaluated when the left one decides.
-
-Logic = Callable[[Compiled, Compiled, Collection, Scope], Collection]
-
-
-def _and(left: Compiled, right: Compiled, focus: Collection, scope: Scope) -> Collection:
-    first = truth(left(focus, scope))
-    if first is False:
-        return [False]
-    second = truth(right(focus, scope))
-    if second is False:
-        return [False]
-    return [True] if first and second else []
-
-
-def _or(left: Compiled, right: Compiled, focus: Collection, scope: Scope) -> Collection:
-    first = truth(left(focus, scope))
-    if first:
-        return [True]
-    second = truth(right(focus, scope))
-    if second:
-        return [True]
-    return [] if first is None or second is None else [False]
-
-
-def _implies(left: Compiled, right: Compiled, focus: Collection, scope: Scope) -> Collection:
-    first = truth(left(focus, scope))
-    if first is False:
-        return [True]
-    second = truth(right(focus, scope))
-    if first is None:
-        return [True] if second else []
-    return [] if second is None else [second]
-
-
-def _xor(left: Compiled, right: Compiled, focus: Collection, scope: Scope) -> Collection:
-    first, second = truth(left(focus, scope)), truth(right(focus, scope))
-    return [] if first is None or second is None else [first is not second]
-
-
-_LOGIC: dict[str, Logic] = {"and": _and, "or": _or, "implies": _implies, "xor": _xor}

@@ -323,7 +323,7 @@ def compare(left: Any, right: Any) -> int | None:
     one, two = _quantity(first), _quantity(second)
     if one is not None and two is not None:
         return compare_quantities(one, two)
-    if type(bare(first)) is dict and type(bare(second)) is dict:
+    if _may_be_quantity(first) and _may_be_quantity(second):
         return None
     raise PathError("values of these types have no order")
 
@@ -336,6 +336,13 @@ def bare_compare(left: Any, right: Any) -> int | None:
         if first is not None and second is not None:
             return compare_temporal(first, second)
     return compare(left, right)
+
+
+def _may_be_quantity(value: Any) -> bool:
+    """Whether it is a FHIR Quantity that UCUM can't compare: in another system, or "less than"."""
+    if type(value) is Node:
+        return _is_quantity(value.type)
+    return type(value) is Quantity or (type(value) is dict and "value" in value)
 
 
 def _compare_temporals(left: Temporal, right: Temporal) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from simdes.errors import Invalid, TooLarge
@@ -100,13 +101,7 @@ def _with(surroundings: Surroundings | None, variables: Mapping[str, Any] | None
         return base
     listed = {n: v if type(v) is list else [v] for n, v in variables.items()}
     typed = {n: [typed_root(i) for i in items] for n, items in listed.items()}
-    return Surroundings(
-        variables={**base.variables, **typed},
-        member_of=base.member_of,
-        conforms_to=base.conforms_to,
-        trace=base.trace,
-        now_ms=base.now_ms,
-    )
+    return replace(base, variables={**base.variables, **typed})
 
 
 def _run(

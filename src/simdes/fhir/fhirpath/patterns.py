@@ -12,16 +12,13 @@ The parts common to all dialects are understood: literals, ``.`` (newlines too),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import lru_cache
 
 from simdes.errors import Invalid, TooLarge
-
-Spend = Callable[[int], None]
+from simdes.fhir.fhirpath.automaton import Program, Spend, Step, Test
 
 LONGEST_PATTERN = 2_000
-MOST_STATES = 4_000
 _DEEPEST_GROUP = 30
 _NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
 _REFERENCE = re.compile(r"\\(.)|\$\{([A-Za-z]\w*)\}|\$(\d)", re.DOTALL)
@@ -88,127 +85,11 @@ def _refusal() -> Invalid:
     return Invalid("a regular expression that can't be read, or needs look-around")
 
 
-# --- program ---------------------------------------------------------------------------------
-
-_Test = Callable[[str], bool]
-
-
-@dataclass(slots=True)
-class _Step:
-    """One state: consume a character, fork, note a position, test the place, or accept."""
-
-    kind: str
-    test: _Test | None = None
-    targets: tuple[int, ...] = ()
-    slot: int = 0
-
-
-@dataclass(slots=True)
-class _Program:
-    """A compiled pattern: its states from 0 on, its groups."""
-
-    steps: list[_Step] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)
-    groups: int = 1
-
-    def add(self, step: _Step) -> int:
-        if len(self.steps) >= MOST_STATES:
-            raise TooLarge("the regular expression is too large")
-        self.steps.append(step)
-        return len(self.steps) - 1
-
-    def matches(self, text: str, spend: Spend) -> Iterator[list[int]]:
-        """Yield the slots (start and end of every group, -1 if unused) of each match in turn."""
-        at, empty_at = 0, -1
-        while at <= len(text):
-            slots = self._match(text, at, spend)
-            if slots is None:
-                return
-            if slots[1] == slots[0] == empty_at:
-                at = slots[1] + 1
-                empty_at = -1
-                continue
-            yield slots
-            at = empty_at = slots[1]
-            if slots[1] == slots[0]:
-                at, empty_at = at + 1, -1
-
-    def _match(self, text: str, start: int, spend: Spend) -> list[int] | None:
-        """Return the slots of the first match that begins at ``start`` or later."""
-        found: list[int] | None = None
-        threads: list[tuple[int, list[int]]] = []
-        for at in range(start, len(text) + 1):
-            seen: set[int] = set()
-            ready: list[tuple[int, list[int]]] = []
-            for state, slots in threads:
-                self._follow(state, slots, text, at, seen, ready)
-            if found is None:
-                self._follow(0, [-1] * (2 * self.groups), text, at, seen, ready)
-            spend(1 + len(seen))
-            threads = []
-            letter = text[at] if at < len(text) else None
-            for state, slots in ready:
-                step = self.steps[state]
-                if step.kind == "accept":
-                    found = slots
-                    break  # threads behind this one have a lower priority
-                if letter is not None and step.test is not None and step.test(letter):
-                    threads.append((step.targets[0], slots))
-            if not threads and found is not None:
-                break
-        return found
-
-    def _follow(
-        self,
-        state: int,
-        slots: list[int],
-        text: str,
-        at: int,
-        seen: set[int],
-        ready: list[tuple[int, list[int]]],
-    ) -> None:
-        """Add the states reached from ``state`` without a character, in order of priority."""
-        waiting = [(state, slots)]
-        while waiting:
-            state, slots = waiting.pop()
-            if state in seen:
-                continue
-            seen.add(state)
-            step = self.steps[state]
-            if step.kind == "fork":
-                waiting += [(t, slots) for t in reversed(step.targets)]
-            elif step.kind == "note":
-                slots = slots.copy()
-                slots[step.slot] = at
-                waiting.append((step.targets[0], slots))
-            elif step.kind in _PLACES:
-                if _PLACES[step.kind](text, at):
-                    waiting.append((step.targets[0], slots))
-            else:
-                ready.append((state, slots))
-
-
-def _is_word(text: str, at: int) -> bool:
-    return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
-
-
-def _is_boundary(text: str, at: int) -> bool:
-    return _is_word(text, at - 1) is not _is_word(text, at)
-
-
-_PLACES: dict[str, Callable[[str, int], bool]] = {
-    "^": lambda text, at: at == 0,
-    "$": lambda text, at: at == len(text),
-    "\\b": _is_boundary,
-    "\\B": lambda text, at: not _is_boundary(text, at),
-}
-
-
 # --- reading ---------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=256)
-def _program(pattern: str) -> _Program:
+def _program(pattern: str) -> Program:
     if len(pattern) > LONGEST_PATTERN:
         raise TooLarge(f"a regular expression may have {LONGEST_PATTERN} characters")
     return _Reader(pattern).read()
@@ -225,17 +106,17 @@ class _Reader:
         self._pattern = pattern
         self._at = 0
         self._depth = 0
-        self._program = _Program()
+        self._program = Program()
 
-    def read(self) -> _Program:
+    def read(self) -> Program:
         # State 0 is where a match begins; what it leads to is known last.
         program = self._program
-        begin = program.add(_Step("note", slot=0))
+        begin = program.add(Step("note", slot=0))
         body = self._alternatives()
         if self._at < len(self._pattern):
             raise _refusal()
-        accept = program.add(_Step("accept"))
-        end = program.add(_Step("note", targets=(accept,), slot=1))
+        accept = program.add(Step("accept"))
+        end = program.add(Step("note", targets=(accept,), slot=1))
         program.steps[begin].targets = (body(end),)
         return program
 
@@ -263,12 +144,14 @@ class _Reader:
         return lambda after: self._fork(*[b(after) for b in branches])
 
     def _fork(self, *targets: int) -> int:
-        return self._program.add(_Step("fork", targets=targets))
+        return self._program.add(Step("fork", targets=targets))
 
     def _sequence(self) -> _Build:
         items: list[_Build] = []
         while self._peek() not in ("", "|", ")"):
-            items.append(self._repeated(self._item()))
+            is_place = self._peek() in ("^", "$") or self._peek(2) in ("\\b", "\\B")
+            item = self._item()
+            items.append(item if is_place else self._repeated(item))
 
         def build(after: int) -> int:
             for item in reversed(items):
@@ -290,10 +173,10 @@ class _Reader:
         return self._letter(_test(self._class_text(letter)))
 
     def _place(self, kind: str) -> _Build:
-        return lambda after: self._program.add(_Step(kind, targets=(after,)))
+        return lambda after: self._program.add(Step(kind, targets=(after,)))
 
-    def _letter(self, test: _Test) -> _Build:
-        return lambda after: self._program.add(_Step("letter", test, (after,)))
+    def _letter(self, test: Test) -> _Build:
+        return lambda after: self._program.add(Step("letter", test, (after,)))
 
     def _class_text(self, letter: str) -> str:
         """Return the part that stands for one character, as Python writes it."""
@@ -327,8 +210,8 @@ class _Reader:
             return inner
 
         def build(after: int) -> int:
-            end = self._program.add(_Step("note", targets=(after,), slot=2 * slot + 1))
-            return self._program.add(_Step("note", targets=(inner(end),), slot=2 * slot))
+            end = self._program.add(Step("note", targets=(after,), slot=2 * slot + 1))
+            return self._program.add(Step("note", targets=(inner(end),), slot=2 * slot))
 
         return build
 
@@ -397,7 +280,7 @@ def _escape_text(letter: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _test(text: str) -> _Test:
+def _test(text: str) -> Test:
     """Return whether a character is one that ``text`` stands for."""
     try:
         match = re.compile(text, re.DOTALL).fullmatch

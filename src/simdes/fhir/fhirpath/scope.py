@@ -24,14 +24,16 @@ class Surroundings:
     """What the world around an expression answers; what is None is refused where it is asked.
 
     ``member_of`` says whether the code, Coding or CodeableConcept (JSON) is in the value set of
-    that URL, None if that is not known; ``conforms_to`` whether a resource or element conforms to
-    the profile of that URL, None if the profile is not known. ``trace`` takes what ``trace()`` is
-    given. ``now_ms`` is the time of the request in milliseconds since 1970.
+    that URL; ``conforms_to`` whether a resource or element conforms to the profile of that URL;
+    ``subsumes`` whether the first code or Coding is the second or above it: each None if that is
+    not known. ``trace`` takes what ``trace()`` is given. ``now_ms`` is the time of the request in
+    milliseconds since 1970.
     """
 
     variables: Mapping[str, Collection] = field(default_factory=dict)
     member_of: Callable[[Any, str], bool | None] | None = None
     conforms_to: Callable[[Any, str], bool | None] | None = None
+    subsumes: Callable[[Any, Any], bool | None] | None = None
     trace: Callable[[str, Collection], None] | None = None
     now_ms: int | None = None
 
@@ -73,16 +75,19 @@ class Scope:
         steps = 1
         for items in collections:
             steps += len(items)
-            if compared:
-                steps += sum(_weight(i) for i in items)
-            elif len(items) == 1 and type(items[0]) is str:
-                steps += len(items[0]) >> 6
-                if len(items[0]) > LONGEST_TEXT:
-                    raise TooLarge("the FHIRPath expression makes too long a text")
+            for item in items:
+                if compared:
+                    steps += weight(item)
+                value = item.value if type(item) is Node else item
+                if type(value) is str:
+                    steps += len(value) >> 6
+                    if len(value) > LONGEST_TEXT:
+                        raise TooLarge("the FHIRPath expression makes too long a text")
         self.spend(steps)
 
 
-def _weight(item: Any) -> int:
+def weight(item: Any) -> int:
+    """Return how much ``item`` holds: what comparing it takes."""
     count, waiting = 0, [item.value if type(item) is Node else item]
     while waiting:
         value = waiting.pop()
@@ -94,3 +99,7 @@ def _weight(item: Any) -> int:
         elif type(value) is str:
             count += len(value) >> 6
     return count
+
+
+Compiled = Callable[[Collection, Scope], Collection]
+"""A compiled expression: takes the focus and the scope."""

@@ -242,7 +242,7 @@ def _shift_seconds(moment: Temporal, seconds: Decimal) -> Temporal | None:
     if grain is not None:
         seconds = Decimal(int(seconds / grain) * grain)
     days, clock = _split(moment)
-    days, clock = days + int(clock_days(clock + seconds)), (clock + seconds) % _DAY_SECONDS
+    days, clock = days + int(_whole_days(clock + seconds)), (clock + seconds) % _DAY_SECONDS
     if clock < 0:
         clock += _DAY_SECONDS
     parts: tuple[Part, ...] = (int(clock // 3600), int(clock // 60 % 60), clock % 60)
@@ -253,8 +253,7 @@ def _shift_seconds(moment: Temporal, seconds: Decimal) -> Temporal | None:
     return replace(moment, parts=(*_from_ordinal(days), *parts)[: len(moment.parts)])
 
 
-def clock_days(seconds: Decimal) -> Decimal:
-    """Return the whole days in ``seconds``, rounded down."""
+def _whole_days(seconds: Decimal) -> Decimal:
     return (seconds / _DAY_SECONDS).to_integral_value(rounding=ROUND_FLOOR)
 
 

@@ -21,9 +21,12 @@ from simdes.fhir.fhirpath.nodes import (
     children,
     typed_root,
 )
-from simdes.fhir.fhirpath.scope import Scope
+from simdes.fhir.fhirpath.scope import Scope, weight
 from simdes.fhir.fhirpath.temporal import Temporal
 from simdes.fhir.fhirpath.types import type_of
+
+_VALIDATION_STEPS = 10
+"""What validating costs, in steps for each value."""
 
 BASE_PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -101,8 +104,27 @@ def _conforms_to(items: Collection, scope: Scope, profile: Collection) -> Collec
     ask = scope.surroundings.conforms_to
     found = ask(bare(items[0]), url) if ask is not None else None
     if found is None:
+        if scope.is_limited:
+            scope.spend(_VALIDATION_STEPS * weight(items[0]))
         found = _conforms_to_base(items[0], url)
     return [found]
+
+
+def _above(items: Collection, scope: Scope, other: Collection) -> Collection:
+    """Return whether a code subsumes the other (https://hl7.org/fhir/R4/fhirpath.html#functions)."""
+    if not items or not other:
+        return []
+    if len(items) > 1 or len(other) > 1:
+        raise PathError("one value is needed where there are several")
+    ask = scope.surroundings.subsumes
+    found = ask(bare(items[0]), bare(other[0])) if ask is not None else None
+    if found is None:
+        raise Invalid("whether one code subsumes the other is not known here")
+    return [found]
+
+
+def _below(items: Collection, scope: Scope, other: Collection) -> Collection:
+    return _above(other, scope, items)
 
 
 def _conforms_to_base(item: Any, url: str) -> bool:
@@ -213,6 +235,8 @@ FUNCTIONS: Mapping[str, Function[Scoped]] = {
     "now": Function(_now),
     "resolve": Function(_resolve),
     "slice": Function(_slice, 2, 2),
+    "subsumedBy": Function(_below, 1, 1),
+    "subsumes": Function(_above, 1, 1),
     "timeOfDay": Function(_time_of_day),
     "today": Function(_today),
     "trace": Function(_trace, 1, 2),
