@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from simdes.fhir.ucum import is_unit
+from simdes.fhir.ucum import LONGEST_UNIT, is_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,13 @@ _TEMPERATURES: Mapping[str, ExactUnit] = {
 }
 
 
-@lru_cache(maxsize=4096)
 def canonical_unit(code: str) -> CanonicalUnit | None:
     """Return what the UCUM unit ``code`` is in base units; None if it isn't known here."""
+    return _canonical_unit(code) if len(code) <= LONGEST_UNIT else None
+
+
+@lru_cache(maxsize=4096)
+def _canonical_unit(code: str) -> CanonicalUnit | None:
     unit = exact_unit(code)
     if unit is None:
         return None

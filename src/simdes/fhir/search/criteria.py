@@ -99,6 +99,11 @@ def condition(
     return _gathered(parameter.slot, [reader(place, t, asking) for t in texts])
 
 
+def modifiers(kind: str) -> tuple[str, ...]:
+    """Return the modifiers that go with a kind of parameter; ``:[type]`` of references beside."""
+    return ("missing", *(m for k, m in MODIFIERS if k == kind and m))
+
+
 def negates(modifier: str, text: str, *, name: str) -> bool:
     """Return whether ``modifier`` asks for resources that don't meet the `condition`."""
     if modifier == "missing":

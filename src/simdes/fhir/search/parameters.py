@@ -96,6 +96,15 @@ def parameters_of(type_: str) -> Mapping[str, Parameter]:
 
 
 @cache
+def searchable(type_: str) -> tuple[Parameter, ...]:
+    """Return the parameters of ``type_`` that can be searched by here: those with an expression.
+
+    For CapabilityStatements; ``_list`` and the result parameters are none of them.
+    """
+    return tuple(p for p in parameters_of(type_).values() if p.walks)
+
+
+@cache
 def compartments() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """Return by compartment and resource type the parameters that lead into the compartment.
 
@@ -108,8 +117,7 @@ def compartments() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 @cache
 def value_codes(type_: str) -> tuple[str, ...]:
     """Return the codes of the parameters whose values are extracted: not the id, nor the time."""
-    kept = (p for p in parameters_of(type_).values() if p.expression)
-    return tuple(p.code for p in kept if p.code not in ("_id", "_lastUpdated"))
+    return tuple(p.code for p in searchable(type_) if p.code not in ("_id", "_lastUpdated"))
 
 
 def _rows(type_: str) -> dict[str, _Row]:

@@ -43,7 +43,6 @@ _LAST_OF_LETTERS = 9
 """Combining classes up to this one (virama, kana voicing) make letters others, and no accents."""
 
 
-@lru_cache(maxsize=8192)
 def fold(text: str) -> str:
     """Return ``text`` as strings are compared: no accents, case, punctuation or needless space.
 
@@ -55,6 +54,18 @@ def fold(text: str) -> str:
         bare = [c for c in marked if unicodedata.combining(c) <= _LAST_OF_LETTERS]
         plain = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in bare)
     return " ".join(plain.split()) or text.strip()
+
+
+_folded_often = lru_cache(maxsize=8192)(fold)
+
+
+def _display(text: str) -> Text:
+    """Return a coding's text. Those are often the same, unlike what is said of one patient."""
+    return Text(text, _folded_often(text) if len(text) <= _LONGEST_KEPT else fold(text))
+
+
+_LONGEST_KEPT = 200
+"""Characters of a text that is kept in memory, in case that it comes again."""
 
 
 def _text(text: Any, around: Around) -> Sequence[Value]:
@@ -168,7 +179,7 @@ def code_converter(value_set: str) -> Convert:
 
 def _coding_text(element: Any, around: Around) -> Sequence[Value]:
     display = element.get("display")
-    return (Text(display, fold(display)),) if display else ()
+    return (_display(display),) if display else ()
 
 
 def _concept_text(element: Any, around: Around) -> Sequence[Value]:
@@ -176,7 +187,7 @@ def _concept_text(element: Any, around: Around) -> Sequence[Value]:
     texts = dict.fromkeys(
         [t for t in (element.get("text"), *[c.get("display") for c in codings]) if t]
     )
-    return [Text(text, fold(text)) for text in texts]
+    return [_display(text) for text in texts]
 
 
 def _identifier_text(element: Any, around: Around) -> Sequence[Value]:
@@ -244,14 +255,17 @@ def _reference(element: Any, around: Around) -> Sequence[Value]:
         return ()
     if around.base and literal.startswith(around.base):
         literal = literal[len(around.base) :]
-    target, version = _taken_apart(literal)
+    take = _taken_apart_often if len(literal) <= _LONGEST_KEPT else _taken_apart
+    target, version = take(literal)
     return (Reference(target, version, element is around.subject),)
 
 
-@lru_cache(maxsize=8192)
 def _taken_apart(literal: str) -> tuple[str, str]:
     parsed = parse_reference(literal)
     return parsed.versionless, parsed.version
+
+
+_taken_apart_often = lru_cache(maxsize=8192)(_taken_apart)
 
 
 def _canonical_reference(element: Any, around: Around) -> Sequence[Value]:

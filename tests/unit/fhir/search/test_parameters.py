@@ -11,7 +11,15 @@ import pytest
 from simdes.errors import Unsupported
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.search.conditions import Kind, Slot
-from simdes.fhir.search.parameters import compartments, parameter, parameters_of, value_codes
+from simdes.fhir.search.criteria import modifiers
+from simdes.fhir.search.parameters import (
+    compartments,
+    parameter,
+    parameters_of,
+    searchable,
+    value_codes,
+)
+from simdes.fhir.search.parse import parse
 from simdes.fhir.search.paths import Step, Walk, walks
 
 ROOT = Path(__file__).parents[4]
@@ -61,6 +69,32 @@ def test_every_expression_leads_to_some_element() -> None:
             else:
                 assert found.walks, found
                 assert all(c.walks for c in found.components), found
+
+
+def test_what_can_not_be_searched_by_is_not_offered() -> None:
+    offered = {p.code for p in searchable("Patient")}
+    assert offered == set(parameters_of("Patient")) - {"_content", "_query", "_text"}
+
+
+def test_every_modifier_that_is_offered_is_taken() -> None:
+    texts = {"missing": "true", "of-type": "s|c|v"}
+    for type_, code in (
+        ("Patient", "name"),
+        ("Patient", "identifier"),
+        ("Patient", "link"),
+        ("Patient", "birthdate"),
+        ("ValueSet", "url"),
+        ("Observation", "value-quantity"),
+    ):
+        found = parameter(type_, code)
+        assert found is not None
+        for modifier in modifiers(found.kind):
+            pairs = [(f"{code}:{modifier}", texts.get(modifier, "a"))]
+            assert parse((type_,), pairs, now_ms=0, expand=lambda *_: [("s", "c")]).used == (
+                pairs[0],
+            )
+    assert modifiers("date") == ("missing",)
+    assert set(modifiers("string")) == {"missing", "contains", "exact"}
 
 
 def test_values_are_kept_of_all_but_the_id_and_the_time() -> None:
