@@ -30,12 +30,15 @@ from simdes.access.tokens import Issuer
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
-from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
+from simdes.errors import Conflict, NotFound, SimdesError, Unauthenticated, Unavailable
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.facade import Facade, Options
 from simdes.exchange.following import Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
+from simdes.fhir_credentials import read_credentials
+from simdes.fhir_http import HttpSource
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
@@ -243,6 +246,65 @@ def _site(data: Path, settings: Settings) -> Site:
     default = Site(name=settings.name, time_zone=settings.time_zone)
     folder = data / "mapping"
     return read_site(folder, default=default) if folder.is_dir() else default
+
+
+@contextmanager
+def facade(one: Opened) -> Iterator[Facade]:
+    """The reader of the FHIR server that the settings name; Conflict where they name none."""
+    settings = one.settings
+    if not settings.facade_url:
+        raise Conflict(
+            "This organisation reads no other FHIR server.",
+            advice='Set facade_url in simdes.toml (docs/guide.md, "Keep your FHIR server").',
+        )
+    authority = _named(one.data, settings.facade_ca_file)
+    with ExitStack() as stack:
+        credentials = read_credentials(
+            _named(one.data, settings.facade_credentials_file),
+            authority=authority,
+            clock=one.node.desk.clock,
+            random=one.node.random,
+        )
+        source = HttpSource(settings.facade_url, credentials=credentials, authority=authority)
+        stack.callback(source.close)
+        yield Facade(
+            one.node,
+            source,
+            Options(
+                types=tuple(settings.facade_types.replace(",", " ").split()),
+                mode=settings.facade_mode,
+                page_size=settings.facade_page_size,
+                poll_seconds=settings.facade_poll_seconds,
+                overlap_seconds=settings.facade_overlap_seconds,
+                notify_url=settings.facade_notify_url,
+                notify_secret=secret_of(one.data, settings.facade_notify_secret_file),
+            ),
+        )
+
+
+def secret_of(data: Path, name: str) -> str:
+    """A secret in a file that a setting names, "" where it names none.
+
+    Raises Unauthenticated for a file that others can read, or that holds nothing.
+    """
+    path = _named(data, name)
+    if path is None:
+        return ""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Unauthenticated(
+                f"{path} can be read by others.", advice=f"Run `chmod 600 {path}` and try again."
+            )
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        secret = ""
+    if not secret:
+        raise Unauthenticated(f"{path} holds no secret.", advice="Put one line into it.")
+    return secret
+
+
+def _named(data: Path, name: str) -> Path | None:
+    return data / name if name else None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from simdes.commands import (
     clients,
     consent,
     demo,
+    facade,
     feeds,
     mapping,
     network,
@@ -36,7 +37,19 @@ _WrongCommandLine = next(
     if kind.__name__ == "ClickException" and issubclass(kind, Exception)
 )
 
-for module in (demo, network, people, clients, mapping, records, quarantine, feeds, consent, proof):
+for module in (
+    demo,
+    network,
+    people,
+    clients,
+    mapping,
+    records,
+    quarantine,
+    feeds,
+    facade,
+    consent,
+    proof,
+):
     module.add_commands(cli)
 
 

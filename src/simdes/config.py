@@ -51,6 +51,8 @@ class Settings:
     the bearer token of ``/metrics``; empty leaves ``/metrics`` to this machine alone.
     ``serve_connections`` is how many connections `simdes serve` takes at once; when it is told to
     stop, ``/readyz`` says so for ``leave_seconds``, then what is under way has ``stop_seconds``.
+    ``facade_…`` names a FHIR R4 server whose records are read into this organisation's; empty
+    reads none. See docs/guide.md, "Keep your FHIR server".
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     """
 
@@ -81,6 +83,16 @@ class Settings:
     leave_seconds: int = 0
     stop_seconds: int = 20
     disk_free_mib: int = 256
+    facade_url: str = ""
+    facade_types: str = ""
+    facade_mode: str = ""
+    facade_page_size: int = 200
+    facade_poll_seconds: int = 30
+    facade_overlap_seconds: int = 60
+    facade_credentials_file: str = ""
+    facade_ca_file: str = ""
+    facade_notify_secret_file: str = ""
+    facade_notify_url: str = ""
 
 
 def data_path(url: str, data: Path) -> str:
@@ -157,5 +169,11 @@ def _check(settings: Settings) -> None:
         )
     if settings.serve_connections < 1 or min(settings.leave_seconds, settings.stop_seconds) < 0:
         raise Invalid("serve_connections is at least 1; no number of seconds is below 0.")
+    if settings.facade_page_size not in range(1, 5001) or settings.facade_poll_seconds < 1:
+        raise Invalid("facade_page_size is 1 to 5000, facade_poll_seconds at least 1.")
+    if settings.facade_mode not in ("", "history-system", "history-type", "search"):
+        raise Invalid("facade_mode is empty, history-system, history-type or search.")
+    if settings.facade_overlap_seconds < 0:
+        raise Invalid("facade_overlap_seconds is at least 0.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:
         raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")

@@ -14,12 +14,13 @@ in front, which is what other machines reach.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,15 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp
 
 from simdes import logs
-from simdes.app import Opened
+from simdes.app import Opened, facade, secret_of
 from simdes.config import Settings
-from simdes.errors import Unauthenticated, Unavailable
+from simdes.errors import Unavailable
 from simdes.exchange import worker
+from simdes.exchange.facade import ask
 from simdes.exchange.operations import Operations
+from simdes.fhir_http import checked
 from simdes.gateway.app import Running, create_gateway
+from simdes.gateway.facade import Notified
 from simdes.gateway.stopping import Stage, Stopping
 
 ADDRESS: Final = "127.0.0.1"
@@ -58,24 +62,30 @@ _LAST_SECONDS: Final = 1.0
 def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
     """Serve until a signal ends it; ``ready`` is called when the worker runs.
 
-    Raises Unavailable when the port is taken, Unauthenticated where others can read the token of
-    ``/metrics``.
+    Raises Unavailable when the port is taken, Unauthenticated where others can read a secret's
+    file, Invalid where the FHIR server of the settings has no usable address.
     """
     running = _running(one)
     _require_free(port)
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
-    working = threading.Thread(target=worker.run, args=(one.node, stop), name="worker")
-    working.start()
-    ready()
-    try:
-        asyncio.run(_serve(application, port, one.settings, running.stopping, stop))
-    except (OSError, RuntimeError) as error:
-        raise _taken(port) from error
-    finally:
-        stop.set()
-        working.join()
+    with ExitStack() as stack:
+        threads = [threading.Thread(target=worker.run, args=(one.node, stop), name="worker")]
+        if one.settings.facade_url:
+            reader = stack.enter_context(facade(one))
+            threads.append(threading.Thread(target=reader.run, args=(stop,), name="facade"))
+        for thread in threads:
+            thread.start()
+        ready()
+        try:
+            asyncio.run(_serve(application, port, one.settings, running.stopping, stop))
+        except (OSError, RuntimeError) as error:
+            raise _taken(port) from error
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
 
 
 def _running(one: Opened) -> Running:
@@ -87,9 +97,20 @@ def _running(one: Opened) -> Running:
     )
     return Running(
         operations=operations,
-        metrics_token=_token(one.data, settings.metrics_token_file),
+        metrics_token=secret_of(one.data, settings.metrics_token_file),
         random=one.node.random,
+        notified=_notified(one),
     )
+
+
+def _notified(one: Opened) -> Notified | None:
+    """What `/facade/notify` does; None where no other server is read, or nobody may tell of it."""
+    settings = one.settings
+    secret = secret_of(one.data, settings.facade_notify_secret_file)
+    if not settings.facade_url or not secret:
+        return None
+    url = checked(settings.facade_url)
+    return Notified(secret, functools.partial(ask, one.node, url))
 
 
 def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
@@ -100,25 +121,6 @@ def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
 
 
 _FILES: Final = ("file:", "sqlite:", "embedded:")
-
-
-def _token(data: Path, name: str) -> str:
-    if not name:
-        return ""
-    path = data / name
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Unauthenticated(
-                f"{path} can be read by others.", advice=f"Run `chmod 600 {path}` and try again."
-            )
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if not token:
-        raise Unauthenticated(
-            f"{path} holds no token.", advice="Put the bearer token of /metrics into it."
-        )
-    return token
 
 
 def _require_free(port: int) -> None:

@@ -2,9 +2,10 @@
 
 HTTP in, HTTP out: routes, limits, headers and status codes; every decision is `exchange`'s. The
 routes are ``POST /custody/v1/<verb>`` with ``application/jose`` bodies (docs/formats/
-custody-release.md), ``/healthz``, ``/readyz`` and ``/metrics``, and the pages for people
-(`gateway.pages`). Errors are FHIR ``OperationOutcome`` resources, on pages pages, that hold neither
-a stack nor anything about a patient.
+custody-release.md), ``/healthz``, ``/readyz``, ``/metrics``, ``/facade/notify``, the authorization
+server (`gateway.smart`) and the pages for people (`gateway.pages`). Errors are FHIR
+``OperationOutcome`` resources, on pages pages, that hold neither a stack nor anything about a
+patient.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
+from simdes.gateway.facade import Notified, facade_route
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
@@ -38,12 +40,14 @@ class Running:
     """What goes with running a gateway, beside what it answers.
 
     ``metrics_token`` is the operators' for ``/metrics``; "" leaves that to this machine alone.
+    ``notified`` is what a FHIR server that we read may set off; None where there is none.
     """
 
     operations: Operations
     stopping: Stopping = field(default_factory=Stopping)
     metrics_token: str = field(default="", repr=False)
     random: Callable[[int], bytes] = secrets.token_bytes
+    notified: Notified | None = None
 
 
 def create_gateway(
@@ -64,6 +68,7 @@ def create_gateway(
             *custody_routes(custody, limits),
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
+            facade_route(running.notified),
             *(page_routes(node) if node is not None else ()),
             *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
         ],

@@ -8,7 +8,6 @@ whoever shows the bearer token of the settings, or, where none is set, this mach
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -22,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simdes.exchange.operations import Backlog, Figures, Operations
+from simdes.gateway.facade import bears
 from simdes.gateway.problems import outcome
 from simdes.gateway.stopping import Stopping
 
@@ -175,8 +175,7 @@ def metrics_route(meter: Meter, token: str) -> Route:
 def _refusal(request: Request, token: str) -> Response | None:
     if not token:
         return None if _from_here(request) else outcome(403, code="forbidden", text=_NOT_HERE)
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
+    if bears(request, token):
         return None
     return outcome(
         401,

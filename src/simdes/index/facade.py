@@ -123,11 +123,22 @@ def begin(tx: Transaction, url: str, *, now_ms: int) -> None:
     )
 
 
-def end(tx: Transaction, url: str, *, failure: str, now_ms: int) -> None:
-    """End a round; ``failure`` is the issue code of what broke it off, "" where nothing did."""
-    tx.run("UPDATE facade_source SET failure = :failure WHERE url = :url", failure=failure, url=url)
+def end(tx: Transaction, url: str, holder: str, *, failure: str, now_ms: int) -> None:
+    """End a round of ``holder``; ``failure`` is the issue code of what broke it off, "" without."""
+    held = " WHERE url = :url AND holder = :holder"
+    tx.run(
+        f"UPDATE facade_source SET failure = :failure {held}",  # noqa: S608
+        failure=failure,
+        url=url,
+        holder=holder,
+    )
     if not failure:
-        tx.run("UPDATE facade_source SET ended_ms = :now WHERE url = :url", now=now_ms, url=url)
+        tx.run(
+            f"UPDATE facade_source SET ended_ms = :now {held}",  # noqa: S608
+            now=now_ms,
+            url=url,
+            holder=holder,
+        )
 
 
 def set_mode(tx: Transaction, url: str, mode: str) -> None:
@@ -192,6 +203,11 @@ def advance(
         name=stream.name,
     )
     return open_stream(tx, stream.url, stream.name, position_ms=None, total=None)
+
+
+def forget_streams(tx: Transaction, url: str) -> None:
+    """Begin every stream of a source anew."""
+    tx.run("DELETE FROM facade_stream WHERE url = :url", url=url)
 
 
 def deleted(tx: Transaction, url: str, names: Iterable[tuple[str, str]], *, now_ms: int) -> None:
