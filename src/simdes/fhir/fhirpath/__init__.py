@@ -5,7 +5,8 @@ evaluates invariants for every element of every resource and a server search par
 resource it stores, so expressions are compiled into plain closures, once.
 
 - :func:`compile_path` for the expressions of the standard, of profiles and of search parameters;
-- :func:`evaluate` for expressions from outside: exact types, limits on everything;
+- :func:`evaluate` for expressions from outside: exact types, limits on everything
+  (:func:`evaluate_nodes`: with the types and places of what it selects);
 - :func:`check` for mistakes that show without a resource;
 - :func:`locate` for the nodes an expression selects, each with its place: what a patch changes.
 
@@ -15,7 +16,7 @@ An expression that can't be read or asks for what doesn't exist is ``Invalid``.
 from simdes.fhir.fhirpath.check import check
 from simdes.fhir.fhirpath.compile import compile_path
 from simdes.fhir.fhirpath.errors import PathError
-from simdes.fhir.fhirpath.evaluate import evaluate, locate
+from simdes.fhir.fhirpath.evaluate import evaluate, evaluate_nodes, locate
 from simdes.fhir.fhirpath.nodes import Node
 from simdes.fhir.fhirpath.quantity import Quantity
 from simdes.fhir.fhirpath.scope import Scope, Surroundings
@@ -31,5 +32,6 @@ __all__ = [
     "check",
     "compile_path",
     "evaluate",
+    "evaluate_nodes",
     "locate",
 ]

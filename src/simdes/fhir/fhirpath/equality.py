@@ -332,6 +332,8 @@ def bare_compare(left: Any, right: Any) -> int | None:
     """Return what :func:`compare` does, for items of which no type is known."""
     one, two = bare(left), bare(right)
     if type(one) is str and type(two) is str and one[:4].isdigit() and two[:4].isdigit():
+        if len(one) == len(two) and one[19:] == two[19:]:
+            return _sign(one, two)  # of one form, in one zone: their texts are in their order
         first, second = parse_date_time(one), parse_date_time(two)
         if first is not None and second is not None:
             return compare_temporal(first, second)
