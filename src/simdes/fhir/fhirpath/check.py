@@ -116,15 +116,19 @@ def _step(node: Step, focus: Shape) -> Shape:
         if focus.types and not any(_related(t, node.name) for t in focus.types):
             raise Invalid("the FHIRPath expression begins with a type that the focus is not")
         return Shape(frozenset((node.name,)))
-    target = focus if node.target is None else _infer(node.target, focus)
+    return _child(node.name, focus if node.target is None else _infer(node.target, focus))
+
+
+def _child(child: str, target: Shape) -> Shape:
+    """Return what the children called ``child`` of ``target`` can be."""
     if target.types is None:
         return Shape(None, is_many=True, is_ordered=target.is_ordered)
     types: set[str] = set()
     is_found, is_open, is_many = False, False, target.is_many
     for name in target.types:
-        element = definition(name).elements.get(node.name) if name in type_names() else None
+        element = definition(name).elements.get(child) if name in type_names() else None
         if element is None:
-            is_value = node.name == "value" and is_primitive_type(name)
+            is_value = child == "value" and is_primitive_type(name)
             is_open = is_open or is_value or name in ("Resource", "DomainResource", "Element")
             continue
         is_found, is_many = True, is_many or element.is_list
@@ -196,22 +200,24 @@ def _iif(node: Call, target: Shape) -> Shape:
 
 def _type_test(name: str, target: Node | None, type_: Node, focus: Shape) -> Shape:
     asked = specifier(type_)
-    shape = focus if target is None else _infer(target, focus)
+    if isinstance(target, Step) and target.target is not None:
+        owner = _infer(target.target, focus)
+        shape, is_choice = _child(target.name, owner), _is_choice(target.name, owner)
+    else:
+        shape = focus if target is None else _infer(target, focus)
+        is_choice = isinstance(target, Step) and _is_choice(target.name, focus)
     if name == "is":
         return _BOOLEAN
-    possible = shape.types is None or any(
+    is_possible = shape.types is None or any(
         asked.name == t or _related(t, asked.name) for t in shape.types
     )
-    if not possible and shape.types and _is_choice(target, focus):
+    if not is_possible and shape.types and is_choice:
         raise Invalid("the FHIRPath expression asks for a type that the choice does not have")
     return replace(shape, types=frozenset((asked.name,)))
 
 
-def _is_choice(target: Node | None, focus: Shape) -> bool:
-    if not isinstance(target, Step):
-        return False
-    owners = (focus if target.target is None else _infer(target.target, focus)).types or ()
-    elements = [definition(o).elements.get(target.name) for o in owners if o in type_names()]
+def _is_choice(name: str, owner: Shape) -> bool:
+    elements = [definition(o).elements.get(name) for o in owner.types or () if o in type_names()]
     return any(e is not None and e.is_choice for e in elements)
 
 

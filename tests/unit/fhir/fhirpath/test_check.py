@@ -77,6 +77,10 @@ def test_what_may_have_a_value_is_let_pass(type_name: str, expression: str) -> N
     check(expression, type_name)
 
 
+def test_a_long_chain_of_types_is_soon_read() -> None:
+    check("name" + ".ofType(Address).period.ofType(HumanName)" * 30 + ".family", "Patient")
+
+
 def test_the_expressions_of_r4_hold_but_for_those_that_are_wrong() -> None:
     refused: set[str] = set()
     for type_name, _, constraint in _invariants():
