@@ -30,6 +30,9 @@ from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 from support.gateways import wait_for_port
 
+# Read now: an open network keeps the settings in the environment away.
+NAMED = os.environ.get("SIMDES_CHROMIUM", "")
+SCREENSHOTS = os.environ.get("SIMDES_SCREENSHOTS", "")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTH = {"width": 1000, "height": 900}
 AXE = """async () => {
@@ -65,8 +68,7 @@ class Place:
 
 def chromium() -> str:
     """Where Chromium is: ``SIMDES_CHROMIUM``, else on the PATH."""
-    named = os.environ.get("SIMDES_CHROMIUM", "")
-    found = named or next((path for name in CHROMIUM if (path := shutil.which(name))), "")
+    found = NAMED or next((path for name in CHROMIUM if (path := shutil.which(name))), "")
     if not found:
         pytest.fail(
             "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:"
@@ -198,8 +200,8 @@ class Looking:
 
     def __call__(self, page: Page, name: str) -> None:
         """Fail on any violation."""
-        if folder := os.environ.get("SIMDES_SCREENSHOTS"):
-            page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+        if SCREENSHOTS:
+            page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True)
         # By the debugger's connection: the page's own policy lets no script in.
         page.evaluate(self.axe)
         found = page.evaluate(AXE)

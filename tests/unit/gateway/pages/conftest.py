@@ -1,0 +1,74 @@
+"""A gateway with its pages in this process, people to sign in, and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+from starlette.applications import Starlette
+
+from simdes.access.categories import Role
+from simdes.access.keystore import Person
+from simdes.app import ADMINISTRATOR, Opened
+from simdes.exchange import enrolment
+from simdes.gateway.app import create_gateway
+from support import consortium
+from support.consortium import Clock, Consortium, passphrase_of
+from support.pages import Visitor
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An organisation's gateway."""
+
+    network: Consortium
+    north: Opened
+    app: Starlette
+    clock: Clock
+
+    def person(self, role: Role = Role.DOCTOR, *, display: str = "") -> Person:
+        """A new person; their passphrase is `passphrase_of`."""
+        user = f"person.{next(_numbers)}"
+        administrator = self.network.session("north", ADMINISTRATOR)
+        return enrolment.add_person(
+            self.north.node,
+            administrator,
+            user,
+            role=role,
+            passphrase=passphrase_of(user),
+            display=display,
+        )
+
+    def visitor(self) -> Visitor:
+        """A fresh browser."""
+        return Visitor(self.app)
+
+
+@pytest.fixture(scope="session")
+def founded_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A founded network whose first organisation answers."""
+    folder, clock = tmp_path_factory.mktemp("pages") / "network", Clock()
+    consortium.found(folder, names=("north", "south"))
+    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
+        north = network["north"]
+        app = create_gateway(north.custody, node=north.node)
+        yield Place(network, north, app, clock)
+
+
+@pytest.fixture
+def place(founded_pages: Place) -> Iterator[Place]:
+    """In the present, with nothing counted against anybody."""
+    with founded_pages.north.node.database.transaction() as tx:
+        tx.run("DELETE FROM sign_in_delay")
+    yield founded_pages
+    founded_pages.clock.ahead_seconds = 0
+
+
+@pytest.fixture
+def visitor(place: Place) -> Visitor:
+    """A fresh browser."""
+    return place.visitor()
