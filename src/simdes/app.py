@@ -39,6 +39,7 @@ from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
 from simdes.fhir_credentials import read_credentials
 from simdes.fhir_http import HttpSource
+from simdes.exchange.standing import Standing
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
@@ -226,6 +227,7 @@ def opened(
             site=_site(data, settings),
             shares_needed=settings.shares_needed,
             custodians=settings.custodians,
+            standing=Standing(ledger),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, node.following))
 

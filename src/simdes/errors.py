@@ -51,11 +51,22 @@ class NotFound(SimdesError):
     default_advice = "Check the identifier."
 
 
+class Gone(NotFound):
+    """It was there and was deleted."""
+
+    issue = "deleted"
+    default_advice = "Read its history, if you need what it said."
+
+
 class Conflict(SimdesError):
     """The state changed or is already settled; the request as sent can no longer apply."""
 
     issue = "conflict"
     default_advice = "Read the present state and decide again."
+
+
+class Mismatch(Conflict):
+    """A condition that the caller set (If-Match, a conditional search) does not hold."""
 
 
 class Tampered(SimdesError):

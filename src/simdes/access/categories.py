@@ -33,6 +33,7 @@ __all__ = [
     "Purpose",
     "Role",
     "State",
+    "categories_of",
     "category_mask",
     "classify",
     "codes",
@@ -230,6 +231,12 @@ def classify(resource: Mapping[str, Any]) -> tuple[int, int]:
     ruled = (_RULES.get((name, code)) for _, code in codes(resource.get("category")))
     category = next((rule for rule in ruled if rule is not None), category)
     return int(category), labels_of(resource)
+
+
+def categories_of(type_: str) -> int:
+    """The mask of every category that a resource of a type may have."""
+    ruled = (category for (name, _), category in _RULES.items() if name == type_)
+    return mask((CATEGORY_OF_TYPE.get(type_, Category.OTHER), *ruled))
 
 
 def labels_of(resource: Mapping[str, Any]) -> int:

@@ -89,7 +89,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What a caller may do. ``reading`` is for reads by id, ``searching`` for everything else."""
+    """What a caller may do. ``reading`` is for reads by id, ``searching`` for everything else.
+
+    ``vaults`` are those that may be written into; None: every patient's.
+    """
 
     role: Role
     purpose: Purpose
@@ -115,6 +118,15 @@ class Rights:
     def scopes(self, interaction: Interaction, type_: str) -> tuple[Allowed, ...]:
         """Those of the client's scopes that let it do this."""
         return tuple(one for one in self.allowed.get(type_, ()) if interaction in one.interactions)
+
+    def unscoped(self, *types: str) -> Visible:
+        """What the caller themselves may see of these types, whatever their client was allowed.
+
+        For finding out where something belongs; never for showing it.
+        """
+        return Visible(
+            grounds=self.searching.grounds, scopes={type_: (Scope(),) for type_ in types}
+        )
 
     def visible(self, interaction: Interaction) -> Visible:
         """What may be seen by a read (by id) or a search; of writes, what may be changed."""
@@ -156,7 +168,7 @@ def decide(facts: Facts) -> Rights:
             Interaction.DELETE: deletes(facts.role),
         },
         allowed=allowed,
-        vaults=None if facts.role in _WORKS_WITH_OWN else (*facts.vaults, *_home(facts)),
+        vaults=_may_write_into(facts),
     )
 
 
@@ -173,8 +185,10 @@ def _grounds(facts: Facts) -> Iterable[Ground]:
     yield from facts.opened
 
 
-def _home(facts: Facts) -> tuple[bytes, ...]:
-    return (facts.home,) if facts.role is not Role.PATIENT else ()
+def _may_write_into(facts: Facts) -> tuple[bytes, ...] | None:
+    if facts.role is Role.PATIENT:
+        return facts.vaults
+    return (facts.home,) if facts.role is Role.RESEARCHER else None
 
 
 def _scopes(

@@ -7,7 +7,7 @@ verbs only use it. It is the same in a demo of one process and behind a balancer
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simdes.access.asking import Caller, CustodyClient
 from simdes.access.assertions import KeySource
@@ -15,6 +15,9 @@ from simdes.access.desk import Desk
 from simdes.access.requests import Signer
 from simdes.access.tokens import Issuer
 from simdes.exchange.following import Following
+from simdes.exchange.journal import Journal
+from simdes.exchange.reached import Recent
+from simdes.exchange.standing import Standing
 from simdes.index.database import Database
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Lane, TransactionStore
@@ -29,7 +32,9 @@ class Node:
     ``desk`` is what its custody verbs use, ``following`` keeps up with the chain, ``agent`` the
     ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody``
     the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
-    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
+    ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
+    ``journal`` where attempts are written down, ``shares_needed`` and ``custodians`` (m, n) what
+    vaults opened here get.
     """
 
     name: str
@@ -43,6 +48,9 @@ class Node:
     site: Site
     shares_needed: int
     custodians: int
+    standing: Standing
+    recent: Recent = field(default_factory=Recent)
+    journal: Journal = field(default_factory=Journal)
 
     @property
     def organisation(self) -> bytes:

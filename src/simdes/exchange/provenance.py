@@ -85,7 +85,7 @@ def source_document(origin: Origin, mapper: Mapper) -> Submitted:
     document: dict[str, Any] = {
         "resourceType": "DocumentReference",
         "id": name,
-        **_security(origin.labels),
+        **security_of(origin.labels),
         "status": "current",
         "type": {"text": f"{origin.kind} {origin.event}"},
         "category": [
@@ -123,7 +123,7 @@ def mapping_provenance(
     provenance: dict[str, Any] = {
         "resourceType": "Provenance",
         "id": uuid("mapping", sha256(origin.source).hex(), origin.subject),
-        **_security(origin.labels),
+        **security_of(origin.labels),
         **({"extension": stand} if stand else {}),
         "target": [{"reference": one} for one in targets],
         "recorded": _instant(mapper.recorded_ms),
@@ -187,7 +187,8 @@ def version() -> str:
         return "0"
 
 
-def _security(labels: int) -> dict[str, Any]:
+def security_of(labels: int) -> dict[str, Any]:
+    """The ``meta`` that bears a label mask; nothing for none."""
     if not labels:
         return {}
     codings = [

@@ -23,6 +23,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.facade import Notified, facade_route
+from simdes.gateway.fhir.server import fhir_routes
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
@@ -71,6 +72,7 @@ def create_gateway(
             facade_route(running.notified),
             *(page_routes(node) if node is not None else ()),
             *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
+            *(fhir_routes(node, limits, {}) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -43,7 +43,7 @@ def _endpoint(
             return plain(415)
         try:
             with anyio.fail_after(limits.body_seconds):
-                body = await _read(request, limits.body_bytes)
+                body = await read_body(request, limits.body_bytes)
         except TimeoutError:
             return plain(408)
         except ClientDisconnect:
@@ -68,7 +68,7 @@ async def _answer(asked: Callable[[], bytes], answer_seconds: float) -> Response
     return Response(answer, media_type=MEDIA_TYPE)
 
 
-async def _read(request: Request, most: int) -> bytes | None:
+async def read_body(request: Request, most: int) -> bytes | None:
     """The body, None when it is larger than allowed; reading stops there."""
     declared = request.headers.get("content-length", "0")
     if not declared.isdigit() or int(declared) > most:

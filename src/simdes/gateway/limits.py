@@ -13,6 +13,7 @@ class GatewayLimits:
     """
 
     body_bytes: int = 1 << 20
+    fhir_body_bytes: int = 32 << 20
     body_seconds: float = 15.0
     answer_seconds: float = 30.0
     tokens_per_minute: int = 600

@@ -17,21 +17,25 @@ from starlette.types import ExceptionHandler
 from simdes import errors
 from simdes.fhir.form import Form
 from simdes.fhir.outcome import Issue, issues_of, outcome_resource
+from simdes.fhir.problem import BrokenRules
 
 _log = logging.getLogger(__name__)
 
 STATUS: Final[Mapping[type[errors.SimdesError], int]] = {
     errors.Invalid: 400,
+    BrokenRules: 422,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.Gone: 410,
     errors.Conflict: 409,
+    errors.Mismatch: 412,
     errors.Tampered: 422,
     errors.TooLarge: 429,
     errors.Unsupported: 501,
     errors.Unavailable: 503,
 }
-_RETRY: Final = {429: "60", 503: "5"}
+RETRY: Final = {429: "60", 503: "5"}
 _TEXT: Final = {
     404: ("not-found", "There is nothing at this address."),
     405: ("not-supported", "This address does not know this HTTP method."),
@@ -58,8 +62,8 @@ def answer(
 ) -> Response:
     """An OperationOutcome response with any number of issues."""
     extra = dict(headers or {})
-    if status in _RETRY:
-        extra["Retry-After"] = _RETRY[status]
+    if status in RETRY:
+        extra["Retry-After"] = RETRY[status]
     return Response(form.write(outcome_resource(issues)), status, extra, form.value)
 
 

@@ -12,7 +12,7 @@ its new ones put it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from simdes.fhir.search.conditions import All, Condition, Include, Kind, Query, Sort
@@ -26,7 +26,7 @@ from simdes.index.transaction import Transaction
 from simdes.index.values import TABLES, key, slot_number
 from simdes.index.visible import OWN, Visible
 
-__all__ = ["SHARED", "Hit", "count", "get", "include", "search"]
+__all__ = ["SHARED", "Hit", "count", "get", "include", "named", "search"]
 
 Key = int | float | str | None
 
@@ -95,6 +95,25 @@ def get(tx: Transaction, visible: Visible, type: str, logical_id: str) -> list[E
         **written.bound.values,
     )
     return [read(Entry, row) for row in rows]
+
+
+def named(tx: Transaction, visible: Visible, names: Collection[tuple[str, str]]) -> list[Entry]:
+    """Return what a caller may see under any of these (type, id): tombstones too, as `get`."""
+    types = frozenset(type_ for type_, _ in names) & visible.scopes.keys()
+    if not types:
+        return []
+    written = Predicates(visible)
+    own, ids = written.bound(OWN), {key(logical_id) for _, logical_id in names}
+    rows = tx.all(
+        select(Entry, "entry AS e", prefix="e.")
+        + f" WHERE {written.bound.among('e.logical_id', ids)}"
+        + f" AND {written.seen(On('e', types), deleted=True, chosen=False)}"
+        + f" ORDER BY CASE WHEN e.handle = {own} THEN 0 ELSE 1 END, e.updated_ms DESC, e.id DESC",
+        **written.bound.values,
+    )
+    wanted = set(names)
+    found = (read(Entry, row) for row in rows)
+    return [one for one in found if (one.type, one.logical_id) in wanted]
 
 
 def include(

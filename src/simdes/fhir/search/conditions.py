@@ -339,7 +339,7 @@ class Query:
     sorts: tuple[Sort, ...] = ()
     includes: tuple[Include, ...] = ()
     count: int | None = None
-    total: Literal["none", "estimate", "accurate"] = "accurate"
+    total: Literal["none", "estimate", "accurate"] = "estimate"
     summary: Literal["", "true", "text", "data", "count", "false"] = ""
     elements: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()

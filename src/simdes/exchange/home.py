@@ -1,0 +1,55 @@
+"""The organisation's own vault: where what is about no patient lives (Practitioner, ValueSet ...).
+
+It is a vault like any other, sealed and anchored alike, found by an identifier that no patient can
+have, and never anybody's to claim.
+"""
+
+from __future__ import annotations
+
+from simdes.access import vaults as vault_access
+from simdes.exchange.node import Node
+from simdes.index import vaults
+from simdes.index.transaction import Transaction
+from simdes.index.vaults import Identifier
+
+SYSTEM = "urn:simdes:organisation"
+
+
+def home_identifier(node: Node) -> Identifier:
+    """The identifier that leads to this organisation's own vault."""
+    return Identifier(SYSTEM, f"0x{node.organisation.hex()}")
+
+
+def home_vault(node: Node, tx: Transaction) -> bytes | None:
+    """The tag of the organisation's own vault, None while there is none."""
+    name = home_identifier(node)
+    return vaults.find_many(tx, [name]).get(name)
+
+
+def ensure_home(node: Node) -> bytes:
+    """The tag of the organisation's own vault, begun now if there is none."""
+    with node.database.read() as tx:
+        known = home_vault(node, tx)
+    if known is not None:
+        return known
+
+    def write(tx: Transaction) -> bytes:
+        tx.lock("home vault")
+        found = home_vault(node, tx)
+        if found is not None:
+            return found
+        tag = node.random(32)
+        row = vault_access.fresh_row(
+            node.desk.keystore,
+            tag,
+            m=node.shares_needed,
+            n=node.custodians,
+            home=True,
+            random=node.random,
+            now_ms=node.now_ms(),
+        )
+        vaults.add_many(tx, [row])
+        vaults.link_many(tx, {home_identifier(node): tag})
+        return tag
+
+    return node.database.write(write)

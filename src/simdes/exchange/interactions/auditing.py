@@ -1,0 +1,55 @@
+"""The audit entry that every attempt leaves before its answer goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simdes.access.audit_event import Attempt, Verb
+from simdes.exchange.interactions.found import Found
+from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
+
+
+def attempt(
+    asking: Asking,
+    verb: Verb,
+    vault: bytes | None,
+    *,
+    records: Iterable[bytes] = (),
+    reason: str = "",
+) -> Attempt:
+    """What a caller tried with one vault."""
+    actor = asking.session.actor
+    return Attempt(
+        verb=verb,
+        account=actor.account,
+        address=actor.address,
+        role=actor.role,
+        organisation=actor.organisation,
+        purpose=int(asking.purpose),
+        vault=vault,
+        records=tuple(records),
+        reason=reason,
+    )
+
+
+def audit_found(node: Node, asking: Asking, found: Iterable[Found]) -> None:
+    """Write down what is about to be shown: one entry for each vault, or one for nothing found."""
+    records: dict[bytes | None, dict[bytes, None]] = {}
+    for one in found:
+        its = records.setdefault(one.vault, {})
+        if one.record_id is not None:
+            its[one.record_id] = None
+    attempts = [
+        attempt(asking, Verb.READ, vault, records=sorted(its)) for vault, its in records.items()
+    ]
+    node.journal.write(
+        node.database, node.desk.trail, attempts or [attempt(asking, Verb.READ, None)]
+    )
+
+
+def audit_refused(node: Node, asking: Asking, reason: str) -> None:
+    """Write down a refusal; equal ones within a minute are counted in one entry."""
+    node.journal.write(
+        node.database, node.desk.trail, [attempt(asking, Verb.READ, None, reason=reason)]
+    )

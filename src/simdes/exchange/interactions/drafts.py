@@ -1,0 +1,151 @@
+"""A resource on its way in: identity, references and meta made the server's, then validated.
+
+What a client says about id, version and time does not count; absolute references to this server
+become relative ones, ``urn:uuid:`` and conditional references of a Bundle become ``Type/id``
+(https://hl7.org/fhir/R4/http.html#trules).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from simdes.errors import Invalid
+from simdes.exchange.indexing import STATE_SYSTEM
+from simdes.fhir.problem import BrokenRules
+from simdes.fhir.reference import parse_reference
+from simdes.fhir.validate import validate
+
+_SERVER_META = frozenset(("versionId", "lastUpdated"))
+_REFERRING = frozenset(("reference", "url", "valueUri", "valueUrl", "valueUuid", "valueOid"))
+"""Elements in which what a Bundle calls an entry is replaced; elsewhere it is only text."""
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def require_id(logical_id: str) -> None:
+    """Raise Invalid unless this can be a resource's id (https://hl7.org/fhir/R4/datatypes.html#id)."""
+    if not _ID.fullmatch(logical_id):
+        raise Invalid("An id has 1 to 64 letters, digits, '-' and '.'.")
+
+
+def require_type(resource: Any, type_: str) -> None:
+    """Raise Invalid unless the body is a resource of the type that the address names."""
+    if not isinstance(resource, Mapping) or resource.get("resourceType") != type_:
+        raise Invalid(
+            f"The body is not a {type_}, which the address names.",
+            advice="Send the resource to the address of its own type.",
+        )
+
+
+def drafted(
+    resource: Mapping[str, Any],
+    logical_id: str,
+    names: Mapping[str, str],
+    *,
+    base: str,
+    source: str,
+) -> dict[str, Any]:
+    """The resource as it will be stored: its id, no server meta, references made local.
+
+    ``names`` leads from what entries of the same Bundle are called to what they will be called;
+    ``base`` is this server's own FHIR base URL, ``source`` what it serves as ``meta.source``.
+    """
+    made = {"resourceType": resource["resourceType"], "id": logical_id}
+    for key, value in resource.items():
+        if key in ("resourceType", "id"):
+            continue
+        if key == "meta" and isinstance(value, Mapping):
+            if kept := _own_meta(value, source):
+                made["meta"] = kept
+            continue
+        made[key] = _localised(value, names, base)
+    return made
+
+
+def _own_meta(meta: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The meta that is the author's: what a server adds comes back with what was read from it."""
+    kept = {name: item for name, item in meta.items() if name not in _SERVER_META}
+    if kept.get("source") == source:
+        del kept["source"]
+    tags = kept.get("tag")
+    if isinstance(tags, list):
+        own = [
+            one
+            for one in tags
+            if not (isinstance(one, Mapping) and one.get("system") == STATE_SYSTEM)
+        ]
+        kept["tag"] = own
+        if not own:
+            del kept["tag"]
+    return kept
+
+
+def check_valid(resources: Sequence[Mapping[str, Any]]) -> None:
+    """Raise BrokenRules, with every error's place, unless all are valid R4.
+
+    Of several resources each place begins with ``Bundle.entry[n].resource``.
+    """
+    broken = []
+    for at, resource in enumerate(resources):
+        where = f"Bundle.entry[{at}].resource" if len(resources) > 1 else ""
+        for one in validate(resource):
+            if one.is_error:
+                place = one.expression
+                if where:
+                    place = where + place.removeprefix(str(resource.get("resourceType", "")))
+                broken.append(replace(one, expression=place))
+    if broken:
+        raise BrokenRules(broken)
+
+
+def literals(resource: Any) -> Iterator[str]:
+    """Every literal reference in a resource, without those into itself."""
+    if isinstance(resource, Mapping):
+        for key, value in resource.items():
+            if key == "reference" and isinstance(value, str):
+                if not value.startswith("#"):
+                    yield value
+            elif isinstance(value, (Mapping, list)):
+                yield from literals(value)
+    elif isinstance(resource, list):
+        for value in resource:
+            yield from literals(value)
+
+
+def local_names(resource: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """(type, id) of every resource of this server that a drafted one refers to."""
+    found: dict[tuple[str, str], None] = {}
+    for literal in literals(resource):
+        parsed = parse_reference(literal)
+        if parsed.kind == "relative":
+            found[parsed.type, parsed.id] = None
+    return tuple(found)
+
+
+def _localised(value: Any, names: Mapping[str, str], base: str) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _local(key, member, names, base)
+            if key in _REFERRING and isinstance(member, str)
+            else _localised(member, names, base)
+            if isinstance(member, (Mapping, list))
+            else member
+            for key, member in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _localised(member, names, base) if isinstance(member, (Mapping, list)) else member
+            for member in value
+        ]
+    return value
+
+
+def _local(element: str, reference: str, names: Mapping[str, str], base: str) -> str:
+    if reference in names:
+        return names[reference]
+    own = base + "/"
+    if element != "reference":
+        return reference
+    return reference[len(own) :] if reference.startswith(own) else reference

@@ -1,0 +1,182 @@
+"""From entries to resources: who wrote them, their bytes, and the small look-ups of writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from simdes.access.rights import Interaction
+from simdes.access.vaults import vault_key
+from simdes.crypto.keys import unwrap
+from simdes.errors import SimdesError
+from simdes.exchange.indexing import resource_context
+from simdes.exchange.interactions.changes import Pairs
+from simdes.exchange.interactions.drafts import literals
+from simdes.exchange.interactions.found import Found, served
+from simdes.exchange.node import Node
+from simdes.exchange.opening import open_copy
+from simdes.exchange.rights import Asking
+from simdes.fhir.reference import parse_reference
+from simdes.fhir.search.parse import parse
+from simdes.index import entries, resources, search, vaults
+from simdes.index.entries import Entry
+from simdes.index.resources import Resource
+from simdes.index.transaction import Transaction
+
+ANCHORED = resources.ANCHORED
+_METHODS = {True: "DELETE", False: "PUT"}
+
+
+def own_source(node: Node) -> str:
+    """What ``meta.source`` says of this organisation's own records: its address."""
+    return node.issuer.name
+
+
+def source_of(node: Node, organisation: bytes) -> str:
+    """What ``meta.source`` says of an organisation's records: its address, or its id."""
+    if organisation == node.organisation:
+        return own_source(node)
+    try:
+        return node.desk.directory.organisation(organisation).url
+    except SimdesError:
+        return f"urn:simdes:organisation:0x{organisation.hex()}"
+
+
+def load(node: Node, tx: Transaction, found: Sequence[Entry]) -> list[Found]:
+    """Entries as they are served, in their order; what was purged meanwhile is left out.
+
+    At most four statements, however many there are.
+    """
+    own = [one.resource_id for one in found if one.resource_id is not None]
+    rows = {row.id: row for row in resources.get_many(tx, own)} if own else {}
+    copied = [one for one in found if one.record_id is not None]
+    contents = entries.contents(tx, copied) if copied else {}
+    keys = _keys(node, tx, {one.vault for one in found})
+    loaded = []
+    for one in found:
+        if one.resource_id is not None and one.resource_id in rows:
+            loaded.append(version_of(node, rows[one.resource_id], keys[one.vault]))
+        elif one.id in contents and one.item is not None:
+            loaded.append(_copied(node, one, contents[one.id], keys[one.vault]))
+    return loaded
+
+
+def version_of(node: Node, row: Resource, key: bytes) -> Found:
+    """A version that this organisation wrote, as it is served."""
+    source = own_source(node)
+    content = b""
+    if not row.deleted:
+        content = served(
+            _unwrapped(row, key),
+            version=row.version,
+            updated_ms=row.created_ms,
+            source=source,
+            state=row.state,
+        )
+    return Found(
+        type=row.type,
+        id=row.logical_id,
+        version=row.version,
+        updated_ms=row.created_ms,
+        vault=row.vault,
+        content=content,
+        source=source,
+        deleted=bool(row.deleted),
+        record_id=row.record_id,
+        method="POST" if row.version == 1 else _METHODS[bool(row.deleted)],
+    )
+
+
+def _copied(node: Node, one: Entry, wrapped: bytes, key: bytes) -> Found:
+    assert one.record_id is not None and one.item is not None  # noqa: S101
+    source = source_of(node, one.organisation)
+    opened = open_copy(key, record_id=one.record_id, handle=one.handle, wrapped=wrapped)
+    content = b""
+    if not one.deleted:
+        content = served(
+            opened[one.item][1],
+            version=one.version,
+            updated_ms=one.updated_ms,
+            source=source,
+            state=ANCHORED,
+        )
+    return Found(
+        type=one.type,
+        id=one.logical_id,
+        version=one.version,
+        updated_ms=one.updated_ms,
+        vault=one.vault,
+        content=content,
+        source=source,
+        deleted=bool(one.deleted),
+        record_id=one.record_id,
+        method=_METHODS[bool(one.deleted)],
+    )
+
+
+def raw(node: Node, tx: Transaction, entry: Entry) -> bytes:
+    """The author's own bytes of an entry."""
+    key = _keys(node, tx, {entry.vault})[entry.vault]
+    if entry.resource_id is not None:
+        return _unwrapped(resources.get_many(tx, [entry.resource_id])[0], key)
+    assert entry.record_id is not None and entry.item is not None  # noqa: S101
+    wrapped = entries.contents(tx, [entry])[entry.id]
+    opened = open_copy(key, record_id=entry.record_id, handle=entry.handle, wrapped=wrapped)
+    return opened[entry.item][1]
+
+
+def keys_of(node: Node, tx: Transaction, tags: Collection[bytes]) -> dict[bytes, bytes]:
+    """The local keys of vaults, in one statement."""
+    return _keys(node, tx, tags)
+
+
+def _keys(node: Node, tx: Transaction, tags: Collection[bytes]) -> dict[bytes, bytes]:
+    rows = vaults.get_many(tx, sorted(tags)) if tags else {}
+    return {
+        tag: vault_key(node.desk.keystore, row)
+        for tag, row in rows.items()
+        if row.key_wrapped is not None
+    }
+
+
+def _unwrapped(row: Resource, key: bytes) -> bytes:
+    context = resource_context(row.vault, row.type, row.logical_id)
+    return unwrap(key, row.content_wrapped, aad=context)
+
+
+# Look-ups of writes ---------------------------------------------------------------------------
+
+
+def matching(
+    node: Node, tx: Transaction, asking: Asking, type_: str, pairs: Pairs | None
+) -> list[Entry]:
+    """At most two entries that meet a conditional interaction's search, of those that may be seen.
+
+    Raises Invalid for an empty or unknown search: a typing mistake must not match everything.
+    """
+    base = node.issuer.audience + "/"
+    query = parse((type_,), pairs or (), now_ms=node.now_ms(), base=base)
+    visible = asking.rights.visible(Interaction.SEARCH)
+    hits = search.search(tx, visible, query, limit=2)
+    return entries.get_many(tx, [hit.id for hit in hits])
+
+
+def named(
+    tx: Transaction, asking: Asking, names: Collection[tuple[str, str]]
+) -> Mapping[tuple[str, str], Sequence[Entry]]:
+    """What the caller may see under these (type, id), in one statement; deleted ones left out."""
+    if not names:
+        return {}
+    visible = asking.rights.unscoped(*{type_ for type_, _ in names})
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for one in search.named(tx, visible, sorted(names)):
+        if not one.deleted:
+            found.setdefault((one.type, one.logical_id), []).append(one)
+    return found
+
+
+def conditional_references(resource: Mapping[str, Any]) -> Iterator[str]:
+    """The references of a resource that are searches: ``Patient?identifier=…``."""
+    for literal in literals(resource):
+        if parse_reference(literal).kind == "conditional":
+            yield literal

@@ -1,0 +1,126 @@
+"""Histories of a resource, a type or everything (https://hl7.org/fhir/R4/http.html#history)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from simdes.access.requests import b64, unb64
+from simdes.access.rights import Interaction
+from simdes.errors import Invalid, NotFound
+from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.auditing import audit_found
+from simdes.exchange.interactions.found import Found
+from simdes.exchange.interactions.read import read_any
+from simdes.exchange.interactions.search import MOST, PAGE, Page
+from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
+from simdes.index.histories import LAST, versions
+from simdes.index.resources import Resource
+from simdes.index.transaction import Transaction
+
+
+def of_instance(
+    node: Node,
+    asking: Asking,
+    type_: str,
+    logical_id: str,
+    *,
+    since_ms: int | None = None,
+    count: int | None = None,
+    cursor: str = "",
+) -> Page:
+    """Every version of a resource that the caller may see, newest first.
+
+    Of a record of another organisation this is the one version that its author released. Raises
+    NotFound as `read` does.
+    """
+    present = read_any(node, asking, type_, logical_id)
+    if present.source != finding.own_source(node):
+        audit_found(node, asking, [present])
+        return Page((present,), total=1)
+    return _page(
+        node,
+        asking,
+        (type_,),
+        logical_id=logical_id,
+        vaults=(present.vault,),
+        since_ms=since_ms,
+        count=count,
+        cursor=cursor,
+        interaction=Interaction.READ,
+    )
+
+
+def of_types(
+    node: Node,
+    asking: Asking,
+    types: tuple[str, ...],
+    *,
+    since_ms: int | None = None,
+    count: int | None = None,
+    cursor: str = "",
+) -> Page:
+    """Every version of resources of some types that this organisation wrote, newest first."""
+    for type_ in types:
+        asking.rights.require(Interaction.SEARCH, type_)
+    return _page(
+        node,
+        asking,
+        types,
+        logical_id=None,
+        vaults=None,
+        since_ms=since_ms,
+        count=count,
+        cursor=cursor,
+        interaction=Interaction.SEARCH,
+    )
+
+
+def _page(
+    node: Node,
+    asking: Asking,
+    types: tuple[str, ...],
+    *,
+    logical_id: str | None,
+    vaults: tuple[bytes, ...] | None,
+    since_ms: int | None,
+    count: int | None,
+    cursor: str,
+    interaction: Interaction,
+) -> Page:
+    size = max(1, min(PAGE if count is None else count, MOST))
+    with node.database.read() as tx:
+        rows = versions(
+            tx,
+            asking.rights.visible(interaction),
+            types=types,
+            logical_id=logical_id,
+            vaults=vaults,
+            since_ms=since_ms,
+            before=_before(cursor),
+            limit=size + 1,
+        )
+        shown, more = rows[:size], len(rows) > size
+        found = _load(node, tx, shown)
+    if logical_id is not None and not found:
+        raise NotFound("There is no such resource, or not for you.")
+    audit_found(node, asking, found)
+    return Page(tuple(found), next=_cursor(shown[-1].id) if more else "")
+
+
+def _load(node: Node, tx: Transaction, rows: list[Resource]) -> list[Found]:
+    keys = finding.keys_of(node, tx, {row.vault for row in rows})
+    return [finding.version_of(node, row, keys[row.vault]) for row in rows]
+
+
+def _cursor(row: int) -> str:
+    return b64(msgspec.msgpack.encode(row))
+
+
+def _before(cursor: str) -> int:
+    if not cursor:
+        return LAST
+    try:
+        return msgspec.msgpack.decode(unb64(cursor), type=int)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Invalid("This page is of no history.") from error

@@ -1,0 +1,83 @@
+"""Read one resource, or one of its versions (https://hl7.org/fhir/R4/http.html#read)."""
+
+from __future__ import annotations
+
+from simdes.access.rights import EVERY_CATEGORY, Interaction
+from simdes.errors import Gone, NotFound
+from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.auditing import audit_found, audit_refused
+from simdes.exchange.interactions.found import Found
+from simdes.exchange.node import Node
+from simdes.exchange.reach import reach
+from simdes.exchange.rights import Asking
+from simdes.index import search
+from simdes.index.histories import LAST, versions
+
+_NOTHING = "There is no such resource, or not for you."
+
+
+def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
+    """The current version of a resource.
+
+    What this organisation has is looked up first; only what is not here is looked for at others.
+    Raises NotFound alike for what is not there and what may not be seen, Gone for a deleted one.
+    """
+    asking.rights.require(Interaction.READ, type_)
+    found = _local(node, asking, type_, logical_id)
+    if found is None:
+        reached = reach(node, asking, vaults=None, categories=EVERY_CATEGORY)
+        if reached.asking is not asking:
+            asking = reached.asking
+            found = _local(node, asking, type_, logical_id)
+    if found is None:
+        audit_refused(node, asking, "NOT_FOUND")
+        raise NotFound(_NOTHING)
+    audit_found(node, asking, [found])
+    if found.deleted:
+        raise Gone("The resource was deleted.")
+    return found
+
+
+def vread(node: Node, asking: Asking, type_: str, logical_id: str, version: int) -> Found:
+    """One version of a resource (https://hl7.org/fhir/R4/http.html#vread); raises as `read`."""
+    present = read_any(node, asking, type_, logical_id)
+    if present.version == version:
+        found: Found | None = present
+    else:
+        with node.database.read() as tx:
+            rows = versions(
+                tx,
+                asking.rights.reading,
+                types=(type_,),
+                logical_id=logical_id,
+                vaults=(present.vault,),
+                version=version,
+                before=LAST,
+                limit=1,
+            )
+            keys = finding.keys_of(node, tx, {row.vault for row in rows})
+            found = next((finding.version_of(node, row, keys[row.vault]) for row in rows), None)
+    if found is None:
+        audit_refused(node, asking, "NOT_FOUND")
+        raise NotFound(_NOTHING)
+    audit_found(node, asking, [found])
+    if found.deleted:
+        raise Gone("This version is the deletion of the resource.")
+    return found
+
+
+def read_any(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
+    """As `read`, for a resource that may be deleted, and without an audit entry."""
+    asking.rights.require(Interaction.READ, type_)
+    found = _local(node, asking, type_, logical_id)
+    if found is None:
+        audit_refused(node, asking, "NOT_FOUND")
+        raise NotFound(_NOTHING)
+    return found
+
+
+def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> Found | None:
+    with node.database.read() as tx:
+        seen = search.get(tx, asking.rights.reading, type_, logical_id)
+        loaded = finding.load(node, tx, seen[:1])
+    return loaded[0] if loaded else None

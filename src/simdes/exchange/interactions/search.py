@@ -1,0 +1,224 @@
+"""Search (https://hl7.org/fhir/R4/search.html): own records and those that a consent opens, alike.
+
+The decision is in every part of the statement, so what a caller may not see has no influence on
+what they find, on totals, on order or on what is included. Pages are stable: the next one begins
+behind the last resource of this one, whatever is written meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from simdes.access.categories import categories_of
+from simdes.access.requests import b64, unb64
+from simdes.access.rights import EVERY_CATEGORY, Interaction
+from simdes.crypto.digest import hkdf, sha256
+from simdes.crypto.keys import unwrap, wrap
+from simdes.errors import Invalid, SimdesError
+from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.auditing import audit_found
+from simdes.exchange.interactions.found import Found
+from simdes.exchange.node import Node
+from simdes.exchange.reach import reach
+from simdes.exchange.rights import Asking
+from simdes.fhir.search.conditions import (
+    All,
+    AnyOf,
+    Chain,
+    Condition,
+    Has,
+    Ids,
+    Match,
+    Not,
+    Query,
+    ReferenceTest,
+    Together,
+)
+from simdes.index import entries, search
+from simdes.index.search import Hit
+from simdes.index.transaction import Transaction
+from simdes.index.visible import Visible
+
+PAGE: Final = 50
+MOST: Final = 1_000
+MOST_INCLUDED: Final = 2_000
+_CURSOR: Final = b"simdes/search-cursor/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: what matches, what is included; ``total`` None: not counted; ``next``: a cursor.
+
+    ``warnings`` are for people: what could not be looked through.
+    """
+
+    matches: tuple[Found, ...]
+    included: tuple[Found, ...] = ()
+    total: int | None = None
+    next: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def find(
+    node: Node,
+    asking: Asking,
+    query: Query,
+    *,
+    cursor: str = "",
+    vaults: tuple[bytes, ...] | None = None,
+) -> Page:
+    """One page of a search; ``vaults`` narrows it to a compartment.
+
+    Raises Forbidden where a type may not be searched, Invalid for a cursor that is not of this
+    search and caller.
+    """
+    for type_ in query.types:
+        asking.rights.require(Interaction.SEARCH, type_)
+    named = vaults if vaults is not None else _patients_named(node, asking, query)
+    reached = reach(node, asking, vaults=named, categories=_categories(query))
+    asking = reached.asking
+    visible = narrowed(asking.rights.searching, vaults)
+    size = min(PAGE if query.count is None else query.count, MOST)
+    counting = query.summary == "count" or size == 0
+    with node.database.read() as tx:
+        after = _after(node, asking, query, cursor)
+        hits: Sequence[Hit] = ()
+        if not counting:
+            hits = search.search(tx, visible, query, limit=size + 1, after=after)
+        page, more = hits[:size], len(hits) > size
+        matches = finding.load(node, tx, entries.get_many(tx, [hit.id for hit in page]))
+        included = _included(node, tx, visible, query, page)
+        total = _total(tx, visible, query, known=None if more or after else len(page))
+    audit_found(node, asking, (*matches, *included))
+    return Page(
+        matches=tuple(matches),
+        included=tuple(included),
+        total=total,
+        next=_cursor(node, asking, query, page[-1]) if more else "",
+        warnings=reached.warnings,
+    )
+
+
+def narrowed(visible: Visible, vaults: tuple[bytes, ...] | None) -> Visible:
+    """The same within these vaults; all of it for None."""
+    if vaults is None:
+        return visible
+    grounds = []
+    for one in visible.grounds:
+        inside = vaults if one.vaults is None else tuple(v for v in one.vaults if v in vaults)
+        if inside:
+            grounds.append(replace(one, vaults=inside))
+    return replace(visible, grounds=tuple(grounds))
+
+
+def _included(
+    node: Node, tx: Transaction, visible: Visible, query: Query, page: Sequence[Hit]
+) -> list[Found]:
+    if not query.includes or not page:
+        return []
+    ids = search.include(
+        tx,
+        visible,
+        query.includes,
+        [hit.id for hit in page],
+        limit=MOST_INCLUDED,
+    )
+    return finding.load(node, tx, entries.get_many(tx, ids))
+
+
+def _total(tx: Transaction, visible: Visible, query: Query, *, known: int | None) -> int | None:
+    if query.summary == "count" or query.total == "accurate" or query.count == 0:
+        return search.count(tx, visible, query)
+    return known if query.total == "estimate" else None
+
+
+# Whose records may be meant -------------------------------------------------------------------
+
+
+def _patients_named(node: Node, asking: Asking, query: Query) -> tuple[bytes, ...] | None:
+    """The vaults of the patients that a search names by id; None where it names none."""
+    ids = set(_patient_ids(query.where, query.types))
+    if not ids:
+        return None
+    with node.database.read() as tx:
+        found = finding.named(tx, asking, {("Patient", one) for one in ids})
+    if len(found) < len(ids):
+        return None  # somebody who is not known here yet: looked for at all who consented
+    return tuple({entry.vault for its in found.values() for entry in its})
+
+
+def _patient_ids(condition: Condition, types: Sequence[str]) -> Iterator[str]:
+    if isinstance(condition, All):
+        for one in condition.of:
+            yield from _patient_ids(one, types)
+    elif isinstance(condition, Ids) and tuple(types) == ("Patient",):
+        yield from condition.ids
+    elif isinstance(condition, Match):
+        for test in condition.tests:
+            if isinstance(test, ReferenceTest) and (
+                test.type == "Patient" or (not test.type and _names_patient(condition))
+            ):
+                yield test.target
+
+
+def _names_patient(match: Match) -> bool:
+    return match.slot.name.endswith((".patient", ".subject", ".beneficiary"))
+
+
+def _categories(query: Query) -> int:
+    """What has to be opened elsewhere to answer: the categories of every type that is looked at."""
+    if query.includes:
+        return EVERY_CATEGORY
+    mask = 0
+    for type_ in {*query.types, *_types(query.where)}:
+        mask |= categories_of(type_)
+    return mask
+
+
+def _types(condition: Condition) -> Iterable[str]:
+    if isinstance(condition, All | AnyOf):
+        for one in condition.of:
+            yield from _types(one)
+    elif isinstance(condition, Not):
+        yield from _types(condition.what)
+    elif isinstance(condition, Chain):
+        yield from condition.types
+        yield from _types(condition.where)
+    elif isinstance(condition, Has):
+        yield condition.type
+        yield from _types(condition.where)
+    elif isinstance(condition, Together):
+        return
+
+
+# Cursors --------------------------------------------------------------------------------------
+
+
+def _cursor(node: Node, asking: Asking, query: Query, last: Hit) -> str:
+    """Where a page ended, readable by nobody: sort values may be names and dates of birth."""
+    packed = msgspec.msgpack.encode((last.id, list(last.keys)))
+    return b64(wrap(_key(node), packed, aad=_bound(asking, query), random=node.random))
+
+
+def _after(node: Node, asking: Asking, query: Query, cursor: str) -> Hit | None:
+    if not cursor:
+        return None
+    try:
+        packed = unwrap(_key(node), unb64(cursor), aad=_bound(asking, query))
+        entry, keys = msgspec.msgpack.decode(packed)
+    except (SimdesError, ValueError) as error:
+        raise Invalid("This page is of another search, or of another account.") from error
+    return Hit(entry, tuple(keys))
+
+
+def _key(node: Node) -> bytes:
+    return hkdf(node.desk.keystore.database_key, salt=b"", info=_CURSOR)
+
+
+def _bound(asking: Asking, query: Query) -> bytes:
+    used = [pair for pair in query.used if pair[0] not in ("_count", "_total", "_format")]
+    return asking.session.actor.account + sha256(msgspec.msgpack.encode((query.types, used)))

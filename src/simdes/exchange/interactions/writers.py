@@ -1,0 +1,71 @@
+"""Who wrote what over the API: the Provenance that every write leaves in the patient's vault.
+
+https://hl7.org/fhir/R4/provenance.html. Accounts are named by the ids they have on chain.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simdes.access.categories import Role
+from simdes.exchange.interactions.changes import Method
+from simdes.exchange.interactions.found import instant
+from simdes.exchange.node import Node
+from simdes.exchange.provenance import security_of
+from simdes.exchange.rights import Asking
+from simdes.index.resources import Stored
+
+_OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_CODES: Mapping[Method, str] = {
+    Method.CREATE: "CREATE",
+    Method.UPDATE: "UPDATE",
+    Method.PATCH: "UPDATE",
+    Method.DELETE: "DELETE",
+}
+
+Written = tuple[Method, Stored, int]
+"""How a version was made, the version, and its label mask."""
+
+
+def writing_provenance(node: Node, asking: Asking, written: Sequence[Written]) -> dict[str, Any]:
+    """The Provenance of versions written together; it bears every label that one of them has."""
+    actor = asking.session.actor
+    codes = sorted({_CODES[method] for method, _, _ in written})
+    labels = 0
+    for _, _, mask in written:
+        labels |= mask
+    return {
+        "resourceType": "Provenance",
+        "id": str(uuid.UUID(bytes=node.random(16), version=4)),
+        **security_of(labels),
+        "target": [
+            {"reference": f"{one.type}/{one.logical_id}/_history/{one.version}"}
+            for _, one, _ in written
+        ],
+        "recorded": instant(node.now_ms()),
+        "activity": {"coding": [{"system": _OPERATIONS, "code": code} for code in codes]},
+        "agent": [
+            {
+                "type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]},
+                "who": {
+                    "identifier": {"system": "urn:simdes:account", "value": _hex(actor.account)},
+                    "display": Role(actor.role).name.lower(),
+                },
+                "onBehalfOf": {
+                    "type": "Organization",
+                    "identifier": {
+                        "system": "urn:simdes:organisation",
+                        "value": _hex(actor.organisation),
+                    },
+                    "display": node.name,
+                },
+            }
+        ],
+    }
+
+
+def _hex(value: bytes) -> str:
+    return f"0x{value.hex()}"

@@ -1,0 +1,490 @@
+"""Create, update, patch and delete, one or many: everything in one transaction or nothing.
+
+https://hl7.org/fhir/R4/http.html#create and the sections after it. A change is planned (which
+resource, which version must stand), drafted (ids, references), validated, placed in a vault, and
+written with its outbox row, its search rows, a Provenance and its audit entry in one commit. Locks
+are taken in the order of names, so that 32 writers of one resource wait and none is lost.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simdes.access.audit_event import Verb
+from simdes.access.categories import Role, classify
+from simdes.access.rights import Interaction
+from simdes.crypto.digest import sha256
+from simdes.crypto.keys import wrap
+from simdes.errors import Forbidden, Gone, Invalid, Mismatch, NotFound
+from simdes.exchange import indexing
+from simdes.exchange.indexing import Written, resource_context
+from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.auditing import attempt
+from simdes.exchange.interactions.changes import Became, Change, Changed, Method
+from simdes.exchange.interactions.drafts import (
+    check_valid,
+    drafted,
+    local_names,
+    require_id,
+    require_type,
+)
+from simdes.exchange.interactions.found import Found, served, tombstone
+from simdes.exchange.interactions.placing import Name, Placing, require_scope
+from simdes.exchange.interactions.writers import writing_provenance
+from simdes.exchange.node import Node
+from simdes.exchange.placing import Home
+from simdes.exchange.rights import Asking
+from simdes.fhir.json import dumps, loads
+from simdes.fhir.negotiation import query_pairs
+from simdes.fhir.search.extract import extract
+from simdes.fhir.search.match import matches
+from simdes.index import moments, outbox, resources, search
+from simdes.index.entries import Entry
+from simdes.index.resources import NewResource, Stored
+from simdes.index.seeing import SHARED
+from simdes.index.transaction import Transaction
+
+MOST_CHANGES = 5_000
+"""Changes that one transaction may hold."""
+
+_NEEDS = {
+    Method.CREATE: Interaction.CREATE,
+    Method.UPDATE: Interaction.UPDATE,
+    Method.PATCH: Interaction.UPDATE,
+    Method.DELETE: Interaction.DELETE,
+}
+_ORDER = {Method.DELETE: 0, Method.CREATE: 1, Method.UPDATE: 2, Method.PATCH: 2}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """One change on its way: what it touches, and what it will write."""
+
+    change: Change
+    needs: Interaction
+    id: str = ""
+    current: Entry | None = None
+    settled: Changed | None = None
+    draft: dict[str, Any] | None = None
+    home: Home | None = None
+    row: int | None = None
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A version to write, and the parsed resource for its search rows."""
+
+    new: NewResource
+    resource: Mapping[str, Any]
+
+
+def apply(node: Node, asking: Asking, changes: Sequence[Change], *, base: str) -> list[Changed]:
+    """Make all of the changes durable, or none; what became of each, in their order.
+
+    ``base`` is this server's FHIR base URL, without a slash at its end. Raises Forbidden,
+    BrokenRules (with places), Mismatch for a condition of the caller that does not hold, Conflict,
+    NotFound.
+    """
+    if len(changes) > MOST_CHANGES:
+        raise Invalid(f"A transaction holds at most {MOST_CHANGES} changes.")
+    for change in changes:
+        _check(asking, change)
+    _validate(changes)
+    return node.database.write(lambda tx: _Writing(node, tx, asking, base).run(changes))
+
+
+def _check(asking: Asking, change: Change) -> None:
+    asking.rights.require(_NEEDS[change.method], change.type)
+    if change.search is not None:
+        asking.rights.require(Interaction.SEARCH, change.type)
+    if change.id:
+        require_id(change.id)
+    if change.resource is not None:
+        require_type(change.resource, change.type)
+        sent = change.resource.get("id")
+        if change.method is Method.UPDATE and change.id and sent != change.id:
+            raise Invalid(
+                "The id in the resource is not the id in the address.",
+                advice="Send the resource with the id of its address.",
+            )
+
+
+def _validate(changes: Sequence[Change]) -> None:
+    """Validate outside of the transaction: nobody waits for it."""
+    check_valid([one.resource for one in changes if one.resource is not None])
+
+
+class _Writing:
+    """One request's changes in one database transaction."""
+
+    def __init__(self, node: Node, tx: Transaction, asking: Asking, base: str) -> None:
+        self._node = node
+        self._tx = tx
+        self._asking = asking
+        self._base = base
+        self._now_ms = node.now_ms()
+        self._rows: list[_Row] = []
+
+    def run(self, changes: Sequence[Change]) -> list[Changed]:
+        """Plan, draft, place and write."""
+        self._lock(changes)
+        plans = [self._plan(change) for change in changes]
+        _require_distinct(plans)
+        self._draft(plans)
+        self._place(plans)
+        for plan in sorted(plans, key=lambda one: _ORDER[one.change.method]):
+            self._row_of(plan)
+        stored = self._write(plans)
+        return [plan.settled or self._changed(plan, stored) for plan in plans]
+
+    # Planning ---------------------------------------------------------------------------------
+
+    def _lock(self, changes: Sequence[Change]) -> None:
+        names = {f"{one.type}/{one.id}" for one in changes if one.id}
+        names |= {f"conditional {one.type}" for one in changes if one.search is not None}
+        for name in sorted(names):
+            self._tx.lock(f"resource {name}")
+
+    def _plan(self, change: Change) -> _Plan:
+        plan = _Plan(change, _NEEDS[change.method], change.id)
+        if change.search is not None:
+            self._find(plan)
+        elif change.id:
+            plan.current = self._current(change.type, change.id, plan.needs)
+        if plan.settled is None:
+            self._check_version(plan)
+        if not plan.id:
+            plan.id = str(uuid.UUID(bytes=self._node.random(16), version=4))
+        return plan
+
+    def _find(self, plan: _Plan) -> None:
+        """A conditional change (https://hl7.org/fhir/R4/http.html#cond-update)."""
+        change = plan.change
+        found = finding.matching(self._node, self._tx, self._asking, change.type, change.search)
+        if len(found) > 1:
+            raise Mismatch(
+                "The condition matches more than one resource.",
+                advice="Narrow the search until it finds one.",
+            )
+        if not found:
+            if change.method in (Method.DELETE, Method.PATCH):
+                if change.method is Method.PATCH:
+                    raise NotFound("No resource meets the condition.")
+                plan.settled = Changed(Became.NOT_THERE, None)
+            elif change.resource is not None and change.method is Method.UPDATE:
+                plan.id = str(change.resource.get("id", ""))
+                plan.current = self._current(change.type, plan.id, plan.needs) if plan.id else None
+                if plan.current is not None and not plan.current.deleted:
+                    raise Mismatch(
+                        "The id is that of a resource which does not meet the condition."
+                    )
+            return
+        plan.id = found[0].logical_id
+        if change.method is Method.CREATE:
+            plan.settled = Changed(Became.EXISTED, finding.load(self._node, self._tx, found)[0])
+            return
+        sent = change.resource.get("id") if change.resource is not None else None
+        if sent is not None and sent != plan.id:
+            raise Mismatch("The id in the resource is not that of the one which the search found.")
+        self._tx.lock(f"resource {change.type}/{plan.id}")
+        plan.current = self._current(change.type, plan.id, plan.needs)
+
+    def _current(self, type_: str, logical_id: str, needs: Interaction) -> Entry | None:
+        """What stands under an id, as far as the caller may change it."""
+        rights = self._asking.rights
+        found = search.get(self._tx, rights.visible(needs), type_, logical_id)
+        if found:
+            return found[0]
+        if search.get(self._tx, rights.reading, type_, logical_id):
+            raise Forbidden(
+                "Another organisation wrote this resource, or the app may not change it.",
+                advice="Ask whoever wrote it; meta.source says who.",
+            )
+        return None
+
+    def _check_version(self, plan: _Plan) -> None:
+        change, current = plan.change, plan.current
+        there = current is not None and not current.deleted
+        standing = current.version if current is not None and there else None
+        if change.if_match is not None and not change.if_match.has(standing):
+            raise Mismatch(
+                "The version that If-Match names is not the present one.",
+                advice="Read the resource again, and decide whether your change still holds.",
+            )
+        if change.if_none_match and there:
+            raise Mismatch("There is a resource already.")
+        if change.method is Method.PATCH and not there:
+            raise Gone("The resource was deleted.") if current else NotFound("No such resource.")
+        if change.method is Method.DELETE and not there:
+            plan.settled = Changed(Became.NOT_THERE, None)
+        if change.method is Method.UPDATE and current is None and plan.id:
+            self._require_choosing(change)
+
+    def _require_choosing(self, change: Change) -> None:
+        """Whoever sees only some records may not choose ids: the answer would tell of others'."""
+        rights = self._asking.rights
+        scopes = rights.scopes(Interaction.UPDATE, change.type)
+        if rights.role is Role.PATIENT or all(one.vaults is not None for one in scopes):
+            raise NotFound("No such resource.", advice="Create it with POST.")
+
+    # Drafting ---------------------------------------------------------------------------------
+
+    def _draft(self, plans: Sequence[_Plan]) -> None:
+        names = {
+            plan.change.full_url: f"{plan.change.type}/{plan.id}"
+            for plan in plans
+            if plan.change.full_url
+        }
+        going = [plan for plan in plans if plan.settled is None]
+        names |= self._conditional_names(going)
+        for plan in going:
+            change = plan.change
+            if change.resource is not None:
+                plan.draft = self._drafted(change.resource, plan.id, names)
+            elif change.patch is not None and plan.current is not None:
+                plan.draft = self._patched(plan.current, change.patch, names)
+        # A reference that was replaced is as valid as before; what a patch made is not known to be.
+        check_valid([one.draft for one in going if one.change.patch and one.draft is not None])
+
+    def _patched(self, current: Entry, patch: Any, names: Mapping[str, str]) -> dict[str, Any]:
+        present = loads(finding.raw(self._node, self._tx, current))
+        made = patch(present)
+        if made.get("resourceType") != current.type or made.get("id") != current.logical_id:
+            raise Invalid("A patch can't change a resource's type or id.")
+        return self._drafted(made, current.logical_id, names)
+
+    def _drafted(
+        self, resource: Mapping[str, Any], logical_id: str, names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        source = finding.own_source(self._node)
+        return drafted(resource, logical_id, names, base=self._base, source=source)
+
+    def _conditional_names(self, plans: Sequence[_Plan]) -> dict[str, str]:
+        """What conditional references lead to (https://hl7.org/fhir/R4/http.html#trules)."""
+        asked = {
+            literal
+            for plan in plans
+            if plan.change.resource is not None
+            for literal in finding.conditional_references(plan.change.resource)
+        }
+        found = {}
+        for literal in sorted(asked):
+            type_, _, query = literal.partition("?")
+            self._asking.rights.require(Interaction.SEARCH, type_)
+            hits = finding.matching(self._node, self._tx, self._asking, type_, query_pairs(query))
+            if len(hits) != 1:
+                raise Mismatch("A conditional reference leads to no resource, or to several.")
+            found[literal] = f"{type_}/{hits[0].logical_id}"
+        return found
+
+    # Placing ----------------------------------------------------------------------------------
+
+    def _place(self, plans: Sequence[_Plan]) -> None:
+        placing = Placing(self._node, self._tx, self._asking)
+        going = [plan for plan in plans if plan.draft is not None]
+        placing.patients([(plan.draft, plan.current) for plan in going if plan.draft is not None])
+        for plan in going:
+            assert plan.draft is not None  # noqa: S101 (chosen above)
+            plan.home = placing.place(plan.draft, plan.current)
+            self._require_scopes(plan, plan.draft, plan.home)
+        for plan in plans:
+            if plan.settled is None and plan.draft is None and plan.current is not None:
+                plan.home = placing.home(plan.current.vault)
+        self._check_references(going, placing)
+
+    def _require_scopes(self, plan: _Plan, draft: Mapping[str, Any], home: Home) -> None:
+        allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
+        values = extract(dict(draft)) if any(one.where.of for one in allowed) else ()  # type: ignore[union-attr]
+        meets = {
+            at: matches(
+                one.where,
+                type=plan.change.type,
+                id=plan.id,
+                updated_ms=self._now_ms,
+                values=values,
+            )
+            for at, one in enumerate(allowed)
+        }
+        require_scope(allowed, home.tag, meets, plan.needs)
+
+    def _check_references(self, plans: Sequence[_Plan], placing: Placing) -> None:
+        """Every reference leads to something the caller may see, of the same patient or nobody's.
+
+        What is nobody's and not in the patient's vault yet is copied there, so that the vault is
+        whole for those who read it elsewhere.
+        """
+        coming = {(plan.change.type, plan.id): plan.home for plan in plans}
+        wanted = {
+            name
+            for plan in plans
+            if plan.draft is not None
+            for name in local_names(plan.draft)
+            if name not in coming
+        }
+        there = finding.named(self._tx, self._asking, wanted)
+        copied: set[tuple[bytes, Name]] = set()
+        for plan in plans:
+            assert plan.draft is not None and plan.home is not None  # noqa: S101
+            for name in local_names(plan.draft):
+                if name in coming:
+                    continue
+                for entry in self._lacking(plan.home, name, there.get(name, ())):
+                    if (plan.home.tag, name) not in copied:
+                        copied.add((plan.home.tag, name))
+                        self._copy(plan.home, entry, placing)
+
+    def _lacking(self, home: Home, name: Name, found: Sequence[Entry]) -> Iterator[Entry]:
+        """The entry to copy into a vault so that it is whole, if it lacks it."""
+        if not found:
+            raise Invalid(
+                f"A reference to {name[0]} leads to nothing here that you may see.",
+                advice="Create it first, or send both in one transaction.",
+            )
+        if any(one.vault == home.tag for one in found) or home.tag == self._asking.facts.home:
+            return
+        if name[0] in SHARED:
+            yield found[0]
+        elif name[0] != "Patient" and all(one.vault != self._asking.facts.home for one in found):
+            raise Invalid(
+                f"A reference to {name[0]} leads to another patient's record.",
+                advice="Correct the reference.",
+            )
+
+    def _copy(self, home: Home, entry: Entry, placing: Placing) -> None:
+        content = finding.raw(self._node, self._tx, entry)
+        resource = loads(content)
+        new = self._new(home, resource, content, category=entry.category, labels=entry.labels)
+        self._rows.append(_Row(new, resource))
+
+    # Writing ----------------------------------------------------------------------------------
+
+    def _row_of(self, plan: _Plan) -> None:
+        if plan.settled is not None or plan.home is None:
+            return
+        plan.row = len(self._rows)
+        if plan.draft is not None:
+            category, labels = classify(plan.draft)
+            plan.content = dumps(plan.draft)
+            resource: Mapping[str, Any] = plan.draft
+        elif plan.current is not None:
+            category, labels = plan.current.category, plan.current.labels
+            resource = tombstone(plan.change.type, plan.id)
+            plan.content = dumps(dict(resource))
+        new = self._new(
+            plan.home,
+            resource,
+            plan.content,
+            category=category,
+            labels=labels,
+            deleted=plan.draft is None,
+        )
+        self._rows.append(_Row(new, resource))
+
+    def _new(
+        self,
+        home: Home,
+        resource: Mapping[str, Any],
+        content: bytes,
+        *,
+        category: int,
+        labels: int,
+        deleted: bool = False,
+    ) -> NewResource:
+        type_, logical_id = str(resource["resourceType"]), str(resource["id"])
+        random = self._node.random
+        return NewResource(
+            type=type_,
+            logical_id=logical_id,
+            vault=home.tag,
+            category=category,
+            labels=labels,
+            content_wrapped=wrap(
+                home.key, content, aad=resource_context(home.tag, type_, logical_id), random=random
+            ),
+            digest=sha256(content),
+            salt=random(32),
+            source_id=None,
+            created_ms=self._now_ms,
+            deleted=int(deleted),
+            account=self._asking.session.actor.account,
+        )
+
+    def _write(self, plans: Sequence[_Plan]) -> list[Stored]:
+        stored = resources.add(self._tx, [row.new for row in self._rows])
+        homes = {plan.home.tag: plan.home for plan in plans if plan.home is not None}
+        for tag, home in homes.items():
+            self._document(home, [one for one in plans if one.home and one.home.tag == tag], stored)
+        documented = resources.add(self._tx, [row.new for row in self._rows[len(stored) :]])
+        every = [*stored, *documented]
+        made = [(row, one) for row, one in zip(self._rows, every, strict=True) if one.created]
+        indexing.index_own(
+            self._tx,
+            self._node.organisation,
+            [Written(row.new, one, row.resource) for row, one in made],
+            base=self._base + "/",
+        )
+        outbox.add(self._tx, [one.id for _, one in made])
+        moments.put(self._tx, {one.id: (None, self._now_ms) for _, one in made})
+        self._node.desk.trail.append(
+            self._tx, [attempt(self._asking, Verb.WRITE, tag) for tag in homes]
+        )
+        return stored
+
+    def _document(self, home: Home, plans: Sequence[_Plan], stored: Sequence[Stored]) -> None:
+        """The Provenance of what was written into one vault."""
+        written = [
+            (plan.change.method, stored[plan.row], self._rows[plan.row].new.labels)
+            for plan in plans
+            if plan.row is not None and stored[plan.row].created
+        ]
+        if written:
+            made = writing_provenance(self._node, self._asking, written)
+            new = self._new(
+                home, made, dumps(made), category=classify(made)[0], labels=classify(made)[1]
+            )
+            self._rows.append(_Row(new, made))
+
+    def _changed(self, plan: _Plan, stored: Sequence[Stored]) -> Changed:
+        assert plan.row is not None and plan.home is not None  # noqa: S101 (not settled)
+        one = stored[plan.row]
+        became = Became.UPDATED if plan.current is not None else Became.CREATED
+        if plan.current is not None and plan.current.deleted:
+            became = Became.CREATED
+        if not one.created:
+            became = Became.UNCHANGED
+        deleted = plan.draft is None
+        updated_ms = self._now_ms if one.created or not plan.current else plan.current.updated_ms
+        source = finding.own_source(self._node)
+        found = Found(
+            type=one.type,
+            id=one.logical_id,
+            version=one.version,
+            updated_ms=updated_ms,
+            vault=plan.home.tag,
+            content=b""
+            if deleted
+            else served(
+                plan.content,
+                version=one.version,
+                updated_ms=updated_ms,
+                source=source,
+                state=resources.PENDING,
+            ),
+            source=source,
+            deleted=deleted,
+        )
+        return Changed(Became.DELETED if deleted else became, found)
+
+
+def _require_distinct(plans: Sequence[_Plan]) -> None:
+    """https://hl7.org/fhir/R4/http.html#trules: no resource twice in one transaction."""
+    seen: set[Name] = set()
+    for plan in plans:
+        name = (plan.change.type, plan.id)
+        if plan.settled is None and name in seen:
+            raise Invalid("A transaction changes the same resource twice.")
+        seen.add(name)

@@ -1,0 +1,52 @@
+"""What an app's scopes allow, in the terms of the decision: by type, vault and condition.
+
+``patient/…`` reaches the vault of the patient whom the app was launched for, ``user/…`` and
+``system/…`` whatever the account itself may. A constraint is a search, so it becomes a condition
+(http://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from simdes.access import scopes as smart
+from simdes.access.categories import CATEGORY_OF_TYPE
+from simdes.access.rights import Allowed, Interaction
+from simdes.errors import Invalid
+from simdes.fhir.search.conditions import ALWAYS, Condition
+from simdes.fhir.search.parse import parse
+
+Scopes = Mapping[str, tuple[Allowed, ...]]
+
+
+@lru_cache(maxsize=1024)
+def allowed(scope: str, vaults: tuple[bytes, ...]) -> Scopes:
+    """What a scope string allows by type; ``vaults`` are the launch patient's, () for none."""
+    found: dict[str, list[Allowed]] = {}
+    for one in smart.parse(scope).resources:
+        if one.context == "patient" and not vaults:
+            continue
+        types = CATEGORY_OF_TYPE if one.type == smart.EVERY_TYPE else (one.type,)
+        for type_ in types:
+            condition = _condition(type_, one.constraint)
+            if condition is None:
+                continue
+            found.setdefault(type_, []).append(
+                Allowed(
+                    interactions=frozenset(Interaction(letter) for letter in one.interactions),
+                    vaults=vaults if one.context == "patient" else None,
+                    where=condition,
+                )
+            )
+    return {type_: tuple(its) for type_, its in found.items()}
+
+
+def _condition(type_: str, constraint: tuple[tuple[str, str], ...]) -> Condition | None:
+    """None where the constraint makes no sense for the type: then nothing is allowed of it."""
+    if not constraint:
+        return ALWAYS
+    try:
+        return parse((type_,), constraint, now_ms=0).where
+    except Invalid:
+        return None

@@ -1,0 +1,177 @@
+"""Bundles of requests: a batch answers each entry alone, a transaction all or none.
+
+https://hl7.org/fhir/R4/http.html#transaction. An entry of a batch is answered exactly as the
+request that it stands for; of a transaction the changes are made first and together, then its
+reads are answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from simdes.errors import Invalid, SimdesError
+from simdes.exchange.interactions import writing as verbs
+from simdes.exchange.interactions.changes import Change, Changed, Method
+from simdes.fhir.negotiation import query_pairs
+from simdes.gateway.fhir.call import Call, Reply
+from simdes.gateway.fhir.writing import change_of, reply_of
+
+MOST_ENTRIES: Final = 5_000
+Dispatch = Callable[[Call, str], Reply]
+"""Answers a call at an address below the base; raises one of `simdes.errors`."""
+Failed = Callable[[SimdesError], Reply]
+"""The reply for a failure."""
+
+_HEADERS: Final = {
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifModifiedSince": "if-modified-since",
+    "ifNoneExist": "if-none-exist",
+}
+_CHANGES: Final = {one.value: one for one in Method}
+_READS: Final = frozenset(("GET", "HEAD"))
+
+
+def take_bundle(call: Call, dispatch: Dispatch, failed: Failed) -> Reply:
+    """``POST [base]``: a batch or a transaction."""
+    bundle = call.resource
+    if not isinstance(bundle, Mapping) or bundle.get("resourceType") != "Bundle":
+        raise Invalid("Send a Bundle of type batch or transaction to this address.")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list) or not all(isinstance(one, Mapping) for one in entries):
+        raise Invalid("The Bundle's entries can't be read.")
+    if len(entries) > MOST_ENTRIES:
+        raise Invalid(f"A Bundle holds at most {MOST_ENTRIES} entries.")
+    kind = bundle.get("type")
+    if kind == "batch":
+        replies = [_alone(call, entry, dispatch, failed) for entry in entries]
+        return _bundle("batch-response", replies)
+    if kind == "transaction":
+        return _bundle("transaction-response", _together(call, entries, dispatch))
+    raise Invalid("A Bundle for this address is of type batch or transaction.")
+
+
+def _alone(call: Call, entry: Mapping[str, Any], dispatch: Dispatch, failed: Failed) -> Reply:
+    try:
+        asked, address = _request(call, entry)
+        return dispatch(asked, address)
+    except SimdesError as error:
+        return failed(error)
+
+
+def _together(call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispatch) -> list[Reply]:
+    changes: dict[int, tuple[Call, Change]] = {}
+    reads: dict[int, tuple[Call, str]] = {}
+    for at, entry in enumerate(entries):
+        asked, address = _request(call, entry, at)
+        if asked.method in _READS:
+            reads[at] = (asked, address)
+        else:
+            named = _addressed(asked, address)
+            full_url = str(entry.get("fullUrl", ""))
+            changes[at] = (named, change_of(named, _CHANGES[asked.method], full_url=full_url))
+    made = _apply(call, changes)
+    replies: dict[int, Reply] = {
+        at: reply_of(changes[at][0], one) for at, one in zip(changes, made, strict=True)
+    }
+    for at, (asked, address) in reads.items():
+        replies[at] = dispatch(asked, address)
+    return [replies[at] for at in sorted(replies)]
+
+
+def _apply(call: Call, changes: Mapping[int, tuple[Call, Change]]) -> list[Changed]:
+    if not changes:
+        return []
+    wanted = [change for _, change in changes.values()]
+    return verbs.apply(call.node, call.asking, wanted, base=call.base)
+
+
+def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tuple[Call, str]:
+    """The request that an entry stands for, and its address below the base."""
+    where = "" if at is None else f" (entry {at + 1})"
+    request = entry.get("request")
+    if not isinstance(request, Mapping):
+        raise Invalid(f"An entry has no request{where}.")
+    method, url = request.get("method"), request.get("url")
+    if not isinstance(method, str) or not isinstance(url, str):
+        raise Invalid(f"An entry's request has no method or no url{where}.")
+    if method not in _READS and method not in _CHANGES:
+        raise Invalid(f"An entry's request has a method that is not known{where}.")
+    own = call.base + "/"
+    split = urlsplit(url.removeprefix(own))
+    if split.scheme or split.netloc:
+        raise Invalid(f"An entry's url leads to another server{where}.")
+    headers = {name: str(request[key]) for key, name in _HEADERS.items() if key in request}
+    if "prefer" in call.headers:
+        headers["prefer"] = call.headers["prefer"]
+    asked = Call(
+        node=call.node,
+        asking=call.asking,
+        base=call.base,
+        method=method,
+        path={},
+        pairs=query_pairs(split.query),
+        headers=headers,
+        resource=entry.get("resource"),
+        media_type="application/fhir+json",
+    )
+    return asked, unquote(split.path).strip("/")
+
+
+def _addressed(call: Call, address: str) -> Call:
+    """A change with type and id of its address (``Type``, ``Type/id``)."""
+    parts = address.split("/")
+    wanted = (1,) if call.method == "POST" else (1, 2)
+    if len(parts) not in wanted or not parts[0]:
+        raise Invalid("An entry's url is not one that this method goes to.")
+    path = {"type": parts[0], **({"id": parts[1]} if len(parts) > 1 else {})}
+    return replace(call, path=path)
+
+
+# The answer -----------------------------------------------------------------------------------
+
+_REASONS: Final = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    422: "Unprocessable Entity",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+}
+
+
+def _bundle(kind: str, replies: Sequence[Reply]) -> Reply:
+    entries = b",".join(_answered(one) for one in replies)
+    listed = b',"entry":[' + entries + b"]" if entries else b""
+    return Reply(content=b'{"resourceType":"Bundle","type":"%s"' % kind.encode() + listed + b"}")
+
+
+def _answered(reply: Reply) -> bytes:
+    response: dict[str, str] = {
+        "status": f"{reply.status} {_REASONS.get(reply.status, '')}".strip()
+    }
+    for name, header in (("location", "Location"), ("etag", "ETag")):
+        if header in reply.headers:
+            response[name] = reply.headers[header]
+    parts = [f'"response":{json.dumps(response)}'.encode()]
+    if reply.resource is not None and reply.status >= 400:
+        told = {**response, "outcome": reply.resource}
+        parts = [f'"response":{json.dumps(told)}'.encode()]
+    elif reply.content:
+        parts.insert(0, b'"resource":' + reply.content)
+    elif reply.resource is not None:
+        parts.insert(0, b'"resource":' + json.dumps(reply.resource).encode())
+    return b"{" + b",".join(parts) + b"}"

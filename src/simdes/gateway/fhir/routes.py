@@ -1,0 +1,152 @@
+"""Which address and method is which interaction: the one table of the FHIR surface.
+
+The ASGI routes, the entries of a batch, the CapabilityStatement and the OpenAPI document are made
+from it, and so is the authorisation matrix that the tests carry out
+(docs/security/authorisation.md). Addresses are below the base, ``/fhir``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from simdes.errors import NotFound
+from simdes.fhir.definitions import resource_types
+from simdes.gateway.fhir import reading, writing
+from simdes.gateway.fhir.call import Call, Reply
+
+Answer = Callable[[Call], Reply]
+
+_SEGMENT: Final = {
+    "type": r"[A-Z][A-Za-z]{1,63}",
+    "compartment": r"Patient|Encounter|RelatedPerson|Practitioner|Device",
+    "target": r"[A-Z][A-Za-z]{1,63}|\*",
+    "id": r"[A-Za-z0-9\-.]{1,64}",
+    "version": r"[A-Za-z0-9\-.]{1,64}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An interaction: HTTP method, address template, FHIR's name for it, and who answers.
+
+    ``interaction`` is a code of https://hl7.org/fhir/R4/valueset-restful-interaction.html or
+    ``$name`` of an operation.
+    """
+
+    method: str
+    template: str
+    interaction: str
+    answer: Answer
+
+
+READS: Final[Sequence[Endpoint]] = (
+    Endpoint("GET", "", "search-system", reading.search_system),
+    Endpoint("POST", "_search", "search-system", reading.search_system),
+    Endpoint("GET", "_history", "history-system", reading.history_of_system),
+    Endpoint("GET", "{type}", "search-type", reading.search_type),
+    Endpoint("POST", "{type}/_search", "search-type", reading.search_type),
+    Endpoint("GET", "{type}/_history", "history-type", reading.history_of_type),
+    Endpoint("GET", "{type}/{id}", "read", reading.read_one),
+    Endpoint("GET", "{type}/{id}/_history", "history-instance", reading.history_of_instance),
+    Endpoint("GET", "{type}/{id}/_history/{version}", "vread", reading.read_version),
+    Endpoint("GET", "Patient/{id}/$everything", "$everything", reading.everything),
+    Endpoint("POST", "Patient/{id}/$everything", "$everything", reading.everything),
+    Endpoint("GET", "{compartment}/{id}/{target}", "search-type", reading.search_compartment),
+    Endpoint(
+        "POST", "{compartment}/{id}/{target}/_search", "search-type", reading.search_compartment
+    ),
+)
+WRITES: Final[Sequence[Endpoint]] = (
+    Endpoint("POST", "{type}", "create", writing.create),
+    Endpoint("PUT", "{type}", "update", writing.update),
+    Endpoint("PUT", "{type}/{id}", "update", writing.update),
+    Endpoint("PATCH", "{type}", "patch", writing.patch),
+    Endpoint("PATCH", "{type}/{id}", "patch", writing.patch),
+    Endpoint("DELETE", "{type}", "delete", writing.delete),
+    Endpoint("DELETE", "{type}/{id}", "delete", writing.delete),
+)
+
+
+@cache
+def endpoints() -> tuple[Endpoint, ...]:
+    """Every endpoint, in the order in which they are tried."""
+    return (*READS, *WRITES)
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The endpoint that an address and method lead to, with the named parts of the address."""
+
+    endpoint: Endpoint
+    path: Mapping[str, str]
+
+
+def route(method: str, address: str) -> Routed:
+    """Find the endpoint of an address below the base, without a slash at either end.
+
+    Raises NotFound for an address that no method has; `NotAllowed` for another method.
+    """
+    wanted = "GET" if method == "HEAD" else method
+    others = []
+    for pattern, endpoint in _patterns():
+        match = pattern.fullmatch(address)
+        if match is None:
+            continue
+        path = match.groupdict()
+        if any(path.get(name, "*") not in _types() for name in ("type", "target")):
+            continue
+        if endpoint.method == wanted:
+            return Routed(endpoint, {**path, "address": _self(address)})
+        others.append(endpoint.method)
+    if others:
+        raise NotAllowed(others)
+    raise NotFound("There is nothing at this address.", advice="See [base]/metadata.")
+
+
+class NotAllowed(NotFound):
+    """The address knows other methods than this one."""
+
+    issue = "not-supported"
+
+    def __init__(self, methods: Sequence[str]) -> None:
+        super().__init__(
+            "This address does not know this HTTP method.", advice="See [base]/metadata."
+        )
+        self.methods = tuple(dict.fromkeys(methods))
+
+
+def dispatch(call: Call, address: str) -> Reply:
+    """Answer a call at an address below the base."""
+    found = route(call.method, address)
+    return found.endpoint.answer(replace(call, path=found.path))
+
+
+def _self(address: str) -> str:
+    """What links repeat: a search by POST is linked as a search by GET."""
+    bare = address.removesuffix("_search").rstrip("/")
+    return f"/{bare}" if bare else ""
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], Endpoint], ...]:
+    return tuple((re.compile(_pattern(one.template)), one) for one in endpoints())
+
+
+def _pattern(template: str) -> str:
+    parts = []
+    for part in template.split("/"):
+        if part.startswith("{"):
+            name = part[1:-1]
+            parts.append(f"(?P<{name}>{_SEGMENT[name]})")
+        else:
+            parts.append(re.escape(part))
+    return "/".join(parts)
+
+
+@cache
+def _types() -> frozenset[str]:
+    return resource_types() | {"*"}

@@ -1,0 +1,212 @@
+"""The ASGI side of the FHIR surface: one endpoint that reads a request and writes a reply.
+
+The body is read up to a limit and within a time; everything else runs in a worker thread. Who asks
+is established by the bearer token alone (RFC 6750), so there is nothing a browser would send by
+itself; addresses in answers come from the settings, never from a Host header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import anyio
+from anyio import to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simdes.errors import Invalid, SimdesError, TooLarge, Unsupported
+from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
+from simdes.fhir.form import Form
+from simdes.fhir.json import loads
+from simdes.fhir.negotiation import Body, answer_form, body_of, query_pairs
+from simdes.fhir.outcome import issues_of, outcome_resource
+from simdes.fhir.summary import projected, projection_of
+from simdes.gateway.custody import read_body
+from simdes.gateway.fhir import bundles, routes
+from simdes.gateway.fhir.authenticating import authenticate
+from simdes.gateway.fhir.call import Asked, Call, Reply
+from simdes.gateway.limits import GatewayLimits
+from simdes.gateway.problems import RETRY, plain, status_of
+
+PREFIX: Final = "/fhir"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+Public = Mapping[str, Callable[[], Mapping[str, Any]]]
+"""What may be asked without a token: address below the base, and who answers."""
+
+
+def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route]:
+    """The route of everything under ``/fhir``."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            with anyio.fail_after(limits.body_seconds):
+                body = await read_body(request, limits.fhir_body_bytes)
+        except TimeoutError:
+            return plain(408)
+        except ClientDisconnect:
+            return plain(400)
+        if body is None:
+            return plain(413)
+        asked = Asked(
+            method=request.method,
+            address=request.path_params.get("address", "").strip("/"),
+            query=request.url.query,
+            headers=_headers(request),
+            body=body,
+            url=str(request.url),
+        )
+        try:
+            with anyio.fail_after(limits.answer_seconds):
+                return await to_thread.run_sync(answer, node, asked, public, abandon_on_cancel=True)
+        except TimeoutError:
+            return plain(503)
+
+    return [
+        Route(PREFIX, endpoint, methods=list(METHODS)),
+        Route(PREFIX + "/{address:path}", endpoint, methods=list(METHODS)),
+    ]
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Header names in lower case; several of a name joined, as RFC 9110 (5.2) says."""
+    found: dict[str, str] = {}
+    for name, value in request.headers.items():
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def answer(node: Node, asked: Asked, public: Public) -> Response:
+    """The response to a request; never raises for what a request can do."""
+    form = Form.JSON
+    try:
+        pairs = query_pairs(asked.query)
+        form = _form(asked, pairs)
+        if asked.method in ("GET", "HEAD") and asked.address in public:
+            return _written(Reply(resource=public[asked.address]()), form, pairs, asked)
+        asking = authenticate(node, asked)
+        call = _call(node, asking, asked, pairs)
+        return _written(_dispatched(call, asked.address), form, call.pairs, asked)
+    except SimdesError as error:
+        return _written(failed(error), form, (), asked)
+
+
+def _form(asked: Asked, pairs: tuple[tuple[str, str], ...]) -> Form:
+    wanted = next((value for name, value in pairs if name == "_format"), None)
+    form = answer_form(asked.headers.get("accept"), wanted)
+    if form is None:
+        raise NotAcceptable("This form of answer is not known here.", advice="Ask for JSON or XML.")
+    return form
+
+
+class NotAcceptable(Unsupported):
+    """No form of answer that the client takes (HTTP 406)."""
+
+
+class WrongBody(Unsupported):
+    """The body is of a type that this address does not take (HTTP 415)."""
+
+
+STATUS: Final[Mapping[type[SimdesError], int]] = {
+    routes.NotAllowed: 405,
+    NotAcceptable: 406,
+    TooLarge: 413,
+    WrongBody: 415,
+}
+"""What only FHIR's addresses can answer; all other failures as everywhere (`problems`)."""
+
+
+def _call(node: Node, asking: Asking, asked: Asked, pairs: tuple[tuple[str, str], ...]) -> Call:
+    call = Call(
+        node=node,
+        asking=asking,
+        base=node.issuer.audience,
+        method=asked.method,
+        path={},
+        pairs=pairs,
+        headers=asked.headers,
+        body=asked.body,
+    )
+    return _with_body(call, asked) if asked.body else call
+
+
+def _with_body(call: Call, asked: Asked) -> Call:
+    kind = body_of(asked.headers.get("content-type"))
+    if kind is Body.FIELDS:
+        if asked.method != "POST":
+            raise WrongBody("Fields of a form are for searches by POST.")
+        return replace(call, pairs=(*call.pairs, *query_pairs(_text(asked.body))))
+    if kind is Body.JSON_PATCH:
+        return replace(call, resource=loads(asked.body), media_type=kind.value)
+    if kind is None or kind.form is None:
+        raise WrongBody(
+            "This type of body is not taken here.",
+            advice="Send application/fhir+json or application/fhir+xml, in UTF-8.",
+        )
+    return replace(call, resource=kind.form.read(asked.body), media_type=kind.value)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise Invalid("The fields of a form are percent-encoded ASCII.") from error
+
+
+def _dispatched(call: Call, address: str) -> Reply:
+    if not address and call.method == "POST":
+        return bundles.take_bundle(call, routes.dispatch, failed)
+    return routes.dispatch(call, address)
+
+
+def failed(error: SimdesError) -> Reply:
+    """The reply for a failure: an OperationOutcome with its status."""
+    headers = {}
+    if isinstance(error, routes.NotAllowed):
+        headers["Allow"] = ", ".join(error.methods)
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 0)
+    status = status or status_of(error)
+    if status in RETRY:
+        headers["Retry-After"] = RETRY[status]
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="fhir"'
+    return Reply(status=status, resource=outcome_resource(issues_of(error)), headers=headers)
+
+
+def _written(
+    reply: Reply, form: Form, pairs: tuple[tuple[str, str], ...], asked: Asked
+) -> Response:
+    headers = dict(reply.headers)
+    if reply.status in (204, 304):
+        return Response(None, reply.status, headers)
+    try:
+        body = _body(reply, form, dict(pairs))
+    except SimdesError as error:
+        reply = failed(error)
+        body = form.write(dict(reply.resource or {}))
+    media = reply.media_type or form.content_type
+    if not body:
+        return Response(b"", reply.status, headers)
+    headers["Content-Length"] = str(len(body))
+    return Response(b"" if asked.method == "HEAD" else body, reply.status, headers, media)
+
+
+def _body(reply: Reply, form: Form, given: Mapping[str, str]) -> bytes:
+    """The body of a reply; ready JSON goes out as it is where nothing else was asked for."""
+    if reply.media_type:
+        return reply.content
+    projection = projection_of(given.get("_summary"), given.get("_elements"))
+    pretty = given.get("_pretty") == "true"
+    wanted = projection if reply.subsetted else None
+    if reply.content and wanted is None and form is Form.JSON and not pretty:
+        return reply.content
+    if not reply.content and reply.resource is None:
+        return b""
+    resource = dict(reply.resource) if reply.resource is not None else loads(reply.content)
+    if wanted is not None:
+        resource = projected(resource, wanted)
+    return form.write(resource, is_pretty=pretty)

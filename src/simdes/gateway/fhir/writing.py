@@ -1,0 +1,135 @@
+"""Create, update, patch, delete and their conditional forms over HTTP.
+
+https://hl7.org/fhir/R4/http.html#create and the sections after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from simdes.errors import Invalid, Unsupported
+from simdes.exchange.interactions import writing
+from simdes.exchange.interactions.changes import Became, Change, Changed, Method, Pairs, Patch
+from simdes.fhir.json import loads
+from simdes.fhir.negotiation import if_none_exist, preferences, versions
+from simdes.fhir.outcome import Issue, outcome_resource
+from simdes.fhir.patch import fhirpath_patch, json_patch
+from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply
+from simdes.gateway.fhir.reading import version_headers
+
+STATUS: Final[Mapping[Became, int]] = {
+    Became.CREATED: 201,
+    Became.UPDATED: 200,
+    Became.UNCHANGED: 200,
+    Became.EXISTED: 200,
+    Became.DELETED: 204,
+    Became.NOT_THERE: 204,
+}
+JSON_PATCH: Final = "application/json-patch+json"
+
+
+def create(call: Call) -> Reply:
+    """``POST [base]/[type]``, with If-None-Exist for a conditional create."""
+    return _answer(call, change_of(call, Method.CREATE))
+
+
+def update(call: Call) -> Reply:
+    """``PUT [base]/[type]/[id]``, and ``PUT [base]/[type]?…`` (conditional)."""
+    return _answer(call, change_of(call, Method.UPDATE))
+
+
+def patch(call: Call) -> Reply:
+    """``PATCH [base]/[type]/[id]``, and ``PATCH [base]/[type]?…`` (conditional)."""
+    return _answer(call, change_of(call, Method.PATCH))
+
+
+def delete(call: Call) -> Reply:
+    """``DELETE [base]/[type]/[id]``, and ``DELETE [base]/[type]?…`` (conditional, single)."""
+    return _answer(call, change_of(call, Method.DELETE))
+
+
+def change_of(call: Call, method: Method, *, full_url: str = "") -> Change:
+    """The change that a request asks for."""
+    return Change(
+        method=method,
+        type=call.type,
+        id=call.id,
+        resource=_resource(call) if method in (Method.CREATE, Method.UPDATE) else None,
+        patch=_patch(call) if method is Method.PATCH else None,
+        search=_condition(call, method),
+        if_match=versions(call.headers.get("if-match")),
+        if_none_match=_must_be_new(call),
+        full_url=full_url,
+    )
+
+
+def _resource(call: Call) -> Mapping[str, Any]:
+    if not isinstance(call.resource, Mapping):
+        raise Invalid("The body must be a resource.", advice="Send it as JSON or XML.")
+    return call.resource
+
+
+def _condition(call: Call, method: Method) -> Pairs | None:
+    if method is Method.CREATE:
+        return if_none_exist(call.headers.get("if-none-exist"))
+    return None if call.id else _searched(call.pairs)
+
+
+def _searched(pairs: Pairs) -> Pairs:
+    kept = tuple(pair for pair in pairs if pair[0] not in RESULT_PARAMETERS)
+    if not kept:
+        raise Invalid(
+            "A conditional interaction needs search parameters.",
+            advice="Name the resource by its id, or say by what it is found.",
+        )
+    return kept
+
+
+def _must_be_new(call: Call) -> bool:
+    tag = call.headers.get("if-none-match")
+    if tag is None:
+        return False
+    if tag.strip() != "*":
+        raise Invalid("If-None-Match of a write is *.")
+    return True
+
+
+def _patch(call: Call) -> Patch:
+    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Parameters":
+        parameters = dict(call.resource)
+        return lambda resource: fhirpath_patch(resource, parameters)
+    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Binary":
+        raise Unsupported("A patch in a Binary is sent as a Parameters (FHIRPath Patch) here.")
+    operations = call.resource if call.media_type == JSON_PATCH else None
+    if operations is None and call.media_type == JSON_PATCH:
+        operations = loads(call.body)
+    if operations is None:
+        raise Unsupported(
+            "This form of patch is not known here.",
+            advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
+        )
+    return lambda resource: json_patch(resource, operations)
+
+
+def _answer(call: Call, change: Change) -> Reply:
+    changed = writing.apply(call.node, call.asking, [change], base=call.base)[0]
+    return reply_of(call, changed)
+
+
+def reply_of(call: Call, changed: Changed) -> Reply:
+    """The answer to one change, as ``Prefer: return=…`` asks for it."""
+    status, found = STATUS[changed.became], changed.found
+    headers = dict(version_headers(found)) if found is not None else {}
+    if found is not None and status == 201:
+        headers["Location"] = f"{call.base}/{found.name}/_history/{found.version}"
+    if status == 204 or found is None:
+        return Reply(status=status, headers=headers)
+    wanted = preferences(call.headers.get("prefer")).returns
+    if wanted == "minimal":
+        return Reply(status=status, headers=headers)
+    if wanted == "OperationOutcome":
+        text = f"The resource was {changed.became.value}."
+        told = outcome_resource([Issue(severity="information", code="informational", text=text)])
+        return Reply(status=status, headers=headers, resource=told)
+    return Reply(status=status, headers=headers, content=found.content, subsetted=True)

@@ -1,0 +1,73 @@
+"""Histories: every version that this organisation wrote, as far as a caller may see it.
+
+A version is seen by the grounds for its own vault, category and labels, so that what was once
+closed stays closed in the history, too. A scope's condition looks at the resource as it stands now:
+what an app may not see today, it does not see the past of.
+"""
+
+# ruff: noqa: S608
+# Text is made of names in this package; every value is bound.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simdes.index.predicates import On, Predicates, both
+from simdes.index.resources import Resource
+from simdes.index.rows import read, select
+from simdes.index.seeing import grounded
+from simdes.index.transaction import Transaction
+from simdes.index.values import key
+from simdes.index.visible import OWN, Visible
+
+LAST = 1 << 62
+"""Behind every row id: where a history begins."""
+_LIKE_ENTRIES = "(SELECT resource.*, {own} AS handle FROM resource) AS r"
+
+
+def versions(
+    tx: Transaction,
+    visible: Visible,
+    *,
+    types: Sequence[str],
+    before: int,
+    limit: int,
+    logical_id: str | None = None,
+    vaults: Sequence[bytes] | None = None,
+    version: int | None = None,
+    since_ms: int | None = None,
+) -> list[Resource]:
+    """Return versions, deletions too, newest first by row id before ``before``; one statement.
+
+    ``logical_id``, ``vaults`` and ``version`` narrow to one resource, ``since_ms`` to what was
+    written at or after a time.
+    """
+    seen = frozenset(types) & visible.scopes.keys()
+    if not seen or not visible.grounds:
+        return []
+    written = Predicates(visible)
+    bound = written.bound
+    on = On("e", seen)
+    parts = [
+        bound.among("r.type", seen),
+        grounded(visible, "r", seen, bound),
+        f"r.id < {bound(before)}",
+        # Its present entry, deleted or not, is one that the caller may see.
+        "EXISTS (SELECT 1 FROM entry AS e WHERE e.type = r.type AND e.logical_id = r.logical_id"
+        f" AND e.vault = r.vault AND e.handle = {bound(OWN)}"
+        f" AND {both((written.seen(on, deleted=True, chosen=False),))})",
+    ]
+    if logical_id is not None:
+        parts.append(f"r.logical_id = {bound(key(logical_id))}")
+    if vaults is not None:
+        parts.append(bound.among("r.vault", vaults))
+    if version is not None:
+        parts.append(f"r.version = {bound(version)}")
+    if since_ms is not None:
+        parts.append(f"r.created_ms >= {bound(since_ms)}")
+    rows = tx.all(
+        select(Resource, _LIKE_ENTRIES.format(own=bound(OWN)), prefix="r.")
+        + f" WHERE {both(parts)} ORDER BY r.id DESC LIMIT {bound(limit)}",
+        **bound.values,
+    )
+    return [read(Resource, row) for row in rows]

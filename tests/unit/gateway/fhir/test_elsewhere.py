@@ -1,0 +1,202 @@
+"""Records of other organisations: found and read like local ones, as far as a consent opens them.
+
+North writes, the patient decides, the doctor at south reads at south's own gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from starlette.applications import Starlette
+
+from simdes.access.audit_event import Verb
+from simdes.access.consent import Consent, Grantee
+from simdes.exchange import consents, opening
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.index.vaults import Identifier, find
+from support.consortium import Clock, Consortium
+from support.fhir_api import Api, Json, application
+
+SYSTEM = "urn:oid:2.16.840.1.113883.4.1"
+
+
+@pytest.fixture(scope="module")
+def south(network: Consortium) -> Starlette:
+    """The gateway of clinic south."""
+    return application(network["south"])
+
+
+@dataclass(slots=True)
+class Shared:
+    """A patient with records at north, and a doctor at south."""
+
+    network: Consortium
+    vault: bytes
+    patient: Json
+    observation: Json
+    session: Session
+    reader: Api
+
+    def grant(self, *categories: str, valid_seconds: int = 3600) -> Consent:
+        node = self.network["south"].node
+        granted = consents.grant(
+            self.network["north"].node,
+            self.session,
+            vault=self.vault,
+            grantee=Grantee.role_in(node.organisation, "doctor"),
+            categories=list(categories),
+            purposes=["TREAT"],
+            valid_seconds=valid_seconds,
+        )
+        node.following.catch_up()
+        return granted
+
+    def revoke(self, granted: Consent) -> None:
+        consents.revoke(
+            self.network["north"].node, self.session, vault=self.vault, handle=granted.handle
+        )
+
+    @property
+    def own(self) -> str:
+        """The search for the observation alone: others of the session have consents, too."""
+        return f"Observation?_id={self.observation['id']}"
+
+    def codes(self, path: str) -> list[str]:
+        return [one["id"] for one in self.reader.found(path)]
+
+
+@pytest.fixture
+def shared(
+    network: Consortium,
+    doctor: Api,
+    patient: Json,
+    pulse: Callable[..., Json],
+    south: Starlette,
+    number: str,
+) -> Shared:
+    observation = doctor.create(pulse())
+    node = network["north"].node
+    with node.database.read() as tx:
+        vault = find(tx, Identifier(SYSTEM, number))
+    assert vault is not None
+    network.settle()
+    session = network.enrol(vault, f"p.{number}")
+    reader = Api.of(network["south"], "dr.lee", app=south)
+    return Shared(network, vault, patient, observation, session, reader)
+
+
+def test_nothing_is_found_before_a_consent(shared: Shared) -> None:
+    assert shared.codes(shared.own) == []
+    assert shared.reader.get(f"Observation/{shared.observation['id']}").status_code == 404
+
+
+def test_what_a_consent_opens_is_found_read_and_named_by_its_source(shared: Shared) -> None:
+    shared.grant("observations", "demographics")
+    assert shared.codes(f"{shared.own}&code=8867-4") == [shared.observation["id"]]
+    read = shared.reader.get(f"Observation/{shared.observation['id']}").json()
+    assert read["valueQuantity"] == shared.observation["valueQuantity"]
+    assert read["meta"]["source"] == shared.network["north"].settings.custody_url
+    assert {"system": "urn:simdes:state", "code": "anchored"} in read["meta"]["tag"]
+
+
+def test_search_paths_run_over_own_and_opened_records_alike(shared: Shared, number: str) -> None:
+    shared.grant("observations", "demographics")
+    id_, patient = shared.observation["id"], shared.patient["id"]
+    for path in (
+        f"Observation?patient={patient}",
+        f"Observation?patient.identifier={SYSTEM}|{number}",
+        f"Observation?subject:Patient.family=müller-{number}",
+        f"Patient/{patient}/Observation",
+    ):
+        assert shared.codes(path) == [id_], path
+    assert shared.codes(f"Patient?_has:Observation:patient:code=8867-4&_id={patient}") == [patient]
+    bundle = shared.reader.get(f"Observation?_id={id_}&_include=Observation:patient").json()
+    assert [one["search"]["mode"] for one in bundle["entry"]] == ["match", "include"]
+    everything = shared.codes(f"Patient/{patient}/$everything")
+    assert set(everything) == {id_, patient}
+
+
+def test_categories_that_were_not_granted_stay_closed_on_every_path(shared: Shared) -> None:
+    shared.grant("demographics")
+    id_, patient = shared.observation["id"], shared.patient["id"]
+    assert shared.codes(f"Patient?_id={patient}") == [patient]
+    assert shared.codes(f"Observation?patient={patient}") == []
+    assert shared.codes(f"Patient?_has:Observation:patient:code=8867-4&_id={patient}") == []
+    bundle = shared.reader.get(f"Patient?_id={patient}&_revinclude=Observation:patient").json()
+    assert [one["resource"]["resourceType"] for one in bundle["entry"]] == ["Patient"]
+    assert shared.reader.get(f"Observation/{id_}").status_code == 404
+    assert set(shared.codes(f"Patient/{patient}/$everything")) == {patient}
+
+
+def test_a_revocation_closes_every_path_at_once_and_leaves_no_copy(shared: Shared) -> None:
+    granted = shared.grant("observations", "demographics")
+    id_, patient = shared.observation["id"], shared.patient["id"]
+    assert shared.codes(f"Observation?patient={patient}") == [id_]
+    shared.revoke(granted)
+    assert shared.codes(shared.own) == []
+    assert shared.codes(f"Patient?_id={patient}") == []
+    assert shared.reader.get(f"Observation/{id_}").status_code == 404
+    assert shared.reader.get(f"Observation/{id_}/_history").status_code == 404
+    node = shared.network["south"].node
+    assert opening.copies_held(node, shared.vault) == 0
+    with node.database.read() as tx:
+        left = tx.all("SELECT type FROM entry WHERE vault = :vault", vault=shared.vault)
+    assert left == []
+
+
+def test_a_consent_that_ran_out_closes_what_it_opened(shared: Shared, clock: Clock) -> None:
+    shared.grant("observations", valid_seconds=60)
+    assert shared.codes(shared.own) == [shared.observation["id"]]
+    clock.ahead_seconds = 61
+    assert shared.codes(shared.own) == []
+
+
+def test_another_role_does_not_see_what_a_colleague_opened(shared: Shared) -> None:
+    shared.grant("observations", "demographics")
+    assert shared.codes(shared.own) == [shared.observation["id"]]
+    nurse = Api.of(shared.network["south"], "nurse.kim", app=shared.reader.app)
+    assert nurse.found(shared.own) == []
+    assert nurse.get(f"Observation/{shared.observation['id']}").status_code == 404
+
+
+def test_what_another_organisation_wrote_can_not_be_changed(shared: Shared) -> None:
+    shared.grant("observations", "demographics")
+    path = f"Observation/{shared.observation['id']}"
+    read = shared.reader.get(path).json()
+    assert shared.reader.send("PUT", path, {**read, "status": "amended"}).status_code == 403
+    assert shared.reader.send("DELETE", path).status_code == 403
+
+
+def test_a_deletion_reaches_who_reads_elsewhere(shared: Shared, doctor: Api, clock: Clock) -> None:
+    shared.grant("observations", "demographics")
+    assert shared.codes(shared.own) == [shared.observation["id"]]
+    doctor.send("DELETE", f"Observation/{shared.observation['id']}")
+    shared.network.settle()
+    clock.ahead_seconds = 30
+    assert shared.codes(shared.own) == []
+
+
+def test_the_patient_reads_their_own_records_wherever_they_were_written(
+    shared: Shared, north: Starlette, number: str
+) -> None:
+    own = Api.of(shared.network["north"], f"p.{number}", app=north)
+    assert [one["id"] for one in own.found("Observation")] == [shared.observation["id"]]
+    assert own.send("PUT", "Observation/chosen", shared.observation).status_code in (400, 404)
+
+
+def test_every_opening_is_on_record_at_the_reader_and_at_enough_custodians(
+    shared: Shared,
+) -> None:
+    shared.grant("observations", "demographics")
+    shared.codes(f"Observation?patient={shared.patient['id']}")
+    verbs = {name: _verbs(one.node, shared.vault) for name, one in shared.network.members.items()}
+    assert Verb.READ in verbs["south"]
+    assert sum(Verb.RELEASE in its for its in verbs.values()) >= 2
+
+
+def _verbs(node: Node, vault: bytes) -> set[Verb]:
+    noted = node.desk.trail.entries(node.database, vault=vault)
+    return {entry.attempt.verb for _, entry in noted}
