@@ -1,4 +1,4 @@
-"""From a presented access token to a caller: the door of everything that needs one.
+"""From a request with an access token to a caller: the door of everything that needs one.
 
 The token says which account and which app; the chain says whether the account may act; the app's
 scopes, the purpose and the consents that stand say the rest (`rights.ask`).
@@ -6,32 +6,20 @@ scopes, the purpose and the consents that stand say the rest (`rights.ask`).
 
 from __future__ import annotations
 
-from simdes.errors import Unauthenticated
-from simdes.exchange import scoping, signin
+from simdes.exchange import scoping
 from simdes.exchange.node import Node
+from simdes.exchange.presenting import Presented, present
 from simdes.exchange.rights import Asking, ask
 
 
-def admit(
-    node: Node,
-    token: str,
-    *,
-    scheme: str,
-    proof: str | None,
-    method: str,
-    url: str,
-    purpose: str = "",
-) -> Asking:
-    """The caller behind a token.
+def admit(node: Node, presented: Presented, *, purpose: str = "") -> Asking:
+    """The caller behind a request; ``purpose`` is a PurposeOfUse code, "" for the role's usual one.
 
-    ``scheme`` is ``bearer`` or ``dpop``; ``proof`` is the DPoP proof for this ``method`` and
-    ``url``. Raises Unauthenticated where the token does not hold here and now, Forbidden where its
-    account may not act or not ask for the purpose.
+    Raises Unauthenticated where the token does not hold here and now, Forbidden where its account
+    may not act or not ask for the purpose.
     """
-    session = signin.resume(node, token)
+    session = present(node, presented)
     context = session.actor.context
-    if context.thumbprint and (scheme != "dpop" or not proof):
-        raise Unauthenticated("The access token is bound to a key; send a DPoP proof with it.")
     vaults = (context.vault,) if context.vault is not None else ()
     scopes = None if context.unrestricted else scoping.allowed(context.scope, vaults)
     return ask(node, session, scopes=scopes, purpose=purpose)

@@ -6,21 +6,36 @@ costs one small write the first time an account reads a patient within ten minut
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from simdes.access import anomaly
 from simdes.access.anomaly import FRESH_SECONDS, TREATMENT_SECONDS, Rule
 from simdes.access.categories import Category, Role
+from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import authorization
 from simdes.index.transaction import Transaction
 
-__all__ = ["FRESH_SECONDS", "demands_second_factor"]
+__all__ = ["FRESH_SECONDS", "SecondFactorNeeded", "demands_second_factor", "require_usual"]
 
 _REMEMBERED_MS: Final = 600_000
 _NO_RULES: Final = frozenset({Role.PATIENT, Role.AGENT})
 """Patients read their own records; software reads within the scopes of its service."""
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The account read unusually much; it goes on after a second factor (RFC 9470)."""
+
+    default_advice = "Sign in again with a second factor."
+
+
+def require_usual(node: Node, session: Session, vaults: Collection[bytes]) -> None:
+    """Raise `SecondFactorNeeded` where this person must show a second factor before reading."""
+    for vault in vaults:
+        if demands_second_factor(node, session, vault):
+            raise SecondFactorNeeded("A second factor is needed to read on.")
 
 
 def demands_second_factor(node: Node, session: Session, vault: bytes) -> bool:

@@ -373,6 +373,14 @@ def _unpacked(listed: Listed, packed: bytes) -> OpenedListed:
     return OpenedListed(listed, items, "copy")
 
 
+def open_copy(
+    key: bytes, *, record_id: bytes, handle: bytes, wrapped: bytes
+) -> list[tuple[str, bytes]]:
+    """The (type, content) of each item of a kept copy, in the record's order."""
+    packed = unwrap(key, wrapped, aad=_COPY + record_id + handle)
+    return [(row[0], row[1]) for row in msgspec.msgpack.decode(packed, type=list[_Row])]
+
+
 def copies_held(node: Node, vault: bytes) -> int:
     """How many records of a vault, written elsewhere, have an unexpired copy here."""
     with node.database.read() as tx:

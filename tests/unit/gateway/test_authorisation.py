@@ -31,6 +31,7 @@ from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange.custody import METHODS
 from simdes.gateway.app import create_gateway
+from simdes.gateway.fhir.routes import endpoints
 from simdes.ledger.accounts import GuardianProof
 from unit.access.conftest import Scene
 from unit.access.network import Network, Organisation
@@ -113,7 +114,14 @@ def test_every_route_of_the_gateway_has_a_row_and_every_row_a_route(scene: Scene
         for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
     }
     written = {(row[0], row[1]) for row in table("Routes")}
-    assert written == served
+    fhir = {one for one in served if one[0] in ("/fhir", "/fhir/{address:path}")}
+    assert fhir
+    assert written == served - fhir
+
+
+def test_every_fhir_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
+    written = [tuple(row[:3]) for row in table("FHIR")]
+    assert written == [(one.template, one.method, one.interaction) for one in endpoints()]
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:

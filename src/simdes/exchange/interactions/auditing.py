@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from simdes.access.audit_event import Attempt, Verb
+from simdes.exchange.anomalies import require_usual
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -34,12 +35,17 @@ def attempt(
 
 
 def audit_found(node: Node, asking: Asking, found: Iterable[Found]) -> None:
-    """Write down what is about to be shown: one entry for each vault, or one for nothing found."""
+    """Write down what is about to be shown: one entry for each vault, or one for nothing found.
+
+    Raises `SecondFactorNeeded` where the reader has to show one before reading on.
+    """
     records: dict[bytes | None, dict[bytes, None]] = {}
     for one in found:
         its = records.setdefault(one.vault, {})
         if one.record_id is not None:
             its[one.record_id] = None
+    read = [vault for vault in records if vault is not None and vault != asking.facts.home]
+    require_usual(node, asking.session, read)
     attempts = [
         attempt(asking, Verb.READ, vault, records=sorted(its)) for vault, its in records.items()
     ]

@@ -23,14 +23,14 @@ RESULT_PARAMETERS = frozenset(("_format", "_pretty", "_summary", "_elements"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """An HTTP request as far as it is read: ``address`` is below the base."""
+    """An HTTP request as far as it is read: ``address`` is below the base, ``path`` the whole."""
 
     method: str
     address: str
     query: str
     headers: Mapping[str, str]
     body: bytes
-    url: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

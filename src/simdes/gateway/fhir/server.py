@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simdes.errors import Invalid, SimdesError, TooLarge, Unsupported
+from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.form import Form
@@ -31,6 +32,7 @@ from simdes.gateway.fhir.authenticating import authenticate
 from simdes.gateway.fhir.call import Asked, Call, Reply
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.problems import RETRY, plain, status_of
+from simdes.gateway.smart import answers
 
 PREFIX: Final = "/fhir"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -58,7 +60,7 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
             query=request.url.query,
             headers=_headers(request),
             body=body,
-            url=str(request.url),
+            path=request.url.path,
         )
         try:
             with anyio.fail_after(limits.answer_seconds):
@@ -173,8 +175,14 @@ def failed(error: SimdesError) -> Reply:
     if status in RETRY:
         headers["Retry-After"] = RETRY[status]
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="fhir"'
+        headers["WWW-Authenticate"] = _challenge(error)
     return Reply(status=status, resource=outcome_resource(issues_of(error)), headers=headers)
+
+
+def _challenge(error: SimdesError) -> str:
+    if isinstance(error, SecondFactorNeeded):
+        return answers.step_up()
+    return answers.challenge("invalid_token", error.message)
 
 
 def _written(
