@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simdes.index.predicates import On, Predicates, both
+from simdes.index.predicates import On, Predicates
 from simdes.index.resources import Resource
 from simdes.index.rows import read, select
 from simdes.index.seeing import grounded
+from simdes.index.sql import both
 from simdes.index.transaction import Transaction
 from simdes.index.values import key
 from simdes.index.visible import OWN, Visible

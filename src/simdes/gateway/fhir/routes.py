@@ -64,6 +64,8 @@ WRITES: Final[Sequence[Endpoint]] = (
     Endpoint("POST", "{type}", "create", writing.create),
     Endpoint("PUT", "{type}", "update", writing.update),
     Endpoint("PUT", "{type}/{id}", "update", writing.update),
+    Endpoint("PATCH", "{type}", "patch", writing.patch),
+    Endpoint("PATCH", "{type}/{id}", "patch", writing.patch),
     Endpoint("DELETE", "{type}", "delete", writing.delete),
     Endpoint("DELETE", "{type}/{id}", "delete", writing.delete),
 )

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simdes.errors import Invalid
+from simdes.errors import Invalid, Unsupported
 from simdes.exchange.interactions import writing
-from simdes.exchange.interactions.changes import Became, Change, Changed, Method, Pairs
+from simdes.exchange.interactions.changes import Became, Change, Changed, Method, Pairs, Patch
+from simdes.fhir.json import loads
 from simdes.fhir.negotiation import if_none_exist, preferences, versions
 from simdes.fhir.outcome import Issue, outcome_resource
+from simdes.fhir.patch import fhirpath_patch, json_patch
 from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply
 from simdes.gateway.fhir.reading import version_headers
 
@@ -24,6 +26,7 @@ STATUS: Final[Mapping[Became, int]] = {
     Became.DELETED: 204,
     Became.NOT_THERE: 204,
 }
+JSON_PATCH: Final = "application/json-patch+json"
 
 
 def create(call: Call) -> Reply:
@@ -34,6 +37,11 @@ def create(call: Call) -> Reply:
 def update(call: Call) -> Reply:
     """``PUT [base]/[type]/[id]``, and ``PUT [base]/[type]?…`` (conditional)."""
     return _answer(call, change_of(call, Method.UPDATE))
+
+
+def patch(call: Call) -> Reply:
+    """``PATCH [base]/[type]/[id]``, and ``PATCH [base]/[type]?…`` (conditional)."""
+    return _answer(call, change_of(call, Method.PATCH))
 
 
 def delete(call: Call) -> Reply:
@@ -48,6 +56,7 @@ def change_of(call: Call, method: Method, *, full_url: str = "") -> Change:
         type=call.type,
         id=call.id,
         resource=_resource(call) if method in (Method.CREATE, Method.UPDATE) else None,
+        patch=_patch(call) if method is Method.PATCH else None,
         search=_condition(call, method),
         if_match=versions(call.headers.get("if-match")),
         if_none_match=_must_be_new(call),
@@ -84,6 +93,23 @@ def _must_be_new(call: Call) -> bool:
     if tag.strip() != "*":
         raise Invalid("If-None-Match of a write is *.")
     return True
+
+
+def _patch(call: Call) -> Patch:
+    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Parameters":
+        parameters = dict(call.resource)
+        return lambda resource: fhirpath_patch(resource, parameters)
+    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Binary":
+        raise Unsupported("A patch in a Binary is sent as a Parameters (FHIRPath Patch) here.")
+    operations = call.resource if call.media_type == JSON_PATCH else None
+    if operations is None and call.media_type == JSON_PATCH:
+        operations = loads(call.body)
+    if operations is None:
+        raise Unsupported(
+            "This form of patch is not known here.",
+            advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
+        )
+    return lambda resource: json_patch(resource, operations)
 
 
 def _answer(call: Call, change: Change) -> Reply:

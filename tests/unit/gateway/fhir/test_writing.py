@@ -155,6 +155,49 @@ def test_a_deleted_resource_can_be_brought_back_by_an_update(doctor: Api, pulse:
     assert (answer.status_code, answer.json()["meta"]["versionId"]) == (201, "3")
 
 
+def test_a_json_patch_changes_what_it_names(doctor: Api, pulse: Make) -> None:
+    made = doctor.create(pulse())
+    operations = [{"op": "replace", "path": "/status", "value": "amended"}]
+    answer = doctor.send(
+        "PATCH",
+        f"Observation/{made['id']}",
+        content=json.dumps(operations).encode(),
+        headers={"content-type": "application/json-patch+json"},
+    )
+    assert (answer.status_code, answer.json()["status"]) == (200, "amended")
+
+
+def test_a_fhirpath_patch_changes_what_it_names(doctor: Api, pulse: Make) -> None:
+    made = doctor.create(pulse())
+    parts: list[Json] = [
+        {"name": "type", "valueCode": "replace"},
+        {"name": "path", "valueString": "Observation.status"},
+        {"name": "value", "valueCode": "amended"},
+    ]
+    parameters = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "operation", "part": parts}],
+    }
+    answer = doctor.send("PATCH", f"Observation/{made['id']}", parameters)
+    assert (answer.status_code, answer.json()["status"]) == (200, "amended"), answer.text
+
+
+def test_a_patch_can_not_make_a_resource_invalid_or_another_one(doctor: Api, pulse: Make) -> None:
+    made = doctor.create(pulse())
+    for operation, status in (
+        ({"op": "remove", "path": "/status"}, 422),
+        ({"op": "replace", "path": "/id", "value": "other"}, 400),
+    ):
+        answer = doctor.send(
+            "PATCH",
+            f"Observation/{made['id']}",
+            content=json.dumps([operation]).encode(),
+            headers={"content-type": "application/json-patch+json"},
+        )
+        assert answer.status_code == status, answer.text
+    assert doctor.get(f"Observation/{made['id']}").json()["meta"]["versionId"] == "1"
+
+
 # Conditional interactions ---------------------------------------------------------------------
 
 
