@@ -37,9 +37,9 @@ from simdes.exchange.facade import Facade, Options
 from simdes.exchange.following import Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
+from simdes.exchange.standing import Standing
 from simdes.fhir_credentials import read_credentials
 from simdes.fhir_http import HttpSource
-from simdes.exchange.standing import Standing
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
