@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simdes.fhir.reference import contained
+
 Resource = dict[str, Any]
 
 ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
@@ -306,7 +308,9 @@ def _what(resource: Resource, known: Mapping[str, Resource]) -> str:
     for name in ("medicationReference", "device"):
         value = resource.get(name)
         if isinstance(value, dict):
-            other = known.get(str(value.get("reference")), {})
+            reference = str(value.get("reference"))
+            inside = contained(resource, reference[1:]) if reference[:1] == "#" else None
+            other = inside or known.get(reference, {})
             return value.get("display") or _concept(other.get("code") or other.get("type"))
     return ""
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from simdes.errors import NotFound, SimdesError
+from simdes.errors import Invalid, NotFound, SimdesError
+from simdes.fhir.primitives import PRIMITIVES
 from simdes.fhir.problem import Problem
 from simdes.fhir.profiles.check import Checker, Verdict
 from simdes.fhir.profiles.extensions import extensions, may_stand
@@ -25,6 +26,7 @@ from simdes.fhir.profiles.values import Item, root
 from simdes.fhir.run import Run
 from simdes.fhir.terminology import Library
 from simdes.fhir.terminology.sets import Sets
+from simdes.fhir.validate import validate
 
 __all__ = ["Package", "Profiles", "load_package", "validate_profile"]
 
@@ -99,7 +101,7 @@ class Profiles:
                     Problem("error", "structure", path, message, "extension-context")
                 )
             profile = self.profile(structure["url"])
-            if profile is not None and not checker.was_checked(one, profile.url):
+            if profile is not None:
                 checker.check(profile, one, path)
 
     # --- what is loaded ----------------------------------------------------------------------
@@ -118,8 +120,23 @@ class Profiles:
         """Return the profile ``url``, None if it is not loaded."""
         plain = url.partition("|")[0]
         if plain not in self._built:
-            self._built[plain] = build(plain, self.structure)
+            self._built[plain] = self._build(plain)
         return self._built[plain]
+
+    def _build(self, url: str) -> Profile | None:
+        try:
+            return build(url, self._sound)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Invalid(f"the profile {url} can't be read") from error
+
+    def _sound(self, url: str) -> Resource | None:
+        """Return a StructureDefinition whose parts have the shape that R4 says they have."""
+        structure = self.structure(url)
+        if structure is None or structure is _own().get(url):
+            return structure
+        if any(p.code == "structure" or p.rule in PRIMITIVES for p in validate(structure)):
+            raise Invalid(f"the profile {url} is no sound StructureDefinition")
+        return structure
 
     def in_value_set(self, url: str, system: str | None, code: str) -> Verdict:
         """Return whether the code is in the value set; None: what is loaded does not tell."""

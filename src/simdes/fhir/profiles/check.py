@@ -41,9 +41,10 @@ class Checker:
         self._known = known
         self._run = run
         self.problems: list[Problem] = []
-        self._open: set[tuple[int, str]] = set()
-        """What is being checked: something that leads back to itself is taken to conform."""
         self._checked: set[tuple[int, str]] = set()
+        self._verdicts: dict[tuple[int, str], Verdict] = {}
+        """What was asked; while it is being worked out, it is taken to conform."""
+        self._depth = 0
 
     # --- what slicing asks -------------------------------------------------------------------
 
@@ -54,15 +55,21 @@ class Checker:
     def conforms(self, item: Item, url: str) -> Verdict:
         """Return whether ``item`` conforms to the profile ``url``, None if it is not loaded."""
         profile = self._known.profile(url)
-        if profile is None:
+        if profile is None or self._depth >= _DEEPEST:
             return None
         if not slicing.is_a(item.type, profile.type):
             return False
-        before = self.problems
-        self.problems = []
-        self.check(profile, item, "")
+        key = (item.identity, profile.url)
+        if key in self._verdicts:
+            return self._verdicts[key]
+        self._verdicts[key] = True
+        before, self.problems = self.problems, []
+        self._depth += 1
+        self._value(profile.root, item, "")
+        self._depth -= 1
         found, self.problems = self.problems, before
-        return not any(p.is_error for p in found)
+        self._verdicts[key] = not any(p.is_error for p in found)
+        return self._verdicts[key]
 
     def in_value_set(self, item: Item, url: str) -> Verdict:
         """Return whether a code of ``item`` is in the value set, None if not decidable or none."""
@@ -95,17 +102,16 @@ class Checker:
 
     def check(self, profile: Profile, item: Item, path: str) -> None:
         """Check ``item`` at ``path`` against ``profile``."""
-        key = (id(item.members), profile.url)
-        if key in self._open:
+        key = (item.identity, profile.url)
+        if key in self._checked:
             return
         if not slicing.is_a(item.type, profile.type):
             message = f"the profile {profile.url} is for {profile.type}"
             self._add("invalid", "profile-type", path, message)
             return
-        self._open.add(key)
         self._checked.add(key)
+        self._verdicts.setdefault(key, True)
         self._value(profile.root, item, path)
-        self._open.discard(key)
 
     def resources(self, item: Item, path: str) -> Iterator[tuple[Item, str]]:
         """Yield ``item``, a resource, and each resource inside it; be there while it is used."""
@@ -116,10 +122,6 @@ class Checker:
             for child in children(item, name):
                 yield from self.resources(child, path + child.step)
         self._leave(outer)
-
-    def was_checked(self, item: Item, url: str) -> bool:
-        """Whether ``item`` was checked against the profile ``url`` already."""
-        return (id(item.members), url) in self._checked
 
     def _group(self, node: Node, items: Sequence[Item], path: str, *, sure: bool = True) -> None:
         """Check all values of one element, or of one slice, of the object at ``path``."""
@@ -218,8 +220,7 @@ class Checker:
         if len(known) < len(urls) or not known:
             return
         if len(known) == 1:
-            if not self.was_checked(item, known[0].url):
-                self.check(known[0], item, path)
+            self.check(known[0], item, path)
         elif not any(self.conforms(item, p.url) for p in known):
             names = " or ".join(p.url for p in known)
             self._add("invalid", "profile", path, f"must meet one of the profiles {names}")
@@ -320,6 +321,8 @@ class Checker:
         self.problems.append(Problem(severity, code, path, message, rule))
 
 
+_DEEPEST = 20
+"""How far references are followed to see whether what they lead to conforms."""
 _CONTAINED = ".contained"
 _HOLDERS = {
     "Bundle": ("entry",),

@@ -157,7 +157,7 @@ def _lay(node: Node, element: dict[str, Any]) -> None:
     if "max" in element:
         node.maximum = None if element["max"] == "*" else int(element["max"])
     if element.get("type"):
-        node.types = tuple(element["type"])
+        node.types = tuple(t for t in element["type"] if "code" in t)
     for key, value in element.items():
         slot = next((s for p, s in _VALUES.items() if key.startswith(p) and key[len(p) :]), None)
         if slot is not None:

@@ -29,6 +29,11 @@ class Item:
         return Node(self.value, self.companion, self.type)
 
     @property
+    def identity(self) -> int:
+        """A number of this value's own, as long as the resource is there."""
+        return id(self.companion if self.companion is not None else self.value)
+
+    @property
     def members(self) -> dict[str, Any]:
         """The object in which to look for its children."""
         if isinstance(self.value, dict):

@@ -50,7 +50,31 @@ class Library:
             fitting = [r for r in found if not version or _fits(r, version)]
             if fitting:
                 return max(fitting, key=_age)
-        return None
+        return self._implicit(canonical) if kind == "ValueSet" else None
+
+    def _implicit(self, canonical: str) -> Resource | None:
+        """Return the value set that is there because a code system is.
+
+        All codes of a system (``CodeSystem.valueSet``), SNOMED CT's ``?fhir_vs`` and
+        ``?fhir_vs=isa/`` (https://hl7.org/fhir/R4/snomedct.html#implicit), LOINC's ``/vs``.
+        """
+        system, _, query = canonical.partition("?fhir_vs")
+        include: dict[str, Any] = {"system": system}
+        if canonical == "http://loinc.org/vs":
+            include = {"system": "http://loinc.org"}
+        elif query.startswith("=isa/"):
+            rule = {"property": "concept", "op": "is-a", "value": query.removeprefix("=isa/")}
+            include["filter"] = [rule]
+        elif query or system == canonical:
+            owners = (r for r in self._provider("CodeSystem", None) if _is(r, "CodeSystem"))
+            owner = next((r for r in owners if r.get("valueSet") == canonical), None)
+            if owner is None:
+                return None
+            include = {"system": owner["url"]}
+        compose = {"include": [include]}
+        return {"resourceType": "ValueSet", "url": canonical, "status": "active"} | {
+            "compose": compose
+        }
 
     def get(self, kind: str, canonical: str) -> Resource:
         """Return the resource ``canonical``; raises ``NotFound`` if it is not loaded."""

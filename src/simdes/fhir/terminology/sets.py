@@ -85,6 +85,8 @@ class Sets:
         self._may_be_open = may_be_open
         self.is_open = False
         """Whether there may be more codes than were listed."""
+        self._expanded: dict[str, dict[Key, Code]] = {}
+        self._decided: dict[tuple[str, Key], Code | bool | None] = {}
         self.used: dict[str, None] = {}
         """The canonicals of the code systems that answers were taken from."""
 
@@ -139,7 +141,7 @@ class Sets:
 
     def _included(self, include: Include, trail: tuple[str, ...]) -> dict[Key, Code]:
         parts = [
-            self.codes(self._library.get("ValueSet", url), trail)
+            self._codes_of(self._library.get("ValueSet", url), url, trail)
             for url in include.get("valueSet", ())
         ]
         if "system" in include:
@@ -148,6 +150,12 @@ class Sets:
             raise Invalid("an include of a value set needs a system or a value set")
         first, *others = parts
         return {k: c for k, c in first.items() if all(k in other for other in others)}
+
+    def _codes_of(self, value_set: ValueSet, url: str, trail: tuple[str, ...]) -> dict[Key, Code]:
+        """Return the codes of an included value set, worked out once however often it is."""
+        if url not in self._expanded:
+            self._expanded[url] = self.codes(value_set, trail)
+        return self._expanded[url]
 
     def _of_system(self, include: Include) -> dict[Key, Code]:
         url = include["system"]
@@ -211,13 +219,19 @@ class Sets:
         for url in include.get("valueSet", ()):
             if False in answers:
                 break
-            value_set = self._library.find("ValueSet", url)
-            answers.append(self.contains(value_set, key, trail) if value_set else None)
+            answers.append(self._decide(url, key, trail))
         if not answers:
             raise Invalid("an include of a value set needs a system or a value set")
         if False in answers:
             return False
         return None if None in answers else answers[0]
+
+    def _decide(self, url: str, key: Key, trail: tuple[str, ...]) -> Code | bool | None:
+        if (url, key) not in self._decided:
+            value_set = self._library.find("ValueSet", url)
+            found = self.contains(value_set, key, trail) if value_set else None
+            self._decided[url, key] = found
+        return self._decided[url, key]
 
     def _is_of_system(self, include: Include, key: Key) -> Code | bool | None:
         url, code = key

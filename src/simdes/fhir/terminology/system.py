@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from simdes.errors import TooLarge, Unsupported
+from simdes.errors import Invalid, TooLarge, Unsupported
 
 Concept = dict[str, Any]
 
@@ -27,6 +27,8 @@ class System:
 
     def __init__(self, resource: dict[str, Any]) -> None:
         self.resource = resource
+        if "url" not in resource:
+            raise Invalid("a code system needs a url, by which its codes are known")
         self.url: str = resource["url"]
         self.version: str = resource.get("version", "")
         self.is_complete = resource.get("content", "complete") == "complete"
