@@ -30,11 +30,13 @@ def evaluate(
     values that the expression made: these, and :class:`Temporal` and :class:`Quantity` for dates,
     times and quantities. An element with only extensions is left out; :func:`locate` has it.
 
-    ``context`` is the node to start from, the resource itself if None. ``variables`` are
-    environment variables by name, without ``%``: a value or a list of values.
+    ``context`` is where to start, the resource itself if None: an object, or a :class:`Node`, which
+    says its type. ``variables`` are environment variables by name, without ``%``: a value or a list
+    of values.
 
     Raises ``Invalid`` if the expression is none or has no value for this resource, ``TooLarge`` if
-    it passes the limits of length, depth or ``steps``.
+    it passes the limits of length, depth or ``steps``, ``Unsupported`` if it asks for what the
+    ``surroundings`` don't offer.
     """
     found = evaluate_nodes(
         expression,
