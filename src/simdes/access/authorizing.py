@@ -159,8 +159,9 @@ def _scope(given: Mapping[str, str], client: Client) -> Scopes:
     except Invalid as error:
         raise OAuthRefusal("invalid_scope", error.message) from error
     granted = scopes.of_contexts(scopes.meet(asked, client.scope), "patient", "user")
-    if "launch" in granted.names and not given.get("launch"):
-        granted = scopes.without(granted, ["launch"])
+    if not given.get("launch"):
+        # Only what is open when somebody starts the app says which encounter is meant.
+        granted = scopes.without(granted, ["launch", "launch/encounter"])
     if not granted:
         raise OAuthRefusal("invalid_scope", "The app may have none of these scopes.")
     return granted

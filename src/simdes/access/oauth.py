@@ -18,6 +18,8 @@ ONLINE_SECONDS: Final = 12 * 3_600
 OFFLINE_SECONDS: Final = 90 * 86_400
 IDLE_SECONDS: Final = 30 * 86_400
 """A refresh token that nobody uses for so long is refused."""
+READING_MS: Final = 86_400_000
+"""How long it is remembered whose records somebody read."""
 
 
 class OAuthRefusal(Invalid):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from simdes.access import authorizing, clients, handles, scopes
@@ -19,11 +19,13 @@ from simdes.access.oauth import (
     CODE_SECONDS,
     OFFLINE_SECONDS,
     ONLINE_SECONDS,
+    READING_MS,
     REQUEST_SECONDS,
     OAuthRefusal,
 )
 from simdes.access.scopes import ResourceScope, Scopes
 from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from simdes.exchange.constraints import understood
 from simdes.exchange.fhir_users import OwnRecord, fhir_user, own_records
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -92,6 +94,11 @@ def begin(node: Node, parameters: Sequence[tuple[str, str]]) -> Request:
         issuer=node.issuer.name,
         audience=node.issuer.audience,
     )
+    granted = understood(scopes.parse(asked.scope))
+    if not granted:
+        message = "No constraint of these scopes is known."
+        raise _back(node, asked, "invalid_scope", message)
+    asked = replace(asked, scope=granted.text)
     handle = handles.draw(node.random)
     name = handles.digest("request", handle)
     if not node.database.write(lambda tx: _keep(tx, node, asked, name)):
@@ -103,6 +110,7 @@ def begin(node: Node, parameters: Sequence[tuple[str, str]]) -> Request:
 def _keep(tx: Transaction, node: Node, asked: Asked, id: bytes) -> bool:
     """Store a request with what its launch handle stands for; False where that is nothing."""
     now_ms, launch = node.now_ms(), None
+    authorization.purge(tx, now_ms=now_ms, reading_before_ms=now_ms - READING_MS)
     if "launch" in scopes.parse(asked.scope).names:
         name = handles.digest("launch", asked.launch)
         launch = authorization.take_launch(tx, name, client_id=asked.client_id, now_ms=now_ms)

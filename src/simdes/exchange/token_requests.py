@@ -16,7 +16,7 @@ from simdes.access import accounts, authorizing, handles, identity, scopes, toke
 from simdes.access.authentication import Authentication
 from simdes.access.clients import Client, Kind
 from simdes.access.keystore import Person
-from simdes.access.oauth import ACCESS_SECONDS, IDLE_SECONDS, OAuthRefusal
+from simdes.access.oauth import ACCESS_SECONDS, IDLE_SECONDS, READING_MS, OAuthRefusal
 from simdes.access.requests import b64
 from simdes.access.scopes import Scopes
 from simdes.access.tokens import Context
@@ -25,6 +25,7 @@ from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError
 from simdes.exchange import client_proofs, clients
 from simdes.exchange.client_proofs import TOKEN_PATH, Call
+from simdes.exchange.constraints import understood
 from simdes.exchange.node import Node
 from simdes.index import authorization
 from simdes.index.authorization import Grant
@@ -70,6 +71,7 @@ def _by_code(node: Node, client: Client, given: Mapping[str, str], thumbprint: s
     # RFC 9449 §5: a public app's refresh tokens are its key's; others' are bound to the app itself.
     bound = thumbprint if client.kind is Kind.PUBLIC else ""
     key = handles.unwrap_key("code", text, code.key_wrapped)
+    _require_active(node, grant)
 
     def use(tx: Transaction) -> bool:
         if not authorization.use_code(tx, name):
@@ -153,6 +155,7 @@ def _agent_token(node: Node, client: Client, scope: str, thumbprint: str) -> tup
     except Invalid as error:
         raise OAuthRefusal("invalid_scope", error.message) from error
     granted = scopes.of_contexts(scopes.meet(asked, client.scope), "system")
+    granted = understood(granted)
     if not granted.resources:
         raise OAuthRefusal("invalid_scope", "The service may have none of these scopes.")
     standing = accounts.require_active(node.contracts, node.desk.keystore.lanes[0].address)
@@ -272,7 +275,7 @@ def _end(node: Node, grant: Grant) -> None:
 def _tidy(node: Node) -> None:
     now_ms = node.now_ms()
     node.database.write(
-        lambda tx: authorization.purge(tx, now_ms=now_ms, reading_before_ms=now_ms - 86_400_000)
+        lambda tx: authorization.purge(tx, now_ms=now_ms, reading_before_ms=now_ms - READING_MS)
     )
 
 

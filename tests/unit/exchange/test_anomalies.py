@@ -1,0 +1,109 @@
+"""Unusual reading asks for a second factor; usual reading never."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from simdes.access.anomaly import Rule, rules
+from simdes.access.authentication import Authentication
+from simdes.access.categories import Role
+from simdes.exchange.anomalies import demands_second_factor
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from support.consortium import Clock, Consortium
+from support.smart import a_patient
+
+
+@pytest.fixture
+def node(network: Consortium) -> Node:
+    """North with small limits: three strangers, five patients in an hour, eight in a day."""
+    whole = network["north"].node
+    reading = rules(strangers_per_hour=3, patients_per_hour=5, patients_per_day=8)
+    limits = dataclasses.replace(whole.desk.limits, reading=reading)
+    return dataclasses.replace(whole, desk=dataclasses.replace(whole.desk, limits=limits))
+
+
+@pytest.fixture
+def reader(network: Consortium) -> Session:
+    """A doctor's session under an account of its own, so that no other test's reading counts."""
+    session = network.session("north", "dr.north")
+    return dataclasses.replace(
+        session, actor=dataclasses.replace(session.actor, account=os.urandom(32))
+    )
+
+
+def signed_in(session: Session, node: Node, *methods: str, ago_seconds: int = 0) -> Session:
+    authentication = Authentication(methods, node.now_seconds() - ago_seconds)
+    actor = dataclasses.replace(session.actor, authentication=authentication)
+    return dataclasses.replace(session, actor=actor)
+
+
+def in_role(session: Session, role: Role) -> Session:
+    return dataclasses.replace(session, actor=dataclasses.replace(session.actor, role=role))
+
+
+def read(node: Node, session: Session, count: int) -> list[bool]:
+    return [demands_second_factor(node, session, os.urandom(32)) for _ in range(count)]
+
+
+def test_many_strangers_ask_for_a_second_factor(node: Node, reader: Session) -> None:
+    assert read(node, reader, 4) == [False, False, False, True]
+
+
+def test_the_same_patient_again_is_one_patient(node: Node, reader: Session) -> None:
+    vault = os.urandom(32)
+    assert not any(demands_second_factor(node, reader, vault) for _ in range(20))
+
+
+def test_patients_in_treatment_here_count_later(
+    network: Consortium, node: Node, reader: Session, who: str
+) -> None:
+    vaults = [a_patient(network, f"{who}t{at}")[0] for at in range(6)]
+    found = [demands_second_factor(node, reader, vault) for vault in vaults]
+    assert found == [False] * 5 + [True]
+
+
+def test_a_treatment_of_long_ago_is_none(
+    network: Consortium, node: Node, reader: Session, who: str, clock: Clock
+) -> None:
+    vaults = [a_patient(network, f"{who}l{at}")[0] for at in range(4)]
+    clock.ahead_seconds = 31 * 86_400
+    found = [demands_second_factor(node, reader, vault) for vault in vaults]
+    assert found == [False] * 3 + [True]
+
+
+def test_an_hour_later_it_is_over_but_the_day_counts(
+    node: Node, reader: Session, clock: Clock
+) -> None:
+    assert read(node, reader, 4)[-1]
+    clock.ahead_seconds = 3_700
+    assert read(node, reader, 3) == [False] * 3
+    clock.ahead_seconds = 7_400
+    assert read(node, reader, 2) == [False, True]
+
+
+def test_a_fresh_second_factor_passes_and_an_old_one_not(node: Node, reader: Session) -> None:
+    read(node, reader, 5)
+    vault = os.urandom(32)
+    for methods, ago, demanded in (
+        (("pwd", "otp"), 0, False),
+        (("hwk", "pop", "user"), 899, False),
+        (("pwd", "otp"), 901, True),
+        (("pwd",), 0, True),
+    ):
+        session = signed_in(reader, node, *methods, ago_seconds=ago)
+        assert demands_second_factor(node, session, vault) is demanded, methods
+
+
+def test_patients_and_services_are_not_asked(node: Node, reader: Session) -> None:
+    for role in (Role.PATIENT, Role.AGENT):
+        assert not any(read(node, in_role(reader, role), 12))
+
+
+def test_a_limit_of_zero_switches_a_rule_off() -> None:
+    assert rules(strangers_per_hour=0, patients_per_hour=0, patients_per_day=0) == ()
+    [only] = rules(strangers_per_hour=0, patients_per_hour=7, patients_per_day=0)
+    assert only == Rule(name="many patients in an hour", seconds=3_600, most=7, strangers=False)

@@ -1,0 +1,137 @@
+"""Keys that apps publish, fetched: from a real server on loopback, with limits."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from simdes.app_keys_http import HttpKeySource
+from simdes.errors import Unavailable
+
+
+@dataclass(slots=True)
+class Clock:
+    seconds: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(slots=True)
+class Site:
+    """An app's server: what it answers, and how often it was asked."""
+
+    body: bytes = b'{"keys": []}'
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/jwks.json"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    state = Site()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.asked += 1
+            self.send_response(state.status)
+            for name, value in state.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(state.body)))
+            self.end_headers()
+            self.wfile.write(state.body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(clock: Clock) -> Iterator[HttpKeySource]:
+    source = HttpKeySource(clock)
+    yield source
+    source.close()
+
+
+def test_keys_are_fetched_once_in_five_minutes(
+    site: Site, keys: HttpKeySource, clock: Clock
+) -> None:
+    assert keys.fetch(site.url) == '{"keys": []}'
+    site.body = b'{"keys": [1]}'
+    clock.seconds += 299
+    assert keys.fetch(site.url) == '{"keys": []}'
+    clock.seconds += 2
+    assert keys.fetch(site.url) == '{"keys": [1]}'
+    assert site.asked == 2
+
+
+def test_keys_are_fetched_anew_at_most_twice_a_minute(
+    site: Site, keys: HttpKeySource, clock: Clock
+) -> None:
+    for _ in range(50):
+        keys.fetch(site.url, anew=True)
+    assert site.asked == 1
+    clock.seconds += 31
+    keys.fetch(site.url, anew=True)
+    assert site.asked == 2
+
+
+def test_redirects_errors_and_floods_are_refused(site: Site, keys: HttpKeySource) -> None:
+    site.status, site.headers = 302, {"Location": site.url + "?again"}
+    with pytest.raises(Unavailable):
+        keys.fetch(site.url)
+    assert site.asked == 1
+    for status, body in ((404, b""), (500, b""), (200, b"x" * 70_000), (200, b"\xff\xfe")):
+        site.status, site.headers, site.body = status, {}, body
+        with pytest.raises(Unavailable):
+            keys.fetch(f"{site.url}?{status}{len(body)}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://elsewhere.example/jwks",
+        "file:///etc/passwd",
+        "https://user@elsewhere.example/",
+        "gopher://127.0.0.1/",
+        "",
+        "https://elsewhere.example/#x",
+        "http://169.254.169.254/latest",
+    ],
+)
+def test_only_https_and_this_machine_are_asked(url: str, clock: Clock) -> None:
+    def never(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("asked")
+
+    source = HttpKeySource(clock, transport=httpx.MockTransport(never))
+    with pytest.raises(Unavailable):
+        source.fetch(url)
+    source.close()
+
+
+def test_nobody_there_is_unavailable(keys: HttpKeySource, site: Site) -> None:
+    with pytest.raises(Unavailable):
+        keys.fetch("http://127.0.0.1:9/jwks")
