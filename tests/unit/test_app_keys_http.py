@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from simdes.app_keys_http import HttpKeySource
 from simdes.errors import Unavailable
+from support.key_sites import Site, key_site
 
 
 @dataclass(slots=True)
@@ -22,46 +21,10 @@ class Clock:
         return self.seconds
 
 
-@dataclass(slots=True)
-class Site:
-    """An app's server: what it answers, and how often it was asked."""
-
-    body: bytes = b'{"keys": []}'
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    asked: int = 0
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/jwks.json"
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
-    state = Site()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.asked += 1
-            self.send_response(state.status)
-            for name, value in state.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(state.body)))
-            self.end_headers()
-            self.wfile.write(state.body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with key_site() as one:
+        yield one
 
 
 @pytest.fixture

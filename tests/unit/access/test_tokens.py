@@ -14,9 +14,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
 from simdes.access.requests import b64, hexed, unb64
-from simdes.access.tokens import Issuer, check, mint, revoke, unlock
+from simdes.access.tokens import Context, Issuer, check, mint, mint_agent, revoke, unlock
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, Unauthenticated
 from simdes.index import sessions
@@ -85,6 +86,18 @@ CHANGED_CLAIMS: dict[str, Callable[[Claims], Claims]] = {
     "born later": lambda c: c | {"iat": int(str(c["iat"])) + 100},
     "extra claim": lambda c: c | {"admin": True},
     "null scope": lambda c: c | {"scope": None},
+    "wider scope": lambda c: c | {"scope": "user/*.cruds"},
+    "another app": lambda c: c | {"client_id": "growth-chart"},
+    "another patient": lambda c: c | {"patient": "p1"},
+    "null patient": lambda c: c | {"patient": None},
+    "another encounter": lambda c: c | {"encounter": "e1"},
+    "another user": lambda c: c | {"fhirUser": "Practitioner/1"},
+    "a second factor": lambda c: c | {"amr": ["pwd", "otp", "mfa"], "auth_time": c["iat"]},
+    "a stronger sign-in": lambda c: c | {"acr": "urn:simdes:acr:multiple"},
+    "a later sign-in": lambda c: c | {"auth_time": int(str(c["iat"])) + 1},
+    "a key": lambda c: c | {"cnf": {"jkt": "A" * 43}},
+    "an empty key": lambda c: c | {"cnf": {}},
+    "a service": lambda c: c | {"sub": c["client_id"], "role": 8},
     **{
         f"no {name}": lambda c, name=name: {k: v for k, v in c.items() if k != name}  # type: ignore[misc]
         for name in ("iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "org", "role")
@@ -257,3 +270,51 @@ def test_the_disk_and_the_organisations_passphrase_do_not_unlock_a_hosted_key(
             unlock(issuer, guess)
     assert key not in row.key_wrapped
     assert base64.b64encode(key) not in row.key_wrapped
+
+
+def test_a_token_bound_to_a_key_is_good_with_it_alone(issuer: Issuer, doctor: Organisation) -> None:
+    thumbprint = "A" * 43
+    token = signed_in(issuer, context=Context(thumbprint=thumbprint))
+    actor = check(issuer, doctor.contracts, token, thumbprint=thumbprint)
+    assert actor.context.thumbprint == thumbprint
+    assert check(issuer, doctor.contracts, token, thumbprint=None)
+    for other in ("", "B" * 43):
+        with pytest.raises(Unauthenticated):
+            check(issuer, doctor.contracts, token, thumbprint=other)
+    with pytest.raises(Unauthenticated):
+        check(issuer, doctor.contracts, signed_in(issuer), thumbprint=thumbprint)
+
+
+def test_a_token_says_what_an_app_was_allowed(issuer: Issuer, doctor: Organisation) -> None:
+    context = Context(
+        client="growth-chart",
+        scope="patient/*.rs",
+        vault=b"\1" * 32,
+        patient="p1",
+        encounter="e1",
+        fhir_user="Practitioner/1",
+    )
+    authentication = Authentication(("pwd", "otp"), int(issuer.clock()) - 60)
+    token = signed_in(issuer, context=context, authentication=authentication)
+    actor = check(issuer, doctor.contracts, token)
+    assert (actor.context, actor.authentication) == (context, authentication)
+    assert not actor.context.unrestricted
+    _, claims, _ = parts(token)
+    assert (claims["patient"], claims["fhirUser"]) == ("p1", "Practitioner/1")
+    assert claims["amr"] == ["pwd", "otp", "mfa"]
+    assert "01" * 32 not in json.dumps(claims)
+
+
+def test_a_services_token_opens_no_persons_account(issuer: Issuer, doctor: Organisation) -> None:
+    lane = issuer.keystore.lanes[0]
+    standing = doctor.contracts.accounts.standing(lane.address)
+    assert standing is not None
+    context = Context(client="night-export", scope="system/*.rs")
+    token = mint_agent(issuer, standing.account, context=context)
+    actor = check(issuer, doctor.contracts, token)
+    assert (actor.user, actor.role, actor.address) == ("night-export", Role.AGENT, lane.address)
+    assert unlock(issuer, token).address == lane.address
+    person = issuer.keystore.person("doctor")
+    forged = mint_agent(issuer, person.account, context=context)
+    with pytest.raises(Unauthenticated):
+        check(issuer, doctor.contracts, forged)

@@ -139,6 +139,18 @@ def test_what_an_app_may_not_have_is_left_out(asking: Asking, who: str) -> None:
     assert described.scopes.text == "openid patient/Observation.rs"
 
 
+def test_a_constraint_that_is_not_understood_is_not_passed_over(asking: Asking) -> None:
+    kept = "patient/Observation.rs?category=laboratory patient/*.rs?category=laboratory"
+    request = authorize(
+        asking, scope=f"{kept} patient/Observation.rs?nonsense=1 patient/Patient.rs?birthdate=soon"
+    )
+    assert authorization.describe(asking.node, request.id).scopes.text == kept
+    with pytest.raises(OAuthRefusal) as refused:
+        authorize(asking, scope="patient/Observation.rs?nonsense=1")
+    assert refused.value.error == "invalid_scope"
+    assert refused.value.redirect is not None
+
+
 def test_no_more_is_granted_than_was_asked(network: Consortium, who: str, asking: Asking) -> None:
     node, session = network["north"].node, network.session("north", "dr.north")
     vault, _ = a_patient(network, who)

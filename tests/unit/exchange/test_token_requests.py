@@ -10,13 +10,15 @@ import pytest
 from joserfc import jwt
 
 from simdes.access.requests import hexed, unb64
-from simdes.errors import Forbidden, Unauthenticated
+from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from simdes.exchange import authorization, clients, launches, smart, token_status
 from simdes.exchange.authorization import OAuthRefusal
 from simdes.exchange.clients import Kind
 from simdes.exchange.presenting import Presented, present
 from simdes.exchange.signin import Session, resume, sign_in
+from simdes.exchange.token_requests import issue
 from support.consortium import Clock, Consortium, passphrase_of
+from support.key_sites import key_site
 from support.smart import (
     Asking,
     a_patient,
@@ -392,6 +394,47 @@ def test_an_rsa_key_of_2048_bits_will_do_and_a_shorter_one_not(
         refused("invalid_client", credentials, one, assertion(one, key, header={"alg": algorithm}))
 
 
+def test_a_service_may_publish_its_keys_and_change_them(
+    network: Consortium, who: str, clock: Clock
+) -> None:
+    first, second = new_key(), new_key()
+    with key_site() as site:
+        site.body = public_set(first).encode()
+        one = register(
+            network["north"].node,
+            f"published-{who}",
+            kind=Kind.BACKEND,
+            scope="system/*.rs",
+            redirects=(),
+            keys_url=site.url,
+        )
+        jku = {"jku": site.url}
+        assert credentials(one, assertion(one, first, header=jku))
+        refused("invalid_client", credentials, one, assertion(one, second))
+        elsewhere = {"jku": "https://elsewhere.example/jwks"}
+        refused("invalid_client", credentials, one, assertion(one, first, header=elsewhere))
+        site.body = public_set(second).encode()
+        clock.ahead_seconds += 31
+        assert credentials(one, assertion(one, second))
+        refused("invalid_client", credentials, one, assertion(one, first))
+        assert site.asked == 2
+        clock.ahead_seconds += 301
+        site.status = 500
+        with pytest.raises(Unavailable):
+            credentials(one, assertion(one, second))
+
+
+def test_the_operators_scripts_get_a_services_token(backend: tuple[Asking, Any]) -> None:
+    one, _ = backend
+    token = issue(one.node, one.client.id, "system/Patient.rs")
+    assert resume(one.node, token).actor.context.scope == "system/Patient.rs"
+    refused("invalid_scope", issue, one.node, one.client.id, "system/*.cud")
+    person_app = register(one.node, f"{one.client.id}-app")
+    refused("unauthorized_client", issue, one.node, person_app.client.id, "system/*.rs")
+    with pytest.raises(NotFound):
+        issue(one.node, "nobody", "system/*.rs")
+
+
 def test_a_people_app_with_a_key_redeems_with_it(
     network: Consortium, doctor: Session, who: str
 ) -> None:
@@ -647,3 +690,22 @@ def test_a_launch_is_for_one_app_and_five_minutes(
     refused("invalid_request", authorize, asking, scope="launch", launch=made.handle)
     clock.ahead_seconds += 301
     refused("invalid_request", authorize, other, scope="launch", launch=made.handle)
+
+
+def test_a_persons_own_token_is_narrowed_by_scopes(
+    network: Consortium, who: str, clock: Clock
+) -> None:
+    node = network["north"].node
+    whole = sign_in(node, "dr.north", passphrase_of("dr.north"))
+    assert whole.actor.context.unrestricted
+    narrow = sign_in(node, "dr.north", passphrase_of("dr.north"), scope="user/Observation.rs")
+    assert narrow.actor.context.scope == "user/Observation.rs"
+    assert not narrow.actor.context.unrestricted
+    for scope in ("system/*.rs", "odd", "openid", "patient/*.rs", "user/*.rs odd"):
+        with pytest.raises(Invalid):
+            sign_in(node, "dr.north", passphrase_of("dr.north"), scope=scope)
+    vault, patient = a_patient(network, who)
+    network.settle("north")
+    network.enrol(vault, f"pat-{who}")
+    own = sign_in(node, f"pat-{who}", passphrase_of(f"pat-{who}"), scope="patient/*.rs")
+    assert (own.actor.context.vault, own.actor.context.patient) == (vault, patient)
