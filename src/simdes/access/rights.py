@@ -11,7 +11,7 @@ Consent is contract state: the grounds given in are those that `policy.decide` f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -70,6 +70,41 @@ EVERYTHING: Final = (Allowed(interactions=frozenset(Interaction)),)
 """What a person's own session may do, without a client between."""
 
 
+class Scopes(Mapping[str, tuple[Allowed, ...]]):
+    """What a client was allowed, by type; made once for a scope string and asked often."""
+
+    def __init__(self, by_type: Mapping[str, tuple[Allowed, ...]]) -> None:
+        self._by_type = dict(by_type)
+        self._visible: dict[Interaction, Mapping[str, tuple[Scope, ...]]] = {}
+
+    def __getitem__(self, type_: str) -> tuple[Allowed, ...]:
+        return self._by_type[type_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_type)
+
+    def __len__(self) -> int:
+        return len(self._by_type)
+
+    def visible(self, interaction: Interaction) -> Mapping[str, tuple[Scope, ...]]:
+        """The scopes by type that hold for an interaction; types without one are left out."""
+        if interaction not in self._visible:
+            found = {
+                type_: tuple(
+                    Scope(vaults=one.vaults, where=one.where)
+                    for one in its
+                    if interaction in one.interactions
+                )
+                for type_, its in self._by_type.items()
+            }
+            self._visible[interaction] = {type_: its for type_, its in found.items() if its}
+        return self._visible[interaction]
+
+
+_NO_CLIENT: Final = Scopes(dict.fromkeys(CATEGORY_OF_TYPE, EVERYTHING))
+"""A person's own session: no client stands between."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the decision is made from.
@@ -84,7 +119,7 @@ class Facts:
     home: bytes
     vaults: tuple[bytes, ...] = ()
     opened: tuple[Ground, ...] = ()
-    scopes: Mapping[str, tuple[Allowed, ...]] | None = None
+    scopes: Scopes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +134,7 @@ class Rights:
     reading: Visible
     searching: Visible
     writable: Mapping[Interaction, frozenset[str]]
-    allowed: Mapping[str, tuple[Allowed, ...]] = field(repr=False)
+    allowed: Scopes = field(repr=False)
     vaults: tuple[bytes, ...] | None
 
     def require(self, interaction: Interaction, type_: str) -> None:
@@ -136,7 +171,7 @@ class Rights:
             return self.searching
         return Visible(
             grounds=tuple(one for one in self.searching.grounds if one.handle == OWN),
-            scopes=_scopes(self.allowed, interaction),
+            scopes=self.allowed.visible(interaction),
         )
 
 
@@ -155,13 +190,13 @@ def decide(facts: Facts) -> Rights:
         raise Forbidden(
             f"The role {facts.role.name.lower()} may not ask for the purpose {facts.purpose.name}."
         )
-    allowed = dict.fromkeys(CATEGORY_OF_TYPE, EVERYTHING) if facts.scopes is None else facts.scopes
+    allowed = _NO_CLIENT if facts.scopes is None else facts.scopes
     grounds = tuple(_grounds(facts))
     return Rights(
         role=facts.role,
         purpose=facts.purpose,
-        reading=Visible(grounds=grounds, scopes=_scopes(allowed, Interaction.READ)),
-        searching=Visible(grounds=grounds, scopes=_scopes(allowed, Interaction.SEARCH)),
+        reading=Visible(grounds=grounds, scopes=allowed.visible(Interaction.READ)),
+        searching=Visible(grounds=grounds, scopes=allowed.visible(Interaction.SEARCH)),
         writable={
             Interaction.CREATE: writes(facts.role),
             Interaction.UPDATE: writes(facts.role),
@@ -189,17 +224,3 @@ def _may_write_into(facts: Facts) -> tuple[bytes, ...] | None:
     if facts.role is Role.PATIENT:
         return facts.vaults
     return (facts.home,) if facts.role is Role.RESEARCHER else None
-
-
-def _scopes(
-    allowed: Mapping[str, Sequence[Allowed]], interaction: Interaction
-) -> dict[str, tuple[Scope, ...]]:
-    found = {
-        type_: tuple(
-            Scope(vaults=one.vaults, where=one.where)
-            for one in its
-            if interaction in one.interactions
-        )
-        for type_, its in allowed.items()
-    }
-    return {type_: its for type_, its in found.items() if its}

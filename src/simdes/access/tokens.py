@@ -15,8 +15,9 @@ agent.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Annotated, Final
 
@@ -36,6 +37,7 @@ from simdes.errors import Invalid, SimdesError, Unauthenticated
 from simdes.index import sessions
 from simdes.index.database import Database
 from simdes.index.transaction import Transaction
+from simdes.ledger.accounts import Standing
 from simdes.ledger.contracts import Contracts
 
 MAX_VALID_SECONDS: Final = 300
@@ -97,6 +99,48 @@ class Actor:
     expires_seconds: int = 0
 
 
+class Remembered:
+    """What was found out about tokens and accounts a moment ago. Safe for several threads.
+
+    A signature that held once holds for good, so verified claims are kept by the token's bytes; an
+    account's standing is kept until the ledger has another head. Neither says that a token is valid
+    now: its times and its session are looked at every time.
+    """
+
+    _MOST: Final = 10_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: dict[str, Claims] = {}
+        self._standings: dict[bytes, Standing] = {}
+        self._head = b""
+
+    def claims(self, token: str) -> Claims | None:
+        """The claims of a token whose signature held before."""
+        return self._claims.get(token)
+
+    def keep(self, token: str, claims: Claims) -> None:
+        """Remember the claims of a token whose signature holds."""
+        with self._lock:
+            if len(self._claims) >= self._MOST:
+                self._claims.clear()
+            self._claims[token] = claims
+
+    def active(self, contracts: Contracts, address: bytes) -> Standing:
+        """As `require_active`, at the ledger's present head."""
+        head = contracts.ledger.head().hash
+        with self._lock:
+            if head != self._head:
+                self._standings, self._head = {}, head
+            known = self._standings.get(address)
+        if known is None:
+            known = require_active(contracts, address)
+            with self._lock:
+                if self._head == head:
+                    self._standings[address] = known
+        return known
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """What minting and checking depend on. `name` is the iss, `audience` the aud claim."""
@@ -107,6 +151,7 @@ class Issuer:
     audience: str
     clock: Callable[[], float]
     random: Callable[[int], bytes]
+    remembered: Remembered = field(default_factory=Remembered, repr=False, compare=False)
 
 
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -252,7 +297,7 @@ def check(
         raise Unauthenticated(_REFUSED)
     row = _session(issuer, session)
     address, user = _holder(issuer, row, claims)
-    standing = require_active(contracts, address)
+    standing = issuer.remembered.active(contracts, address)
     if standing.account != row.account or standing.organisation != issuer.keystore.organisation:
         raise Unauthenticated(_REFUSED)
     return Actor(
@@ -324,17 +369,10 @@ def revoke(issuer: Issuer, session: bytes) -> None:
 
 
 def _claims(issuer: Issuer, token: str) -> Claims:
-    try:
-        if len(token) > MAX_TOKEN_BYTES or token.count(".") != 2:
-            raise Unauthenticated(_REFUSED)
-        signed = jws.deserialize_compact(
-            token.encode("ascii"), issuer.keystore.token_key, algorithms=[ALGORITHM]
-        )
-        if signed.headers() != {"alg": ALGORITHM, "typ": TYPE}:
-            raise Unauthenticated(_REFUSED)
-        claims = msgspec.json.decode(signed.payload, type=Claims)
-    except (JoseError, SimdesError, msgspec.DecodeError, ValueError) as error:
-        raise Unauthenticated(_REFUSED) from error
+    claims = issuer.remembered.claims(token)
+    if claims is None:
+        claims = _verified(issuer, token)
+        issuer.remembered.keep(token, claims)
     now = issuer.clock()
     expected = (issuer.name, issuer.audience, hexed(issuer.keystore.organisation))
     if (
@@ -346,6 +384,21 @@ def _claims(issuer: Issuer, token: str) -> Claims:
     ):
         raise Unauthenticated(_REFUSED)
     return claims
+
+
+def _verified(issuer: Issuer, token: str) -> Claims:
+    """The claims of a token with this organisation's signature; nothing else is looked at."""
+    try:
+        if len(token) > MAX_TOKEN_BYTES or token.count(".") != 2:
+            raise Unauthenticated(_REFUSED)
+        signed = jws.deserialize_compact(
+            token.encode("ascii"), issuer.keystore.token_key, algorithms=[ALGORITHM]
+        )
+        if signed.headers() != {"alg": ALGORITHM, "typ": TYPE}:
+            raise Unauthenticated(_REFUSED)
+        return msgspec.json.decode(signed.payload, type=Claims)
+    except (JoseError, SimdesError, msgspec.DecodeError, ValueError) as error:
+        raise Unauthenticated(_REFUSED) from error
 
 
 def _session(issuer: Issuer, session: bytes) -> sessions.Session:

@@ -7,11 +7,11 @@ here. Everything in `exchange.interactions` takes the `Asking` that comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simdes.access.categories import Purpose, Role
-from simdes.access.rights import PURPOSES, Allowed, Facts, Rights, decide
+from simdes.access.rights import PURPOSES, Facts, Rights, Scopes, decide
 from simdes.errors import Forbidden
 from simdes.exchange.home import ensure_home
 from simdes.exchange.node import Node
@@ -21,8 +21,6 @@ from simdes.exchange.standing import emergency as standing_emergency
 from simdes.index import chain
 from simdes.index.transaction import Transaction
 from simdes.index.visible import OWN, PATIENT, Ground
-
-Scopes = Mapping[str, tuple[Allowed, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

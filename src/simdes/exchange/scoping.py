@@ -7,17 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 from simdes.access import scopes as smart
 from simdes.access.categories import CATEGORY_OF_TYPE
-from simdes.access.rights import Allowed, Interaction
+from simdes.access.rights import Allowed, Interaction, Scopes
 from simdes.errors import Invalid
 from simdes.fhir.search.conditions import ALWAYS, Condition
 from simdes.fhir.search.parse import parse
-
-Scopes = Mapping[str, tuple[Allowed, ...]]
 
 
 @lru_cache(maxsize=1024)
@@ -39,7 +36,7 @@ def allowed(scope: str, vaults: tuple[bytes, ...]) -> Scopes:
                     where=condition,
                 )
             )
-    return {type_: tuple(its) for type_, its in found.items()}
+    return Scopes({type_: tuple(its) for type_, its in found.items()})
 
 
 def _condition(type_: str, constraint: tuple[tuple[str, str], ...]) -> Condition | None:

@@ -12,6 +12,7 @@ from simdes.access.rights import (
     Facts,
     Interaction,
     Rights,
+    Scopes,
     decide,
 )
 from simdes.access.write_roles import PUBLIC_TYPES, SYSTEM_TYPES, deletes, writes
@@ -118,7 +119,7 @@ def test_what_a_consent_opened_is_seen_and_never_changed(role: Role) -> None:
 
 def test_a_type_without_a_scope_is_in_no_set_of_visible_types() -> None:
     only = {"Observation": (Allowed(interactions=frozenset({Interaction.READ})),)}
-    decided = rights(Role.DOCTOR, scopes=only)
+    decided = rights(Role.DOCTOR, scopes=Scopes(only))
     assert set(decided.reading.scopes) == {"Observation"}
     assert set(decided.searching.scopes) == set()
     with pytest.raises(Forbidden):
@@ -131,12 +132,12 @@ def test_a_scope_never_widens_what_the_role_may() -> None:
     everything = {
         type_: (Allowed(interactions=frozenset(Interaction)),) for type_ in CATEGORY_OF_TYPE
     }
-    assert rights(Role.PATIENT, scopes=everything) == rights(Role.PATIENT)
+    assert rights(Role.PATIENT, scopes=Scopes(everything)) == rights(Role.PATIENT)
 
 
 def test_a_scope_for_a_launch_patient_keeps_its_vault_on_every_interaction() -> None:
     its = Allowed(interactions=frozenset(Interaction), vaults=(MINE,))
-    decided = rights(Role.DOCTOR, scopes={"Observation": (its,)})
+    decided = rights(Role.DOCTOR, scopes=Scopes({"Observation": (its,)}))
     for interaction in Interaction:
         scopes = decided.visible(interaction).scopes["Observation"]
         assert [one.vaults for one in scopes] == [(MINE,)]
