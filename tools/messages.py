@@ -20,13 +20,15 @@ HEADER = "# The pages' texts in French. Part of SIMDES, under the same licence."
 VOLATILE = tuple(
     f'"{name}' for name in ("Project", "Report", "POT", "PO-", "Last", "Language-Team", "Generated")
 )
+# A template that can't be read must not pass for one without texts.
+LOUD = {"**/templates/**.html": {"silent": "false"}}
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 
 
 def collect() -> Catalog:
     """Every text that the pages may show, with where it stands."""
     catalogue = Catalog(project="simdes", charset="utf-8")
-    for name, _, text, _, _ in extract_from_dir(str(PAGES), METHODS):
+    for name, _, text, _, _ in extract_from_dir(str(PAGES), METHODS, LOUD):
         catalogue.add(text, locations=[(name, 0)])
     return catalogue
 

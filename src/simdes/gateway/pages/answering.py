@@ -43,10 +43,14 @@ _LASTING: Final[Mapping[str, int | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page. ``leads_to`` are addresses elsewhere that its form may end at."""
+    """A page. ``leads_to`` are addresses elsewhere that its form may end at.
+
+    ``here`` is where the page is found with GET, for pages that answer a form.
+    """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    here: str = ""
     status: int = 200
     script: bool = False
     leads_to: Sequence[str] = ()
@@ -89,7 +93,7 @@ def render(asked: Asked, page: Shown) -> str:
         organisation=asked.node.name,
         languages=LANGUAGES,
         visit=visit,
-        here=f"{asked.path}?{_query(asked)}".rstrip("?") if asked.method == "GET" else "/account",
+        here=page.here or _address(asked),
         script=page.script,
         **page.values,
     )
@@ -117,9 +121,12 @@ def _source(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if plain else f"{parts.scheme}:"
 
 
-def _query(asked: Asked) -> str:
+def _address(asked: Asked) -> str:
+    """Where this page is found again, for the language switch; what was done is not said twice."""
+    if asked.method != "GET":
+        return "/account"
     kept = {name: values for name, values in asked.query.items() if name != "done"}
-    return urlencode(kept, doseq=True)
+    return f"{asked.path}?{urlencode(kept, doseq=True)}".rstrip("?")
 
 
 def _set_cookie(asked: Asked, response: Response, name: str, value: str) -> None:

@@ -33,8 +33,7 @@ def show(asked: Asked) -> Shown | Moved:
             "This app asks for a second factor, and your account has none.",
             advice="Add a passkey or one-time codes on your account page, and start the app again.",
         )
-    back = f"{PATH}?{urlencode({'request': request})}"
-    return Moved(f"{CONFIRM}?{urlencode({'next': back})}")
+    return Moved(f"{CONFIRM}?{urlencode({'next': _address(request)})}")
 
 
 def answer(asked: Asked) -> Shown | Moved:
@@ -63,6 +62,10 @@ def revoke(asked: Asked) -> Moved:
         raise NotFound("There is nothing like that.") from None
     authorization.end_grant(asked.node, asked.visit.session, grant)
     return Moved("/account?done=app")
+
+
+def _address(request: str) -> str:
+    return f"{PATH}?{urlencode({'request': request})}"
 
 
 def _patient(asked: Asked, description: Description) -> Candidate | None:
@@ -96,6 +99,7 @@ def _page(
             "candidates": apps.candidates(asked.node, asked.visit.session),
             "patient": asked.field("patient", most=256),
         },
+        here=_address(request),
         status=STATUS[type(problem)] if problem else 200,
         leads_to=(description.origin,),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from simdes.errors import Forbidden, SimdesError, TooLarge, Unauthenticated
-from simdes.exchange import credentials
+from simdes.exchange import authorization, credentials
 from simdes.exchange.credentials import Admitted, Half, Visit
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import DEVICE, LANGUAGE, SESSION, VISITOR, Asked
@@ -46,7 +46,7 @@ def show_second(asked: Asked) -> Shown | Moved:
     if isinstance(asked.state, Visit):
         return Moved(asked.next or HOME)
     if asked.state is None:
-        return Moved("/sign-in?" + urlencode({"next": asked.next}))
+        return Moved(_with_next("/sign-in", asked))
     return _prove(asked, asked.state, None)
 
 
@@ -84,7 +84,9 @@ def passkey(asked: Asked) -> Shown | Moved:
 
 
 def sign_out(asked: Asked) -> Moved:
-    """End the session here."""
+    """End the session here, and what apps were allowed for as long as it lasts."""
+    if isinstance(asked.state, Visit):
+        authorization.end_online(asked.node, asked.state.person.account)
     credentials.sign_out(asked.node, asked.cookie)
     return Moved("/sign-in?done=signed-out", {SESSION: "", VISITOR: ""})
 
@@ -104,6 +106,7 @@ def _page(asked: Asked, problem: SimdesError | None) -> Shown:
             "next": asked.next,
             "user": asked.form.get("user", [""])[0][:64],
         },
+        here=_with_next("/sign-in", asked),
         status=STATUS[type(problem)] if problem else 200,
         script=True,
     )
@@ -125,6 +128,7 @@ def _prove(asked: Asked, state: Visit | Half, problem: SimdesError | None) -> Sh
             "wanted": sorted(state.wanted),
             "again": isinstance(state, Visit),
         },
+        here=_with_next(CONFIRM if isinstance(state, Visit) else SECOND, asked),
         status=STATUS[type(problem)] if problem else 200,
         script=True,
     )
@@ -144,7 +148,10 @@ def _proven(asked: Asked, state: Visit | Half) -> Shown | Moved:
 def _on(asked: Asked, admitted: Admitted) -> Moved:
     """Go on with the new session; the visitor's secret from before it is void."""
     if not admitted.whole:
-        where = SECOND + "?" + urlencode({"next": asked.next}) if asked.next else SECOND
-        return Moved(where, {SESSION: admitted.cookie})
+        return Moved(_with_next(SECOND, asked), {SESSION: admitted.cookie})
     given = {SESSION: admitted.cookie, VISITOR: "", DEVICE: admitted.device}
     return Moved(asked.next or HOME, given)
+
+
+def _with_next(path: str, asked: Asked) -> str:
+    return f"{path}?{urlencode({'next': asked.next})}" if asked.next else path

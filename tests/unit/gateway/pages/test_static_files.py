@@ -1,0 +1,45 @@
+"""Styles and scripts: served under their digest, kept for ever, equal to what npm has."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from simdes.gateway.pages.static_files import address_of, files
+from support.pages import Visitor
+
+PICO = Path(__file__).parents[4] / "node_modules/@picocss/pico/css/pico.classless.min.css"
+
+
+def test_a_file_is_served_under_its_digest_and_kept(visitor: Visitor) -> None:
+    for name, file in files().items():
+        address = address_of(name)
+        assert hashlib.sha256(file.content).hexdigest()[:16] in address
+        answer = visitor.get(address)
+        assert answer.content == file.content
+        assert answer.headers["content-type"].startswith(file.media_type)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_no_other_name_is_served(visitor: Visitor) -> None:
+    for name in ("pico.css", "simdes.0000000000000000.css", "..%2fplaces.py", "%00"):
+        assert visitor.get(f"/static/{name}").status_code == 404
+
+
+def test_pico_is_what_npm_has() -> None:
+    assert files()["pico.css"].content == PICO.read_bytes()
+
+
+def test_no_template_holds_a_script_or_a_style_of_its_own() -> None:
+    import simdes.gateway.pages as pages
+
+    templates = sorted((Path(pages.__file__).parent / "templates").glob("*.html"))
+    assert len(templates) >= 10
+    for path in templates:
+        text = path.read_text()
+        assert "style=" not in text and "<style" not in text, path.name
+        assert "javascript:" not in text and " on" + "click" not in text, path.name
+        assert text.count("<script") == text.count("<script src="), path.name
+        assert "|safe" not in text and "autoescape" not in text, path.name
+        forms = text.count('method="post"')
+        assert text.count("parts.token(asked)") + text.count("token(asked) }}") >= forms, path.name
