@@ -62,10 +62,21 @@ def single(pairs: Pairs) -> dict[str, str]:
     """
     if len(pairs) > MAX_PARAMETERS or any(len(value) > MAX_VALUE for _, value in pairs):
         raise OAuthRefusal("invalid_request", "The request is larger than this server takes.")
+    if any("\0" in value or not _is_text(value) for _, value in pairs):
+        raise OAuthRefusal("invalid_request", "A parameter has characters that no text has.")
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         raise OAuthRefusal("invalid_request", "A parameter comes twice.")
     return {name: value for name, value in pairs if value}
+
+
+def _is_text(value: str) -> bool:
+    """Whether this can be written down: half a surrogate pair can't."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read(

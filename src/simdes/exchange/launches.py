@@ -7,6 +7,7 @@ minutes, for the one app, and for an approval by the same person.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +21,8 @@ from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import authorization, vaults
 from simdes.index.transaction import Transaction
+
+_FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ def launch(
     client = clients.find(node, client_id)
     if client is None or client.kind is Kind.BACKEND:
         raise NotFound("No such app here.")
+    if not all(_FHIR_ID.fullmatch(one) for one in (patient, encounter) if one):
+        raise NotFound("No such patient or encounter here.")
     if encounter and not patient:
         raise Invalid("An encounter is a patient's: name the patient, too.")
     handle = handles.draw(node.random)

@@ -123,7 +123,9 @@ def add_client(tx: Transaction, client: Client) -> None:
 
 
 def client(tx: Transaction, id: str) -> Client | None:
-    """Return an app."""
+    """Return an app; None also for what no id can be, which a database may refuse to compare."""
+    if not id.isascii() or not id.isprintable():
+        return None
     row = tx.one(_CLIENT + " WHERE id = :id", id=id)
     return None if row is None else read(Client, row)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -679,6 +680,34 @@ def test_an_app_started_with_a_patient_open_gets_that_patient(
     assert (given["patient"], given["scope"]) == (patient, "launch patient/*.rs")
     with pytest.raises(OAuthRefusal):
         authorize(asking, scope="launch patient/*.rs", launch=made.handle)
+
+
+ODD = ["zero", "letter", "surrogate", "endless"]
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "é", "\ud800", "x" * 5_000], ids=ODD)
+def test_names_that_no_database_keeps_are_unknown(
+    backend: tuple[Asking, Any], doctor: Session, odd: str
+) -> None:
+    one, key = backend
+    public = register(one.node, f"{one.client.id}-odd")
+    tries: list[Callable[[], object]] = [
+        lambda: authorize(public, client_id=odd),
+        lambda: redeem(public, "x", client_id=odd),
+        lambda: redeem(public, odd),
+        lambda: refresh(public, odd),
+    ]
+    if odd != "\ud800":  # which no JSON writer writes
+        tries.append(lambda: credentials(one, assertion(one, key, iss=odd)))
+    for attempt in tries:
+        with pytest.raises(OAuthRefusal):
+            attempt()
+    for names in ({"client_id": odd}, {"client_id": one.client.id, "patient": odd}):
+        with pytest.raises(NotFound):
+            launches.launch(one.node, doctor, **names)
+    for names in ({"patient": odd}, {"patient": "p", "encounter": odd}):
+        with pytest.raises(NotFound):
+            launches.launch(one.node, doctor, public.client.id, **names)
 
 
 def test_a_launch_is_for_one_app_and_five_minutes(
