@@ -137,12 +137,10 @@ class HttpSource:
 
 def client(authority: Path | None, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """An HTTP client that trusts these authorities and follows no redirect. Raises Invalid."""
-    verify: ssl.SSLContext | bool = True
-    if authority is not None:
-        try:
-            verify = ssl.create_default_context(cafile=str(authority))
-        except (OSError, ssl.SSLError) as error:
-            raise errors.Invalid(f"{authority} holds no certificates (PEM).") from error
+    try:
+        verify = ssl.create_default_context(cafile=None if authority is None else str(authority))
+    except (OSError, ssl.SSLError) as error:
+        raise errors.Invalid(f"{authority} holds no certificates (PEM).") from error
     return httpx.Client(
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
