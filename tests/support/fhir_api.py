@@ -15,6 +15,7 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
+from simdes.access.tokens import Context, mint_agent
 from simdes.app import Opened
 from simdes.exchange.signin import sign_in
 from simdes.gateway.app import create_gateway
@@ -44,6 +45,15 @@ class Api:
         """Sign a user of the consortium in."""
         session = sign_in(one.node, user, passphrase_of(user), scope=scope)
         return cls(one, user, app or application(one), session.token)
+
+    @classmethod
+    def of_agent(cls, one: Opened, app: Starlette, *, scope: str = "system/*.cruds") -> Api:
+        """A backend service of the organisation."""
+        node = one.node
+        standing = node.contracts.accounts.standing(node.desk.keystore.lanes[0].address)
+        assert standing is not None
+        context = Context(client="backend", scope=scope)
+        return cls(one, "", app, mint_agent(node.issuer, standing.account, context=context))
 
     def send(
         self,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from simdes.exchange import clients
 from simdes.exchange.custody import CustodyDesk
@@ -23,6 +24,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.facade import Notified, facade_route
+from simdes.gateway.fhir.capability import Statement
 from simdes.gateway.fhir.server import fhir_routes
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
@@ -72,7 +74,7 @@ def create_gateway(
             facade_route(running.notified),
             *(page_routes(node) if node is not None else ()),
             *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
-            *(fhir_routes(node, limits, {}) if node is not None else ()),
+            *(_fhir(node, limits) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),
@@ -81,3 +83,7 @@ def create_gateway(
         ],
         exception_handlers=EXCEPTION_HANDLERS,
     )
+
+
+def _fhir(node: Node, limits: GatewayLimits) -> list[Route]:
+    return fhir_routes(node, limits, {"metadata": Statement(node).answer})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio import to_thread
@@ -37,8 +37,8 @@ from simdes.gateway.smart import answers
 PREFIX: Final = "/fhir"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-Public = Mapping[str, Callable[[], Mapping[str, Any]]]
-"""What may be asked without a token: address below the base, and who answers."""
+Public = Mapping[str, Callable[[Asked, Form], Reply]]
+"""What may be read without a token: address below the base, and who answers in this form."""
 
 
 def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route]:
@@ -89,7 +89,7 @@ def answer(node: Node, asked: Asked, public: Public) -> Response:
         pairs = query_pairs(asked.query)
         form = _form(asked, pairs)
         if asked.method in ("GET", "HEAD") and asked.address in public:
-            return _written(Reply(resource=public[asked.address]()), form, pairs, asked)
+            return _written(public[asked.address](asked, form), form, pairs, asked)
         asking = authenticate(node, asked)
         call = _call(node, asking, asked, pairs)
         return _written(_dispatched(call, asked.address), form, call.pairs, asked)

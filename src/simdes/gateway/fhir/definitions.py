@@ -1,0 +1,26 @@
+"""Which definition each operation follows: the canonical URLs that the CapabilityStatement names.
+
+By place (``Patient``, ``{type}`` for every type, "" for the server) and name. An operation of the
+table of endpoints without a row here has no CapabilityStatement, which a test sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_R4: Final = "http://hl7.org/fhir/OperationDefinition/"
+
+DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
+    ("Patient", "$everything"): _R4 + "Patient-everything",
+    ("Patient", "$match"): _R4 + "Patient-match",
+    ("Patient", "$summary"): "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+    ("{type}", "$validate"): _R4 + "Resource-validate",
+    ("CodeSystem", "$lookup"): _R4 + "CodeSystem-lookup",
+    ("CodeSystem", "$subsumes"): _R4 + "CodeSystem-subsumes",
+    ("CodeSystem", "$validate-code"): _R4 + "CodeSystem-validate-code",
+    ("ValueSet", "$expand"): _R4 + "ValueSet-expand",
+    ("ValueSet", "$validate-code"): _R4 + "ValueSet-validate-code",
+    ("ConceptMap", "$translate"): _R4 + "ConceptMap-translate",
+    ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
+}
