@@ -130,6 +130,14 @@ def of_vault(tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000
     return [read(Entry, row) for row in rows]
 
 
+def newest(tx: Transaction, *, vault: bytes | None = None, limit: int) -> list[Entry]:
+    """Return the newest entries about a vault, or of all, newest first."""
+    where = " WHERE vault = :vault" if vault is not None else ""
+    given = {} if vault is None else {"vault": vault}
+    rows = tx.all(_ENTRY + where + " ORDER BY seq DESC LIMIT :limit", limit=limit, **given)
+    return [read(Entry, row) for row in rows]
+
+
 def of_batch(tx: Transaction, seq: int) -> list[Entry]:
     """Return a batch's entries in order: their leaves are the batch's leaves."""
     rows = tx.all(_ENTRY + " WHERE batch_seq = :seq ORDER BY seq", seq=seq)

@@ -61,6 +61,11 @@ def load(node: Node, tx: Transaction, found: Sequence[Entry]) -> list[Found]:
     return loaded
 
 
+def of_hits(tx: Transaction, hits: Sequence[search.Hit]) -> list[Entry]:
+    """The entries of hits, in their order."""
+    return entries.get_many(tx, [hit.id for hit in hits])
+
+
 def version_of(node: Node, row: Resource, key: bytes) -> Found:
     """A version that this organisation wrote, as it is served."""
     source = own_source(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simdes.access.rights import EVERY_CATEGORY, Interaction
 from simdes.errors import Gone, NotFound
-from simdes.exchange.interactions import finding
+from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.auditing import audit_found, audit_refused
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
@@ -80,4 +80,4 @@ def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> Found | N
     with node.database.read() as tx:
         seen = search.get(tx, asking.rights.reading, type_, logical_id)
         loaded = finding.load(node, tx, seen[:1])
-    return loaded[0] if loaded else None
+    return loaded[0] if loaded else views.read(node, asking, type_, logical_id)

@@ -19,7 +19,7 @@ from simdes.access.rights import EVERY_CATEGORY, Interaction
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Invalid, SimdesError
-from simdes.exchange.interactions import finding
+from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
@@ -84,23 +84,46 @@ def find(
     visible = narrowed(asking.rights.searching, vaults)
     size = min(PAGE if query.count is None else query.count, MOST)
     counting = query.summary == "count" or size == 0
+    made = views.find(node, asking, query, vaults)
+    shown, after = _of_views(made, _after(node, asking, query, cursor), 0 if counting else size)
+    room = 0 if counting else size - len(shown)
     with node.database.read() as tx:
-        after = _after(node, asking, query, cursor)
-        hits: Sequence[Hit] = ()
-        if not counting:
-            hits = search.search(tx, visible, query, limit=size + 1, after=after)
-        page, more = hits[:size], len(hits) > size
-        matches = finding.load(node, tx, entries.get_many(tx, [hit.id for hit in page]))
+        hits = search.search(tx, visible, query, limit=room + 1, after=after) if room else []
+        page = hits[:room]
+        matches = [*shown, *finding.load(node, tx, finding.of_hits(tx, page))]
         included = _included(node, tx, visible, query, page)
-        total = _total(tx, visible, query, known=None if more or after else len(page))
+        last = _last(made, shown, page, more=len(hits) > room)
+        whole = None if last or cursor or counting else len(matches)
+        total = _total(tx, visible, query, known=whole, beside=len(made))
     audit_found(node, asking, (*matches, *included))
     return Page(
         matches=tuple(matches),
         included=tuple(included),
         total=total,
-        next=_cursor(node, asking, query, page[-1]) if more else "",
+        next=_cursor(node, asking, query, last) if last is not None else "",
         warnings=reached.warnings,
     )
+
+
+def _of_views(
+    made: Sequence[Found], after: Hit | None, size: int
+) -> tuple[Sequence[Found], Hit | None]:
+    """The views of this page, which stand before what is kept, and where the rest begins."""
+    if after is not None and after.id >= 0:
+        return (), after
+    start = 0 if after is None else -after.id
+    return made[start : start + size], None
+
+
+def _last(
+    made: Sequence[Found], shown: Sequence[Found], page: Sequence[Hit], *, more: bool
+) -> Hit | None:
+    """Behind what the next page begins; None where there is none. Views count down from -1."""
+    if page:
+        return page[-1] if more else None
+    if shown and (made[-1] is not shown[-1] or more):
+        return Hit(-(1 + next(at for at, one in enumerate(made) if one is shown[-1])))
+    return None
 
 
 def narrowed(visible: Visible, vaults: tuple[bytes, ...] | None) -> Visible:
@@ -130,9 +153,11 @@ def _included(
     return finding.load(node, tx, entries.get_many(tx, ids))
 
 
-def _total(tx: Transaction, visible: Visible, query: Query, *, known: int | None) -> int | None:
+def _total(
+    tx: Transaction, visible: Visible, query: Query, *, known: int | None, beside: int
+) -> int | None:
     if query.summary == "count" or query.total == "accurate" or query.count == 0:
-        return search.count(tx, visible, query)
+        return search.count(tx, visible, query) + beside
     return known if query.total == "estimate" else None
 
 

@@ -21,7 +21,7 @@ from simdes.crypto.keys import wrap
 from simdes.errors import Forbidden, Gone, Invalid, Mismatch, NotFound
 from simdes.exchange import indexing
 from simdes.exchange.indexing import Written, resource_context
-from simdes.exchange.interactions import finding
+from simdes.exchange.interactions import consenting, finding
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.drafts import (
@@ -93,6 +93,8 @@ def apply(node: Node, asking: Asking, changes: Sequence[Change], *, base: str) -
         raise Invalid(f"A transaction holds at most {MOST_CHANGES} changes.")
     for change in changes:
         _check(asking, change)
+    if consenting.concerns(changes):
+        return [consenting.apply(node, asking, changes[0])]
     _validate(changes)
     return node.database.write(lambda tx: _Writing(node, tx, asking, base).run(changes))
 
