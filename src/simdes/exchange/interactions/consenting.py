@@ -44,6 +44,8 @@ def apply(node: Node, asking: Asking, change: Change) -> Changed:
     """
     if change.search is not None:
         raise Unsupported("A Consent is not searched for in a conditional interaction here.")
+    if change.resource is not None:
+        check_valid([change.resource])
     if change.method is Method.CREATE:
         return _grant(node, asking, change)
     vault, given = _own(node, asking, change.id)
@@ -72,7 +74,6 @@ def _grant(node: Node, asking: Asking, change: Change) -> Changed:
     resource = change.resource
     if resource is None:
         raise Invalid("The body must be a Consent.")
-    check_valid([resource])
     vault = _vault(node, asking, resource.get("patient"))
     asked = wanted(resource, now_seconds=node.now_seconds())
     granted = consents.grant(
