@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simdes.index.predicates import On, Predicates
+from simdes.index.leading import On
+from simdes.index.predicates import Predicates
 from simdes.index.resources import Resource
 from simdes.index.rows import read, select
 from simdes.index.seeing import grounded
@@ -46,7 +47,7 @@ def versions(
     seen = frozenset(types) & visible.scopes.keys()
     if not seen or not visible.grounds:
         return []
-    written = Predicates(visible)
+    written = Predicates(visible, tx.unled)
     bound = written.bound
     on = On("e", seen)
     parts = [

@@ -12,7 +12,8 @@ is nobody's, and in several vaults, the history is that of the one which a clien
 from __future__ import annotations
 
 from simdes.fhir.search.conditions import Condition
-from simdes.index.predicates import On, Predicates
+from simdes.index.leading import On
+from simdes.index.predicates import Predicates
 from simdes.index.resources import Resource
 from simdes.index.rows import read, select
 from simdes.index.seeing import grounded, scoped
@@ -41,7 +42,7 @@ def history(
     types = frozenset(visible.scopes if type is None else (type,)) & visible.scopes.keys()
     if not types or not visible.grounds:
         return []
-    written = Predicates(visible)
+    written = Predicates(visible, tx.unled)
     bound = written.bound
     entry = On("e", types)
     parts = [

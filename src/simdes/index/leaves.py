@@ -1,7 +1,7 @@
 """Tests of single values as SQL on one row of a search table.
 
-https://hl7.org/fhir/R4/search.html#prefix: spans are half open, and compared by what lies before,
-in and behind the one searched for; numbers by their ends, which differ for ranges alone.
+What `simdes.fhir.search.compare` and `match` say in memory, said to a database; a test compares
+the two on resources and searches made up at random.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from simdes.fhir.search.conditions import (
+    FIRST_MS,
     Kind,
     Match,
     NumberTest,
@@ -23,7 +24,7 @@ from simdes.fhir.search.conditions import (
     UriTest,
 )
 from simdes.index.bound import Bound
-from simdes.index.values import HEAD, KEY, clean, key, literal, real, system_number
+from simdes.index.values import HEAD, KEY, WIDE_MS, clean, key, literal, real, system_number
 
 _SPAN: Mapping[Prefix, str] = {
     "eq": "{low} >= {start} AND {low} < {end} AND {high} <= {end}",
@@ -31,9 +32,9 @@ _SPAN: Mapping[Prefix, str] = {
     "gt": "{high} > {end}",
     "lt": "{low} < {start}",
     "ge": "({high} > {end} OR {low} >= {start} AND {high} <= {end})",
-    "le": "({low} < {start} OR {low} >= {start} AND {high} <= {end})",
+    "le": "{low} < {end} AND ({low} < {start} OR {high} <= {end})",
     "sa": "{low} >= {end}",
-    "eb": "{high} <= {start}",
+    "eb": "{low} < {start} AND {high} <= {start}",
     "ap": "{low} < {end} AND {high} > {start}",
 }
 _NUMBER: Mapping[Prefix, str] = {
@@ -46,8 +47,10 @@ _NUMBER: Mapping[Prefix, str] = {
     "le": "{r}.low <= {value}",
     "sa": "{r}.low > {value}",
     "eb": "{r}.high < {value}",
-    "ap": "{r}.low <= {high} AND {r}.high >= {low}",
+    "ap": "{r}.low < {high} AND {r}.high >= {low}",
 }
+_ENDING = frozenset(("ap", "ge", "gt"))
+"""Prefixes that look at where a span ends, and nothing of where it begins."""
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -119,7 +122,20 @@ _TEXT: Mapping[str, Callable[[str, str, Bound], str]] = {
 
 
 def _spans(tests: Sequence[SpanTest], row: str, bound: Bound) -> Iterator[str]:
-    return (span_test(test, f"{row}.low_ms", f"{row}.high_ms", bound) for test in tests)
+    """An index leads to where spans begin. What ends late enough begins late enough, unless it is
+    wide, which few are; and those have an index of their own.
+    """
+    for test in tests:
+        found = span_test(test, f"{row}.low_ms", f"{row}.high_ms", bound)
+        if test.prefix not in _ENDING:
+            yield found
+            continue
+        least = max(FIRST_MS, min(test.low_ms, test.high_ms - WIDE_MS))
+        if test.prefix == "ap":
+            least = max(FIRST_MS, test.low_ms - WIDE_MS)
+        end = bound(test.low_ms if test.prefix == "ap" else test.high_ms)
+        yield f"{row}.low_ms >= {bound(least)} AND {found}"
+        yield f"{row}.high_ms > {row}.low_ms + {WIDE_MS} AND {row}.high_ms > {end} AND {found}"
 
 
 def _number(test: NumberTest, row: str, bound: Bound) -> str:
@@ -145,10 +161,13 @@ def _quantities(tests: Sequence[QuantityTest], row: str, bound: Bound) -> Iterat
 
 def reference_test(test: ReferenceTest, row: str, bound: Bound) -> str:
     """The condition that a row names what is asked for, literally."""
-    type_, target = (test.type, key(test.target)) if is_id(test) else literal(test.target)
+    plain = is_id(test) or bool(test.type)
+    type_, target = (test.type, key(test.target)) if plain else literal(test.target)
     found = f"{row}.target = {bound(target)}"
-    if type_:
+    if type_ or not plain:
         found += f" AND {row}.type = {bound(type_)}"
+    else:
+        found += f" AND {row}.type <> ''"
     if test.version:
         found += f" AND {row}.version = {bound(key(test.version))}"
     return found
@@ -181,7 +200,8 @@ def _below(text: str, row: str, bound: Bound) -> str:
 def _above(text: str, row: str, bound: Bound) -> str:
     parts = clean(text).split("/")
     parents = ["/".join(parts[:count]) for count in range(1, len(parts))]
-    return bound.among(f"{row}.text", {key(one) for one in (text, *parents) if one})
+    ways = (text, *parents, *(f"{one}/" for one in parents))
+    return bound.among(f"{row}.text", {key(one) for one in ways if one})
 
 
 _URI: Mapping[str, Callable[[str, str, Bound], str]] = {

@@ -43,6 +43,7 @@ class PostgresqlTransaction(Transaction):
 
     dialect = "postgresql"
     skip_locked = "FOR UPDATE SKIP LOCKED"
+    unled = ""
     lock_rows = "FOR NO KEY UPDATE"  # foreign keys may go on pointing at them meanwhile
     __slots__ = ("_connection", "_types")
 

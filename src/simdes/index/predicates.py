@@ -4,10 +4,6 @@ Each condition has two forms. ``meets`` is a test of one entry, by what lies und
 ``source`` selects the ids of all entries that meet it, by value. Of conditions that hold together
 the one with the fewest entries is the source, the others test what it gives (`restricted`); how
 many there are is asked beforehand (`leaves`), because neither database knows it of such tables.
-
-A Reference leads to an entry by its type and id when both lie in one vault, when one of them lies
-in the organisation's own vault, or when the target is a Patient or nobody's; the Reference to the
-patient that a resource is about leads to whoever is the Patient in its vault, under any id.
 """
 
 # ruff: noqa: S608
@@ -38,37 +34,31 @@ from simdes.fhir.search.conditions import (
     Updated,
 )
 from simdes.index.bound import Bound
-from simdes.index.leaves import is_id, row_tests, span_test
+from simdes.index.leading import PATIENTS, On, backwards, leads, ways
+from simdes.index.leaves import row_tests, span_test
 from simdes.index.seeing import SHARED, grounded, scoped
 from simdes.index.sql import NEVER, both, either
+from simdes.index.trees import conjuncts, subjects, walk
 from simdes.index.values import TABLES, key, slot_number
 from simdes.index.visible import OWN, Visible
 
 MANY = 2_000
 """From how many entries on a condition is no source."""
 
-HOME = "(SELECT i.tag FROM identifier AS i WHERE i.system = 'urn:simdes:organisation')"
-"""The organisation's own vault, which holds what is no patient's."""
-
 _LIST_ITEM = Slot("List.item", Kind.REFERENCE)
-_PATIENT = frozenset(("Patient",))
 _INDIRECT = (Chain, Has, Listed)
-_LEAVES = (Match, Together, Ids, Updated)
-
-
-@dataclass(frozen=True, slots=True)
-class On:
-    """An alias of the table ``entry``, and of which types its entries are."""
-
-    alias: str
-    types: frozenset[str]
 
 
 @dataclass(slots=True)
 class Predicates:
-    """Writes conditions of one statement down. ``sizes`` are of leaves, as `leaves` found them."""
+    """Writes conditions of one statement down.
+
+    ``unled`` is the transaction's. ``sizes`` are of `leaves`, as they were asked for beforehand.
+    Joins are written CROSS JOIN, in which SQLite keeps the order.
+    """
 
     visible: Visible
+    unled: str
     bound: Bound = field(default_factory=Bound)
     sizes: Mapping[Condition, int] = field(default_factory=dict)
 
@@ -104,7 +94,8 @@ class Predicates:
             for type_, its in self.visible.scopes.items()
         }
         # Conditions within are not asked for again: a Patient's scope may name a Patient.
-        return Predicates(replace(self.visible, scopes=scopes), self.bound).meets(where, on)
+        plain = Predicates(replace(self.visible, scopes=scopes), self.unled, self.bound)
+        return plain.meets(where, on)
 
     def chosen(self, on: On) -> Iterator[str]:
         """Of what is one to a client, the one that counts: what is nobody's lies in many vaults,
@@ -185,7 +176,7 @@ class Predicates:
 
     def _match(self, where: Match, on: On) -> str:
         row = self.bound.alias()
-        tests = row_tests(where, row, self.bound)
+        tests = row_tests(where, self.unled + row, self.bound)
         if where.slot.kind is Kind.REFERENCE:
             tests += [
                 f"{row}.subject = 1 AND {on.alias}.vault IN ({self._known_as(one)})"
@@ -212,15 +203,17 @@ class Predicates:
             for one in subjects(where):
                 row, source = self.bound.alias(), self.bound.alias()
                 yield (
-                    f"SELECT {source}.id FROM entry AS {source} JOIN search_reference AS {row}"
-                    f" ON {row}.entry = {source}.id AND {self._slot(where.slot, row)}"
-                    f" AND {row}.subject = 1 WHERE {source}.vault IN ({self._known_as(one)})"
+                    f"SELECT {source}.id FROM entry AS {source}"
+                    f" CROSS JOIN search_reference AS {row}"
+                    f" WHERE {source}.vault IN ({self._known_as(one)})"
                     f" AND {self.bound.among(f'{source}.type', types)}"
+                    f" AND {row}.entry = {source}.id AND {self._slot(where.slot, row)}"
+                    f" AND {self.unled}{row}.subject = 1"
                 )
 
     def _known_as(self, test: ReferenceTest) -> str:
         """Select the vaults whose patient a caller may see under this id."""
-        on = On(self.bound.alias(), _PATIENT)
+        on = On(self.bound.alias(), PATIENTS)
         return (
             f"SELECT {on.alias}.vault FROM entry AS {on.alias}"
             f" WHERE {on.alias}.logical_id = {self.bound(key(test.target))} AND {self.seen(on)}"
@@ -280,58 +273,57 @@ class Predicates:
 
     def _chain(self, where: Chain, on: On) -> str:
         return either(
-            f"EXISTS (SELECT 1 FROM search_reference AS {row} JOIN entry AS {target.alias}"
-            f" ON {leads} WHERE {row}.entry = {on.alias}.id AND {self._slot(where.slot, row)}"
-            f" AND {self.seen(target)} AND {both((self.meets(where.where, target),))})"
+            f"EXISTS (SELECT 1 FROM search_reference AS {row} CROSS JOIN entry AS {target.alias}"
+            f" WHERE {row}.entry = {on.alias}.id AND {self._slot(where.slot, row)}"
+            f" AND {leads} AND {self.seen(target)} AND {both((self.meets(where.where, target),))})"
             for row, target, leads in self._targets(where, on)
         )
 
     def _targets(self, where: Chain, on: On) -> Iterator[tuple[str, On, str]]:
-        types = frozenset(where.types)
-        row, target = self.bound.alias(), On(self.bound.alias(), types)
-        yield row, target, self.leads(row, on, target)
-        if "Patient" in types:
-            row, target = self.bound.alias(), On(self.bound.alias(), _PATIENT)
-            yield row, target, self.is_about(row, on, target)
+        """For each way a Reference leads: its row, where to, and the condition that it does."""
+        for about in ways(where.types):
+            row = self.bound.alias()
+            target = On(self.bound.alias(), PATIENTS if about else frozenset(where.types))
+            yield row, target, self.leads(row, on, target, about=about)
 
     def _chain_source(self, where: Chain, types: frozenset[str]) -> Iterator[str]:
-        source = On(self.bound.alias(), types)
-        for row, target, leads in self._targets(where, source):
+        for about in ways(where.types):
+            row, source = self.bound.alias(), On(self.bound.alias(), types)
+            target = On(self.bound.alias(), PATIENTS if about else frozenset(where.types))
             yield (
-                f"SELECT {source.alias}.id FROM entry AS {target.alias},"
-                f" search_reference AS {row}, entry AS {source.alias}"
-                f" WHERE {leads} AND {row}.entry = {source.alias}.id"
-                f" AND {self._slot(where.slot, row)}"
-                f" AND {self.bound.among(f'{source.alias}.type', types)} AND {self.seen(target)}"
-                f" AND {both((self.restricted(where.where, target),))}"
+                f"SELECT {source.alias}.id FROM entry AS {target.alias}"
+                f" {backwards(row, source, about=about)}"
+                f" WHERE {self.restricted(where.where, target)} AND {self.seen(target)}"
+                f" AND {self.leads(row, source, target, about=about)}"
+                f" AND {row}.entry = {source.alias}.id AND {self._slot(where.slot, row)}"
+                f" AND {self.bound.among(f'{source.alias}.type', types)}"
             )
 
     def _has(self, where: Has, on: On) -> str:
-        return either(
-            f"EXISTS (SELECT 1 FROM search_reference AS {row} JOIN entry AS {source.alias}"
-            f" ON {source.alias}.id = {row}.entry WHERE {leads} AND {self._slot(where.slot, row)}"
-            f" AND {self.seen(source)} AND {both((self.meets(where.where, source),))})"
-            for row, source, leads in self._sources(where, on)
-        )
-
-    def _sources(self, where: Has, on: On) -> Iterator[tuple[str, On, str]]:
         types = frozenset((where.type,))
-        row, source = self.bound.alias(), On(self.bound.alias(), types)
-        yield row, source, self.leads(row, source, on)
-        if "Patient" in on.types:
+        found = []
+        for about in ways(on.types):
             row, source = self.bound.alias(), On(self.bound.alias(), types)
-            yield row, source, self.is_about(row, source, on)
+            tables = backwards(row, source, about=about).removeprefix("CROSS JOIN ")
+            found.append(
+                f"EXISTS (SELECT 1 FROM {tables}"
+                f" WHERE {self.leads(row, source, on, about=about)}"
+                f" AND {row}.entry = {source.alias}.id AND {self._slot(where.slot, row)}"
+                f" AND {self.seen(source)} AND {both((self.meets(where.where, source),))})"
+            )
+        return either(found)
 
     def _has_source(self, where: Has, types: frozenset[str]) -> Iterator[str]:
-        target = On(self.bound.alias(), types)
-        for row, source, leads in self._sources(where, target):
+        for about in ways(types):
+            row, source = self.bound.alias(), On(self.bound.alias(), frozenset((where.type,)))
+            target = On(self.bound.alias(), PATIENTS if about else types)
             yield (
-                f"SELECT {target.alias}.id FROM entry AS {source.alias},"
-                f" search_reference AS {row}, entry AS {target.alias}"
-                f" WHERE {leads} AND {row}.entry = {source.alias}.id"
-                f" AND {self._slot(where.slot, row)}"
-                f" AND {self.bound.among(f'{target.alias}.type', types)} AND {self.seen(source)}"
-                f" AND {both((self.restricted(where.where, source),))}"
+                f"SELECT {target.alias}.id FROM entry AS {source.alias}"
+                f" CROSS JOIN search_reference AS {row} CROSS JOIN entry AS {target.alias}"
+                f" WHERE {self.restricted(where.where, source)} AND {self.seen(source)}"
+                f" AND {row}.entry = {source.alias}.id AND {self._slot(where.slot, row)}"
+                f" AND {self.leads(row, source, target, about=about)}"
+                f" AND {self.bound.among(f'{target.alias}.type', target.types)}"
             )
 
     def _listed(self, where: Listed, on: On) -> str:
@@ -340,28 +332,9 @@ class Predicates:
     def _listed_source(self, where: Listed, types: frozenset[str]) -> Iterator[str]:
         return self._has_source(_as_has(where), types)
 
-    def leads(self, row: str, source: On, target: On) -> str:
-        """The condition that a row of ``source`` names ``target``, which lies where it may."""
-        named = f"{target.alias}.type = {row}.type AND {target.alias}.logical_id = {row}.target"
-        if target.types <= SHARED:
-            return named
-        near = [
-            f"{target.alias}.vault = {source.alias}.vault",
-            f"{source.alias}.vault IN {HOME}",
-            f"{target.alias}.vault IN {HOME}",
-        ]
-        if "Patient" in target.types:
-            near.append(f"{target.alias}.type = 'Patient' AND {row}.subject = 0")
-        if shared := target.types & SHARED:
-            near.append(self.bound.among(f"{target.alias}.type", shared))
-        return both((named, either(near)))
-
-    def is_about(self, row: str, source: On, target: On) -> str:
-        """The condition that ``target`` is the patient that ``source`` says it is about."""
-        return (
-            f"{row}.subject = 1 AND {target.alias}.vault = {source.alias}.vault"
-            f" AND {target.alias}.type = 'Patient'"
-        )
+    def leads(self, row: str, source: On, target: On, *, about: bool) -> str:
+        """See `leading.leads`."""
+        return leads(self.bound, self.unled, row, source, target, about=about)
 
     # Several -----------------------------------------------------------------------------------
 
@@ -406,41 +379,6 @@ _SOURCES: Mapping[type, Callable[..., Iterator[str]]] = {
     Together: Predicates._together_source,
     Updated: Predicates._updated_source,
 }
-
-
-def leaves(where: Condition) -> list[Condition]:
-    """The parts of a condition whose number of entries is worth asking for, each once."""
-    return list(dict.fromkeys(one for one in walk(where) if isinstance(one, _LEAVES)))
-
-
-def walk(where: Condition, *, negated: bool = False) -> Iterator[Condition]:
-    """Every condition in a condition; what stands under `Not` if ``negated``."""
-    yield where
-    if isinstance(where, All | AnyOf):
-        for one in where.of:
-            yield from walk(one, negated=negated)
-    elif isinstance(where, Chain | Has):
-        yield from walk(where.where, negated=negated)
-    elif isinstance(where, Not) and negated:
-        yield from walk(where.what, negated=True)
-
-
-def conjuncts(where: Condition) -> Iterator[Condition]:
-    """The conditions that all must hold."""
-    if isinstance(where, All):
-        for one in where.of:
-            yield from conjuncts(one)
-    else:
-        yield where
-
-
-def subjects(match: Match) -> list[ReferenceTest]:
-    """Those tests that name a Patient by id."""
-    return [
-        one
-        for one in match.tests
-        if isinstance(one, ReferenceTest) and one.type in ("", "Patient") and is_id(one)
-    ]
 
 
 def _as_has(where: Listed) -> Has:

@@ -119,7 +119,7 @@ _rows(
     integer("high_ms"),
     Index(None, "slot", "low_ms", "entry", "high_ms"),
     partial_index(
-        "wide", f"high_ms - low_ms > {WIDE_MS}", "slot", "high_ms", "entry", table="search_span"
+        "wide", f"high_ms > low_ms + {WIDE_MS}", "slot", "high_ms", "entry", table="search_span"
     ),
 )
 

@@ -78,6 +78,7 @@ class SqliteTransaction(Transaction):
     dialect = "sqlite"
     skip_locked = ""  # one writer at a time: no other claimer can be between select and update
     lock_rows = ""  # the same
+    unled = "+"  # https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms
     __slots__ = ("_connection",)
 
     def __init__(self, connection: sqlite3.Connection) -> None:

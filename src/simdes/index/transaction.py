@@ -41,6 +41,8 @@ class Transaction(ABC):
     """Ends a sub-select that claims rows: other claimers pass over them instead of waiting."""
     lock_rows: ClassVar[str]
     """Ends a select of rows that nobody else may lock so or change until the end."""
+    unled: ClassVar[str]
+    """Stands before a column that must not choose the index, where the planner knows no better."""
 
     __slots__ = ("statements",)
 

@@ -106,7 +106,7 @@ CREATE TABLE search_span (
 
 CREATE INDEX ix_search_span_slot_low_ms_entry_high_ms ON search_span (slot, low_ms, entry, high_ms);
 
-CREATE INDEX ix_search_span_wide ON search_span (slot, high_ms, entry) WHERE high_ms - low_ms > 31622400000;
+CREATE INDEX ix_search_span_wide ON search_span (slot, high_ms, entry) WHERE high_ms > low_ms + 31622400000;
 
 CREATE TABLE search_text (
   entry BIGINT NOT NULL,
