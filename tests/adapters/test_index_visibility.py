@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,8 @@ from simdes.fhir.search.conditions import (
 )
 from simdes.index import entries
 from simdes.index.database import Database
-from simdes.index.history import history
+from simdes.index.histories import LAST
+from simdes.index.histories import versions as listed
 from simdes.index.search import count, get, include, search
 from simdes.index.transaction import Transaction
 from simdes.index.visible import OWN, Scope, Visible
@@ -104,8 +106,8 @@ def test_what_is_hidden_is_neither_found_nor_counted_nor_read(database: Database
                 assert search(tx, one.visible, query, limit=10) == []
                 assert count(tx, one.visible, query) == 0
         assert get(tx, one.visible, "Observation", "secret") == []
-        assert history(tx, one.visible, type="Observation", logical_id="secret") == []
-        assert history(tx, one.visible) == []
+        assert versions(tx, one.visible, types=("Observation",), logical_id="secret") == []
+        assert versions(tx, one.visible) == []
 
 
 @pytest.mark.parametrize("how", HIDDEN)
@@ -430,11 +432,9 @@ def test_a_subject_leads_to_whoever_is_the_patient_of_its_vault(database: Databa
 # History ---------------------------------------------------------------------------------------
 
 
-def versions(tx: Transaction, visible: Visible, **asked: object) -> list[tuple[str, int]]:
-    return [
-        (f"{one.type}/{one.logical_id}", one.version)
-        for one in history(tx, visible, **asked)  # type: ignore[arg-type]
-    ]
+def versions(tx: Transaction, visible: Visible, **asked: Any) -> list[tuple[str, int]]:
+    found_ = listed(tx, visible, **({"types": TYPES, "before": LAST, "limit": 99} | asked))
+    return [(f"{one.type}/{one.logical_id}", one.version) for one in found_]
 
 
 def test_each_version_is_seen_by_its_own_category_and_labels(database: Database) -> None:
@@ -449,30 +449,28 @@ def test_each_version_is_seen_by_its_own_category_and_labels(database: Database)
         all_ = [("Patient/p", 1)] + [("Observation/o", at) for at in (4, 3, 2, 1)]
         assert versions(tx, sees()) == all_
         narrow = sees(ground(categories=EVERYTHING & ~(1 << 9), labels=EVERYTHING & ~CLOSED))
-        assert versions(tx, narrow, type="Observation", logical_id="o") == [
+        assert versions(tx, narrow, types=("Observation",), logical_id="o") == [
             ("Observation/o", 4), ("Observation/o", 2)
         ]  # fmt: skip
-        assert versions(tx, narrow, type="Observation", logical_id="o", version=3) == []
-        assert versions(tx, sees(), type="Observation", logical_id="o", version=3) == all_[2:3]
+        assert versions(tx, narrow, types=("Observation",), logical_id="o", version=3) == []
+        assert versions(tx, sees(), types=("Observation",), logical_id="o", version=3) == all_[2:3]
         assert versions(tx, sees(ground(2))) == [("Patient/p", 1)]
         assert versions(tx, sees(), since_ms=3) == all_[:3]
         assert versions(tx, sees(), limit=2) == all_[:2]
-        last = history(tx, sees(), limit=2)[-1].id
+        last = listed(tx, sees(), types=TYPES, before=LAST, limit=2)[-1].id
         assert versions(tx, sees(), before=last) == all_[2:]
         assert versions(tx, sees(types=("Patient",))) == all_[:1]
         assert versions(tx, sees(ground(1, handle=CONSENT))) == []
 
 
-def test_under_a_scope_with_a_condition_only_the_newest_version_is_seen(
-    database: Database,
-) -> None:
+def test_a_scope_s_condition_is_asked_of_what_stands_now(database: Database) -> None:
     with database.transaction() as tx:
         add_vaults(tx, 1)
         own(tx, "Observation/o", token("c", "psych"))
-        own(tx, "Observation/o", token("c", "lab"), content="2")
-        own(tx, "Observation/p", token("c", "psych"))
+        own(tx, "Observation/p", token("c", "lab"))
+        own(tx, "Observation/p", token("c", "psych"), content="2")
         visible = sees(where={"Observation": has_token("c", "lab")})
-        assert versions(tx, visible) == [("Observation/o", 2)]
+        assert versions(tx, visible) == []
 
 
 def test_what_a_merge_took_away_has_no_history_there(database: Database) -> None:
@@ -481,5 +479,5 @@ def test_what_a_merge_took_away_has_no_history_there(database: Database) -> None
         own(tx, "Observation/o", vault=1)
         entries.drop_own(tx, id32("vault", 1))
         own(tx, "Observation/o", vault=2)
-        found_ = history(tx, sees(), type="Observation", logical_id="o")
+        found_ = listed(tx, sees(), types=TYPES, logical_id="o", before=LAST, limit=9)
         assert [one.vault for one in found_] == [id32("vault", 2)]
