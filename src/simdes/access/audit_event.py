@@ -47,6 +47,7 @@ class Verb(StrEnum):
     QUARANTINE_DECIDE = "quarantine-decide"
     SIGN_IN = "sign-in"
     CREDENTIALS = "credentials"
+    APPS = "apps"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -65,6 +66,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.QUARANTINE_DECIDE: ("update", "U"),
     Verb.SIGN_IN: ("operation", "E"),
     Verb.CREDENTIALS: ("update", "U"),
+    Verb.APPS: ("update", "U"),
 }
 
 

@@ -20,6 +20,8 @@ IDLE_SECONDS: Final = 30 * 86_400
 """A refresh token that nobody uses for so long is refused."""
 READING_MS: Final = 86_400_000
 """How long it is remembered whose records somebody read."""
+REUSED_SECRET: Final = "REUSED_SECRET"  # noqa: S105 (a reason's name)
+"""Why what a person allowed an app ended by itself, as the audit trail names it."""
 
 
 class OAuthRefusal(Invalid):

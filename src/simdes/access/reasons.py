@@ -44,6 +44,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "RATE_LIMITED": "too many requests by this account",
     "WRONG_PASSPHRASE": "the passphrase is wrong",
     "WRONG_CODE": "the code is wrong or was used before",
+    "REUSED_SECRET": "an app's code or refresh token came twice: somebody may have stolen it",
     "COPIED_PASSKEY": "the passkey's counter went back: somebody may have copied it",
     "DEADLINE": "the deadline is past or too far away",
 }

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from simdes.access import authorizing, clients, handles, scopes
+from simdes.access.audit_event import Attempt, Verb
 from simdes.access.authorizing import Asked
 from simdes.access.categories import Role
 from simdes.access.oauth import (
@@ -209,6 +210,7 @@ def approve(
             return False
         authorization.add_grant(tx, grant)
         authorization.add_code(tx, kept)
+        audit(node, tx, session, grant.vault)
         return True
 
     if not node.database.write(write):
@@ -242,10 +244,26 @@ def end_grant(node: Node, session: Session, grant_id: bytes) -> None:
         found = authorization.grant(tx, grant_id, now_ms=node.now_ms())
         if found is None or found.account != session.actor.account:
             return False
+        audit(node, tx, session, found.vault)
         return authorization.end_grants(tx, [grant_id]) > 0
 
     if not node.database.write(write):
         raise NotFound("You allow no such app anything.")
+
+
+def audit(node: Node, tx: Transaction, session: Session, vault: bytes | None) -> None:
+    """Write down that a person changed what apps may do for them."""
+    actor = session.actor
+    attempt = Attempt(
+        verb=Verb.APPS,
+        account=actor.account,
+        address=actor.address,
+        role=actor.role,
+        organisation=actor.organisation,
+        purpose=None,
+        vault=vault,
+    )
+    node.desk.trail.append(tx, [attempt])
 
 
 def end_online(node: Node, account: bytes) -> int:

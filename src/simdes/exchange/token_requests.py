@@ -13,10 +13,17 @@ from hmac import compare_digest
 from typing import Any, Final
 
 from simdes.access import accounts, authorizing, handles, identity, scopes, tokens
+from simdes.access.audit_event import Attempt, Verb
 from simdes.access.authentication import Authentication
 from simdes.access.clients import Client, Kind
 from simdes.access.keystore import Person
-from simdes.access.oauth import ACCESS_SECONDS, IDLE_SECONDS, READING_MS, OAuthRefusal
+from simdes.access.oauth import (
+    ACCESS_SECONDS,
+    IDLE_SECONDS,
+    READING_MS,
+    REUSED_SECRET,
+    OAuthRefusal,
+)
 from simdes.access.requests import b64
 from simdes.access.scopes import Scopes
 from simdes.access.tokens import Context
@@ -269,7 +276,24 @@ def _verifies(verifier: str, challenge: str) -> bool:
 
 
 def _end(node: Node, grant: Grant) -> None:
-    node.database.write(lambda tx: authorization.end_grants(tx, [grant.id]))
+    """End what was allowed, because a code or refresh token came twice; once, and on record."""
+    person = node.desk.keystore.person_of(grant.account)
+    attempt = Attempt(
+        verb=Verb.APPS,
+        account=grant.account,
+        address=person.address if person else bytes(20),
+        role=int(person.role) if person else 0,
+        organisation=node.organisation,
+        purpose=None,
+        vault=grant.vault,
+        reason=REUSED_SECRET,
+    )
+
+    def write(tx: Transaction) -> None:
+        if authorization.end_grants(tx, [grant.id]):
+            node.desk.trail.append(tx, [attempt])
+
+    node.database.write(write)
 
 
 def _tidy(node: Node) -> None:

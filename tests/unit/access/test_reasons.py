@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simdes.access import attempts, custody_vaults
+from simdes.access import attempts, custody_vaults, oauth
 from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
@@ -13,7 +13,7 @@ from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for module in (custody_vaults, attempts)
+    for module in (custody_vaults, attempts, oauth)
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
 }

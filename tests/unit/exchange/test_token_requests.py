@@ -155,6 +155,26 @@ def test_a_code_is_good_for_a_minute(asking: Asking, code: str, clock: Clock) ->
     refused("invalid_grant", redeem, asking, code)
 
 
+def test_what_apps_are_allowed_and_thefts_are_on_record(
+    asking: Asking, code: str, doctor: Session
+) -> None:
+    node = asking.node
+
+    def written() -> list[tuple[str, str]]:
+        found = node.desk.trail.entries(node.database, limit=100_000)
+        return [(one.attempt.verb.value, one.attempt.reason) for _, one in found]
+
+    assert written()[-1] == ("apps", "")
+    redeem(asking, code)
+    refused("invalid_grant", redeem, asking, code)
+    refused("invalid_grant", redeem, asking, code)
+    assert written()[-2:] == [("apps", ""), ("apps", "REUSED_SECRET")]
+    allow(asking, doctor, "user/*.rs")
+    grant = authorization.grants(node, doctor)[0]
+    authorization.end_grant(node, doctor, grant.id)
+    assert written()[-2:] == [("apps", ""), ("apps", "")]
+
+
 def test_a_code_used_twice_ends_what_came_of_it(asking: Asking, code: str) -> None:
     given = redeem(asking, code)
     assert resume(asking.node, given["access_token"])
