@@ -96,6 +96,7 @@ def _counts(done: Round) -> dict[str, int]:
         "resources": done.resources,
         "quarantined": done.refused,
         "deleted": done.deleted,
+        "waiting": done.waiting,
     }
 
 
@@ -171,6 +172,6 @@ def _say(one: Opened, found: Status) -> None:
         console.warn("A server that is read by searches does not show what it deleted.")
     if found.deletions_waiting:
         console.warn(
-            f"{found.deletions_waiting} resources were deleted there and are still here; "
-            "--json lists them."
+            f"{found.deletions_waiting} resources were deleted there, and people here wrote to "
+            "them: decide, and delete them over the FHIR API. --json lists them."
         )

@@ -47,7 +47,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:
-    """A resource that the source deleted."""
+    """A resource that the source deleted, and that people here wrote to."""
 
     url: str
     type: str
@@ -211,7 +211,7 @@ def forget_streams(tx: Transaction, url: str) -> None:
 
 
 def deleted(tx: Transaction, url: str, names: Iterable[tuple[str, str]], *, now_ms: int) -> None:
-    """Note (type, id) of resources that the source deleted."""
+    """Note (type, id) of resources that the source deleted, for people to decide on."""
     rows = [Deletion(url=url, type=type_, logical_id=id_, seen_ms=now_ms) for type_, id_ in names]
     tx.insert(
         "facade_deletion",

@@ -120,6 +120,12 @@ def heads(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Head]:
     return _latest(tx, keys) if keys else {}
 
 
+def latest_of(tx: Transaction, type_: str, logical_id: str) -> list[Resource]:
+    """Return the latest version of a resource in each vault that has it."""
+    where = " WHERE r.type = :type AND r.logical_id = :id AND" + _LATEST + " ORDER BY r.id"
+    return _resources(tx.all(_RESOURCE + where, type=type_, id=logical_id))
+
+
 def _add_round(
     tx: Transaction, waiting: dict[int, NewResource], latest: dict[Key, Head]
 ) -> tuple[dict[int, Stored], bool]:

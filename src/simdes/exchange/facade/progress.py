@@ -42,12 +42,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What a round brought. ``resources`` are new or changed, ``deleted`` still to be removed."""
+    """What a round brought. ``resources`` are new or changed, ``deleted`` have ended here, too;
+    ``waiting`` were deleted there, and people here wrote to them."""
 
     seen: int = 0
     resources: int = 0
     refused: int = 0
     deleted: int = 0
+    waiting: int = 0
 
     def __add__(self, other: Round) -> Round:
         return Round(
@@ -55,6 +57,7 @@ class Round:
             resources=self.resources + other.resources,
             refused=self.refused + other.refused,
             deleted=self.deleted + other.deleted,
+            waiting=self.waiting + other.waiting,
         )
 
 

@@ -22,6 +22,7 @@ import structlog
 from simdes import logs
 from simdes.errors import Conflict, SimdesError, Unavailable
 from simdes.exchange.answers import Accepted, Refused
+from simdes.exchange.facade import deleting
 from simdes.exchange.facade.capability import HISTORY_SYSTEM, HISTORY_TYPE, SEARCH, Plan, plan
 from simdes.exchange.facade.gathering import Gatherer
 from simdes.exchange.facade.progress import Options, Pass, Round, Step, Told
@@ -242,11 +243,17 @@ class Facade:
         there = [one for one in fresh if isinstance(one, Unreadable) or one.resource is not None]
         inputs = list(self._gatherer.gather(f"{_host(self._source.base)} {name}", there))
         accepted, refused = self._submit(inputs)
-        self._note_deletions(gone, there)
+        waiting = self._end(gone, there)
         for one in fresh:
             if isinstance(one, Change):
                 self._remember(one)
-        return Round(seen=len(fresh), resources=accepted, refused=refused, deleted=len(gone))
+        return Round(
+            seen=len(fresh),
+            resources=accepted,
+            refused=refused,
+            deleted=len(gone) - waiting,
+            waiting=waiting,
+        )
 
     def _is_new(self, one: Change | Unreadable, here: Pass) -> bool:
         """Whether a change is not here yet, and none newer of the same resource was in the pass."""
@@ -277,17 +284,20 @@ class Facade:
         resources += sum(one.resources for one in kept if isinstance(one, Accepted))
         return resources, sum(isinstance(one, Refused) for one in kept)
 
-    def _note_deletions(self, gone: Sequence[Change], there: Sequence[Change | Unreadable]) -> None:
+    def _end(self, gone: Sequence[Change], there: Sequence[Change | Unreadable]) -> int:
+        """End what was deleted; how many wait for a decision."""
         back = [one.name for one in there if isinstance(one, Change)]
         if not gone and not back:
-            return
+            return 0
 
-        def write(tx: Transaction) -> None:
-            url = self._source.base
-            rows.settled(tx, url, back)
-            rows.deleted(tx, url, [one.name for one in gone], now_ms=self._node.now_ms())
+        def write(tx: Transaction) -> int:
+            url, now_ms = self._source.base, self._node.now_ms()
+            waiting = deleting.end(self._node, tx, gone)
+            rows.settled(tx, url, [*back, *(one.name for one in gone)])
+            rows.deleted(tx, url, [one.name for one in waiting], now_ms=now_ms)
+            return len(waiting)
 
-        self._node.database.write(write)
+        return self._node.database.write(write)
 
     # Who reads --------------------------------------------------------------------------------
 
@@ -352,4 +362,5 @@ def _counts(done: Round) -> dict[str, int]:
         "resources": done.resources,
         "refused": done.refused,
         "deleted": done.deleted,
+        "waiting": done.waiting,
     }

@@ -13,6 +13,7 @@ import pytest
 from simdes.errors import SimdesError, TooLarge, Unavailable, Unsupported
 from simdes.exchange.facade import ask, source, status
 from simdes.exchange.facade.reading import HOLD_MS
+from simdes.exchange.indexing import is_ended
 from support.consortium import Clock
 from support.fhir_server import (
     MODES,
@@ -325,19 +326,62 @@ def test_a_time_in_the_future_does_not_hide_what_comes_after(
 
 
 @pytest.mark.parametrize("mode", ["history-system", "history-type"])
-def test_what_was_deleted_there_waits_in_the_status(hospital: Made, who: str, mode: str) -> None:
+def test_what_was_deleted_there_ends_here_and_may_come_back(
+    hospital: Made, who: str, mode: str
+) -> None:
     here = hospital(mode)
     ids = fill(here, who, results=3)
     here.reader.once()
     here.server.delete("Observation", ids[1])
     done = here.reader.once()
-    assert done is not None and done.deleted == 1
+    assert done is not None and (done.deleted, done.waiting) == (1, 0)
+    assert [is_ended(one) for one in here.stored(ids[1])["Observation", ids[1]]] == [False, True]
+    here.another().once()
+    assert len(here.stored(ids[1])["Observation", ids[1]]) == 2, "it ends once"
+    here.server.put(observation(f"{who}-1", who, "1"))
+    here.reader.once()
+    found = here.stored(ids[1])["Observation", ids[1]]
+    assert [is_ended(one) for one in found] == [False, True, False]
+    assert not any(is_ended(one) for one in here.stored(ids[0])["Observation", ids[0]])
+    with here.node.database.read() as tx:
+        [(deleted,)] = tx.all(
+            "SELECT count(*) FROM resource WHERE deleted = 1 AND logical_id IN :ids", ids=ids
+        )
+        [(waits,)] = tx.all(
+            "SELECT count(*) FROM outbox JOIN resource ON resource.id = outbox.resource_id"
+            " WHERE resource.deleted = 1 AND resource.logical_id IN :ids",
+            ids=ids,
+        )
+    assert deleted == waits == 1
+
+
+def test_what_people_here_wrote_to_waits_for_their_decision(hospital: Made, who: str) -> None:
+    here = hospital()
+    ids = fill(here, who, results=2)
+    here.reader.once()
+    with here.node.database.transaction() as tx:
+        tx.run(
+            "UPDATE resource SET account = :who WHERE logical_id = :id", who=bytes(32), id=ids[0]
+        )
+    here.server.delete("Observation", ids[0])
+    done = here.reader.once()
+    assert done is not None and (done.deleted, done.waiting) == (0, 1)
     [waiting] = status(here.node, here.server.base).deletions
-    assert (waiting.type, waiting.logical_id) == ("Observation", ids[1])
-    here.server.put(observation(f"{who}-1", who, "8"))
+    assert (waiting.type, waiting.logical_id) == ("Observation", ids[0])
+    assert len(here.stored(ids[0])["Observation", ids[0]]) == 1
+    here.server.put(observation(f"{who}-0", who, "8"))
     here.reader.once()
     assert status(here.node, here.server.base).deletions_waiting == 0
-    assert worth(here.stored(ids[1])["Observation", ids[1]][-1]) == "8.0"
+
+
+def test_what_never_came_here_has_nothing_to_end(hospital: Made, who: str) -> None:
+    here = hospital()
+    fill(here, who, results=1)
+    here.reader.once()
+    here.server.put(observation(f"{who}-brief", who))
+    here.server.delete("Observation", f"o{who}-brief")
+    here.reader.once()
+    assert here.stored(f"o{who}-brief") == {}
 
 
 def test_what_is_deleted_while_the_load_goes_on_is_noticed(hospital: Made, who: str) -> None:
@@ -349,8 +393,7 @@ def test_what_is_deleted_while_the_load_goes_on_is_noticed(hospital: Made, who: 
     here.server.delete("Observation", ids[0])
     here.server.put(observation(f"{who}-after", who))
     here.another(page_size=3, overlap_seconds=0).once()
-    [waiting] = status(here.node, here.server.base).deletions
-    assert waiting.logical_id == ids[0]
+    assert is_ended(here.stored(ids[0])["Observation", ids[0]][-1])
 
 
 # Who reads ------------------------------------------------------------------------------------
