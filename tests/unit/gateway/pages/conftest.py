@@ -53,6 +53,8 @@ def founded_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A founded network whose first organisation answers."""
     folder, clock = tmp_path_factory.mktemp("pages") / "network", Clock()
     consortium.found(folder, names=("north", "south"))
+    settings = folder / "north" / "simdes.toml"  # browsers make passkeys under a host name only
+    settings.write_text(settings.read_text().replace("http://127.0.0.1:", "http://localhost:"))
     with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
         north = network["north"]
         app = create_gateway(north.custody, node=north.node)
