@@ -11,12 +11,15 @@ patient.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ExceptionHandler
 
 from simdes.exchange import clients
 from simdes.exchange.custody import CustodyDesk
@@ -31,7 +34,7 @@ from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
-from simdes.gateway.pages.places import page_routes, trouble_page
+from simdes.gateway.pages.places import missing_page, page_routes, trouble_page
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 from simdes.gateway.smart.cors import Cors
 from simdes.gateway.smart.routes import smart_routes
@@ -81,9 +84,16 @@ def create_gateway(
             Middleware(Observing, meter=meter, stopping=running.stopping, random=running.random),
             Middleware(Cors, origins=lambda: clients.origins(node) if node else frozenset()),
         ],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=_handlers(node),
     )
 
 
 def _fhir(node: Node, limits: GatewayLimits) -> list[Route]:
     return fhir_routes(node, limits, {"metadata": Statement(node).answer})
+
+
+def _handlers(node: Node | None) -> Mapping[Any, ExceptionHandler]:
+    if node is None:
+        return EXCEPTION_HANDLERS
+    missing = missing_page(node, EXCEPTION_HANDLERS[HTTPException])
+    return {**EXCEPTION_HANDLERS, HTTPException: missing}

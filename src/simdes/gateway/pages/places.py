@@ -10,11 +10,13 @@ from urllib.parse import urlencode
 
 import anyio
 from anyio import to_thread
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ExceptionHandler
 
-from simdes.errors import SimdesError
+from simdes.errors import NotFound, SimdesError
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
@@ -23,12 +25,17 @@ from simdes.gateway.pages.answering import Moved, Shown, respond
 from simdes.gateway.pages.asking import (
     SESSION,
     Asked,
+    cookie_name,
     read_form,
     read_request,
     require_own_form,
 )
 
 Page = Callable[[Asked], Shown | Moved]
+
+_FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/static", "/.well-known", "/facade")
+
+_NOWHERE: Final = NotFound("There is nothing at this address.", advice="Check the address.")
 
 AT_ONCE: Final = 8
 """Pages answered at the same time; a sign-in takes 64 MiB while it judges a passphrase."""
@@ -95,8 +102,25 @@ def trouble_page(node: Node) -> Callable[[Request, SimdesError], Response]:
     """Shows a person an error of a route that is no page of ours."""
 
     def show(request: Request, error: SimdesError) -> Response:
-        asked = read_request(node, _anonymous(request), {})
+        try:
+            asked = read_request(node, request, {})
+        except SimdesError:
+            asked = read_request(node, _anonymous(node, request), {})
         return respond(asked, trouble.page(asked, error))
+
+    return show
+
+
+def missing_page(node: Node, otherwise: ExceptionHandler) -> ExceptionHandler:
+    """The answer to a wrong address: a page for people who look for one, else what it was."""
+    page = trouble_page(node)
+
+    def show(request: Request, error: Exception) -> Response | Awaitable[Response]:
+        missing = isinstance(error, HTTPException) and error.status_code == 404
+        person = "text/html" in request.headers.get("accept", "")
+        if not (missing and person) or request.url.path.startswith(_FOR_PROGRAMS):
+            return otherwise(request, error)  # type: ignore[arg-type, return-value]
+        return page(request, _NOWHERE)
 
     return show
 
@@ -130,7 +154,7 @@ def _answer(
         asked = read_request(node, request, form)
     except SimdesError as error:
         # The session's account may not act any more, or the query is no text: as if nobody asked.
-        asked = read_request(node, _anonymous(request), {})
+        asked = read_request(node, _anonymous(node, request), {})
         return respond(asked, replace(trouble.page(asked, error), cookies={SESSION: ""}))
     try:
         if problem is not None:
@@ -161,8 +185,16 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
     return None
 
 
-def _anonymous(request: Request) -> Request:
-    scope = dict(request.scope)
+def _anonymous(node: Node, request: Request) -> Request:
+    """The same request without its query and its session."""
+    scope, session = dict(request.scope), cookie_name(node, SESSION).encode() + b"="
     scope["query_string"] = b""
-    scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+    scope["headers"] = [
+        (name, _without(value, session) if name == b"cookie" else value)
+        for name, value in scope["headers"]
+    ]
     return Request(scope)
+
+
+def _without(cookies: bytes, start: bytes) -> bytes:
+    return b";".join(one for one in cookies.split(b";") if not one.strip().startswith(start))

@@ -79,6 +79,8 @@ SAID: Final = (
     _("You allow no such app anything."),
     # Forms and faults
     _("There is nothing like that."),
+    _("There is nothing at this address."),
+    _("Check the address."),
     _("A field is longer than it may be."),
     _("The form can't be read."),
     _("The form did not arrive in time."),

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from simdes.access import browser
+from simdes.access.audit_event import Verb
 from simdes.access.one_time_codes import code_at
 from simdes.exchange import credentials, second_factors
 from simdes.gateway.pages.asking import local
@@ -358,3 +359,58 @@ def test_rubbish_instead_of_a_passkey_is_refused(place: Place, answer: str) -> N
         400,
         401,
     )
+
+
+def test_a_person_at_a_wrong_address_gets_a_page_and_a_program_an_outcome(place: Place) -> None:
+    visitor, _ = signed_in(place)
+    french = {"accept": "text/html,*/*", "accept-language": "fr"}
+    page = visitor.get("/nowhere", **french)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Il n’y a rien à cette adresse." in page.text
+    assert "Se déconnecter" in page.text, "the person is still signed in"
+    assert visitor.get("/nowhere").json()["resourceType"] == "OperationOutcome"
+    assert visitor.get("/custody/v1/nowhere", **french).json()["issue"][0]["code"] == "not-found"
+
+
+def test_guesses_at_the_same_time_gain_nothing(place: Place) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from simdes.errors import TooLarge, Unauthenticated
+    from simdes.exchange.credentials import Client
+
+    user, node = place.person().user, place.north.node
+
+    def guess(number: int) -> str:
+        try:
+            credentials.sign_in(node, user, f"guess {number}", client=Client("203.0.113.9", ""))
+        except (TooLarge, Unauthenticated) as error:
+            return type(error).__name__
+        return "in"
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = sorted(pool.map(guess, range(24)))
+    assert answers == ["TooLarge"] * 18 + ["Unauthenticated"] * 6
+
+
+def test_sign_ins_and_changes_leave_their_entries(place: Place) -> None:
+    node = place.north.node
+
+    def tried(account: bytes) -> list[tuple[str, str]]:
+        entries = node.desk.trail.entries(node.database, limit=100_000)
+        return [
+            (one.attempt.verb.value, one.attempt.reason)
+            for _, one in entries
+            if one.attempt.account == account
+            and one.attempt.verb in (Verb.SIGN_IN, Verb.CREDENTIALS)
+        ]
+
+    person, visitor = place.person(), place.visitor()
+    visitor.sign_in(person.user, "wrong")
+    visitor.sign_in(person.user)
+    fields = {"passphrase": "another passphrase", "again": "another passphrase"}
+    visitor.post("/account/passphrase", fields)
+    assert tried(person.account) == [
+        ("sign-in", "WRONG_PASSPHRASE"),
+        ("sign-in", ""),
+        ("credentials", ""),
+    ]
