@@ -42,6 +42,7 @@ def page(asked: Asked, error: SimdesError) -> Shown:
             "problem": error,
             "back": "/sign-in" if isinstance(error, Unauthenticated) else "/account",
         },
+        here="/account",  # what was asked could hold anything; nothing of it is said again
         status=status,
         headers={"Retry-After": "60"} if isinstance(error, TooLarge) else {},
     )
