@@ -15,7 +15,8 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
-from simdes.access.tokens import Context, mint_agent
+from simdes.access.app_context import Context
+from simdes.access.tokens import mint_agent
 from simdes.app import Opened
 from simdes.exchange.signin import sign_in
 from simdes.gateway.app import create_gateway

@@ -19,8 +19,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from simdes.access import scopes
+from simdes.access.app_context import OWN_CLIENT
 from simdes.access.scopes import Scopes
-from simdes.access.tokens import OWN_CLIENT
 from simdes.errors import Invalid
 from simdes.index import authorization
 

@@ -27,6 +27,7 @@ from joserfc.errors import JoseError
 from msgspec import UNSET, UnsetType
 
 from simdes.access.accounts import require_active
+from simdes.access.app_context import OWN, Context
 from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
 from simdes.access.keystore import KeyStore, Person
@@ -47,37 +48,6 @@ ALGORITHM: Final = "ES256"
 _SKEW_SECONDS: Final = 5
 _REFUSED: Final = "The access token is not valid here."
 _INFO = b"simdes/session/v1"
-
-
-OWN_CLIENT: Final = "simdes"
-"""The client id of this program itself; no app is registered under it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """Through which app somebody acts, and what it was allowed.
-
-    ``scope`` is as granted; ``grant`` names what a person allowed, None without one. ``vault`` is
-    the patient in context, ``patient`` and ``encounter`` their FHIR ids, ``fhir_user`` a relative
-    reference to the person. ``thumbprint`` is that of the DPoP key the token is bound to.
-    """
-
-    client: str = OWN_CLIENT
-    scope: str = ""
-    grant: bytes | None = None
-    vault: bytes | None = None
-    patient: str = ""
-    encounter: str = ""
-    fhir_user: str = ""
-    thumbprint: str = ""
-
-    @property
-    def unrestricted(self) -> bool:
-        """Whether no app and no scope stands between the person and their account."""
-        return self.client == OWN_CLIENT and not self.scope
-
-
-OWN: Final = Context()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from simdes.access.categories import Category, Role
 from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import authorization
+from simdes.index import readings
 from simdes.index.transaction import Transaction
 
 __all__ = ["FRESH_SECONDS", "SecondFactorNeeded", "demands_second_factor", "require_usual"]
@@ -48,7 +48,7 @@ def demands_second_factor(node: Node, session: Session, vault: bytes) -> bool:
         return False
     since_ms = now_ms - _REMEMBERED_MS
     with node.database.read() as tx:
-        known = authorization.read_since(tx, actor.account, vault, since_ms=since_ms)
+        known = readings.read_since(tx, actor.account, vault, since_ms=since_ms)
     if not known:
         node.database.write(lambda tx: _remember(tx, actor.account, vault, now_ms))
     if anomaly.passes(actor.authentication, now_seconds=node.now_seconds()):
@@ -56,7 +56,7 @@ def demands_second_factor(node: Node, session: Session, vault: bytes) -> bool:
     with node.database.read() as tx:
 
         def count(rule: Rule) -> int:
-            return authorization.patients_read(
+            return readings.patients_read(
                 tx,
                 actor.account,
                 since_ms=now_ms - rule.seconds * 1000,
@@ -67,7 +67,7 @@ def demands_second_factor(node: Node, session: Session, vault: bytes) -> bool:
 
 
 def _remember(tx: Transaction, account: bytes, vault: bytes, now_ms: int) -> None:
-    treating = authorization.in_treatment(
+    treating = readings.in_treatment(
         tx, vault, category=Category.ENCOUNTERS, since_ms=now_ms - TREATMENT_SECONDS * 1000
     )
-    authorization.add_reading(tx, account, vault, treating=treating, now_ms=now_ms)
+    readings.add_reading(tx, account, vault, treating=treating, now_ms=now_ms)

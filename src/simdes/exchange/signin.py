@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from simdes.access import scopes, tokens
+from simdes.access.app_context import Context
 from simdes.access.authentication import MULTIPLE_FACTORS, SINGLE_FACTOR, Authentication
 from simdes.access.keystore import Person
-from simdes.access.tokens import Actor, Context
+from simdes.access.tokens import Actor
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Invalid
 from simdes.exchange.fhir_users import own_records

@@ -13,6 +13,7 @@ from hmac import compare_digest
 from typing import Any, Final
 
 from simdes.access import accounts, authorizing, handles, identity, scopes, tokens
+from simdes.access.app_context import Context
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.authentication import Authentication
 from simdes.access.clients import Client, Kind
@@ -26,7 +27,6 @@ from simdes.access.oauth import (
 )
 from simdes.access.requests import b64
 from simdes.access.scopes import Scopes
-from simdes.access.tokens import Context
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError

@@ -14,10 +14,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from simdes.access.app_context import Context
 from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
 from simdes.access.requests import b64, hexed, unb64
-from simdes.access.tokens import Context, Issuer, check, mint, mint_agent, revoke, unlock
+from simdes.access.tokens import Issuer, check, mint, mint_agent, revoke, unlock
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, Unauthenticated
 from simdes.index import sessions
