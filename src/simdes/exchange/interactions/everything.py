@@ -27,6 +27,9 @@ from simdes.fhir.search.conditions import (
 from simdes.fhir.search.parameters import parameter
 
 
+_BY_DEFAULT = tuple(sorted(set(CATEGORY_OF_TYPE) - {"AuditEvent", "Provenance"}))
+
+
 def vaults_of(node: Node, asking: Asking, logical_id: str) -> tuple[bytes, ...]:
     """The vaults of a patient by the id of a Patient; NotFound where the caller sees none."""
     with node.database.read() as tx:
@@ -51,12 +54,13 @@ def everything(
     """One page of a patient's records, whoever wrote them, as far as the caller may see them.
 
     ``types`` narrows to some, ``since_ms`` to what changed since, ``span`` (from, before) to what
-    happened then, where its type has a date. Types that the app was not allowed are left out.
+    happened then, where its type has a date. Types that the app was not allowed are left out, and
+    so is, unless ``types`` asks for it, what tells about records rather than about the patient.
     """
     vaults = vaults_of(node, asking, logical_id)
     chosen = tuple(
         type_
-        for type_ in (types or sorted(CATEGORY_OF_TYPE))
+        for type_ in (types or _BY_DEFAULT)
         if asking.rights.scopes(Interaction.SEARCH, type_)
     )
     conditions: list[Condition] = []
