@@ -191,8 +191,8 @@ def test_metrics_are_this_machines_or_the_token_bearers(north: Path) -> None:
     ("make", "said"),
     [
         (lambda path: path.write_text("token"), "can be read by others"),
-        (lambda path: (path.touch(), path.chmod(0o600)), "holds no token"),
-        (lambda path: None, "holds no token"),
+        (lambda path: (path.touch(), path.chmod(0o600)), "holds no secret"),
+        (lambda path: None, "holds no secret"),
     ],
     ids=["readable", "empty", "missing"],
 )
