@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import httpx  # noqa: E402
-from adapters.postgres import Databases, running_postgres  # noqa: E402
 
+from adapters.postgres import Databases, running_postgres  # noqa: E402
 from simdes import app, config  # noqa: E402
 from simdes.exchange.signin import sign_in  # noqa: E402
 from support import consortium  # noqa: E402
@@ -55,14 +55,13 @@ def main() -> None:
             *("--patients", str(asked.patients), "--label", f"SIMDES on {asked.database}"),
             *(("--phases", asked.phases) if asked.phases else ()),
         ]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True)  # noqa: S603 (our own words)
     print(json.dumps(summary(json.loads(asked.out.read_text())), indent=2))
 
 
 def summary(found: dict[str, object]) -> list[dict[str, object]]:
     """What a person looks at first: operations a second of each phase."""
-    phases = found["phases"]
-    assert isinstance(phases, list)
+    phases: list[dict[str, object]] = found["phases"]  # type: ignore[assignment]
     names = ("phase", "concurrency", "ops_per_s", "p50_ms", "p99_ms", "errors")
     return [{name: one.get(name) for name in names if name in one} for one in phases]
 
@@ -74,7 +73,7 @@ def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     port = url.rpartition(":")[2]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIMDES_")}
     with (data / "serve.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 (our own words)
             [sys.executable, "-m", "simdes", "serve", "--data", str(data), "--port", port],
             env=environment,
             stdout=log,

@@ -26,7 +26,6 @@ from simdes.fhir.search.conditions import (
 )
 from simdes.fhir.search.parameters import parameter
 
-
 _BY_DEFAULT = tuple(sorted(set(CATEGORY_OF_TYPE) - {"AuditEvent", "Provenance"}))
 
 
@@ -59,9 +58,7 @@ def everything(
     """
     vaults = vaults_of(node, asking, logical_id)
     chosen = tuple(
-        type_
-        for type_ in (types or _BY_DEFAULT)
-        if asking.rights.scopes(Interaction.SEARCH, type_)
+        type_ for type_ in (types or _BY_DEFAULT) if asking.rights.scopes(Interaction.SEARCH, type_)
     )
     conditions: list[Condition] = []
     if since_ms is not None:
