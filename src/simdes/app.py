@@ -30,7 +30,7 @@ from simdes.access.tokens import Issuer
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
-from simdes.errors import Conflict, NotFound, SimdesError, Unauthenticated, Unavailable
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated, Unavailable
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.facade import Facade, Options
@@ -38,6 +38,7 @@ from simdes.exchange.following import Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
 from simdes.exchange.standing import Standing
+from simdes.fhir.profiles import Profiles, load_package
 from simdes.fhir_credentials import read_credentials
 from simdes.fhir_http import HttpSource
 from simdes.index.database import open_database
@@ -228,6 +229,7 @@ def opened(
             shares_needed=settings.shares_needed,
             custodians=settings.custodians,
             standing=Standing(ledger),
+            profiles=_profiles(data),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, node.following))
 
@@ -248,6 +250,20 @@ def _site(data: Path, settings: Settings) -> Site:
     default = Site(name=settings.name, time_zone=settings.time_zone)
     folder = data / "mapping"
     return read_site(folder, default=default) if folder.is_dir() else default
+
+
+def _profiles(data: Path) -> Profiles:
+    """What the FHIR packages in the organisation's folder ``packages`` define.
+
+    Raises Invalid, naming the file, for one that can't be read: better said at the start.
+    """
+    loaded = []
+    for path in sorted((data / "packages").glob("*.tgz")):
+        try:
+            loaded.append(load_package(path))
+        except SimdesError as error:
+            raise Invalid(f"{path}: {error.message}", advice="Replace or remove it.") from error
+    return Profiles(loaded)
 
 
 @contextmanager

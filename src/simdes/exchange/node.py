@@ -18,6 +18,7 @@ from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.reached import Recent
 from simdes.exchange.standing import Standing
+from simdes.fhir.profiles import Profiles
 from simdes.index.database import Database
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Lane, TransactionStore
@@ -33,8 +34,8 @@ class Node:
     ledger lane that sends for it, ``transactions`` where lanes keep what they signed, ``custody``
     the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
     ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
-    ``journal`` where attempts are written down, ``shares_needed`` and ``custodians`` (m, n) what
-    vaults opened here get.
+    ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
+    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Node:
     standing: Standing
     recent: Recent = field(default_factory=Recent)
     journal: Journal = field(default_factory=Journal)
+    profiles: Profiles = field(default_factory=Profiles)
 
     @property
     def organisation(self) -> bytes:

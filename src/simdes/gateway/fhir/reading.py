@@ -113,7 +113,7 @@ def _history_entry(call: Call, found: Found) -> bytes:
         "etag": etag(found.version),
         "lastModified": instant(found.updated_ms),
     }
-    return _entry(
+    return entry_bytes(
         f"{call.base}/{found.name}",
         found.content,
         f'"request":{json.dumps(request)},"response":{json.dumps(response)}',
@@ -189,7 +189,7 @@ def _inside(query: Query, compartment: str, logical_id: str) -> Query:
 def searchset(call: Call, page: Page, query: Query) -> Reply:
     """A page as a searchset Bundle (https://hl7.org/fhir/R4/search.html#return)."""
     entries: list[bytes] = [
-        _entry(f"{call.base}/{one.name}", one.content, f'"search":{{"mode":"{mode}"}}')
+        entry_bytes(f"{call.base}/{one.name}", one.content, f'"search":{{"mode":"{mode}"}}')
         for mode, its in (("match", page.matches), ("include", page.included))
         for one in its
     ]
@@ -198,7 +198,7 @@ def searchset(call: Call, page: Page, query: Query) -> Reply:
         warnings.append(f"Passed over unknown parameters: {', '.join(query.unknown)}.")
     if warnings:
         told = outcome_resource([warning(text) for text in warnings])
-        entries.append(_entry("", json.dumps(told).encode(), '"search":{"mode":"outcome"}'))
+        entries.append(entry_bytes("", json.dumps(told).encode(), '"search":{"mode":"outcome"}'))
     links = _links(call, page.next, used=query.used)
     return Reply(content=bundle_bytes("searchset", links, entries, page.total), subsetted=True)
 
@@ -264,7 +264,8 @@ def bundle_bytes(
     return b",".join(parts) + b"}"
 
 
-def _entry(full_url: str, content: bytes, rest: str) -> bytes:
+def entry_bytes(full_url: str, content: bytes, rest: str) -> bytes:
+    """An entry around a resource that is JSON already; ``rest`` are its other members."""
     parts = [f'"fullUrl":{json.dumps(full_url)}'.encode()] if full_url else []
     if content:
         parts.append(b'"resource":' + content)

@@ -14,8 +14,9 @@ from functools import cache
 from typing import Final
 
 from simdes.errors import NotFound
+from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
-from simdes.gateway.fhir import reading, writing
+from simdes.gateway.fhir import operations, reading, writing
 from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
@@ -34,13 +35,14 @@ class Endpoint:
     """An interaction: HTTP method, address template, FHIR's name for it, and who answers.
 
     ``interaction`` is a code of https://hl7.org/fhir/R4/valueset-restful-interaction.html or
-    ``$name`` of an operation.
+    ``$name`` of an operation. ``is_raw``: the body is passed on as bytes, of whatever type.
     """
 
     method: str
     template: str
     interaction: str
     answer: Answer
+    is_raw: bool = False
 
 
 READS: Final[Sequence[Endpoint]] = (
@@ -71,10 +73,31 @@ WRITES: Final[Sequence[Endpoint]] = (
 )
 
 
+def _terminology(type_: str, name: str) -> tuple[Endpoint, ...]:
+    answer = operations.terminology(type_, name)
+    return tuple(
+        Endpoint(method, f"{place}/{name}", name, answer)
+        for place in (type_, f"{type_}/{{id}}")
+        for method in ("GET", "POST")
+    )
+
+
+OPERATIONS: Final[Sequence[Endpoint]] = (
+    Endpoint("POST", "{type}/$validate", "$validate", operations.validate),
+    Endpoint("GET", "{type}/{id}/$validate", "$validate", operations.validate),
+    Endpoint("POST", "{type}/{id}/$validate", "$validate", operations.validate),
+    Endpoint("POST", "Patient/$match", "$match", operations.match),
+    Endpoint("GET", "Patient/{id}/$summary", "$summary", operations.summary),
+    Endpoint("POST", "Patient/{id}/$summary", "$summary", operations.summary),
+    *(one for type_, name in TERMINOLOGY for one in _terminology(type_, name)),
+    Endpoint("POST", "$submit-legacy", "$submit-legacy", operations.submit_legacy, is_raw=True),
+)
+
+
 @cache
 def endpoints() -> tuple[Endpoint, ...]:
     """Every endpoint, in the order in which they are tried."""
-    return (*READS, *WRITES)
+    return (*READS, *WRITES, *OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +123,17 @@ def route(method: str, address: str) -> Routed:
         if any(path.get(name, "*") not in _types() for name in ("type", "target")):
             continue
         if endpoint.method == wanted:
-            return Routed(endpoint, {**path, "address": _self(address)})
+            return Routed(endpoint, {**_fixed(endpoint), **path, "address": _self(address)})
         others.append(endpoint.method)
     if others:
         raise NotAllowed(others)
     raise NotFound("There is nothing at this address.", advice="See [base]/metadata.")
+
+
+def _fixed(endpoint: Endpoint) -> Mapping[str, str]:
+    """The type of an address that names one itself."""
+    head = endpoint.template.partition("/")[0]
+    return {"type": head} if head in resource_types() else {}
 
 
 class NotAllowed(NotFound):

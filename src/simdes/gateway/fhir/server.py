@@ -17,19 +17,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simdes.errors import Invalid, SimdesError, TooLarge, Unsupported
+from simdes.errors import SimdesError, TooLarge
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.form import Form
-from simdes.fhir.json import loads
-from simdes.fhir.negotiation import Body, answer_form, body_of, query_pairs
+from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.outcome import issues_of, outcome_resource
-from simdes.fhir.summary import projected, projection_of
 from simdes.gateway.custody import read_body
-from simdes.gateway.fhir import bundles, routes
+from simdes.gateway.fhir import bundles, content, routes
 from simdes.gateway.fhir.authenticating import authenticate
-from simdes.gateway.fhir.call import Asked, Call, Reply
+from simdes.gateway.fhir.call import Asked, Call, Pairs, Reply
+from simdes.gateway.fhir.routes import Routed
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.problems import RETRY, plain, status_of
 from simdes.gateway.smart import answers
@@ -87,43 +86,45 @@ def answer(node: Node, asked: Asked, public: Public) -> Response:
     form = Form.JSON
     try:
         pairs = query_pairs(asked.query)
-        form = _form(asked, pairs)
+        form = content.form_or_json(asked, pairs)
         if asked.method in ("GET", "HEAD") and asked.address in public:
+            content.require_form(asked, pairs)
             return _written(public[asked.address](asked, form), form, pairs, asked)
         asking = authenticate(node, asked)
-        call = _call(node, asking, asked, pairs)
-        return _written(_dispatched(call, asked.address), form, call.pairs, asked)
+        routed = None if _is_bundle(asked) else routes.route(asked.method, asked.address)
+        may_hold = routed is not None and content.is_binary_read(routed)
+        if not may_hold:
+            content.require_form(asked, pairs)
+        call = content.with_body(_call(node, asking, asked, pairs), asked, routed)
+        reply = _answered(call, routed)
+        if may_hold:
+            reply = content.held(reply, asked, pairs)
+        return _written(reply, form, call.pairs, asked)
     except SimdesError as error:
         return _written(failed(error), form, (), asked)
 
 
-def _form(asked: Asked, pairs: tuple[tuple[str, str], ...]) -> Form:
-    wanted = next((value for name, value in pairs if name == "_format"), None)
-    form = answer_form(asked.headers.get("accept"), wanted)
-    if form is None:
-        raise NotAcceptable("This form of answer is not known here.", advice="Ask for JSON or XML.")
-    return form
+def _is_bundle(asked: Asked) -> bool:
+    return asked.method == "POST" and not asked.address
 
 
-class NotAcceptable(Unsupported):
-    """No form of answer that the client takes (HTTP 406)."""
-
-
-class WrongBody(Unsupported):
-    """The body is of a type that this address does not take (HTTP 415)."""
+def _answered(call: Call, routed: Routed | None) -> Reply:
+    if routed is None:
+        return bundles.take_bundle(call, routes.dispatch, failed)
+    return routed.endpoint.answer(replace(call, path=routed.path))
 
 
 STATUS: Final[Mapping[type[SimdesError], int]] = {
     routes.NotAllowed: 405,
-    NotAcceptable: 406,
+    content.NotAcceptable: 406,
     TooLarge: 413,
-    WrongBody: 415,
+    content.WrongBody: 415,
 }
 """What only FHIR's addresses can answer; all other failures as everywhere (`problems`)."""
 
 
-def _call(node: Node, asking: Asking, asked: Asked, pairs: tuple[tuple[str, str], ...]) -> Call:
-    call = Call(
+def _call(node: Node, asking: Asking, asked: Asked, pairs: Pairs) -> Call:
+    return Call(
         node=node,
         asking=asking,
         base=node.issuer.audience,
@@ -133,36 +134,6 @@ def _call(node: Node, asking: Asking, asked: Asked, pairs: tuple[tuple[str, str]
         headers=asked.headers,
         body=asked.body,
     )
-    return _with_body(call, asked) if asked.body else call
-
-
-def _with_body(call: Call, asked: Asked) -> Call:
-    kind = body_of(asked.headers.get("content-type"))
-    if kind is Body.FIELDS:
-        if asked.method != "POST":
-            raise WrongBody("Fields of a form are for searches by POST.")
-        return replace(call, pairs=(*call.pairs, *query_pairs(_text(asked.body))))
-    if kind is Body.JSON_PATCH:
-        return replace(call, resource=loads(asked.body), media_type=kind.value)
-    if kind is None or kind.form is None:
-        raise WrongBody(
-            "This type of body is not taken here.",
-            advice="Send application/fhir+json or application/fhir+xml, in UTF-8.",
-        )
-    return replace(call, resource=kind.form.read(asked.body), media_type=kind.value)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise Invalid("The fields of a form are percent-encoded ASCII.") from error
-
-
-def _dispatched(call: Call, address: str) -> Reply:
-    if not address and call.method == "POST":
-        return bundles.take_bundle(call, routes.dispatch, failed)
-    return routes.dispatch(call, address)
 
 
 def failed(error: SimdesError) -> Reply:
@@ -185,36 +156,17 @@ def _challenge(error: SimdesError) -> str:
     return answers.challenge("invalid_token", error.message)
 
 
-def _written(
-    reply: Reply, form: Form, pairs: tuple[tuple[str, str], ...], asked: Asked
-) -> Response:
+def _written(reply: Reply, form: Form, pairs: Pairs, asked: Asked) -> Response:
     headers = dict(reply.headers)
     if reply.status in (204, 304):
         return Response(None, reply.status, headers)
     try:
-        body = _body(reply, form, dict(pairs))
+        body = content.body_out(reply, form, dict(pairs))
     except SimdesError as error:
         reply = failed(error)
         body = form.write(dict(reply.resource or {}))
     media = reply.media_type or form.content_type
     if not body:
         return Response(b"", reply.status, headers)
-    headers["Content-Length"] = str(len(body))
-    return Response(b"" if asked.method == "HEAD" else body, reply.status, headers, media)
-
-
-def _body(reply: Reply, form: Form, given: Mapping[str, str]) -> bytes:
-    """The body of a reply; ready JSON goes out as it is where nothing else was asked for."""
-    if reply.media_type:
-        return reply.content
-    projection = projection_of(given.get("_summary"), given.get("_elements"))
-    pretty = given.get("_pretty") == "true"
-    wanted = projection if reply.subsetted else None
-    if reply.content and wanted is None and form is Form.JSON and not pretty:
-        return reply.content
-    if not reply.content and reply.resource is None:
-        return b""
-    resource = dict(reply.resource) if reply.resource is not None else loads(reply.content)
-    if wanted is not None:
-        resource = projected(resource, wanted)
-    return form.write(resource, is_pretty=pretty)
+    headers |= {"Content-Length": str(len(body)), "Content-Type": media}
+    return Response(b"" if asked.method == "HEAD" else body, reply.status, headers)
