@@ -36,6 +36,8 @@ _ALWAYS: Final = frozenset(("/healthz", "/readyz", "/metrics"))
 """What a gateway that is about to end still answers."""
 
 _CALLER: Final = "simdes.caller"
+TEMPLATE: Final = "simdes.template"
+"""In the scope: the template of what answered, where one route has several endpoints."""
 
 
 def identify(scope: Scope, account: bytes | None, organisation: bytes | None) -> None:
@@ -108,7 +110,7 @@ class Observing:
 
     def _note(self, scope: MutableMapping[str, Any], answer: _Answer) -> None:
         seconds = time.perf_counter() - answer.began
-        route = getattr(scope.get("route"), "path_format", OTHER)
+        route = scope.get(TEMPLATE) or getattr(scope.get("route"), "path_format", OTHER)
         self._meter.count(
             route=route, method=scope["method"], status=answer.status, seconds=seconds
         )

@@ -21,6 +21,15 @@ RESULT_PARAMETERS = frozenset(("_format", "_pretty", "_summary", "_elements"))
 """Parameters about the form of an answer, which every interaction takes."""
 
 
+@dataclass(slots=True)
+class Noted:
+    """What the log may know of a request: who asked, and which endpoint answered."""
+
+    account: bytes | None = None
+    organisation: bytes | None = None
+    template: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """An HTTP request as far as it is read: ``address`` is below the base, ``path`` the whole."""
@@ -31,6 +40,7 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes
     path: str
+    noted: Noted = field(default_factory=Noted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

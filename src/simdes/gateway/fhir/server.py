@@ -30,6 +30,7 @@ from simdes.gateway.fhir.authenticating import authenticate
 from simdes.gateway.fhir.call import Asked, Call, Pairs, Reply
 from simdes.gateway.fhir.routes import Routed
 from simdes.gateway.limits import GatewayLimits
+from simdes.gateway.observing import TEMPLATE, identify
 from simdes.gateway.problems import RETRY, plain, status_of
 from simdes.gateway.smart import answers
 
@@ -66,6 +67,11 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
                 return await to_thread.run_sync(answer, node, asked, public, abandon_on_cancel=True)
         except TimeoutError:
             return plain(503)
+        finally:
+            noted = asked.noted
+            identify(request.scope, noted.account, noted.organisation)
+            if noted.template:
+                request.scope[TEMPLATE] = f"{PREFIX}/{noted.template}"
 
     return [
         Route(PREFIX, endpoint, methods=list(METHODS)),
@@ -91,7 +97,10 @@ def answer(node: Node, asked: Asked, public: Public) -> Response:
             content.require_form(asked, pairs)
             return _written(public[asked.address](asked, form), form, pairs, asked)
         asking = authenticate(node, asked)
+        actor, noted = asking.session.actor, asked.noted
+        noted.account, noted.organisation = actor.account, actor.organisation
         routed = None if _is_bundle(asked) else routes.route(asked.method, asked.address)
+        noted.template = routed.endpoint.template if routed is not None else ""
         may_hold = routed is not None and content.is_binary_read(routed)
         if not may_hold:
             content.require_form(asked, pairs)
