@@ -110,7 +110,8 @@ class Observing:
 
     def _note(self, scope: MutableMapping[str, Any], answer: _Answer) -> None:
         seconds = time.perf_counter() - answer.began
-        route = scope.get(TEMPLATE) or getattr(scope.get("route"), "path_format", OTHER)
+        known = getattr(scope.get("route"), "path_format", OTHER)
+        route = str(scope.get(TEMPLATE) or known)
         self._meter.count(
             route=route, method=scope["method"], status=answer.status, seconds=seconds
         )
