@@ -41,6 +41,7 @@ from simdes.exchange.standing import Standing
 from simdes.fhir.profiles import Profiles, load_package
 from simdes.fhir_credentials import read_credentials
 from simdes.fhir_http import HttpSource
+from simdes.hook_http import HttpHooks
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
@@ -193,6 +194,8 @@ def opened(
         stack.callback(elsewhere.close)
         app_keys = HttpKeySource(clock)
         stack.callback(app_keys.close)
+        hooks = HttpHooks(settings.subscription_hosts)
+        stack.callback(hooks.close)
         desk = Desk(
             keystore=keystore,
             contracts=contracts,
@@ -216,6 +219,7 @@ def opened(
             agent=Lane(ledger, keystore.lanes[number], transactions),
             custody=EitherCustody(_here, elsewhere),
             app_keys=app_keys,
+            hooks=hooks,
             transactions=transactions,
             issuer=Issuer(
                 keystore=keystore,

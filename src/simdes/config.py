@@ -53,6 +53,9 @@ class Settings:
     stop, ``/readyz`` says so for ``leave_seconds``, then what is under way has ``stop_seconds``.
     ``facade_…`` names a FHIR R4 server whose records are read into this organisation's; empty
     reads none. See docs/guide.md, "Keep your FHIR server".
+    ``subscription_hosts`` lists hosts of our own network (``host`` or ``host:port``) to which
+    notifications of subscriptions may go, http included; anywhere else only https to public
+    addresses.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     """
 
@@ -93,6 +96,7 @@ class Settings:
     facade_ca_file: str = ""
     facade_notify_secret_file: str = ""
     facade_notify_url: str = ""
+    subscription_hosts: str = ""
 
 
 def data_path(url: str, data: Path) -> str:

@@ -71,7 +71,10 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
     application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
     with ExitStack() as stack:
-        threads = [threading.Thread(target=worker.run, args=(one.node, stop), name="worker")]
+        threads = [
+            threading.Thread(target=worker.run, args=(one.node, stop), name="worker"),
+            threading.Thread(target=worker.tell, args=(one.node, stop), name="subscriptions"),
+        ]
         if one.settings.facade_url:
             reader = stack.enter_context(facade(one))
             threads.append(threading.Thread(target=reader.run, args=(stop,), name="facade"))

@@ -27,7 +27,17 @@ from simdes.access.categories import (
 )
 from simdes.access.write_roles import PUBLIC_TYPES, deletes, writes
 from simdes.errors import Forbidden
-from simdes.fhir.search.conditions import ALWAYS, Condition
+from simdes.fhir.search.conditions import (
+    ALWAYS,
+    All,
+    Condition,
+    Kind,
+    Match,
+    Slot,
+    Token,
+    TokenTest,
+    Valued,
+)
 from simdes.index.visible import OWN, PATIENT, Ground, Scope, Visible
 
 EVERY_CATEGORY: Final = mask(Category)
@@ -45,6 +55,12 @@ PURPOSES: Final[Mapping[Role, tuple[Purpose, ...]]] = {
     Role.AGENT: (Purpose.HOPERAT, Purpose.TREAT, Purpose.HPAYMT, Purpose.HRESCH),
 }
 """For which purposes a role may ask; the first is meant where a request names none."""
+
+
+OWNED: Final = frozenset({"Subscription"})
+"""Types whose resources are their author's alone: the account's, and the app's that it used."""
+
+_OWNER: Final = Slot("Subscription.owner", Kind.TOKEN)
 
 
 class Interaction(StrEnum):
@@ -111,12 +127,15 @@ class Facts:
 
     ``vaults`` are controlled by the account; ``opened`` are the grounds of copies that a standing
     consent or emergency opened for this account and purpose; ``home`` is the organisation's own
-    vault; ``scopes`` by type, None: no client stands between.
+    vault; ``scopes`` by type, None: no client stands between. ``account`` and ``client`` say whose
+    `OWNED` resources are seen; ``client`` None: those that any app made for the account.
     """
 
     role: Role
     purpose: Purpose
     home: bytes
+    account: bytes = b""
+    client: str | None = None
     vaults: tuple[bytes, ...] = ()
     opened: tuple[Ground, ...] = ()
     scopes: Scopes | None = None
@@ -126,7 +145,8 @@ class Facts:
 class Rights:
     """What a caller may do. ``reading`` is for reads by id, ``searching`` for everything else.
 
-    ``vaults`` are those that may be written into; None: every patient's.
+    ``vaults`` are those that may be written into; None: every patient's. ``owner`` is the condition
+    of `OWNED` resources that are the caller's.
     """
 
     role: Role
@@ -136,6 +156,7 @@ class Rights:
     writable: Mapping[Interaction, frozenset[str]]
     allowed: Scopes = field(repr=False)
     vaults: tuple[bytes, ...] | None
+    owner: Condition
 
     def require(self, interaction: Interaction, type_: str) -> None:
         """Raise Forbidden, saying which of role and scope stands in the way."""
@@ -159,9 +180,8 @@ class Rights:
 
         For finding out where something belongs; never for showing it.
         """
-        return Visible(
-            grounds=self.searching.grounds, scopes={type_: (Scope(),) for type_ in types}
-        )
+        scopes = {type_: (Scope(),) for type_ in types}
+        return Visible(grounds=self.searching.grounds, scopes=_owned(scopes, self.owner))
 
     def visible(self, interaction: Interaction) -> Visible:
         """What may be seen by a read (by id) or a search; of writes, what may be changed."""
@@ -171,7 +191,7 @@ class Rights:
             return self.searching
         return Visible(
             grounds=tuple(one for one in self.searching.grounds if one.handle == OWN),
-            scopes=self.allowed.visible(interaction),
+            scopes=_owned(self.allowed.visible(interaction), self.owner),
         )
 
 
@@ -192,11 +212,14 @@ def decide(facts: Facts) -> Rights:
         )
     allowed = _NO_CLIENT if facts.scopes is None else facts.scopes
     grounds = tuple(_grounds(facts))
+    owner = _owner(facts)
     return Rights(
         role=facts.role,
         purpose=facts.purpose,
-        reading=Visible(grounds=grounds, scopes=allowed.visible(Interaction.READ)),
-        searching=Visible(grounds=grounds, scopes=allowed.visible(Interaction.SEARCH)),
+        reading=Visible(grounds=grounds, scopes=_owned(allowed.visible(Interaction.READ), owner)),
+        searching=Visible(
+            grounds=grounds, scopes=_owned(allowed.visible(Interaction.SEARCH), owner)
+        ),
         writable={
             Interaction.CREATE: writes(facts.role),
             Interaction.UPDATE: writes(facts.role),
@@ -204,7 +227,35 @@ def decide(facts: Facts) -> Rights:
         },
         allowed=allowed,
         vaults=_may_write_into(facts),
+        owner=owner,
     )
+
+
+def owner_value(account: bytes, client: str) -> Valued:
+    """What an `OWNED` resource is found by, so that its owner alone finds it."""
+    return Valued(_OWNER, Token(_system(account), client))
+
+
+def _owner(facts: Facts) -> Condition:
+    return Match(_OWNER, (TokenTest(_system(facts.account), facts.client),))
+
+
+def _system(account: bytes) -> str:
+    return f"urn:simdes:account:{account.hex()}"
+
+
+def _owned(
+    scopes: Mapping[str, tuple[Scope, ...]], owner: Condition
+) -> Mapping[str, tuple[Scope, ...]]:
+    """The same scopes, those for `OWNED` types narrowed to the owner's; they are no patient's."""
+    narrowed = {
+        type_: tuple(
+            Scope(where=owner if one.where == ALWAYS else All((one.where, owner)))
+            for one in scopes[type_]
+        )
+        for type_ in OWNED & scopes.keys()
+    }
+    return {**scopes, **narrowed}
 
 
 def _grounds(facts: Facts) -> Iterable[Ground]:
@@ -214,6 +265,7 @@ def _grounds(facts: Facts) -> Iterable[Ground]:
         yield Ground(handle=OWN, vaults=facts.vaults, categories=EVERY_CATEGORY)
         yield Ground(handle=PATIENT, vaults=facts.vaults, categories=EVERY_CATEGORY)
     yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=PUBLIC_TYPES)
+    yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=OWNED)
     if facts.role in (Role.ADMINISTRATOR, Role.RESEARCHER):
         # What they keep for their work; nothing in the organisation's own vault is a patient's.
         yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY)

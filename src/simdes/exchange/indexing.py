@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simdes.access.rights import OWNED, owner_value
 from simdes.access.vaults import vault_key
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap
@@ -45,6 +46,8 @@ class Written:
     row: NewResource
     stored: Stored
     resource: Mapping[str, Any]
+    client: str = ""
+    """The app that wrote it for the row's account, for what is its author's alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,10 @@ def _own(organisation: bytes, row: NewResource, resource_id: int, version: int) 
 
 
 def _values(one: Written, base: str) -> Sequence[Valued]:
-    return () if one.row.deleted else _extracted(one.resource, base)
+    values = () if one.row.deleted else _extracted(one.resource, base)
+    if one.row.type in OWNED and one.row.account is not None:
+        return (*values, owner_value(one.row.account, one.client))
+    return values
 
 
 def _extracted(resource: Mapping[str, Any], base: str = "") -> tuple[Valued, ...]:

@@ -18,6 +18,7 @@ from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.reached import Recent
 from simdes.exchange.standing import Standing
+from simdes.exchange.subscriptions.hooks import Hooks, NoHooks
 from simdes.fhir.profiles import Profiles
 from simdes.index.database import Database
 from simdes.ledger.contracts import Contracts
@@ -35,7 +36,8 @@ class Node:
     the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
     ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
-    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
+    ``hooks`` the way of notifications to subscribers, ``shares_needed`` and ``custodians`` (m, n)
+    what vaults opened here get.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Node:
     recent: Recent = field(default_factory=Recent)
     journal: Journal = field(default_factory=Journal)
     profiles: Profiles = field(default_factory=Profiles)
+    hooks: Hooks = field(default_factory=NoHooks)
 
     @property
     def organisation(self) -> bytes:

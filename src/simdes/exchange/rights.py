@@ -63,6 +63,8 @@ def ask(
             role=role,
             purpose=purpose_of(purpose) if purpose else usual[0],
             home=home,
+            account=session.actor.account,
+            client=_client(session),
             vaults=_controlled(tx, session),
             scopes=scopes,
         )
@@ -84,6 +86,12 @@ def _asking(
     opened = _opened(node, tx, session, facts.purpose, emergency)
     decided = replace(facts, opened=opened)
     return Asking(session=session, facts=decided, rights=decide(decided), emergency=emergency)
+
+
+def _client(session: Session) -> str | None:
+    """The app whose own resources alone are seen; None for the person themselves."""
+    context = session.actor.context
+    return None if context.unrestricted else context.client
 
 
 def _controlled(tx: Transaction, session: Session) -> tuple[bytes, ...]:

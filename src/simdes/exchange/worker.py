@@ -17,6 +17,7 @@ from simdes.errors import SimdesError
 from simdes.exchange import anchoring, indexing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.node import Node
+from simdes.exchange.subscriptions import telling
 from simdes.index import copies
 
 IDLE_SECONDS = 0.25
@@ -60,6 +61,11 @@ def _pause(done: Progress, left: int) -> float:
     if left or done.resources >= anchoring.SEAL_RESOURCES:
         return 0.0
     return IDLE_SECONDS if done.idle else GATHER_SECONDS
+
+
+def tell(node: Node, stop: threading.Event) -> None:
+    """Tell subscribers until ``stop`` is set; apart from `run`, which no receiver may hold up."""
+    telling.run(node, stop, name=worker_name())
 
 
 def _drop_expired(node: Node) -> None:

@@ -25,6 +25,7 @@ from simdes.index import (
     schema_facade,
     schema_network,
     schema_search,
+    schema_subscriptions,
 )
 from simdes.index.columns import (
     Int,
@@ -48,6 +49,7 @@ __all__ = [
     "schema_facade",
     "schema_network",
     "schema_search",
+    "schema_subscriptions",
 ]
 
 # --- Patients' vaults and their resources -------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from simdes.access.categories import CATEGORY_OF_TYPE, Category, Purpose, Role, mask
 from simdes.access.rights import (
     EVERY_CATEGORY,
+    OWNED,
     PURPOSES,
     Allowed,
     Facts,
@@ -14,9 +15,11 @@ from simdes.access.rights import (
     Rights,
     Scopes,
     decide,
+    owner_value,
 )
 from simdes.access.write_roles import PUBLIC_TYPES, SYSTEM_TYPES, deletes, writes
 from simdes.errors import Forbidden
+from simdes.fhir.search.match import matches
 from simdes.index.visible import OWN, PATIENT, Ground
 
 HOME, MINE, OTHER = b"h" * 32, b"m" * 32, b"o" * 32
@@ -99,13 +102,37 @@ def test_a_patient_sees_their_own_vault_and_the_directory_alone() -> None:
         (OWN, (MINE,), None),
         (PATIENT, (MINE,), None),
         (OWN, (HOME,), PUBLIC_TYPES),
+        (OWN, (HOME,), OWNED),
     }
     assert decided.vaults == (MINE,)
 
 
 def test_a_patient_without_a_vault_sees_the_directory_alone() -> None:
     decided = rights(Role.PATIENT, vaults=())
-    assert {one.types for one in decided.searching.grounds} == {PUBLIC_TYPES}
+    assert {one.types for one in decided.searching.grounds} == {PUBLIC_TYPES, OWNED}
+
+
+def test_what_is_its_authors_alone_is_narrowed_to_account_and_app_in_every_set() -> None:
+    mine = owner_value(b"\1" * 32, "app")
+    decided = rights(Role.DOCTOR, account=b"\1" * 32, client="app")
+    sets = [decided.reading, decided.unscoped("Subscription")]
+    sets += [decided.visible(one) for one in Interaction if one is not Interaction.READ]
+    for visible in sets:
+        for scope in visible.scopes["Subscription"]:
+            found = {
+                (account, client): matches(
+                    scope.where,
+                    type="Subscription",
+                    id="s",
+                    updated_ms=0,
+                    values=(owner_value(account, client),),
+                )
+                for account in (b"\1" * 32, b"\2" * 32)
+                for client in ("app", "other")
+            }
+            assert [name for name, met in found.items() if met] == [(b"\1" * 32, "app")]
+            assert matches(scope.where, type="Subscription", id="s", updated_ms=0, values=(mine,))
+            assert not matches(scope.where, type="Subscription", id="s", updated_ms=0, values=())
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

@@ -3,7 +3,8 @@
 What is about a patient lives in that patient's vault, found by its subject; a Patient's own vault
 is found by its identifiers, or begun. What is about nobody lives in the organisation's own vault,
 unless it comes in one transaction with a single patient's records: then it goes with them, so that
-their vault is whole without others (docs/decisions/0016-whose-records.md).
+their vault is whole without others (docs/decisions/0016-whose-records.md). What is its author's
+alone (a Subscription) lives in the organisation's own vault, whoever the author is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simdes.access import vaults as vault_access
-from simdes.access.rights import Allowed, Interaction
+from simdes.access.rights import OWNED, Allowed, Interaction
 from simdes.access.vaults import vault_key
 from simdes.errors import Conflict, Forbidden, Invalid
 from simdes.exchange.node import Node
@@ -53,6 +54,8 @@ class Placing:
     def place(self, resource: Resource, current: Entry | None) -> Home:
         """The vault of one resource. Raises Invalid where its patient is not known here, Conflict
         where it would move from one patient to another, Forbidden where the caller may not."""
+        if resource["resourceType"] in OWNED:
+            return self.home(self._asking.facts.home)
         tag = self._tag(resource)
         if current is not None:
             if tag is not None and tag != current.vault:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Role, classify
-from simdes.access.rights import Interaction
+from simdes.access.rights import OWNED, Interaction
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import wrap
 from simdes.errors import Forbidden, Gone, Invalid, Mismatch, NotFound
@@ -37,11 +37,12 @@ from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
+from simdes.exchange.subscriptions import registering
 from simdes.fhir.json import dumps, loads
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import moments, outbox, resources, search
+from simdes.index import moments, outbox, resources, search, subscriptions
 from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
 from simdes.index.seeing import SHARED
@@ -82,10 +83,18 @@ class _Row:
     resource: Mapping[str, Any]
 
 
-def apply(node: Node, asking: Asking, changes: Sequence[Change], *, base: str) -> list[Changed]:
+def apply(
+    node: Node,
+    asking: Asking,
+    changes: Sequence[Change],
+    *,
+    base: str,
+    by_server: bool = False,
+) -> list[Changed]:
     """Make all of the changes durable, or none; what became of each, in their order.
 
-    ``base`` is this server's FHIR base URL, without a slash at its end. Raises Forbidden,
+    ``base`` is this server's FHIR base URL, without a slash at its end. ``by_server``: a
+    Subscription's status is what we found out, not what its owner asks for. Raises Forbidden,
     BrokenRules (with places), Mismatch for a condition of the caller that does not hold, Conflict,
     NotFound.
     """
@@ -96,7 +105,9 @@ def apply(node: Node, asking: Asking, changes: Sequence[Change], *, base: str) -
     if consenting.concerns(changes):
         return [consenting.apply(node, asking, changes[0])]
     _validate(changes)
-    return node.database.write(lambda tx: _Writing(node, tx, asking, base).run(changes))
+    return node.database.write(
+        lambda tx: _Writing(node, tx, asking, base, by_server=by_server).run(changes)
+    )
 
 
 def _check(asking: Asking, change: Change) -> None:
@@ -123,7 +134,10 @@ def _validate(changes: Sequence[Change]) -> None:
 class _Writing:
     """One request's changes in one database transaction."""
 
-    def __init__(self, node: Node, tx: Transaction, asking: Asking, base: str) -> None:
+    def __init__(
+        self, node: Node, tx: Transaction, asking: Asking, base: str, *, by_server: bool
+    ) -> None:
+        self._by_server = by_server
         self._node = node
         self._tx = tx
         self._asking = asking
@@ -230,7 +244,9 @@ class _Writing:
         """Whoever sees only some records may not choose ids: the answer would tell of others'."""
         rights = self._asking.rights
         scopes = rights.scopes(Interaction.UPDATE, change.type)
-        if rights.role is Role.PATIENT or all(one.vaults is not None for one in scopes):
+        if change.type in OWNED or rights.role is Role.PATIENT:
+            raise NotFound("No such resource.", advice="Create it with POST.")
+        if all(one.vaults is not None for one in scopes):
             raise NotFound("No such resource.", advice="Create it with POST.")
 
     # Drafting ---------------------------------------------------------------------------------
@@ -251,6 +267,14 @@ class _Writing:
                 plan.draft = self._patched(plan.current, change.patch, names)
         # A reference that was replaced is as valid as before; what a patch made is not known to be.
         check_valid([one.draft for one in going if one.change.patch and one.draft is not None])
+        for plan in going:
+            if plan.draft is not None and plan.change.type == registering.TYPE:
+                plan.draft = self._asked(plan.draft)
+
+    def _asked(self, draft: dict[str, Any]) -> dict[str, Any]:
+        if self._by_server:
+            return draft
+        return registering.asked(self._node, self._asking, draft, base=self._base)
 
     def _patched(self, current: Entry, patch: Any, names: Mapping[str, str]) -> dict[str, Any]:
         present = loads(finding.raw(self._node, self._tx, current))
@@ -311,6 +335,8 @@ class _Writing:
             )
             for at, one in enumerate(allowed)
         }
+        if plan.change.type in OWNED:  # nobody's record: no scope narrows it to a patient's
+            allowed = tuple(replace(one, vaults=None) for one in allowed)
         require_scope(allowed, home.tag, meets, plan.needs)
 
     def _check_references(self, plans: Sequence[_Plan], placing: Placing) -> None:
@@ -426,15 +452,40 @@ class _Writing:
         indexing.index_own(
             self._tx,
             self._node.organisation,
-            [Written(row.new, one, row.resource) for row, one in made],
+            [Written(row.new, one, row.resource, self._client(row.new)) for row, one in made],
             base=self._base + "/",
         )
         outbox.add(self._tx, [one.id for _, one in made])
         moments.put(self._tx, {one.id: (None, self._now_ms) for _, one in made})
+        self._subscribe(plans, stored)
         self._node.desk.trail.append(
             self._tx, [attempt(self._asking, Verb.WRITE, tag) for tag in homes]
         )
         return stored
+
+    def _client(self, new: NewResource) -> str:
+        """The app whose an owned resource is; it stays whose it was where the server writes."""
+        known = None
+        if self._by_server and new.type == registering.TYPE:
+            known = subscriptions.get(self._tx, new.logical_id)
+        return known.client if known else self._asking.session.actor.context.client
+
+    def _subscribe(self, plans: Sequence[_Plan], stored: Sequence[Stored]) -> None:
+        """Keep what subscriptions ask for, with whose they are."""
+        for plan in plans:
+            if plan.change.type != registering.TYPE or plan.row is None:
+                continue
+            one = stored[plan.row]
+            if not one.created:
+                continue
+            if plan.draft is None:
+                subscriptions.drop(self._tx, one.logical_id)
+            elif self._by_server:
+                subscriptions.supersede(self._tx, one.logical_id, one.id, plan.draft["status"])
+            else:
+                registering.register(
+                    self._node, self._tx, self._asking, plan.draft, one, base=self._base
+                )
 
     def _document(self, home: Home, plans: Sequence[_Plan], stored: Sequence[Stored]) -> None:
         """The Provenance of what was written into one vault."""

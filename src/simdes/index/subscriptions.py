@@ -1,0 +1,426 @@
+"""Subscriptions: whose they are, how far each was told, and who serves it now.
+
+What becomes findable of a type that somebody subscribed to is a *happening*, written in the
+transaction that makes it findable. Happenings are numbered afterwards, under a lock, so that their
+order is that of the commits and whoever has seen one has seen all before it, on any database. A
+subscription keeps the position up to which it has looked. One program at a time serves a
+subscription: it holds the row for a while, so that a dead one is followed by another.
+"""
+
+# ruff: noqa: S608
+# Text is made of names in this package; every value is bound.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simdes.index.predicates import On, Predicates
+from simdes.index.rows import read, row_of, select
+from simdes.index.seeing import grounded
+from simdes.index.sql import both
+from simdes.index.transaction import Transaction
+from simdes.index.visible import OWN, Visible
+
+NUMBERED_AT_ONCE = 5_000
+LIVE = "('requested', 'active', 'error')"
+"""The states in which a subscription is served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A subscription; see `simdes.index.schema_subscriptions` for what None means.
+
+    ``account``, ``client``, ``scope``, ``grant_id``, ``launch_vault`` and ``purpose`` are those of
+    whoever asked for it: what it may tell is decided from these each time.
+    """
+
+    id: str
+    resource_id: int
+    account: bytes
+    client: str
+    scope: str
+    grant_id: bytes | None
+    launch_vault: bytes | None
+    purpose: int
+    type: str
+    channel: str
+    status: str
+    reason: str = ""
+    position: int = 0
+    events: int = 0
+    delivered: int = 0
+    failures: int = 0
+    next_ms: int = 0
+    sent_ms: int = 0
+    heartbeat_ms: int = 0
+    end_ms: int | None = None
+    holder: str | None = None
+    held_until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A version that became findable. ``resource_id`` None: a copy of another organisation's."""
+
+    position: int
+    type: str
+    logical_id: str
+    version: int
+    deleted: int
+    entry: int
+    resource_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A happening that a subscription is told of, under the number it is told of with."""
+
+    subscription: str
+    number: int
+    at_ms: int
+    type: str
+    logical_id: str
+    version: int
+    deleted: int
+    entry: int
+    resource_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """Who may listen to which subscriptions (``names``: ids with spaces between) until when."""
+
+    token: bytes
+    account: bytes
+    client: str
+    session: bytes
+    session_until_ms: int
+    names: str
+    expires_ms: int
+
+
+_SUBSCRIPTION = select(Subscription, "subscription AS s", prefix="s.")
+_HAPPENING = select(Happening, "happening")
+_EVENT = select(Event, "subscription_event")
+_BINDING = select(Binding, "subscription_binding")
+
+
+# Happenings -------------------------------------------------------------------------------------
+
+
+def note(tx: Transaction, entries: Sequence[int]) -> None:
+    """Note that these entries became findable, those of types that are subscribed to."""
+    tx.run(
+        "INSERT INTO happening (type, logical_id, version, deleted, entry, resource_id)"
+        " SELECT e.type, e.logical_id, e.version, e.deleted, e.id, e.resource_id FROM entry AS e"
+        " WHERE e.id IN :ids AND EXISTS (SELECT 1 FROM subscription AS s"
+        f" WHERE s.type = e.type AND s.status IN {LIVE}) ORDER BY e.resource_id, e.id",
+        ids=entries,
+    )
+
+
+def number(tx: Transaction) -> int:
+    """Give numbers to what was committed without one; how many. One program at a time does."""
+    if tx.one("SELECT 1 FROM happening WHERE position IS NULL LIMIT 1") is None:
+        return 0
+    tx.lock("happenings")
+    return tx.run(
+        "UPDATE happening SET position = :last + q.place FROM (SELECT id,"
+        " row_number() OVER (ORDER BY id) AS place FROM happening WHERE position IS NULL"
+        " ORDER BY id LIMIT :most) AS q WHERE happening.id = q.id",
+        last=last(tx),
+        most=NUMBERED_AT_ONCE,
+    )
+
+
+def last(tx: Transaction) -> int:
+    """The last number that was given; it never falls below what a subscription has looked at."""
+    row = tx.one(
+        "SELECT max(n) FROM (SELECT max(position) AS n FROM happening"
+        " UNION ALL SELECT max(position) AS n FROM subscription) AS q"
+    )
+    return int(row[0]) if row is not None and row[0] is not None else 0
+
+
+def happenings(tx: Transaction, type: str, *, after: int, limit: int) -> list[Happening]:
+    """What happened to a type behind a position, in order."""
+    rows = tx.all(
+        _HAPPENING + " WHERE type = :type AND position > :after ORDER BY position LIMIT :limit",
+        type=type,
+        after=after,
+        limit=limit,
+    )
+    return [read(Happening, row) for row in rows]
+
+
+def forget_seen(tx: Transaction) -> int:
+    """Drop happenings that every living subscription of their type has looked at."""
+    return tx.run(
+        "DELETE FROM happening WHERE position IS NOT NULL AND NOT EXISTS (SELECT 1 FROM"
+        " subscription AS s WHERE s.type = happening.type AND s.position < happening.position"
+        f" AND s.status IN {LIVE})"
+    )
+
+
+def visible_own(tx: Transaction, visible: Visible, type: str, ids: Sequence[int]) -> set[int]:
+    """Which of these versions (row ids) of own resources of one type a caller may see.
+
+    As in histories: by the grounds of the version itself, and the resource as it stands now.
+    """
+    if type not in visible.scopes or not visible.grounds or not ids:
+        return set()
+    written = Predicates(visible)
+    bound, types = written.bound, frozenset((type,))
+    parts = [
+        "r.id IN :ids",
+        grounded(visible, "r", types, bound),
+        "EXISTS (SELECT 1 FROM entry AS e WHERE e.type = r.type AND e.logical_id = r.logical_id"
+        f" AND e.vault = r.vault AND e.handle = {bound(OWN)}"
+        f" AND {written.seen(On('e', types), deleted=True, chosen=False)})",
+    ]
+    rows = tx.all(
+        f"SELECT r.id FROM (SELECT resource.*, {bound(OWN)} AS handle FROM resource) AS r"
+        f" WHERE {both(parts)}",
+        ids=ids,
+        **bound.values,
+    )
+    return {int(row) for (row,) in rows}
+
+
+def visible_entries(
+    tx: Transaction, visible: Visible, type: str, ids: Sequence[int]
+) -> dict[int, int]:
+    """Which of these entries of one type a caller may see, with the version that stands there."""
+    if type not in visible.scopes or not visible.grounds or not ids:
+        return {}
+    written = Predicates(visible)
+    seen = written.seen(On("e", frozenset((type,))), deleted=True, chosen=False)
+    rows = tx.all(
+        f"SELECT e.id, e.version FROM entry AS e WHERE e.id IN :ids AND {seen}",
+        ids=ids,
+        **written.bound.values,
+    )
+    return {int(row): int(version) for row, version in rows}
+
+
+# Subscriptions ----------------------------------------------------------------------------------
+
+
+def put(tx: Transaction, one: Subscription) -> None:
+    """Begin a subscription, or begin it anew; what it was told of before is forgotten."""
+    drop(tx, one.id)
+    tx.insert("subscription", [row_of(one)])
+
+
+def get(tx: Transaction, id: str) -> Subscription | None:
+    """A subscription."""
+    row = tx.one(_SUBSCRIPTION + " WHERE s.id = :id", id=id)
+    return None if row is None else read(Subscription, row)
+
+
+def get_many(tx: Transaction, ids: Sequence[str]) -> dict[str, Subscription]:
+    """Subscriptions by id, those that there are."""
+    rows = tx.all(_SUBSCRIPTION + " WHERE s.id IN :ids", ids=ids) if ids else []
+    return {one.id: one for one in (read(Subscription, row) for row in rows)}
+
+
+def living(tx: Transaction, account: bytes) -> int:
+    """How many subscriptions of an account are served."""
+    row = tx.one(
+        f"SELECT count(*) FROM subscription WHERE account = :account AND status IN {LIVE}",
+        account=account,
+    )
+    return 0 if row is None else int(row[0])
+
+
+def drop(tx: Transaction, id: str) -> None:
+    """End a subscription and forget what it was told of."""
+    tx.run("DELETE FROM subscription WHERE id = :id", id=id)
+
+
+def supersede(tx: Transaction, id: str, resource_id: int, status: str) -> None:
+    """Note the version that the server itself wrote of a subscription."""
+    tx.run(
+        "UPDATE subscription SET resource_id = :resource, status = :status WHERE id = :id",
+        id=id,
+        resource=resource_id,
+        status=status,
+    )
+
+
+_DUE = (
+    "SELECT s.id FROM subscription AS s"
+    f" WHERE s.status IN {LIVE} AND s.next_ms <= :now AND s.held_until_ms <= :now"
+    " AND (s.status = 'requested' OR s.delivered < s.events OR s.end_ms <= :now"
+    " OR (s.heartbeat_ms > 0 AND s.sent_ms + s.heartbeat_ms <= :now)"
+    " OR EXISTS (SELECT 1 FROM happening AS h WHERE h.type = s.type"
+    " AND h.position > s.position))"
+    " ORDER BY s.next_ms, s.id LIMIT :most"
+)
+
+
+def is_due(tx: Transaction, *, now_ms: int) -> bool:
+    """Whether there is anything to number, or a subscription to serve."""
+    new = tx.one("SELECT 1 FROM happening WHERE position IS NULL LIMIT 1")
+    return new is not None or tx.one(_DUE, now=now_ms, most=1) is not None
+
+
+def claim(
+    tx: Transaction, holder: str, *, now_ms: int, until_ms: int, limit: int
+) -> list[Subscription]:
+    """Take subscriptions for which there is something to do, and nobody does it."""
+    ids = [
+        str(id_)
+        for (id_,) in tx.all(
+            "UPDATE subscription SET holder = :holder, held_until_ms = :until"
+            f" WHERE id IN ({_DUE} {tx.skip_locked}) RETURNING id",
+            holder=holder,
+            now=now_ms,
+            until=until_ms,
+            most=limit,
+        )
+    ]
+    return list(get_many(tx, ids).values())
+
+
+def step(
+    tx: Transaction,
+    one: Subscription,
+    holder: str,
+    *,
+    position: int,
+    events: Sequence[Event],
+    until_ms: int,
+) -> bool:
+    """Move a held subscription on, with the events that it found; False: it isn't held any more."""
+    moved = tx.run(
+        "UPDATE subscription SET position = :position, events = events + :more,"
+        " held_until_ms = :until WHERE id = :id AND holder = :holder"
+        " AND resource_id = :resource AND events = :events",
+        position=position,
+        more=len(events),
+        until=until_ms,
+        id=one.id,
+        holder=holder,
+        resource=one.resource_id,
+        events=one.events,
+    )
+    if moved and events:
+        tx.insert("subscription_event", [row_of(event) for event in events])
+    return bool(moved)
+
+
+def hold(tx: Transaction, one: Subscription, holder: str, *, until_ms: int) -> bool:
+    """Hold a subscription longer; False where others have it, or its owner changed it."""
+    return bool(
+        tx.run(
+            "UPDATE subscription SET held_until_ms = :until"
+            " WHERE id = :id AND holder = :holder AND resource_id = :resource",
+            until=until_ms,
+            id=one.id,
+            holder=holder,
+            resource=one.resource_id,
+        )
+    )
+
+
+def told(tx: Transaction, id: str, holder: str, *, delivered: int, now_ms: int) -> bool:
+    """Note what arrived; False where the subscription isn't held any more."""
+    return bool(
+        tx.run(
+            "UPDATE subscription SET delivered = :delivered, sent_ms = :now, failures = 0,"
+            " reason = '' WHERE id = :id AND holder = :holder",
+            delivered=delivered,
+            now=now_ms,
+            id=id,
+            holder=holder,
+        )
+    )
+
+
+def let_go(
+    tx: Transaction,
+    id: str,
+    holder: str,
+    *,
+    next_ms: int,
+    failures: int | None = None,
+    reason: str | None = None,
+) -> None:
+    """Leave a subscription to others, not before a time; ``failures`` None: as they were."""
+    tx.run(
+        "UPDATE subscription SET holder = NULL, held_until_ms = 0, next_ms = :next,"
+        " failures = COALESCE(CAST(:failures AS BIGINT), failures),"
+        " reason = COALESCE(CAST(:reason AS TEXT), reason) WHERE id = :id AND holder = :holder",
+        next=next_ms,
+        failures=failures,
+        reason=reason,
+        id=id,
+        holder=holder,
+    )
+
+
+def close(tx: Transaction, id: str, *, reason: str) -> None:
+    """Switch a subscription off; it looks at nothing any more."""
+    tx.run(
+        "UPDATE subscription SET status = 'off', reason = :reason, holder = NULL,"
+        " held_until_ms = 0 WHERE id = :id",
+        id=id,
+        reason=reason,
+    )
+
+
+# Events -----------------------------------------------------------------------------------------
+
+
+def events(
+    tx: Transaction, id: str, *, after: int, until: int | None = None, limit: int
+) -> list[Event]:
+    """Events of a subscription behind a number, in their order."""
+    rows = tx.all(
+        _EVENT + " WHERE subscription = :id AND number > :after AND number <= :until"
+        " ORDER BY number LIMIT :limit",
+        id=id,
+        after=after,
+        until=(1 << 62) if until is None else until,
+        limit=limit,
+    )
+    return [read(Event, row) for row in rows]
+
+
+def known_copies(tx: Transaction, id: str, names: Sequence[str]) -> dict[tuple[str, str], int]:
+    """The newest version that a subscription was told of, of these ids' copies, by type and id."""
+    if not names:
+        return {}
+    rows = tx.all(
+        "SELECT type, logical_id, max(version) FROM subscription_event WHERE subscription = :id"
+        " AND logical_id IN :names AND resource_id IS NULL GROUP BY type, logical_id",
+        id=id,
+        names=names,
+    )
+    return {(str(type_), str(name)): int(version) for type_, name, version in rows}
+
+
+def trim(tx: Transaction, id: str, *, before: int) -> None:
+    """Forget events of a subscription up to a number."""
+    tx.run(
+        "DELETE FROM subscription_event WHERE subscription = :id AND number <= :before",
+        id=id,
+        before=before,
+    )
+
+
+# Bindings ---------------------------------------------------------------------------------------
+
+
+def bind(tx: Transaction, binding: Binding, *, now_ms: int) -> None:
+    """Keep a binding; those that ended go."""
+    tx.run("DELETE FROM subscription_binding WHERE expires_ms <= :now", now=now_ms)
+    tx.insert("subscription_binding", [row_of(binding)])
+
+
+def binding(tx: Transaction, token: bytes, *, now_ms: int) -> Binding | None:
+    """A binding that stands."""
+    row = tx.one(_BINDING + " WHERE token = :token AND expires_ms > :now", token=token, now=now_ms)
+    return None if row is None else read(Binding, row)
