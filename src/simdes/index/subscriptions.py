@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simdes.index.predicates import On, Predicates
+from simdes.index.leading import On
+from simdes.index.predicates import Predicates
 from simdes.index.rows import read, row_of, select
 from simdes.index.seeing import grounded
 from simdes.index.sql import both
@@ -170,7 +171,7 @@ def visible_own(tx: Transaction, visible: Visible, type: str, ids: Sequence[int]
     """
     if type not in visible.scopes or not visible.grounds or not ids:
         return set()
-    written = Predicates(visible)
+    written = Predicates(visible, tx.unled)
     bound, types = written.bound, frozenset((type,))
     parts = [
         "r.id IN :ids",
@@ -194,7 +195,7 @@ def visible_entries(
     """Which of these entries of one type a caller may see, with the version that stands there."""
     if type not in visible.scopes or not visible.grounds or not ids:
         return {}
-    written = Predicates(visible)
+    written = Predicates(visible, tx.unled)
     seen = written.seen(On("e", frozenset((type,))), deleted=True, chosen=False)
     rows = tx.all(
         f"SELECT e.id, e.version FROM entry AS e WHERE e.id IN :ids AND {seen}",

@@ -8,8 +8,9 @@ this organisation holds, nothing is opened at others in their name.
 
 from __future__ import annotations
 
+from simdes.access.app_context import OWN_CLIENT, Context
 from simdes.access.categories import Purpose, Role
-from simdes.access.tokens import OWN_CLIENT, Actor, Context
+from simdes.access.tokens import Actor
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden
 from simdes.exchange import scoping
