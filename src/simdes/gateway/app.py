@@ -34,6 +34,7 @@ from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
+from simdes.gateway.openapi import openapi_route
 from simdes.gateway.pages.places import missing_page, page_routes, trouble_page
 from simdes.gateway.problems import EXCEPTION_HANDLERS
 from simdes.gateway.smart.cors import Cors
@@ -89,7 +90,8 @@ def create_gateway(
 
 
 def _fhir(node: Node, limits: GatewayLimits) -> list[Route]:
-    return fhir_routes(node, limits, {"metadata": Statement(node).answer})
+    public = {"metadata": Statement(node).answer}
+    return [openapi_route(lambda: node.issuer.name), *fhir_routes(node, limits, public)]
 
 
 def _handlers(node: Node | None) -> Mapping[Any, ExceptionHandler]:

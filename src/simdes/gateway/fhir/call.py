@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from simdes.errors import Invalid
+from simdes.errors import Invalid, Unsupported
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.negotiation import preferences
@@ -28,6 +28,14 @@ class Noted:
     account: bytes | None = None
     organisation: bytes | None = None
     template: str = ""
+
+
+class NotAcceptable(Unsupported):
+    """No form of answer that the client takes (HTTP 406)."""
+
+
+class WrongBody(Unsupported):
+    """The body is of a type that this address does not take (HTTP 415)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

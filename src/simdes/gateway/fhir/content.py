@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from simdes.errors import Invalid, Unsupported
+from simdes.errors import Invalid
 from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, answer_form, body_of, media_type, query_pairs
 from simdes.fhir.summary import projected, projection_of
-from simdes.gateway.fhir.call import Asked, Call, Pairs, Reply
+from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, WrongBody
 from simdes.gateway.fhir.routes import Routed
 
 CONTEXT: Final = "x-security-context"
@@ -27,14 +27,6 @@ OCTETS: Final = "application/octet-stream"
 _BINARY_READS: Final = frozenset(("read", "vread"))
 _BINARY_WRITES: Final = frozenset(("create", "update"))
 _FHIR_TYPES: Final = ("application/fhir+json", "application/fhir+xml")
-
-
-class NotAcceptable(Unsupported):
-    """No form of answer that the client takes (HTTP 406)."""
-
-
-class WrongBody(Unsupported):
-    """The body is of a type that this address does not take (HTTP 415)."""
 
 
 # In -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from simdes.errors import Invalid, Unsupported
+from simdes.errors import Invalid
 from simdes.exchange.interactions import matching, submitting, terms, validating
 from simdes.exchange.interactions.summary import summary as summarised
 from simdes.fhir.json import dumps
@@ -128,7 +128,7 @@ def summary(call: Call) -> Reply:
     """``GET|POST [base]/Patient/[id]/$summary``."""
     wanted = [one["valueString"] for one in parameters_of(call)["parameter"] if _is_profile(one)]
     if any(one.partition("|")[0] != IPS_BUNDLE for one in wanted):
-        raise Unsupported("Summaries are made by the IPS profile alone.")
+        raise Invalid("Summaries are made by the IPS profile alone.")
     return Reply(resource=summarised(call.node, call.asking, call.id))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -205,12 +205,11 @@ def searchset(call: Call, page: Page, query: Query) -> Reply:
 
 def everything(call: Call) -> Reply:
     """``GET|POST [base]/Patient/[id]/$everything``."""
-    start, end = call.value("start"), call.value("end")
+    call = _with_parameters(call)
+    start, end = _span(call, "start"), _span(call, "end")
     span = None
     if start or end:
-        low = span_ms(start)[0] if start else FIRST_MS
-        high = span_ms(end)[1] if end else LAST_MS
-        span = (low, high)
+        span = (start[0] if start else FIRST_MS, end[1] if end else LAST_MS)
     page = every.everything(
         call.node,
         call.asking,
@@ -224,6 +223,24 @@ def everything(call: Call) -> Reply:
     return searchset(call, page, Query(types=(), used=()))
 
 
+def _with_parameters(call: Call) -> Call:
+    """The call with the parameters of its body, each as a text, beside those of its address."""
+    body = call.resource
+    if body is None:
+        return call
+    rows = body.get("parameter", []) if isinstance(body, Mapping) else None
+    if rows is None or body.get("resourceType") != "Parameters" or not isinstance(rows, list):
+        raise Invalid("The body must be a Parameters resource.")
+    named = tuple(
+        (str(row.get("name")), str(value))
+        for row in rows
+        if isinstance(row, Mapping)
+        for key, value in row.items()
+        if key.startswith("value") and isinstance(value, (str, int))
+    )
+    return replace(call, pairs=(*call.pairs, *named))
+
+
 def _types(call: Call) -> tuple[str, ...]:
     chosen = call.values("_type")
     if any(one not in resource_types() for one in chosen):
@@ -232,8 +249,19 @@ def _types(call: Call) -> tuple[str, ...]:
 
 
 def _since(call: Call) -> int | None:
-    text = call.value("_since")
-    return span_ms(text)[0] if text else None
+    found = _span(call, "_since")
+    return found[0] if found else None
+
+
+def _span(call: Call, name: str) -> tuple[int, int] | None:
+    """The time that a parameter names, None without it."""
+    text = call.value(name)
+    if not text:
+        return None
+    try:
+        return span_ms(text)
+    except ValueError as error:
+        raise Invalid(f"The parameter {name} is no date or time.") from error
 
 
 def _count(call: Call) -> int | None:

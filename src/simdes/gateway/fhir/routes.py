@@ -21,13 +21,14 @@ from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
 
-_SEGMENT: Final = {
+SEGMENTS: Final = {
     "type": r"[A-Z][A-Za-z]{1,63}",
     "compartment": r"Patient|Encounter|RelatedPerson|Practitioner|Device",
     "target": r"[A-Z][A-Za-z]{1,63}|\*",
     "id": r"[A-Za-z0-9\-.]{1,64}",
     "version": r"[A-Za-z0-9\-.]{1,64}",
 }
+"""What the named parts of an address may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def _pattern(template: str) -> str:
     for part in template.split("/"):
         if part.startswith("{"):
             name = part[1:-1]
-            parts.append(f"(?P<{name}>{_SEGMENT[name]})")
+            parts.append(f"(?P<{name}>{SEGMENTS[name]})")
         else:
             parts.append(re.escape(part))
     return "/".join(parts)

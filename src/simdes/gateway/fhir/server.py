@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simdes.errors import SimdesError, TooLarge
+from simdes.errors import SimdesError, TooLarge, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -27,7 +27,7 @@ from simdes.fhir.outcome import issues_of, outcome_resource
 from simdes.gateway.custody import read_body
 from simdes.gateway.fhir import bundles, content, routes
 from simdes.gateway.fhir.authenticating import authenticate
-from simdes.gateway.fhir.call import Asked, Call, Pairs, Reply
+from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, WrongBody
 from simdes.gateway.fhir.routes import Routed
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.observing import TEMPLATE, identify
@@ -125,9 +125,10 @@ def _answered(call: Call, routed: Routed | None) -> Reply:
 
 STATUS: Final[Mapping[type[SimdesError], int]] = {
     routes.NotAllowed: 405,
-    content.NotAcceptable: 406,
+    NotAcceptable: 406,
     TooLarge: 413,
-    content.WrongBody: 415,
+    WrongBody: 415,
+    Unsupported: 422,
 }
 """What only FHIR's addresses can answer; all other failures as everywhere (`problems`)."""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from simdes.errors import Invalid, Unsupported
+from simdes.errors import Invalid
 from simdes.exchange.interactions import writing
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method, Pairs, Patch
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import if_none_exist, preferences, versions
 from simdes.fhir.outcome import Issue, outcome_resource
 from simdes.fhir.patch import fhirpath_patch, json_patch
-from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply
+from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply, WrongBody
 from simdes.gateway.fhir.reading import version_headers
 
 STATUS: Final[Mapping[Became, int]] = {
@@ -100,12 +100,12 @@ def _patch(call: Call) -> Patch:
         parameters = dict(call.resource)
         return lambda resource: fhirpath_patch(resource, parameters)
     if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Binary":
-        raise Unsupported("A patch in a Binary is sent as a Parameters (FHIRPath Patch) here.")
+        raise WrongBody("A patch in a Binary is sent as a Parameters (FHIRPath Patch) here.")
     operations = call.resource if call.media_type == JSON_PATCH else None
     if operations is None and call.media_type == JSON_PATCH:
         operations = loads(call.body)
     if operations is None:
-        raise Unsupported(
+        raise WrongBody(
             "This form of patch is not known here.",
             advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
         )

@@ -302,7 +302,7 @@ def test_a_summary_is_a_valid_document_of_the_patients_records(doctor: Api, pati
         assert [one for one in validate(made) if one.is_error] == []
     assert doctor.get("Patient/nobody/$summary").status_code == 404
     other = doctor.get(f"Patient/{patient['id']}/$summary?profile=urn:other")
-    assert other.status_code == 501
+    assert other.status_code == 400
 
 
 # $submit-legacy -------------------------------------------------------------------------------
