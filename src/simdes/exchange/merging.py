@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simdes.access.vaults import vault_key
-from simdes.crypto.keys import unwrap, wrap
+from simdes.crypto.keys import unwrap
 from simdes.exchange.checking import Ready, refusal
 from simdes.exchange.indexing import Written, index_own, resource_context
 from simdes.exchange.node import Node
 from simdes.exchange.patients import Merge
+from simdes.exchange.placing import Home
+from simdes.exchange.versions import new_version
 from simdes.fhir.json import loads
 from simdes.index import chain, entries, merges, moments, outbox, resources, unindexed, vaults
 from simdes.index.resources import NewResource, Resource
@@ -162,20 +164,17 @@ def _rewrapped(
 ) -> tuple[NewResource, bytes]:
     """The resource for the survivor's vault, and its content in clear."""
     old = resource_context(pair.prior.tag, one.type, one.logical_id)
-    new = resource_context(pair.survivor.tag, one.type, one.logical_id)
     content = unwrap(keys[pair.prior.tag], one.content_wrapped, aad=old)
-    wrapped = wrap(keys[pair.survivor.tag], content, aad=new, random=node.random)
-    row = NewResource(
+    row = new_version(
+        Home(pair.survivor.tag, keys[pair.survivor.tag]),
         type=one.type,
         logical_id=one.logical_id,
-        vault=pair.survivor.tag,
+        content=content,
         category=one.category,
         labels=one.labels,
-        content_wrapped=wrapped,
-        digest=one.digest,
-        salt=node.random(32),
-        source_id=one.source_id,
         created_ms=node.now_ms(),
+        random=node.random,
+        source_id=one.source_id,
         account=one.account,
     )
     return row, content

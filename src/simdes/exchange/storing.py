@@ -26,6 +26,7 @@ from simdes.exchange.provenance import (
     mapping_provenance,
     source_document,
 )
+from simdes.exchange.versions import new_version
 from simdes.fhir.json import loads
 from simdes.index import moments, outbox, resources, sources
 from simdes.index.resources import Key, NewResource, Stored
@@ -281,19 +282,16 @@ class _Writer:
         return [(self._row(home, one, taken.source), one.resource) for one in made]
 
     def _row(self, home: Home, one: Submitted, source: int) -> NewResource:
-        context = resource_context(home.tag, one.type, one.logical_id)
-        random = self._node.random
-        return NewResource(
+        return new_version(
+            home,
             type=one.type,
             logical_id=one.logical_id,
-            vault=home.tag,
+            content=one.content,
             category=one.category,
             labels=one.labels,
-            content_wrapped=wrap(home.key, one.content, aad=context, random=random),
-            digest=sha256(one.content),
-            salt=random(32),
-            source_id=source,
             created_ms=self._now_ms,
+            random=self._node.random,
+            source_id=source,
         )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simdes.access.vaults import vault_key
-from simdes.crypto.digest import sha256
-from simdes.crypto.keys import wrap
 from simdes.exchange.facade.source import Change
-from simdes.exchange.indexing import Written, index_own, resource_context
+from simdes.exchange.indexing import Written, index_own
 from simdes.exchange.interactions.found import tombstone
 from simdes.exchange.node import Node
+from simdes.exchange.placing import Home
+from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps
 from simdes.index import moments, outbox, resources, vaults
 from simdes.index.resources import NewResource, Resource
@@ -53,19 +53,14 @@ def end(node: Node, tx: Transaction, gone: Sequence[Change]) -> list[Change]:
 
 
 def _tombstone(node: Node, vault: Vault, last: Resource) -> NewResource:
-    content = dumps(dict(tombstone(last.type, last.logical_id)))
-    context = resource_context(vault.tag, last.type, last.logical_id)
-    key = vault_key(node.desk.keystore, vault)
-    return NewResource(
+    return new_version(
+        Home(vault.tag, vault_key(node.desk.keystore, vault)),
         type=last.type,
         logical_id=last.logical_id,
-        vault=vault.tag,
+        content=dumps(dict(tombstone(last.type, last.logical_id))),
         category=last.category,
         labels=last.labels,
-        content_wrapped=wrap(key, content, aad=context, random=node.random),
-        digest=sha256(content),
-        salt=node.random(32),
-        source_id=None,
         created_ms=node.now_ms(),
-        deleted=1,
+        random=node.random,
+        deleted=True,
     )

@@ -8,19 +8,16 @@ are taken in the order of names, so that 32 writers of one resource wait and non
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simdes.access.audit_event import Verb
-from simdes.access.categories import Role, classify
+from simdes.access.categories import classify
 from simdes.access.rights import OWNED, Interaction
-from simdes.crypto.digest import sha256
-from simdes.crypto.keys import wrap
-from simdes.errors import Forbidden, Gone, Invalid, Mismatch, NotFound
+from simdes.errors import Invalid, Mismatch
 from simdes.exchange import indexing
-from simdes.exchange.indexing import Written, resource_context
+from simdes.exchange.indexing import Written
 from simdes.exchange.interactions import consenting, finding
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
@@ -33,16 +30,18 @@ from simdes.exchange.interactions.drafts import (
 )
 from simdes.exchange.interactions.found import Found, served, tombstone
 from simdes.exchange.interactions.placing import Name, Placing, require_scope
+from simdes.exchange.interactions.planning import NEEDS, Plan, Planning
 from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions import registering
+from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps, loads
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import moments, outbox, resources, search, subscriptions
+from simdes.index import moments, outbox, resources, subscriptions
 from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
 from simdes.index.seeing import SHARED
@@ -51,28 +50,7 @@ from simdes.index.transaction import Transaction
 MOST_CHANGES = 5_000
 """Changes that one transaction may hold."""
 
-_NEEDS = {
-    Method.CREATE: Interaction.CREATE,
-    Method.UPDATE: Interaction.UPDATE,
-    Method.PATCH: Interaction.UPDATE,
-    Method.DELETE: Interaction.DELETE,
-}
 _ORDER = {Method.DELETE: 0, Method.CREATE: 1, Method.UPDATE: 2, Method.PATCH: 2}
-
-
-@dataclass(slots=True)
-class _Plan:
-    """One change on its way: what it touches, and what it will write."""
-
-    change: Change
-    needs: Interaction
-    id: str = ""
-    current: Entry | None = None
-    settled: Changed | None = None
-    draft: dict[str, Any] | None = None
-    home: Home | None = None
-    row: int | None = None
-    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +89,7 @@ def apply(
 
 
 def _check(asking: Asking, change: Change) -> None:
-    asking.rights.require(_NEEDS[change.method], change.type)
+    asking.rights.require(NEEDS[change.method], change.type)
     if change.search is not None:
         asking.rights.require(Interaction.SEARCH, change.type)
     if change.id:
@@ -147,9 +125,7 @@ class _Writing:
 
     def run(self, changes: Sequence[Change]) -> list[Changed]:
         """Plan, draft, place and write."""
-        self._lock(changes)
-        plans = [self._plan(change) for change in changes]
-        _require_distinct(plans)
+        plans = Planning(self._node, self._tx, self._asking).plans(changes)
         self._draft(plans)
         self._place(plans)
         for plan in sorted(plans, key=lambda one: _ORDER[one.change.method]):
@@ -157,101 +133,9 @@ class _Writing:
         stored = self._write(plans)
         return [plan.settled or self._changed(plan, stored) for plan in plans]
 
-    # Planning ---------------------------------------------------------------------------------
-
-    def _lock(self, changes: Sequence[Change]) -> None:
-        names = {f"{one.type}/{one.id}" for one in changes if one.id}
-        names |= {f"conditional {one.type}" for one in changes if one.search is not None}
-        for name in sorted(names):
-            self._tx.lock(f"resource {name}")
-
-    def _plan(self, change: Change) -> _Plan:
-        plan = _Plan(change, _NEEDS[change.method], change.id)
-        if change.search is not None:
-            self._find(plan)
-        elif change.id:
-            plan.current = self._current(change.type, change.id, plan.needs)
-        if plan.settled is None:
-            self._check_version(plan)
-        if not plan.id:
-            plan.id = str(uuid.UUID(bytes=self._node.random(16), version=4))
-        return plan
-
-    def _find(self, plan: _Plan) -> None:
-        """A conditional change (https://hl7.org/fhir/R4/http.html#cond-update)."""
-        change = plan.change
-        found = finding.matching(self._node, self._tx, self._asking, change.type, change.search)
-        if len(found) > 1:
-            raise Mismatch(
-                "The condition matches more than one resource.",
-                advice="Narrow the search until it finds one.",
-            )
-        if not found:
-            if change.method in (Method.DELETE, Method.PATCH):
-                if change.method is Method.PATCH:
-                    raise NotFound("No resource meets the condition.")
-                plan.settled = Changed(Became.NOT_THERE, None)
-            elif change.resource is not None and change.method is Method.UPDATE:
-                plan.id = str(change.resource.get("id", ""))
-                plan.current = self._current(change.type, plan.id, plan.needs) if plan.id else None
-                if plan.current is not None and not plan.current.deleted:
-                    raise Mismatch(
-                        "The id is that of a resource which does not meet the condition."
-                    )
-            return
-        plan.id = found[0].logical_id
-        if change.method is Method.CREATE:
-            plan.settled = Changed(Became.EXISTED, finding.load(self._node, self._tx, found)[0])
-            return
-        sent = change.resource.get("id") if change.resource is not None else None
-        if sent is not None and sent != plan.id:
-            raise Mismatch("The id in the resource is not that of the one which the search found.")
-        self._tx.lock(f"resource {change.type}/{plan.id}")
-        plan.current = self._current(change.type, plan.id, plan.needs)
-
-    def _current(self, type_: str, logical_id: str, needs: Interaction) -> Entry | None:
-        """What stands under an id, as far as the caller may change it."""
-        rights = self._asking.rights
-        found = search.get(self._tx, rights.visible(needs), type_, logical_id)
-        if found:
-            return found[0]
-        if search.get(self._tx, rights.reading, type_, logical_id):
-            raise Forbidden(
-                "Another organisation wrote this resource, or the app may not change it.",
-                advice="Ask whoever wrote it; meta.source says who.",
-            )
-        return None
-
-    def _check_version(self, plan: _Plan) -> None:
-        change, current = plan.change, plan.current
-        there = current is not None and not current.deleted
-        standing = current.version if current is not None and there else None
-        if change.if_match is not None and not change.if_match.has(standing):
-            raise Mismatch(
-                "The version that If-Match names is not the present one.",
-                advice="Read the resource again, and decide whether your change still holds.",
-            )
-        if change.if_none_match and there:
-            raise Mismatch("There is a resource already.")
-        if change.method is Method.PATCH and not there:
-            raise Gone("The resource was deleted.") if current else NotFound("No such resource.")
-        if change.method is Method.DELETE and not there:
-            plan.settled = Changed(Became.NOT_THERE, None)
-        if change.method is Method.UPDATE and current is None and plan.id:
-            self._require_choosing(change)
-
-    def _require_choosing(self, change: Change) -> None:
-        """Whoever sees only some records may not choose ids: the answer would tell of others'."""
-        rights = self._asking.rights
-        scopes = rights.scopes(Interaction.UPDATE, change.type)
-        if change.type in OWNED or rights.role is Role.PATIENT:
-            raise NotFound("No such resource.", advice="Create it with POST.")
-        if all(one.vaults is not None for one in scopes):
-            raise NotFound("No such resource.", advice="Create it with POST.")
-
     # Drafting ---------------------------------------------------------------------------------
 
-    def _draft(self, plans: Sequence[_Plan]) -> None:
+    def _draft(self, plans: Sequence[Plan]) -> None:
         names = {
             plan.change.full_url: f"{plan.change.type}/{plan.id}"
             for plan in plans
@@ -289,7 +173,7 @@ class _Writing:
         source = finding.own_source(self._node)
         return drafted(resource, logical_id, names, base=self._base, source=source)
 
-    def _conditional_names(self, plans: Sequence[_Plan]) -> dict[str, str]:
+    def _conditional_names(self, plans: Sequence[Plan]) -> dict[str, str]:
         """What conditional references lead to (https://hl7.org/fhir/R4/http.html#trules)."""
         asked = {
             literal
@@ -309,7 +193,7 @@ class _Writing:
 
     # Placing ----------------------------------------------------------------------------------
 
-    def _place(self, plans: Sequence[_Plan]) -> None:
+    def _place(self, plans: Sequence[Plan]) -> None:
         placing = Placing(self._node, self._tx, self._asking)
         going = [plan for plan in plans if plan.draft is not None]
         placing.patients([(plan.draft, plan.current) for plan in going if plan.draft is not None])
@@ -322,7 +206,7 @@ class _Writing:
                 plan.home = placing.home(plan.current.vault)
         self._check_references(going, placing)
 
-    def _require_scopes(self, plan: _Plan, draft: Mapping[str, Any], home: Home) -> None:
+    def _require_scopes(self, plan: Plan, draft: Mapping[str, Any], home: Home) -> None:
         allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
         values = extract(dict(draft)) if any(one.where.of for one in allowed) else ()  # type: ignore[union-attr]
         meets = {
@@ -339,7 +223,7 @@ class _Writing:
             allowed = tuple(replace(one, vaults=None) for one in allowed)
         require_scope(allowed, home.tag, meets, plan.needs)
 
-    def _check_references(self, plans: Sequence[_Plan], placing: Placing) -> None:
+    def _check_references(self, plans: Sequence[Plan], placing: Placing) -> None:
         """Every reference leads to something the caller may see, of the same patient or nobody's.
 
         What is nobody's and not in the patient's vault yet is copied there, so that the vault is
@@ -390,7 +274,7 @@ class _Writing:
 
     # Writing ----------------------------------------------------------------------------------
 
-    def _row_of(self, plan: _Plan) -> None:
+    def _row_of(self, plan: Plan) -> None:
         if plan.settled is not None or plan.home is None:
             return
         plan.row = len(self._rows)
@@ -422,26 +306,20 @@ class _Writing:
         labels: int,
         deleted: bool = False,
     ) -> NewResource:
-        type_, logical_id = str(resource["resourceType"]), str(resource["id"])
-        random = self._node.random
-        return NewResource(
-            type=type_,
-            logical_id=logical_id,
-            vault=home.tag,
+        return new_version(
+            home,
+            type=str(resource["resourceType"]),
+            logical_id=str(resource["id"]),
+            content=content,
             category=category,
             labels=labels,
-            content_wrapped=wrap(
-                home.key, content, aad=resource_context(home.tag, type_, logical_id), random=random
-            ),
-            digest=sha256(content),
-            salt=random(32),
-            source_id=None,
             created_ms=self._now_ms,
-            deleted=int(deleted),
+            random=self._node.random,
+            deleted=deleted,
             account=self._asking.session.actor.account,
         )
 
-    def _write(self, plans: Sequence[_Plan]) -> list[Stored]:
+    def _write(self, plans: Sequence[Plan]) -> list[Stored]:
         stored = resources.add(self._tx, [row.new for row in self._rows])
         homes = {plan.home.tag: plan.home for plan in plans if plan.home is not None}
         for tag, home in homes.items():
@@ -470,7 +348,7 @@ class _Writing:
             known = subscriptions.get(self._tx, new.logical_id)
         return known.client if known else self._asking.session.actor.context.client
 
-    def _subscribe(self, plans: Sequence[_Plan], stored: Sequence[Stored]) -> None:
+    def _subscribe(self, plans: Sequence[Plan], stored: Sequence[Stored]) -> None:
         """Keep what subscriptions ask for, with whose they are."""
         for plan in plans:
             if plan.change.type != registering.TYPE or plan.row is None:
@@ -487,7 +365,7 @@ class _Writing:
                     self._node, self._tx, self._asking, plan.draft, one, base=self._base
                 )
 
-    def _document(self, home: Home, plans: Sequence[_Plan], stored: Sequence[Stored]) -> None:
+    def _document(self, home: Home, plans: Sequence[Plan], stored: Sequence[Stored]) -> None:
         """The Provenance of what was written into one vault."""
         written = [
             (plan.change.method, stored[plan.row], self._rows[plan.row].new.labels)
@@ -501,7 +379,7 @@ class _Writing:
             )
             self._rows.append(_Row(new, made))
 
-    def _changed(self, plan: _Plan, stored: Sequence[Stored]) -> Changed:
+    def _changed(self, plan: Plan, stored: Sequence[Stored]) -> Changed:
         assert plan.row is not None and plan.home is not None  # noqa: S101 (not settled)
         one = stored[plan.row]
         became = Became.UPDATED if plan.current is not None else Became.CREATED
@@ -531,13 +409,3 @@ class _Writing:
             deleted=deleted,
         )
         return Changed(Became.DELETED if deleted else became, found)
-
-
-def _require_distinct(plans: Sequence[_Plan]) -> None:
-    """https://hl7.org/fhir/R4/http.html#trules: no resource twice in one transaction."""
-    seen: set[Name] = set()
-    for plan in plans:
-        name = (plan.change.type, plan.id)
-        if plan.settled is None and name in seen:
-            raise Invalid("A transaction changes the same resource twice.")
-        seen.add(name)
