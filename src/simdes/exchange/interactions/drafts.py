@@ -14,8 +14,9 @@ from typing import Any
 
 from simdes.errors import Invalid
 from simdes.exchange.indexing import STATE_SYSTEM
-from simdes.fhir.problem import BrokenRules
+from simdes.fhir.problem import BrokenRules, Problem
 from simdes.fhir.reference import parse_reference
+from simdes.fhir.summary import SUBSETTED
 from simdes.fhir.validate import validate
 
 _SERVER_META = frozenset(("versionId", "lastUpdated"))
@@ -83,14 +84,14 @@ def _own_meta(meta: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def check_valid(resources: Sequence[Mapping[str, Any]]) -> None:
-    """Raise BrokenRules, with every error's place, unless all are valid R4.
+    """Raise BrokenRules, with every error's place, unless all are valid R4 and whole.
 
     Of several resources each place begins with ``Bundle.entry[n].resource``.
     """
     broken = []
     for at, resource in enumerate(resources):
         where = f"Bundle.entry[{at}].resource" if len(resources) > 1 else ""
-        for one in validate(resource):
+        for one in (*validate(resource), *_parts(resource)):
             if one.is_error:
                 place = one.expression
                 if where:
@@ -98,6 +99,18 @@ def check_valid(resources: Sequence[Mapping[str, Any]]) -> None:
                 broken.append(replace(one, expression=place))
     if broken:
         raise BrokenRules(broken)
+
+
+def _parts(resource: Mapping[str, Any]) -> Iterator[Problem]:
+    """What `_summary` and `_elements` left is not to be stored over the whole."""
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, Mapping) else None
+    for one in tags if isinstance(tags, list) else ():
+        if isinstance(one, Mapping) and one.get("code") == SUBSETTED["code"]:
+            place = f"{resource.get('resourceType')}.meta.tag"
+            told = "this is a part of a resource; read the whole and send that"
+            yield Problem("error", "business-rule", place, told, "subsetted")
+            return
 
 
 def literals(resource: Any) -> Iterator[str]:
