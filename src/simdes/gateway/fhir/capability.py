@@ -36,6 +36,7 @@ _SERVICES: Final = "http://terminology.hl7.org/CodeSystem/restful-security-servi
 _SMART_GUIDE: Final = (
     "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch|2.1.0"
 )
+_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 _WRITES: Final = frozenset(("create", "update", "patch"))
 _SYSTEM: Final = frozenset(("search-system", "history-system"))
 _EVERYWHERE: Final = (
@@ -85,7 +86,7 @@ class Statement:
 def statement(issuer: str, name: str, *, date: str) -> Json:
     """The statement of the organisation ``name`` at the address ``issuer``, made on ``date``."""
     base = issuer + addresses.FHIR
-    return {
+    made: Json = {
         "resourceType": "CapabilityStatement",
         "url": f"{base}/metadata",
         "version": version("simdes"),
@@ -104,6 +105,9 @@ def statement(issuer: str, name: str, *, date: str) -> Json:
         "implementationGuide": [_SMART_GUIDE],
         "rest": [_rest(issuer)],
     }
+    if any(one.interaction == "$export" for one in endpoints()):
+        made["instantiates"] = [_BULK]
+    return made
 
 
 def _rest(issuer: str) -> Json:
