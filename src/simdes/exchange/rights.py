@@ -18,7 +18,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.retrieve import purpose_of
 from simdes.exchange.signin import Session
 from simdes.exchange.standing import emergency as standing_emergency
-from simdes.index import chain
+from simdes.index import chain, copies
 from simdes.index.transaction import Transaction
 from simdes.index.visible import OWN, PATIENT, Ground
 
@@ -53,6 +53,7 @@ def ask(
     Forbidden for a purpose that the role may not ask for.
     """
     node.following.catch_up()
+    _drop_expired(node)
     role = Role(session.actor.role)
     usual = PURPOSES.get(role)
     if not usual:
@@ -69,6 +70,15 @@ def ask(
             scopes=scopes,
         )
         return _asking(node, tx, session, facts, emergency)
+
+
+def _drop_expired(node: Node) -> None:
+    """Let nothing be found in copies that have had their time; workers do the same, later."""
+    now_ms = node.now_ms()
+    with node.database.read() as tx:
+        expired = copies.expired(tx, now_ms=now_ms)
+    if expired:
+        node.database.write(lambda tx: copies.purge(tx, now_ms=now_ms))
 
 
 def again(node: Node, asking: Asking, tx: Transaction) -> Asking:
@@ -121,6 +131,8 @@ def _opened(
         if one.consent.handle in handles
     ]
     if emergency is not None:
-        found = standing_emergency(tx, session.actor, *emergency, now_seconds=now)
+        found = standing_emergency(
+            tx, node.contracts.ledger, session.actor, *emergency, now_seconds=now
+        )
         grounds += [found] if found is not None else []
     return tuple(grounds)

@@ -11,10 +11,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
-from simdes.access.categories import EMERGENCY_CATEGORIES, Category, Purpose, members
+from simdes.access.categories import EMERGENCY_CATEGORIES, Category, Purpose, Role, members
 from simdes.access.chain_model import ChainView
 from simdes.access.consent import Consent, decode_terms_row
+from simdes.access.messages import NO_TERMS
 from simdes.access.policy import decide
 from simdes.access.tokens import Actor
 from simdes.index import chain_consents, custody
@@ -22,7 +24,7 @@ from simdes.index.transaction import Transaction
 from simdes.index.visible import Ground
 from simdes.ledger.consents import Reason
 from simdes.ledger.ledger import Ledger
-from simdes.ledger.terms import Request
+from simdes.ledger.terms import ZERO20, ZERO32, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +95,22 @@ class Standing:
 
 
 def emergency(
-    tx: Transaction, actor: Actor, vault: bytes, handle: bytes, *, now_seconds: int
+    tx: Transaction, ledger: Ledger, actor: Actor, vault: bytes, handle: bytes, *, now_seconds: int
 ) -> Ground | None:
     """What an emergency that the actor opened lets them see, None when it does not stand."""
     row = chain_consents.get(tx, vault, handle)
-    if row is None or row.state != chain_consents.EMERGENCY or row.account != actor.account:
+    if row is None or row.state != chain_consents.EMERGENCY:
         return None
-    if not (row.opened_seconds or 0) <= now_seconds < (row.until_seconds or 0):
+    asked = _asked(vault, Category.DEMOGRAPHICS, actor, Purpose.ETREAT, now_seconds)
+    if not decide(ChainView(tx, ledger), handle, NO_TERMS, ZERO32, asked).allowed:
         return None
     return Ground(handle=handle, vaults=(vault,), categories=EMERGENCY_CATEGORIES, labels=0)
 
 
-def _names(actor: Actor) -> tuple[bytes, bytes]:
+def _names(actor: Actor) -> tuple[bytes, ...]:
+    """By what a consent may name somebody. The patients of an organisation are not its people."""
+    if actor.role == Role.PATIENT:
+        return (actor.account,)
     return (actor.account, actor.organisation)
 
 
@@ -115,22 +121,32 @@ def _ground(
     first = next(iter(members(terms.categories, Category)), None)
     if first is None:
         return None
-    asked = Request(
-        vault=consent.vault,
-        record=b"\0" * 32,
-        actor=actor.address,
-        category=int(first),
-        labels=0,
-        purpose=int(purpose),
-        time=now_seconds,
-    )
+    asked = _asked(consent.vault, first, actor, purpose, now_seconds)
     decision = decide(view, consent.handle, terms, consent.salt, asked)
     # A consent for named records opens those alone: what was opened under it is what it names.
     if not decision.allowed and decision.reason is not Reason.RECORD:
+        return None
+    # The record is looked at before the condition, which has to hold as well.
+    if terms.condition != ZERO20 and not view.is_open(terms.condition, terms.condition_id):
         return None
     return Ground(
         handle=consent.handle,
         vaults=(consent.vault,),
         categories=terms.categories,
         labels=terms.labels,
+    )
+
+
+def _asked(
+    vault: bytes, category: IntEnum, actor: Actor, purpose: Purpose, now_seconds: int
+) -> Request:
+    """The question whether any record of a category may be seen."""
+    return Request(
+        vault=vault,
+        record=ZERO32,
+        actor=actor.address,
+        category=int(category),
+        labels=0,
+        purpose=int(purpose),
+        time=now_seconds,
     )

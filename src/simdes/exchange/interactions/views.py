@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simdes.access.categories import Role
+from simdes.access.tokens import Actor
 from simdes.errors import Unsupported
 from simdes.exchange import consents, members
 from simdes.exchange.consent_resources import consent_resource
@@ -148,7 +149,7 @@ def _consents(node: Node, asking: Asking, vaults: tuple[bytes, ...] | None) -> I
             continue
         patient = _patient_of(node, asking, vault)
         for given in reversed(consents.listed(node, vault)):
-            if vault in own or _concerns(given, actor.account, actor.organisation):
+            if vault in own or _concerns(given, actor):
                 if given.organisation not in names:
                     names[given.organisation] = members.name_of(node, given.organisation)
                 yield made_consent(given, vault, patient, names)
@@ -164,11 +165,16 @@ def made_consent(given: Given, vault: bytes, patient: str, names: Mapping[bytes,
     )
 
 
-def _concerns(given: Given, account: bytes, organisation: bytes) -> bool:
-    """Whether a consent names this account, or an organisation as a whole or by role."""
+def _concerns(given: Given, actor: Actor) -> bool:
+    """Whether a consent names this account, its role, or its organisation as a whole.
+
+    An organisation's patients have accounts there, and are not whom it names.
+    """
     if given.account is not None:
-        return given.account == account
-    return given.organisation == organisation
+        return given.account == actor.account
+    if given.organisation != actor.organisation or actor.role == Role.PATIENT:
+        return False
+    return given.role in ("", Role(actor.role).name.lower())
 
 
 def _patient_of(node: Node, asking: Asking, vault: bytes) -> str:
