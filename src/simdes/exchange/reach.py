@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simdes.access.asking import Because
-from simdes.access.categories import Purpose
+from simdes.access.categories import Purpose, categories_of
 from simdes.access.rights import EVERY_CATEGORY
 from simdes.errors import Forbidden, NotFound, SimdesError
 from simdes.exchange.node import Node
 from simdes.exchange.opening import read_under
 from simdes.exchange.rights import Asking, again
+from simdes.exchange.standing import Stands
 from simdes.index.visible import PATIENT
 
 MOST_VAULTS = 16
@@ -50,7 +51,8 @@ def reach(
 
     Never raises for what others do or fail to do: it is in ``warnings``, without patient data.
     """
-    sources, left_out = _sources(node, asking, vaults)
+    categories &= _allowed(asking)
+    sources, are_more = _sources(node, asking, _let_at(asking, vaults))
     warnings = []
     opened = False
     for one in sources:
@@ -64,15 +66,38 @@ def reach(
         warning = _open(node, asking, one, wanted)
         opened = opened or not warning
         warnings += [warning] if warning else []
-    if left_out:
+    if are_more:
         warnings.append(
-            f"Records of {left_out} more patients at other organisations were not looked through. "
+            "Records of more patients at other organisations were not looked through. "
             "Name the patient to have them."
         )
     if opened:
         with node.database.read() as tx:
             asking = again(node, asking, tx)
     return Reached(asking, tuple(dict.fromkeys(warnings)))
+
+
+def _allowed(asking: Asking) -> int:
+    """The categories of what the app was allowed to see at all: nothing else is opened for it."""
+    found = 0
+    for type_ in asking.rights.reading.scopes.keys() | asking.rights.searching.scopes.keys():
+        found |= categories_of(type_)
+    return found
+
+
+def _let_at(asking: Asking, vaults: Sequence[bytes] | None) -> Sequence[bytes] | None:
+    """Of the vaults meant (None: any) those of patients whom the app was let at."""
+    rights = asking.rights
+    scopes = [
+        one
+        for visible in (rights.reading, rights.searching)
+        for its in visible.scopes.values()
+        for one in its
+    ]
+    if any(one.vaults is None for one in scopes):
+        return vaults
+    let_at = {tag for one in scopes for tag in one.vaults or ()}
+    return [one for one in sorted(let_at) if vaults is None or one in vaults]
 
 
 def _open(node: Node, asking: Asking, source: _Source, wanted: int) -> str:
@@ -94,14 +119,15 @@ def _open(node: Node, asking: Asking, source: _Source, wanted: int) -> str:
 
 def _sources(
     node: Node, asking: Asking, vaults: Sequence[bytes] | None
-) -> tuple[list[_Source], int]:
+) -> tuple[list[_Source], bool]:
+    """What to open, and whether there is more than is opened for one request."""
     own = asking.facts.vaults
     found = [
         _Source(vault, PATIENT, EVERY_CATEGORY, Because(int(Purpose.PATRQT)))
         for vault in own
         if asking.purpose is Purpose.PATRQT and (vaults is None or vault in vaults)
     ]
-    if asking.emergency is not None:
+    if asking.emergency is not None and (vaults is None or asking.emergency[0] in vaults):
         vault, handle = asking.emergency
         found.append(
             _Source(
@@ -112,12 +138,16 @@ def _sources(
             )
         )
     actor, now = asking.session.actor, node.now_seconds()
+    standing: dict[bytes, list[Stands]] = {}
     with node.database.read() as tx:
         named = node.standing.vaults(tx, actor)
         # The newest consents first: they are what somebody is waiting for.
         chosen = [one for one in reversed(named) if vaults is None or one in vaults]
-        asked = chosen if vaults is not None else chosen[:MOST_VAULTS]
-        standing = list(node.standing.of(tx, actor, asking.purpose, asked, now_seconds=now))
+        for one in node.standing.of(tx, actor, asking.purpose, chosen, now_seconds=now):
+            standing.setdefault(one.consent.vault, []).append(one)
+            if vaults is None and len(standing) > MOST_VAULTS:
+                break  # enough to know that there are more
+    asked = list(standing.values())[: None if vaults is not None else MOST_VAULTS]
     found += [
         _Source(
             one.consent.vault,
@@ -125,6 +155,7 @@ def _sources(
             one.ground.categories,
             Because(int(asking.purpose), consent=one.consent),
         )
-        for one in standing
+        for its in asked
+        for one in its
     ]
-    return found, len(chosen) - len(asked)
+    return found, len(asked) < len(standing)

@@ -8,6 +8,7 @@ from simdes.access.categories import CATEGORY_OF_TYPE
 from simdes.access.rights import Interaction
 from simdes.errors import NotFound
 from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.search import Page, find
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -60,6 +61,9 @@ def everything(
     chosen = tuple(
         type_ for type_ in (types or _BY_DEFAULT) if asking.rights.scopes(Interaction.SEARCH, type_)
     )
+    if not chosen:  # no type would mean every type
+        audit_found(node, asking, ())
+        return Page((), total=0)
     conditions: list[Condition] = []
     if since_ms is not None:
         conditions.append(Updated((SpanTest("ge", since_ms, since_ms + 1),)))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from simdes.access.requests import b64, unb64
 from simdes.access.rights import Interaction
-from simdes.errors import Invalid, NotFound
-from simdes.exchange.interactions import finding
+from simdes.errors import NotFound
+from simdes.exchange.interactions import cursors, finding
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.read import read_any
@@ -88,6 +85,7 @@ def _page(
     cursor: str,
     interaction: Interaction,
 ) -> Page:
+    pages = ("history", types, logical_id)
     size = max(1, min(PAGE if count is None else count, MOST))
     with node.database.read() as tx:
         rows = versions(
@@ -97,7 +95,7 @@ def _page(
             logical_id=logical_id,
             vaults=vaults,
             since_ms=since_ms,
-            before=_before(cursor),
+            before=_before(node, asking, pages, cursor),
             limit=size + 1,
         )
         shown, more = rows[:size], len(rows) > size
@@ -105,7 +103,7 @@ def _page(
     if logical_id is not None and not found:
         raise NotFound("There is no such resource, or not for you.")
     audit_found(node, asking, found)
-    return Page(tuple(found), next=_cursor(shown[-1].id) if more else "")
+    return Page(tuple(found), next=cursors.seal(node, asking, pages, shown[-1].id) if more else "")
 
 
 def _load(node: Node, tx: Transaction, rows: list[Resource]) -> list[Found]:
@@ -113,14 +111,5 @@ def _load(node: Node, tx: Transaction, rows: list[Resource]) -> list[Found]:
     return [finding.version_of(node, row, keys[row.vault]) for row in rows]
 
 
-def _cursor(row: int) -> str:
-    return b64(msgspec.msgpack.encode(row))
-
-
-def _before(cursor: str) -> int:
-    if not cursor:
-        return LAST
-    try:
-        return msgspec.msgpack.decode(unb64(cursor), type=int)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise Invalid("This page is of no history.") from error
+def _before(node: Node, asking: Asking, pages: object, cursor: str) -> int:
+    return int(cursors.unseal(node, asking, pages, cursor)) if cursor else LAST

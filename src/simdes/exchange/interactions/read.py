@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from simdes.access.rights import EVERY_CATEGORY, Interaction
+from simdes.access.categories import categories_of
+from simdes.access.rights import Interaction
 from simdes.errors import Gone, NotFound
 from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.auditing import audit_found, audit_refused
@@ -25,7 +26,7 @@ def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     asking.rights.require(Interaction.READ, type_)
     found = _local(node, asking, type_, logical_id)
     if found is None:
-        reached = reach(node, asking, vaults=None, categories=EVERY_CATEGORY)
+        reached = reach(node, asking, vaults=None, categories=categories_of(type_))
         if reached.asking is not asking:
             asking = reached.asking
             found = _local(node, asking, type_, logical_id)

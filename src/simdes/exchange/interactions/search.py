@@ -11,15 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import msgspec
-
 from simdes.access.categories import categories_of
-from simdes.access.requests import b64, unb64
 from simdes.access.rights import EVERY_CATEGORY, Interaction
-from simdes.crypto.digest import hkdf, sha256
-from simdes.crypto.keys import unwrap, wrap
-from simdes.errors import Invalid, SimdesError
-from simdes.exchange.interactions import finding, views
+from simdes.exchange.interactions import cursors, finding, views
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
@@ -46,7 +40,6 @@ from simdes.index.visible import Visible
 PAGE: Final = 50
 MOST: Final = 1_000
 MOST_INCLUDED: Final = 2_000
-_CURSOR: Final = b"simdes/search-cursor/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,26 +217,16 @@ def _types(condition: Condition) -> Iterable[str]:
 
 
 def _cursor(node: Node, asking: Asking, query: Query, last: Hit) -> str:
-    """Where a page ended, readable by nobody: sort values may be names and dates of birth."""
-    packed = msgspec.msgpack.encode((last.id, list(last.keys)))
-    return b64(wrap(_key(node), packed, aad=_bound(asking, query), random=node.random))
+    return cursors.seal(node, asking, _pages_of(query), (last.id, list(last.keys)))
 
 
 def _after(node: Node, asking: Asking, query: Query, cursor: str) -> Hit | None:
     if not cursor:
         return None
-    try:
-        packed = unwrap(_key(node), unb64(cursor), aad=_bound(asking, query))
-        entry, keys = msgspec.msgpack.decode(packed)
-    except (SimdesError, ValueError) as error:
-        raise Invalid("This page is of another search, or of another account.") from error
+    entry, keys = cursors.unseal(node, asking, _pages_of(query), cursor)
     return Hit(entry, tuple(keys))
 
 
-def _key(node: Node) -> bytes:
-    return hkdf(node.desk.keystore.database_key, salt=b"", info=_CURSOR)
-
-
-def _bound(asking: Asking, query: Query) -> bytes:
+def _pages_of(query: Query) -> object:
     used = [pair for pair in query.used if pair[0] not in ("_count", "_total", "_format")]
-    return asking.session.actor.account + sha256(msgspec.msgpack.encode((query.types, used)))
+    return query.types, used
