@@ -25,7 +25,7 @@ from simdes.access.categories import (
     Role,
     mask,
 )
-from simdes.access.write_roles import PUBLIC_TYPES, deletes, writes
+from simdes.access.write_roles import PUBLIC_TYPES, deletes, keeps, writes
 from simdes.errors import Forbidden
 from simdes.fhir.search.conditions import (
     ALWAYS,
@@ -146,7 +146,7 @@ class Rights:
     """What a caller may do. ``reading`` is for reads by id, ``searching`` for everything else.
 
     ``vaults`` are those that may be written into; None: every patient's. ``owner`` is the condition
-    of `OWNED` resources that are the caller's.
+    of `OWNED` resources that are the caller's, ``home`` the organisation's own vault.
     """
 
     role: Role
@@ -157,6 +157,7 @@ class Rights:
     allowed: Scopes = field(repr=False)
     vaults: tuple[bytes, ...] | None
     owner: Condition
+    home: bytes
 
     def require(self, interaction: Interaction, type_: str) -> None:
         """Raise Forbidden, saying which of role and scope stands in the way."""
@@ -178,10 +179,31 @@ class Rights:
     def unscoped(self, *types: str) -> Visible:
         """What the caller themselves may see of these types, whatever their client was allowed.
 
-        For finding out where something belongs; never for showing it.
+        For finding out where something belongs; never for showing it. A client that was let at some
+        patients alone finds nothing of others: whether it is there would be told by the answer.
         """
-        scopes = {type_: (Scope(),) for type_ in types}
+        scopes = {type_: (Scope(vaults=self._within(type_)),) for type_ in types}
         return Visible(grounds=self.searching.grounds, scopes=_owned(scopes, self.owner))
+
+    def _within(self, type_: str) -> tuple[bytes, ...] | None:
+        if type_ in PUBLIC_TYPES or any(one.vaults is None for one in self.allowed.get(type_, ())):
+            return None
+        every = [one.vaults for its in self.allowed.values() for one in its]
+        inside = {tag for vaults in every if vaults is not None for tag in vaults}
+        return (*sorted(inside), self.home) if inside else None
+
+    def may_choose_id(self, type_: str) -> bool:
+        """Whether the caller may create a resource under an id of their choice.
+
+        Only who would see whatever has the id already: to others the answer would tell of it, and
+        what they write would stand before it.
+        """
+        seen = type_ in PUBLIC_TYPES or Ground(
+            handle=OWN, vaults=None, categories=EVERY_CATEGORY
+        ) in (self.searching.grounds)
+        scopes = self.scopes(Interaction.UPDATE, type_)
+        free = any(one.vaults is None and one.where == ALWAYS for one in scopes)
+        return seen and free and self.role is not Role.PATIENT and type_ not in OWNED
 
     def visible(self, interaction: Interaction) -> Visible:
         """What may be seen by a read (by id) or a search; of writes, what may be changed."""
@@ -228,6 +250,7 @@ def decide(facts: Facts) -> Rights:
         allowed=allowed,
         vaults=_may_write_into(facts),
         owner=owner,
+        home=facts.home,
     )
 
 
@@ -266,9 +289,9 @@ def _grounds(facts: Facts) -> Iterable[Ground]:
         yield Ground(handle=PATIENT, vaults=facts.vaults, categories=EVERY_CATEGORY)
     yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=PUBLIC_TYPES)
     yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=OWNED)
-    if facts.role in (Role.ADMINISTRATOR, Role.RESEARCHER):
-        # What they keep for their work; nothing in the organisation's own vault is a patient's.
-        yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY)
+    if kept := keeps(facts.role):
+        # By type: staff also leave there what names no patient and is still about one.
+        yield Ground(handle=OWN, vaults=(facts.home,), categories=EVERY_CATEGORY, types=kept)
     yield from facts.opened
 
 

@@ -85,6 +85,21 @@ PUBLIC_TYPES = _DIRECTORY | _KNOWLEDGE | _types("Questionnaire Schedule Slot Sub
 """What everybody of an organisation, its patients included, may read of its own directory."""
 
 
+_KEEPS: Mapping[Role, frozenset[str]] = {
+    Role.RESEARCHER: _STUDY | PUBLIC_TYPES | {"Provenance"},
+    Role.ADMINISTRATOR: _PLANNING
+    | _of(Category.RESEARCH)
+    | PUBLIC_TYPES
+    | _types("Person Provenance Subscription"),
+}
+"""What those who see no patient's records see of the organisation's own vault."""
+
+
+def keeps(role: Role) -> frozenset[str]:
+    """The types in the organisation's own vault that a role works with, besides public ones."""
+    return _KEEPS.get(role, frozenset())
+
+
 def writes(role: Role) -> frozenset[str]:
     """The types that a role may create, update and patch."""
     return _WRITES.get(role, frozenset()) - SYSTEM_TYPES

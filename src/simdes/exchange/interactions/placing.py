@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simdes.access import vaults as vault_access
+from simdes.access.categories import Role
 from simdes.access.rights import OWNED, Allowed, Interaction
 from simdes.access.vaults import vault_key
 from simdes.errors import Conflict, Forbidden, Invalid
@@ -21,10 +22,10 @@ from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
 from simdes.exchange.subjects import identifiers_of, items
 from simdes.fhir.reference import contained, parse_reference
-from simdes.fhir.resource import subject_reference
+from simdes.fhir.resource import patient_references, subject_reference
 from simdes.index import search, vaults
 from simdes.index.entries import Entry
-from simdes.index.seeing import SHARED
+from simdes.index.seeing import SHARED, vaults_of
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Identifier, Vault
 
@@ -90,12 +91,18 @@ class Placing:
             return self._vault_of(literal) if isinstance(literal, str) else None
         subject = subject_reference(dict(resource))
         if subject is None:
-            return None
+            return self._of_others(resource)
         literal = subject.get("reference")
         if isinstance(literal, str):
             return self._by_literal(resource, literal)
         identifier = subject.get("identifier")
         return self._by_identifiers([identifier]) if isinstance(identifier, Mapping) else None
+
+    def _of_others(self, resource: Resource) -> bytes | None:
+        """The vault of the one patient whom a resource names elsewhere than as its subject."""
+        literals = {one["reference"] for one in persons(resource)}
+        tags = {self._vault_of(one) for one in literals}
+        return tags.pop() if len(tags) == 1 else None
 
     def _by_literal(self, resource: Resource, literal: str) -> bytes | None:
         parsed = parse_reference(literal)
@@ -130,6 +137,9 @@ class Placing:
     def _by_identifiers(self, identifiers: Sequence[Mapping[str, Any]]) -> bytes:
         named = self._identifiers({"identifier": list(identifiers)})
         tags = set(vaults.find_many(self._tx, named).values()) if named else set()
+        reached = self._reached()
+        if reached is not None:
+            tags &= reached  # of whom the caller sees nothing, they do not learn that they exist
         if len(tags) != 1:
             raise Invalid("The identifier of the patient leads to no patient here, or to several.")
         return tags.pop()
@@ -137,6 +147,9 @@ class Placing:
     def _of_patient(self, resource: Resource, current: Entry | None) -> bytes:
         named = self._identifiers(resource)
         known = vaults.find_many(self._tx, named) if named else {}
+        own = current.vault if current is not None else None
+        if self._is_let_at_some() and any(known.get(one, b"") != own for one in named):
+            raise Forbidden("The app may not say by which identifiers a patient is known.")
         tags = set(known.values()) | ({current.vault} if current is not None else set())
         if len(tags) > 1:
             raise Conflict(
@@ -154,6 +167,15 @@ class Placing:
 
     def _identifiers(self, resource: Resource) -> list[Identifier]:
         return list(identifiers_of(resource, ""))
+
+    def _reached(self) -> frozenset[bytes] | None:
+        """The only patients' vaults of which the caller may see something; None: all."""
+        return vaults_of(self._asking.rights.unscoped("Patient"), ("Patient",))
+
+    def _is_let_at_some(self) -> bool:
+        """Whether the caller's app was let at some patients alone."""
+        scopes = self._asking.rights.unscoped("Patient").scopes["Patient"]
+        return all(one.vaults is not None for one in scopes)
 
     def _begin(self) -> bytes:
         node = self._node
@@ -175,16 +197,35 @@ class Placing:
         several = set(self._patients.values())
         if type_ in SHARED and len(several) == 1:
             return next(iter(several))
-        if self._asking.facts.vaults and self._asking.rights.vaults is not None:
-            own = self._asking.facts.vaults
-            return own[0]
-        return self._asking.facts.home
+        if self._asking.rights.role is not Role.PATIENT:
+            return self._asking.facts.home
+        reached = self._reached() or frozenset()
+        own = [one for one in self._asking.facts.vaults if one in reached]
+        if len(own) != 1:
+            raise Invalid("Say whom the resource is about.", advice="Name the patient in it.")
+        return own[0]
 
     def _require(self, tag: bytes) -> None:
         """Raise Forbidden unless the caller may write into this vault at all."""
         allowed = self._asking.rights.vaults
         if allowed is not None and tag not in allowed:
             raise Forbidden("This account may write into its own records alone.")
+
+
+_ABOUT = ("patient", "subject", "for", "individual")
+
+
+def persons(resource: Resource) -> list[Mapping[str, Any]]:
+    """The references to Patients by which a resource without a subject is still somebody's.
+
+    Those of the compartment's definition, and elements that say whom it is about in types that
+    the definition leaves out (Device, Contract, GuidanceResponse, Task).
+    """
+    named = [resource.get(name) for name in _ABOUT]
+    found = [
+        one for one in (*named, *patient_references(dict(resource))) if isinstance(one, Mapping)
+    ]
+    return [one for one in found if str(one.get("reference", "")).startswith("Patient/")]
 
 
 def require_scope(

@@ -20,7 +20,7 @@ from simdes.exchange.interactions.placing import Name
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
-from simdes.index import search
+from simdes.index import resources, search
 from simdes.index.entries import Entry
 from simdes.index.transaction import Transaction
 
@@ -122,6 +122,7 @@ class Planning:
         rights = self._asking.rights
         found = search.get(self._tx, rights.visible(needs), type_, logical_id)
         if found:
+            self._require_own_words(found[0])
             return found[0]
         if search.get(self._tx, rights.reading, type_, logical_id):
             raise Forbidden(
@@ -129,6 +130,17 @@ class Planning:
                 advice="Ask whoever wrote it; meta.source says who.",
             )
         return None
+
+    def _require_own_words(self, entry: Entry) -> None:
+        """A patient changes what they told themselves, never what was found about them."""
+        if self._asking.rights.role is not Role.PATIENT or entry.type in OWNED:
+            return
+        rows = resources.get_many(self._tx, [entry.resource_id] if entry.resource_id else [])
+        if any(row.account != self._asking.session.actor.account for row in rows):
+            raise Forbidden(
+                "Somebody else wrote this resource.",
+                advice="Tell whoever wrote it what is wrong with it.",
+            )
 
     def _check_version(self, plan: Plan) -> None:
         change, current = plan.change, plan.current
@@ -150,11 +162,7 @@ class Planning:
 
     def _require_choosing(self, change: Change) -> None:
         """Whoever sees only some records may not choose ids: the answer would tell of others'."""
-        rights = self._asking.rights
-        scopes = rights.scopes(Interaction.UPDATE, change.type)
-        if change.type in OWNED or rights.role is Role.PATIENT:
-            raise NotFound("No such resource.", advice="Create it with POST.")
-        if all(one.vaults is not None for one in scopes):
+        if not self._asking.rights.may_choose_id(change.type):
             raise NotFound("No such resource.", advice="Create it with POST.")
 
 

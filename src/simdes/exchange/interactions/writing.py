@@ -29,7 +29,7 @@ from simdes.exchange.interactions.drafts import (
     require_type,
 )
 from simdes.exchange.interactions.found import Found, served, tombstone
-from simdes.exchange.interactions.placing import Name, Placing, require_scope
+from simdes.exchange.interactions.placing import Name, Placing, persons, require_scope
 from simdes.exchange.interactions.planning import NEEDS, Plan, Planning
 from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
@@ -41,7 +41,7 @@ from simdes.fhir.json import dumps, loads
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import moments, outbox, resources, subscriptions
+from simdes.index import moments, outbox, resources, search, subscriptions
 from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
 from simdes.index.seeing import SHARED
@@ -258,13 +258,17 @@ class _Writing:
             )
         if any(one.vault == home.tag for one in found) or home.tag == self._asking.facts.home:
             return
-        if name[0] in SHARED:
+        if name[0] in SHARED and not self._is_somebodys(found[0]):
             yield found[0]
         elif name[0] != "Patient" and all(one.vault != self._asking.facts.home for one in found):
             raise Invalid(
                 f"A reference to {name[0]} leads to another patient's record.",
                 advice="Correct the reference.",
             )
+
+    def _is_somebodys(self, entry: Entry) -> bool:
+        """Whether an entry of a type that is nobody's names a patient: a Device in somebody."""
+        return bool(persons(loads(finding.raw(self._node, self._tx, entry))))
 
     def _copy(self, home: Home, entry: Entry, placing: Placing) -> None:
         content = finding.raw(self._node, self._tx, entry)
@@ -379,6 +383,12 @@ class _Writing:
             )
             self._rows.append(_Row(new, made))
 
+    def _is_shown(self, plan: Plan) -> bool:
+        """A patch is no way to read what the app may not read; all else the caller sent."""
+        if plan.change.method is not Method.PATCH:
+            return True
+        return bool(search.get(self._tx, self._asking.rights.reading, plan.change.type, plan.id))
+
     def _changed(self, plan: Plan, stored: Sequence[Stored]) -> Changed:
         assert plan.row is not None and plan.home is not None  # noqa: S101 (not settled)
         one = stored[plan.row]
@@ -397,7 +407,7 @@ class _Writing:
             updated_ms=updated_ms,
             vault=plan.home.tag,
             content=b""
-            if deleted
+            if deleted or not self._is_shown(plan)
             else served(
                 plan.content,
                 version=one.version,
