@@ -63,7 +63,7 @@ class World:
     anna: Person
     bert: Person
     nobody: Mapping[str, str]
-    _keys: dict[str, Any] = field(default_factory=dict)
+    _keys: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def api(self, member: str, user: str, *, scope: str = "", vault: bytes | None = None) -> Api:
         """Somebody with a fresh token; ``scope`` and ``vault`` are an app's launch context."""
@@ -73,12 +73,13 @@ class World:
 
     def _token(self, one: Opened, user: str, context: Context) -> str:
         node = one.node
-        if user not in self._keys:
-            self._keys[user] = node.desk.keystore.unlock_person(user, passphrase_of(user))
+        name = (node.name, user)
+        if name not in self._keys:
+            self._keys[name] = node.desk.keystore.unlock_person(user, passphrase_of(user))
         return tokens.mint(
             node.issuer,
             node.desk.keystore.person(user),
-            self._keys[user],
+            self._keys[name],
             context=context,
             # Two factors: nobody is asked for another one, however much they read.
             authentication=Authentication(("pwd", "otp"), node.now_seconds()),

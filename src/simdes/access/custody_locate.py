@@ -15,6 +15,7 @@ from simdes.access.desk import Asker, Desk, Outcome, refuse
 from simdes.access.messages import LocateBody
 from simdes.crypto import cbor
 from simdes.errors import SimdesError
+from simdes.index.vaults import ORGANISATION
 from simdes.ledger.consents import Reason
 
 _PURPOSES = frozenset({Purpose.TREAT, Purpose.ETREAT})
@@ -54,7 +55,9 @@ def _tags(desk: Desk, body: LocateBody) -> tuple[bytes, ...]:
         for identifier in body.identifiers:
             rows = tx.all(
                 "SELECT i.tag FROM identifier i JOIN vault v ON v.tag = i.tag "
-                "WHERE i.system = :s AND i.value = :v AND v.home = 1 AND v.state = 'open'",
+                "WHERE i.system = :s AND i.value = :v AND v.home = 1 AND v.state = 'open'"
+                " AND i.system <> :organisations",
+                organisations=ORGANISATION,  # whose own vault is nobody's record
                 s=identifier.system,
                 v=identifier.value,
             )

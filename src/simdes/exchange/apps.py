@@ -154,6 +154,7 @@ def _tags(node: Node, text: str) -> list[bytes]:
     system, bar, value = text.partition("|")
     with node.database.read() as tx:
         if bar:
-            tag = vaults.find(tx, Identifier(system, value))
+            named = Identifier(system, value)
+            tag = None if named.is_reserved else vaults.find(tx, named)
             return [tag] if tag else []
         return rows.vaults_of_patient(tx, text.removeprefix("Patient/"))

@@ -6,12 +6,14 @@ patient data, and advice; the message itself goes to quarantine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simdes.errors import SimdesError
-from simdes.exchange.patients import Merge, Part, parts_of
+from simdes.exchange.patients import Merge, Part, Parts, parts_of
 from simdes.exchange.precedence import Moment, moment_of
 from simdes.fhir.validate import validate
+from simdes.index.vaults import ORGANISATION, Identifier
 from simdes.mapper import Mapped, Mapping, Quarantined
 
 REPLAY = "Correct the message, or the mapping, and replay it."
@@ -47,6 +49,13 @@ def check_message(mapping: Mapping, message: Mapped) -> Ready | Quarantined:
         found = parts_of(message.bundle, message.patient_identifiers, facility=message.facility)
     except SimdesError as error:
         return refusal(message, "unusable", error.message, error.advice)
+    if any(one.is_reserved for one in _identifiers(found)):
+        return refusal(
+            message,
+            "reserved-identifier",
+            "The message gives a patient an identifier that only organisations have.",
+            f"Find out who sends identifiers of the system {ORGANISATION}.",
+        )
     if not all(part.identifiers for part in found.parts):
         return refusal(
             message,
@@ -57,6 +66,13 @@ def check_message(mapping: Mapping, message: Mapped) -> Ready | Quarantined:
     return Ready(
         mapping.name, mapping.kind, message, found.parts, found.merges, moment_of(message.bundle)
     )
+
+
+def _identifiers(found: Parts) -> Iterator[Identifier]:
+    for part in found.parts:
+        yield from part.identifiers
+    for merge in found.merges:
+        yield from (*merge.survivor, *merge.prior)
 
 
 def refusal(message: Mapped, code: str, reason: str, advice: str = REPLAY) -> Quarantined:

@@ -92,6 +92,7 @@ def find_vault(node: Node, identifiers: Sequence[tuple[str, str]]) -> bytes:
     Raises NotFound for a patient unknown here, Conflict where they belong to several.
     """
     asked = [Identifier(system, value) for system, value in identifiers]
+    asked = [one for one in asked if not one.is_reserved]
     with node.database.read() as tx:
         tags = set(vaults.find_many(tx, asked).values())
     if not tags:

@@ -12,12 +12,10 @@ from simdes.index import vaults
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Identifier
 
-SYSTEM = "urn:simdes:organisation"
-
 
 def home_identifier(node: Node) -> Identifier:
     """The identifier that leads to this organisation's own vault."""
-    return Identifier(SYSTEM, f"0x{node.organisation.hex()}")
+    return Identifier(vaults.ORGANISATION, f"0x{node.organisation.hex()}")
 
 
 def home_vault(node: Node, tx: Transaction) -> bytes | None:
@@ -49,7 +47,7 @@ def ensure_home(node: Node) -> bytes:
             now_ms=node.now_ms(),
         )
         vaults.add_many(tx, [row])
-        vaults.link_many(tx, {home_identifier(node): tag})
+        vaults.link_organisation(tx, home_identifier(node).value, tag)
         return tag
 
     return node.database.write(write)

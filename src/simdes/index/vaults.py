@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simdes.errors import NotFound
+from simdes.errors import Conflict, NotFound
 from simdes.index.rows import read, row_of, select
 from simdes.index.transaction import Transaction
 
 OPENING, OPEN, ERASED = "opening", "open", "erased"
 """States: ``opening`` until its transaction is in a block, then ``open``; ``erased`` for good."""
+
+
+ORGANISATION = "urn:simdes:organisation"
+"""The system of identifiers that lead to organisations' own vaults, never to a patient's.
+
+Whoever could give a patient such an identifier would make that patient's vault the one that
+everybody here works in.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,11 @@ class Identifier:
 
     system: str
     value: str
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether it can be nobody's but an organisation's (`ORGANISATION`)."""
+        return self.system.strip().lower() == ORGANISATION
 
 
 def add(tx: Transaction, vault: Vault) -> bool:
@@ -160,7 +173,19 @@ def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
     """Say whose vaults these are, in one statement; an earlier link of an identifier stays.
 
     Of two feeds that see a new patient at once, both go on with the same vault: the one found.
+    Raises Conflict for an organisation's identifier, which `link_organisation` alone takes.
     """
+    if any(one.is_reserved for one in links):
+        raise Conflict("An identifier of an organisation is no patient's")
+    _link(tx, links)
+
+
+def link_organisation(tx: Transaction, value: str, tag: bytes) -> None:
+    """Say which vault is the organisation's own; ``value`` is its id."""
+    _link(tx, {Identifier(ORGANISATION, value): tag})
+
+
+def _link(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
     tx.insert(
         "identifier",
         [

@@ -166,7 +166,10 @@ class Placing:
         return tag
 
     def _identifiers(self, resource: Resource) -> list[Identifier]:
-        return list(identifiers_of(resource, ""))
+        found = list(identifiers_of(resource, ""))
+        if any(one.is_reserved for one in found):
+            raise Invalid("An identifier of an organisation is no patient's.")
+        return found
 
     def _reached(self) -> frozenset[bytes] | None:
         """The only patients' vaults of which the caller may see something; None: all."""

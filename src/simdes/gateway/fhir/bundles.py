@@ -102,7 +102,10 @@ def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tup
     if method not in _READS and method not in _CHANGES:
         raise Invalid(f"An entry's request has a method that is not known{where}.")
     own = call.base + "/"
-    split = urlsplit(url.removeprefix(own))
+    try:
+        split = urlsplit(url.removeprefix(own))
+    except ValueError as error:
+        raise Invalid(f"An entry's url is none{where}.") from error
     if split.scheme or split.netloc:
         raise Invalid(f"An entry's url leads to another server{where}.")
     headers = {name: str(request[key]) for key, name in _HEADERS.items() if key in request}
