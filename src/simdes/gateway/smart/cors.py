@@ -20,10 +20,12 @@ from simdes.gateway.smart import addresses
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 REQUEST_HEADERS: Final = (
     "Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, "
-    "If-None-Match, Prefer, X-Correlation-Id, X-Requested-With, X-Request-Id"
+    "If-None-Match, Prefer, X-Correlation-Id, X-Purpose-Of-Use, X-Requested-With, X-Request-Id, "
+    "X-Security-Context"
 )
 EXPOSED: Final = (
-    "Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Content-Disposition, Content-Location, ETag, Last-Modified, Location, Retry-After, "
+    "WWW-Authenticate, X-Request-Id, X-Security-Context"
 )
 _KEPT_SECONDS: Final = 10.0
 _PATHS: Final = frozenset({addresses.TOKEN_PATH, addresses.REVOKE_PATH, addresses.FHIR})
