@@ -142,12 +142,13 @@ def test_signing_out_ends_online_grants_and_removing_the_app_all(granted: Databa
 
 def test_what_expired_is_gone_and_what_has_not_stays(granted: Database) -> None:
     with granted.transaction() as tx:
-        readings.add_reading(tx, id32("account"), id32("vault"), treating=True, now_ms=NOW)
+        readings.add_readings(tx, id32("account"), {id32("vault"): True}, now_ms=NOW)
         rows.purge(tx, now_ms=NOW, reading_before_ms=NOW - 1)
         assert rows.grant(tx, id32("grant", 1), now_ms=NOW) is not None
-        assert readings.read_since(tx, id32("account"), id32("vault"), since_ms=NOW - 1)
+        asked = (id32("vault"), id32("another"))
+        assert readings.read_since(tx, id32("account"), asked, since_ms=NOW - 1) == {id32("vault")}
         rows.purge(tx, now_ms=NOW + 1_000, reading_before_ms=NOW)
-        assert not readings.read_since(tx, id32("account"), id32("vault"), since_ms=0)
+        assert not readings.read_since(tx, id32("account"), [id32("vault")], since_ms=0)
         for name in ("authorization_grant", "refresh_token", "authorization_code", "session"):
             assert tx.one(f"SELECT count(*) FROM {name}") == (0,)
 
@@ -156,13 +157,11 @@ def test_reading_is_counted_by_patient_and_treatment(granted: Database) -> None:
     account = id32("account")
     with granted.transaction() as tx:
         for at in range(6):
-            readings.add_reading(
-                tx, account, id32("vault", at % 4), treating=at % 2 == 0, now_ms=at
-            )
-        assert readings.patients_read(tx, account, since_ms=-1, strangers=False) == 4
-        assert readings.patients_read(tx, account, since_ms=-1, strangers=True) == 2
-        assert readings.patients_read(tx, account, since_ms=4, strangers=False) == 1
-        assert readings.patients_read(tx, id32("other"), since_ms=-1, strangers=False) == 0
+            readings.add_readings(tx, account, {id32("vault", at % 4): at % 2 == 0}, now_ms=at)
+        asked = [(-1, False), (-1, True), (4, False)]
+        assert readings.patients_read(tx, account, asked) == [4, 2, 1]
+        assert readings.patients_read(tx, id32("other"), asked) == [0, 0, 0]
+        assert readings.patients_read(tx, account, []) == []
 
 
 def test_apps_are_told_apart_and_changed(granted: Database) -> None:

@@ -10,7 +10,7 @@ organisation's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -159,7 +159,7 @@ class Trail:
             return
         head = rows.lock_head(tx)
         seq, previous = head.seq, head.digest
-        keys: dict[bytes | None, tuple[bytes, bytes]] = {}
+        keys = self._keys(tx, {one.vault for one in attempts if one.vault is not None})
         made = []
         for attempt in attempts:
             content = encode(
@@ -168,9 +168,7 @@ class Trail:
                 recorded_ms=now_ms,
                 previous=previous,
             )
-            if attempt.vault not in keys:
-                keys[attempt.vault] = self._choose_key(tx, attempt.vault)
-            mark, key = keys[attempt.vault]
+            mark, key = keys.get(attempt.vault, (_UNDER_ORGANISATION, self._own_key))
             digest, salt, seq = sha256(content), self._random(32), seq + 1
             made.append(
                 rows.NewEntry(
@@ -185,13 +183,18 @@ class Trail:
                 )
             )
             previous = digest
-        rows.append(tx, made)
+        rows.append(tx, made, behind=head)
 
-    def _choose_key(self, tx: Transaction, vault: bytes | None) -> tuple[bytes, bytes]:
-        row = None if vault is None else vaults.get(tx, vault)
-        if row is None or row.key_wrapped is None:
-            return _UNDER_ORGANISATION, self._own_key
-        return _UNDER_VAULT, vault_key(self._keystore, row)
+    def _keys(
+        self, tx: Transaction, tags: Collection[bytes]
+    ) -> dict[bytes | None, tuple[bytes, bytes]]:
+        """The keys of the vaults that have one here; entries about others are under our own."""
+        known = vaults.get_many(tx, sorted(tags)) if tags else {}
+        return {
+            tag: (_UNDER_VAULT, vault_key(self._keystore, row))
+            for tag, row in known.items()
+            if row.key_wrapped is not None
+        }
 
     def _key(self, tx: Transaction, mark: bytes, vault: bytes | None) -> bytes:
         if mark == _UNDER_ORGANISATION:

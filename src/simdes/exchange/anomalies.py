@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from simdes.access import anomaly
-from simdes.access.anomaly import FRESH_SECONDS, TREATMENT_SECONDS, Rule
+from simdes.access.anomaly import FRESH_SECONDS, TREATMENT_SECONDS
 from simdes.access.categories import Category, Role
 from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
@@ -33,41 +33,42 @@ class SecondFactorNeeded(Unauthenticated):
 
 def require_usual(node: Node, session: Session, vaults: Collection[bytes]) -> None:
     """Raise `SecondFactorNeeded` where this person must show a second factor before reading."""
-    for vault in vaults:
-        if demands_second_factor(node, session, vault):
-            raise SecondFactorNeeded("A second factor is needed to read on.")
+    if demands_second_factor(node, session, *vaults):
+        raise SecondFactorNeeded("A second factor is needed to read on.")
 
 
-def demands_second_factor(node: Node, session: Session, vault: bytes) -> bool:
-    """Whether this person, about to read this vault, has to show a second factor first.
+def demands_second_factor(node: Node, session: Session, *vaults: bytes) -> bool:
+    """Whether this person, about to read these vaults, has to show a second factor first.
 
-    False for a person who showed one within fifteen minutes, and for a patient or a service.
+    False for a person who showed one within fifteen minutes, and for a patient or a service. What
+    is refused counts as read, too: whoever goes on trying gains nothing.
     """
     actor, now_ms = session.actor, node.now_ms()
-    if actor.role in _NO_RULES:
+    if actor.role in _NO_RULES or not vaults:
         return False
-    since_ms = now_ms - _REMEMBERED_MS
+    passes = anomaly.passes(actor.authentication, now_seconds=node.now_seconds())
     with node.database.read() as tx:
-        known = readings.read_since(tx, actor.account, vault, since_ms=since_ms)
-    if not known:
-        node.database.write(lambda tx: _remember(tx, actor.account, vault, now_ms))
-    if anomaly.passes(actor.authentication, now_seconds=node.now_seconds()):
-        return False
-    with node.database.read() as tx:
+        known = readings.read_since(tx, actor.account, vaults, since_ms=now_ms - _REMEMBERED_MS)
+        new = set(vaults) - known
+        if not new:
+            return not passes and _fires(node, tx, actor.account, now_ms)
 
-        def count(rule: Rule) -> int:
-            return readings.patients_read(
-                tx,
-                actor.account,
-                since_ms=now_ms - rule.seconds * 1000,
-                strangers=rule.strangers,
-            )
+    def remember(tx: Transaction) -> bool:
+        _remember(tx, actor.account, new, now_ms)
+        return not passes and _fires(node, tx, actor.account, now_ms)
 
-        return anomaly.fires(node.desk.limits.reading, count) is not None
+    return node.database.write(remember)
 
 
-def _remember(tx: Transaction, account: bytes, vault: bytes, now_ms: int) -> None:
-    treating = readings.in_treatment(
-        tx, vault, category=Category.ENCOUNTERS, since_ms=now_ms - TREATMENT_SECONDS * 1000
+def _fires(node: Node, tx: Transaction, account: bytes, now_ms: int) -> bool:
+    rules = node.desk.limits.reading
+    asked = [(now_ms - rule.seconds * 1000, rule.strangers) for rule in rules]
+    counts = dict(zip(rules, readings.patients_read(tx, account, asked), strict=True))
+    return anomaly.fires(rules, counts.__getitem__) is not None
+
+
+def _remember(tx: Transaction, account: bytes, vaults: Collection[bytes], now_ms: int) -> None:
+    treated = readings.in_treatment(
+        tx, vaults, category=Category.ENCOUNTERS, since_ms=now_ms - TREATMENT_SECONDS * 1000
     )
-    readings.add_reading(tx, account, vault, treating=treating, now_ms=now_ms)
+    readings.add_readings(tx, account, {one: one in treated for one in vaults}, now_ms=now_ms)

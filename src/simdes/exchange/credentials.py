@@ -93,10 +93,11 @@ def resume(node: Node, cookie: str) -> Visit | Half:
     factors = _factors(node, found.person.account)
     if found.row.state == rows.HALF or found.key is None:
         return Half(found.person, factors if found.key is not None else frozenset({"passphrase"}))
+    key = found.key
     authentication = Authentication(tuple(found.row.methods.split()), found.row.proved_ms // 1000)
     actor = replace(_actor(node, found.person, found.row.id), authentication=authentication)
     return Visit(
-        session=Session(actor, found.key, ""),
+        session=Session(actor, lambda: key, ""),
         person=found.person,
         authentication=authentication,
         id=found.row.id,

@@ -25,7 +25,16 @@ def home_vault(node: Node, tx: Transaction) -> bytes | None:
 
 
 def ensure_home(node: Node) -> bytes:
-    """The tag of the organisation's own vault, begun now if there is none."""
+    """The tag of the organisation's own vault, begun now if there is none.
+
+    It stays what it is for good, so it is looked up once.
+    """
+    if not node.own_vault:
+        node.own_vault.append(_found_or_begun(node))
+    return node.own_vault[0]
+
+
+def _found_or_begun(node: Node) -> bytes:
     with node.database.read() as tx:
         known = home_vault(node, tx)
     if known is not None:

@@ -36,7 +36,8 @@ class Node:
     the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
     ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
-    ``hooks`` the way of notifications to subscribers, ``shares_needed`` and ``custodians`` (m, n)
+    ``hooks`` the way of notifications to subscribers, ``own_vault`` the tag of the organisation's
+    own vault once it is known (`home.ensure_home`), ``shares_needed`` and ``custodians`` (m, n)
     what vaults opened here get.
     """
 
@@ -56,6 +57,7 @@ class Node:
     journal: Journal = field(default_factory=Journal)
     profiles: Profiles = field(default_factory=Profiles)
     hooks: Hooks = field(default_factory=NoHooks)
+    own_vault: list[bytes] = field(default_factory=list)
 
     @property
     def organisation(self) -> bytes:

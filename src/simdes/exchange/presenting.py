@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from simdes.access import dpop, tokens
 from simdes.errors import Unauthenticated
@@ -42,7 +43,7 @@ def present(node: Node, presented: Presented) -> Session:
     else:
         raise Unauthenticated("This needs an access token.", advice="Sign in first.")
     actor = tokens.check(node.issuer, node.contracts, token, thumbprint=thumbprint)
-    return Session(actor, tokens.unlock(node.issuer, token), token)
+    return Session(actor, partial(tokens.unlock, node.issuer, token), token)
 
 
 def _possession(node: Node, presented: Presented, token: str) -> str:

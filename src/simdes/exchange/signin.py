@@ -7,7 +7,9 @@ long as the verb that uses it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from simdes.access import scopes, tokens
 from simdes.access.app_context import Context
@@ -31,11 +33,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who acts, with the unlocked key that signs for them."""
+    """Who acts; ``unlock`` opens the key that signs for them, which most requests never need."""
 
     actor: Actor
-    key: SigningKey = field(repr=False)
+    unlock: Callable[[], SigningKey] = field(repr=False)
     token: str = field(repr=False)
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs for them. Raises Unauthenticated where the session ended meanwhile."""
+        return self.unlock()
 
 
 def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Session:
@@ -75,4 +82,4 @@ def _context(node: Node, person: Person, scope: str) -> Context:
 def resume(node: Node, token: str) -> Session:
     """Open the session of an access token; raises Unauthenticated where it is not valid."""
     actor = tokens.check(node.issuer, node.contracts, token)
-    return Session(actor, tokens.unlock(node.issuer, token), token)
+    return Session(actor, partial(tokens.unlock, node.issuer, token), token)

@@ -90,14 +90,14 @@ def head(tx: Transaction) -> Head:
     return Head(0, ZERO) if row is None else Head(*row)
 
 
-def append(tx: Transaction, entries: Sequence[NewEntry]) -> None:
-    """Append entries behind the head.
+def append(tx: Transaction, entries: Sequence[NewEntry], *, behind: Head | None = None) -> None:
+    """Append entries behind the head; ``behind`` is what `lock_head` told in this transaction.
 
     Raises:
         Conflict: an entry does not follow the one before it; undo everything.
 
     """
-    last = lock_head(tx)
+    last = lock_head(tx) if behind is None else behind
     for entry in entries:
         if (entry.seq, entry.previous) != (last.seq + 1, last.digest):
             raise Conflict("An audit entry does not follow the last one")

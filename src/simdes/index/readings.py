@@ -6,62 +6,74 @@ One row for each account and vault, with the last time; purged with what else ex
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 from simdes.index.statements import Value
 from simdes.index.transaction import Transaction
 
 
-def add_reading(
-    tx: Transaction, account: bytes, vault: bytes, *, treating: bool, now_ms: int
+def add_readings(
+    tx: Transaction, account: bytes, vaults: Mapping[bytes, bool], *, now_ms: int
 ) -> None:
-    """Remember that an account reads a patient's records now."""
-    row: dict[str, Value] = {
-        "account": account,
-        "vault": vault,
-        "treating": int(treating),
-        "read_ms": now_ms,
-    }
+    """Remember that an account reads these patients' records now.
+
+    ``vaults`` leads from their vaults to whether they are in treatment where the reader works.
+    """
+    rows: list[dict[str, Value]] = [
+        {"account": account, "vault": vault, "treating": int(treating), "read_ms": now_ms}
+        for vault, treating in sorted(vaults.items())
+    ]
     changes = "treating = excluded.treating, read_ms = excluded.read_ms"
-    tx.insert("recent_reading", [row], conflict=f"(account, vault) DO UPDATE SET {changes}")
+    tx.insert("recent_reading", rows, conflict=f"(account, vault) DO UPDATE SET {changes}")
 
 
-def read_since(tx: Transaction, account: bytes, vault: bytes, *, since_ms: int) -> bool:
-    """Whether an account read a patient's records since then."""
-    return (
-        tx.one(
-            "SELECT 1 FROM recent_reading"
-            " WHERE account = :account AND vault = :vault AND read_ms > :since",
-            account=account,
-            vault=vault,
-            since=since_ms,
-        )
-        is not None
+def read_since(
+    tx: Transaction, account: bytes, vaults: Collection[bytes], *, since_ms: int
+) -> set[bytes]:
+    """Return those of the vaults that an account read since then."""
+    rows = tx.all(
+        "SELECT vault FROM recent_reading"
+        " WHERE account = :account AND vault IN :vaults AND read_ms > :since",
+        account=account,
+        vaults=sorted(vaults),
+        since=since_ms,
     )
+    return {bytes(vault) for (vault,) in rows}
 
 
-def patients_read(tx: Transaction, account: bytes, *, since_ms: int, strangers: bool) -> int:
-    """Return how many patients' records an account read since then.
+def patients_read(tx: Transaction, account: bytes, asked: Sequence[tuple[int, bool]]) -> list[int]:
+    """Return how many patients' records an account read, for each (since_ms, strangers) asked.
 
     ``strangers``: only of patients who are not in treatment where the reader works.
     """
-    row = tx.one(
-        "SELECT count(*) FROM recent_reading"
-        " WHERE account = :account AND read_ms > :since AND treating < :below",
-        account=account,
-        since=since_ms,
-        below=1 if strangers else 2,
-    )
-    return 0 if row is None else int(row[0])
-
-
-def in_treatment(tx: Transaction, vault: bytes, *, category: int, since_ms: int) -> bool:
-    """Whether something of this category was written here about a patient since then."""
-    return (
-        tx.one(
-            "SELECT 1 FROM resource"
-            " WHERE vault = :vault AND category = :category AND created_ms > :since LIMIT 1",
-            vault=vault,
-            category=category,
-            since=since_ms,
+    if not asked:
+        return []
+    counts, given = [], {}
+    for number, (since_ms, strangers) in enumerate(asked):
+        given[f"since_{number}"], given[f"below_{number}"] = since_ms, 1 if strangers else 2
+        counts.append(
+            f"count(CASE WHEN read_ms > :since_{number} AND treating < :below_{number} THEN 1 END)"
         )
-        is not None
+    row = tx.one(
+        # Numbers alone are written into the text; every value is bound.
+        f"SELECT {', '.join(counts)} FROM recent_reading"  # noqa: S608
+        " WHERE account = :account AND read_ms > :first",
+        account=account,
+        first=min(since_ms for since_ms, _ in asked),
+        **given,
     )
+    return [int(count) for count in row or ()]
+
+
+def in_treatment(
+    tx: Transaction, vaults: Collection[bytes], *, category: int, since_ms: int
+) -> set[bytes]:
+    """Return those of the vaults into which something of this category was written since then."""
+    rows = tx.all(
+        "SELECT DISTINCT vault FROM resource"
+        " WHERE vault IN :vaults AND category = :category AND created_ms > :since",
+        vaults=sorted(vaults),
+        category=category,
+        since=since_ms,
+    )
+    return {bytes(vault) for (vault,) in rows}

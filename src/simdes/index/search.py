@@ -28,6 +28,8 @@ from simdes.index.visible import OWN, Visible
 
 __all__ = ["SHARED", "Hit", "count", "get", "include", "named", "search"]
 
+MOST_NAMED = 1_000
+"""How many entries of one name are looked at, at most."""
 _ROUNDS = 8
 """How far ``_include:iterate`` goes."""
 
@@ -70,7 +72,9 @@ def count(tx: Transaction, visible: Visible, query: Query) -> int:
     return 0 if row is None else int(row[0])
 
 
-def get(tx: Transaction, visible: Visible, type: str, logical_id: str) -> list[Entry]:
+def get(
+    tx: Transaction, visible: Visible, type: str, logical_id: str, *, limit: int = MOST_NAMED
+) -> list[Entry]:
     """Return what a caller may see under an id, tombstones too: own first, then the newest.
 
     Of what is nobody's the newest comes first, wherever it was written.
@@ -85,23 +89,34 @@ def get(tx: Transaction, visible: Visible, type: str, logical_id: str) -> list[E
     rows = tx.all(
         select(Entry, "entry AS e", prefix="e.")
         + f" WHERE e.logical_id = {written.bound(key(logical_id))}"
-        + f" AND {written.seen(on, deleted=True, chosen=False)} ORDER BY {order}",
+        + f" AND {written.seen(on, deleted=True, chosen=False)} ORDER BY {order} LIMIT :limit",
+        limit=limit,
         **written.bound.values,
     )
     return [read(Entry, row) for row in rows]
 
 
-def named(tx: Transaction, visible: Visible, names: Collection[tuple[str, str]]) -> list[Entry]:
-    """Return what a caller may see under any of these (type, id): tombstones too, as `get`."""
+def named(
+    tx: Transaction,
+    visible: Visible,
+    names: Collection[tuple[str, str]],
+    *,
+    vaults: Collection[bytes] | None = None,
+) -> list[Entry]:
+    """Return what a caller may see under any of these (type, id): tombstones too, as `get`.
+
+    ``vaults``: in these alone. A ward or a doctor stands in every patient's vault.
+    """
     types = frozenset(type_ for type_, _ in names) & visible.scopes.keys()
     if not types:
         return []
     written = Predicates(visible, tx.unled)
     own, ids = written.bound(OWN), {key(logical_id) for _, logical_id in names}
+    there = "" if vaults is None else f" AND {written.bound.among('e.vault', set(vaults))}"
     rows = tx.all(
         select(Entry, "entry AS e", prefix="e.")
         + f" WHERE {written.bound.among('e.logical_id', ids)}"
-        + f" AND {written.seen(On('e', types), deleted=True, chosen=False)}"
+        + f" AND {written.seen(On('e', types), deleted=True, chosen=False)}{there}"
         + f" ORDER BY CASE WHEN e.handle = {own} THEN 0 ELSE 1 END, e.updated_ms DESC, e.id DESC",
         **written.bound.values,
     )

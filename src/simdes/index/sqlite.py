@@ -13,9 +13,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from simdes.errors import Conflict, Invalid, SimdesError, Unavailable, Unsupported
+from simdes.errors import Conflict, Invalid, Unavailable, Unsupported
 from simdes.index import statements
 from simdes.index.pool import Pool
 from simdes.index.statements import Value
@@ -92,15 +92,19 @@ class SqliteTransaction(Transaction):
     def all(self, sql: str, /, **params: Value) -> list[Row]:
         """See `Transaction`."""
         cursor = self._execute(sql, params)
-        with _translated():
+        try:
             return cursor.fetchall()
+        except FAILURES as error:
+            raise _ours(error) from None
 
     def one(self, sql: str, /, **params: Value) -> Row | None:
         """See `Transaction`."""
         cursor = self._execute(sql, params)
-        with _translated():
+        try:
             row: Row | None = cursor.fetchone()
             cursor.close()
+        except FAILURES as error:
+            raise _ours(error) from None
         return row
 
     def many(self, sql: str, rows: Sequence[Mapping[str, Value]], /) -> int:
@@ -108,8 +112,10 @@ class SqliteTransaction(Transaction):
         if not rows:
             return 0
         self.statements += 1
-        with _translated():
+        try:
             return self._connection.executemany(sql, rows).rowcount
+        except FAILURES as error:
+            raise _ours(error) from None
 
     def insert(
         self,
@@ -123,7 +129,7 @@ class SqliteTransaction(Transaction):
         if not rows:
             return []
         columns = tuple(rows[0])
-        with _translated():
+        try:
             if not returning:
                 # Repeating one prepared statement is quicker here than parsing a long one.
                 text = statements.insert_text(
@@ -142,6 +148,8 @@ class SqliteTransaction(Transaction):
                 flat: list[Any] = [value for row in part for value in row.values()]
                 found += self._connection.execute(text, flat).fetchall()
             return found
+        except FAILURES as error:
+            raise _ours(error) from None
 
     def lock(self, name: str) -> None:
         """See `Transaction`; BEGIN IMMEDIATE already keeps every other writer out."""
@@ -149,8 +157,7 @@ class SqliteTransaction(Transaction):
     def _execute(self, sql: str, params: Mapping[str, Value]) -> sqlite3.Cursor:
         text, flat = statements.for_sqlite(sql, params)
         self.statements += 1
-        with _translated():
-            return self._connection.execute(text, flat)
+        return _execute(self._connection, text, flat)
 
 
 class SqliteDatabase(Database):
@@ -175,12 +182,10 @@ class SqliteDatabase(Database):
             raise Unavailable("The database has been busy for too long")
         self._writing.now = True
         try:
-            with _translated():
-                self._writer.execute("BEGIN IMMEDIATE")
+            _execute(self._writer, "BEGIN IMMEDIATE")
             try:
                 yield SqliteTransaction(self._writer)
-                with _translated():
-                    self._writer.execute("COMMIT")
+                _execute(self._writer, "COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -194,8 +199,7 @@ class SqliteDatabase(Database):
         """See `Database`."""
         connection = self._readers.take()
         try:
-            with _translated():
-                connection.execute("BEGIN")
+            _execute(connection, "BEGIN")
             try:
                 yield SqliteTransaction(connection)
             finally:
@@ -221,23 +225,30 @@ def _reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn SQLite's errors into ours; its texts name columns, never values, but are not passed on.
+FAILURES: Final = (sqlite3.Error, OverflowError)
+"""What SQLite's driver raises; no context manager, a request makes dozens of statements."""
 
-    ``from None`` where a message could be chained into a log with bound values beside it.
-    """
+
+def _execute(
+    connection: sqlite3.Connection, text: str, values: Mapping[str, Value] | None = None
+) -> sqlite3.Cursor:
     try:
-        yield
-    except SimdesError:
-        raise
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"A row breaks a rule of the database: {error}") from None
-    except sqlite3.ProgrammingError as error:
-        if "closed" in str(error):
-            raise Unavailable("The database is closed") from None
-        raise
-    except (sqlite3.DataError, OverflowError) as error:
-        raise Invalid(f"A value does not fit its column ({type(error).__name__})") from None
-    except sqlite3.OperationalError as error:
-        raise Unavailable(f"The database cannot do this now: {error}") from None
+        return connection.execute(text, values or ())
+    except FAILURES as error:
+        raise _ours(error) from None
+
+
+def _ours(error: Exception) -> Exception:
+    """SQLite's errors as ours; its texts name columns, never values, but are not passed on.
+
+    Raise it ``from None``: a chained message could take bound values into a log.
+    """
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(f"A row breaks a rule of the database: {error}")
+    if isinstance(error, sqlite3.ProgrammingError):
+        return Unavailable("The database is closed") if "closed" in str(error) else error
+    if isinstance(error, sqlite3.DataError | OverflowError):
+        return Invalid(f"A value does not fit its column ({type(error).__name__})")
+    if isinstance(error, sqlite3.OperationalError):
+        return Unavailable(f"The database cannot do this now: {error}")
+    return error

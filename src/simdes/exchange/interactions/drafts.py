@@ -115,12 +115,12 @@ def _parts(resource: Mapping[str, Any]) -> Iterator[Problem]:
 
 def literals(resource: Any) -> Iterator[str]:
     """Every literal reference in a resource, without those into itself."""
-    if isinstance(resource, Mapping):
+    if isinstance(resource, dict):
         for key, value in resource.items():
             if key == "reference" and isinstance(value, str):
                 if not value.startswith("#"):
                     yield value
-            elif isinstance(value, (Mapping, list)):
+            elif isinstance(value, dict | list):
                 yield from literals(value)
     elif isinstance(resource, list):
         for value in resource:
@@ -138,18 +138,18 @@ def local_names(resource: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _localised(value: Any, names: Mapping[str, str], base: str) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {
             key: _local(key, member, names, base)
             if key in _REFERRING and isinstance(member, str)
             else _localised(member, names, base)
-            if isinstance(member, (Mapping, list))
+            if isinstance(member, dict | list)
             else member
             for key, member in value.items()
         }
     if isinstance(value, list):
         return [
-            _localised(member, names, base) if isinstance(member, (Mapping, list)) else member
+            _localised(member, names, base) if isinstance(member, dict | list) else member
             for member in value
         ]
     return value

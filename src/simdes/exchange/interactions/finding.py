@@ -167,14 +167,21 @@ def matching(
 
 
 def named(
-    tx: Transaction, asking: Asking, names: Collection[tuple[str, str]]
+    tx: Transaction,
+    asking: Asking,
+    names: Collection[tuple[str, str]],
+    *,
+    vaults: Collection[bytes] | None = None,
 ) -> Mapping[tuple[str, str], Sequence[Entry]]:
-    """What the caller may see under these (type, id), in one statement; deleted ones left out."""
+    """What the caller may see under these (type, id), in one statement; deleted ones left out.
+
+    ``vaults``: in these alone.
+    """
     if not names:
         return {}
     visible = asking.rights.unscoped(*{type_ for type_, _ in names})
     found: dict[tuple[str, str], list[Entry]] = {}
-    for one in search.named(tx, visible, sorted(names)):
+    for one in search.named(tx, visible, sorted(names), vaults=vaults):
         if not one.deleted:
             found.setdefault((one.type, one.logical_id), []).append(one)
     return found

@@ -120,11 +120,11 @@ class Planning:
     def _current(self, type_: str, logical_id: str, needs: Interaction) -> Entry | None:
         """What stands under an id, as far as the caller may change it."""
         rights = self._asking.rights
-        found = search.get(self._tx, rights.visible(needs), type_, logical_id)
+        found = search.get(self._tx, rights.visible(needs), type_, logical_id, limit=1)
         if found:
             self._require_own_words(found[0])
             return found[0]
-        if search.get(self._tx, rights.reading, type_, logical_id):
+        if search.get(self._tx, rights.reading, type_, logical_id, limit=1):
             raise Forbidden(
                 "Another organisation wrote this resource, or the app may not change it.",
                 advice="Ask whoever wrote it; meta.source says who.",

@@ -79,6 +79,6 @@ def read_any(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
 
 def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> Found | None:
     with node.database.read() as tx:
-        seen = search.get(tx, asking.rights.reading, type_, logical_id)
-        loaded = finding.load(node, tx, seen[:1])
+        seen = search.get(tx, asking.rights.reading, type_, logical_id, limit=1)
+        loaded = finding.load(node, tx, seen)
     return loaded[0] if loaded else views.read(node, asking, type_, logical_id)

@@ -204,7 +204,7 @@ class _Writing:
         for plan in plans:
             if plan.settled is None and plan.draft is None and plan.current is not None:
                 plan.home = placing.home(plan.current.vault)
-        self._check_references(going, placing)
+        self._check_references(going)
 
     def _require_scopes(self, plan: Plan, draft: Mapping[str, Any], home: Home) -> None:
         allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
@@ -223,31 +223,30 @@ class _Writing:
             allowed = tuple(replace(one, vaults=None) for one in allowed)
         require_scope(allowed, home.tag, meets, plan.needs)
 
-    def _check_references(self, plans: Sequence[Plan], placing: Placing) -> None:
+    def _check_references(self, plans: Sequence[Plan]) -> None:
         """Every reference leads to something the caller may see, of the same patient or nobody's.
 
         What is nobody's and not in the patient's vault yet is copied there, so that the vault is
         whole for those who read it elsewhere.
         """
-        coming = {(plan.change.type, plan.id): plan.home for plan in plans}
-        wanted = {
-            name
-            for plan in plans
-            if plan.draft is not None
-            for name in local_names(plan.draft)
-            if name not in coming
-        }
-        there = finding.named(self._tx, self._asking, wanted)
-        copied: set[tuple[bytes, Name]] = set()
+        coming = {(plan.change.type, plan.id) for plan in plans}
+        wanted: dict[tuple[bytes, Name], Home] = {}
         for plan in plans:
             assert plan.draft is not None and plan.home is not None  # noqa: S101
             for name in local_names(plan.draft):
-                if name in coming:
-                    continue
-                for entry in self._lacking(plan.home, name, there.get(name, ())):
-                    if (plan.home.tag, name) not in copied:
-                        copied.add((plan.home.tag, name))
-                        self._copy(plan.home, entry, placing)
+                if name not in coming:
+                    wanted[plan.home.tag, name] = plan.home
+        # A doctor has an entry in each patient's vault: only one that is not in this one is
+        # looked for in all of them.
+        names, vaults = {name for _, name in wanted}, {tag for tag, _ in wanted}
+        near = finding.named(self._tx, self._asking, names, vaults=vaults)
+        far = {
+            name for tag, name in wanted if all(entry.vault != tag for entry in near.get(name, ()))
+        }
+        there = {**near, **finding.named(self._tx, self._asking, far)}
+        for (_, name), home in wanted.items():
+            for entry in self._lacking(home, name, there.get(name, ())):
+                self._copy(home, entry)
 
     def _lacking(self, home: Home, name: Name, found: Sequence[Entry]) -> Iterator[Entry]:
         """The entry to copy into a vault so that it is whole, if it lacks it."""
@@ -270,7 +269,7 @@ class _Writing:
         """Whether an entry of a type that is nobody's names a patient: a Device in somebody."""
         return bool(persons(loads(finding.raw(self._node, self._tx, entry))))
 
-    def _copy(self, home: Home, entry: Entry, placing: Placing) -> None:
+    def _copy(self, home: Home, entry: Entry) -> None:
         content = finding.raw(self._node, self._tx, entry)
         resource = loads(content)
         new = self._new(home, resource, content, category=entry.category, labels=entry.labels)

@@ -62,7 +62,7 @@ def _session(node: Node, one: Subscription) -> Session:
         ),
     )
     # A key that is nobody's: what it signs is refused everywhere.
-    return Session(actor, SigningKey.generate(node.random), "")
+    return Session(actor, lambda: SigningKey.generate(node.random), "")
 
 
 def _require_permission(node: Node, one: Subscription) -> None:
