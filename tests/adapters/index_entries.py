@@ -27,7 +27,6 @@ from simdes.index.copies import Copy
 from simdes.index.entries import NewEntry
 from simdes.index.search import Hit, search
 from simdes.index.transaction import Transaction
-from simdes.index.vaults import Identifier
 from simdes.index.visible import EVERY_LABEL, OWN, Ground, Scope, Visible
 
 US, THEM = id32("organisation"), id32("another organisation")
@@ -44,7 +43,7 @@ def add_vaults(tx: Transaction, *numbers: int) -> None:
     """Vaults of patients, and the organisation's own."""
     for number in (*numbers, HOME):
         vaults.add(tx, vault(number))
-    vaults.link_many(tx, {Identifier("urn:simdes:organisation", "0x" + US.hex()): vault(HOME).tag})
+    vaults.link_organisation(tx, "0x" + US.hex(), vault(HOME).tag)
 
 
 def own(

@@ -48,6 +48,8 @@ READS = (
     "Device/<device>",
     "List/<list>",
     "Patient/<patient>/$everything",
+    "Patient/<patient>/$summary",
+    "Observation/<observation>/$validate",
     "Patient/<patient>/Observation",
     "Patient/<patient>/*",
     "Encounter/<encounter>/Observation",
@@ -214,6 +216,30 @@ WRITES: tuple[tuple[str, str, Any, Json], ...] = (
 
 # A Patient with somebody else's number, alone and beside one's own: whoever registers patients
 # learns whether a number is taken here, and nobody else does.
+_MATCH: Json = {
+    "resourceType": "Parameters",
+    "parameter": [
+        {
+            "name": "resource",
+            "resource": {
+                "resourceType": "Patient",
+                "identifier": [{"system": MRN, "value": "<mrn>"}],
+                "name": [{"family": "<family>"}],
+                "birthDate": "1961-07-07",
+            },
+        }
+    ],
+}
+OPERATIONS: tuple[tuple[str, str, Any, Json], ...] = (
+    ("POST", "Patient/$match", _MATCH, {}),
+    ("POST", "Patient/<patient>/$summary", {"resourceType": "Parameters"}, {}),
+    ("POST", "Patient/<patient>/$everything", {"resourceType": "Parameters"}, {}),
+    ("POST", "Observation/<observation>/$validate", {"resourceType": "Parameters"}, {}),
+    ("POST", "ValueSet/<observation>/$expand", {"resourceType": "Parameters"}, {}),
+    ("GET", "CodeSystem/<observation>/$lookup?code=x", None, {}),
+    ("GET", "ConceptMap/<observation>/$translate?code=x", None, {}),
+)
+
 NUMBERS: tuple[tuple[str, str, Any, Json], ...] = (
     ("POST", "Patient", {k: v for k, v in _INSIDE.items() if k != "id"}, {}),
     ("PUT", "Patient/<patient>", {"resourceType": "Patient", "id": "<patient>"}, {}),
@@ -267,6 +293,13 @@ def test_reading_tells_nothing_of_what_may_not_be_seen(world: World, caller: str
 def test_writing_tells_nothing_of_what_may_not_be_seen(world: World, caller: str) -> None:
     api = CALLERS[caller](world)
     found = [it for probe in WRITES if (it := told(world, api, write, probe))]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_operations_tell_nothing_of_what_may_not_be_seen(world: World, caller: str) -> None:
+    api = CALLERS[caller](world)
+    found = [it for probe in OPERATIONS if (it := told(world, api, write, probe))]
     assert not found, "\n".join(found)
 
 
