@@ -18,7 +18,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler
 
 from simdes.exchange import clients
@@ -28,7 +28,8 @@ from simdes.exchange.operations import Operations
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.facade import Notified, facade_route
 from simdes.gateway.fhir.capability import Statement
-from simdes.gateway.fhir.server import fhir_routes
+from simdes.gateway.fhir.server import PREFIX, fhir_routes
+from simdes.gateway.fhir.websocket import websocket_route
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
@@ -89,9 +90,13 @@ def create_gateway(
     )
 
 
-def _fhir(node: Node, limits: GatewayLimits) -> list[Route]:
+def _fhir(node: Node, limits: GatewayLimits) -> list[BaseRoute]:
     public = {"metadata": Statement(node).answer}
-    return [openapi_route(lambda: node.issuer.name), *fhir_routes(node, limits, public)]
+    return [
+        openapi_route(lambda: node.issuer.name),
+        websocket_route(node, limits, PREFIX),
+        *fhir_routes(node, limits, public),
+    ]
 
 
 def _handlers(node: Node | None) -> Mapping[Any, ExceptionHandler]:

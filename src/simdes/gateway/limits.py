@@ -10,6 +10,8 @@ class GatewayLimits:
     """How much a request may bring and how long its answer may take.
 
     ``tokens_per_minute`` is how often one app at one address may call the authorization server.
+    ``websockets`` are open at a time; a message to us has ``websocket_bytes`` at most, and who does
+    not take one of ours within ``websocket_seconds`` is dropped.
     """
 
     body_bytes: int = 1 << 20
@@ -17,6 +19,9 @@ class GatewayLimits:
     body_seconds: float = 15.0
     answer_seconds: float = 30.0
     tokens_per_minute: int = 600
+    websockets: int = 256
+    websocket_bytes: int = 4096
+    websocket_seconds: float = 5.0
 
 
 LIMITS = GatewayLimits()

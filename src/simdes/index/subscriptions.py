@@ -425,3 +425,8 @@ def binding(tx: Transaction, token: bytes, *, now_ms: int) -> Binding | None:
     """A binding that stands."""
     row = tx.one(_BINDING + " WHERE token = :token AND expires_ms > :now", token=token, now=now_ms)
     return None if row is None else read(Binding, row)
+
+
+def listening(tx: Transaction, ids: Sequence[str]) -> dict[str, Subscription]:
+    """Those of some subscriptions that are told over websockets, by id."""
+    return {id_: one for id_, one in get_many(tx, ids).items() if one.channel == "websocket"}

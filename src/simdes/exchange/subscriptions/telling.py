@@ -31,6 +31,7 @@ from simdes.exchange.subscriptions import matching, notices, owners
 from simdes.exchange.subscriptions.notices import Told
 from simdes.exchange.subscriptions.registering import TYPE
 from simdes.exchange.subscriptions.wanted import Wanted, wanted
+from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import versions
 from simdes.index import resources, subscriptions, vaults
@@ -261,8 +262,7 @@ class _Serving:
         body, headers = b"", dict(asked.headers)
         if asked.form is not None:
             body = notices.notification(self.node, state, asked, kind, told=told)
-            if asked.form.value != "application/fhir+json":
-                body = asked.form.write(loads(body))
+            body = written(asked, body)
             headers["Content-Type"] = asked.form.content_type
         self.node.hooks.post(asked.endpoint, body, headers, timeout_seconds=asked.timeout_seconds)
 
@@ -328,6 +328,13 @@ class _Serving:
         if fresh is None or fresh.holder not in (self.name, None):
             raise _Lost
         self.one = fresh
+
+
+def written(asked: Wanted, notification: bytes) -> bytes:
+    """A notification, given as JSON, in the form that its subscriber wants."""
+    if asked.form is None or asked.form is Form.JSON:
+        return notification
+    return asked.form.write(loads(notification))
 
 
 def resource_of(node: Node, one: Subscription) -> tuple[dict[str, Any], int]:

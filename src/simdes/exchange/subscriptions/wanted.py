@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from simdes.errors import Invalid, Unsupported
+from simdes.errors import Invalid
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
@@ -100,13 +100,13 @@ def topic_of(base: str, type_: str, event: str) -> str:
 def wanted(resource: Mapping[str, Any], *, base: str, now_ms: int) -> Wanted:
     """What a valid Subscription asks for; ``base`` is this server's, without a slash at its end.
 
-    Raises Invalid or Unsupported, naming the element.
+    Raises Invalid, naming the element.
     """
     type_, events, where, topic = _criteria(resource, base, now_ms)
     channel = _mapping(resource.get("channel"))
     kind = str(channel.get("type", ""))
     if kind not in CHANNELS or _extensions(channel.get("_type")):
-        raise Unsupported(
+        raise Invalid(
             "Subscription.channel.type is not known here.", advice="Use rest-hook or websocket."
         )
     form, content = _payload(channel, topic)
@@ -224,7 +224,7 @@ def _payload(channel: Mapping[str, Any], topic: str) -> tuple[Form | None, str]:
         form = Form.JSON if topic or contents else None
         return form, str(contents[0]) if contents else "empty"
     if payload not in _FORMS:
-        raise Unsupported(
+        raise Invalid(
             "Subscription.channel.payload is not known here.",
             advice="Ask for application/fhir+json or application/fhir+xml.",
         )

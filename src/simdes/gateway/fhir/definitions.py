@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 _R4: Final = "http://hl7.org/fhir/OperationDefinition/"
+_BACKPORT: Final = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+)
 
 DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("Patient", "$everything"): _R4 + "Patient-everything",
@@ -22,5 +25,8 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("ValueSet", "$expand"): _R4 + "ValueSet-expand",
     ("ValueSet", "$validate-code"): _R4 + "ValueSet-validate-code",
     ("ConceptMap", "$translate"): _R4 + "ConceptMap-translate",
+    ("Subscription", "$status"): _BACKPORT + "status",
+    ("Subscription", "$events"): _BACKPORT + "events",
+    ("Subscription", "$get-ws-binding-token"): _BACKPORT + "get-ws-binding-token",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

@@ -16,7 +16,7 @@ from typing import Final
 from simdes.errors import NotFound
 from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
-from simdes.gateway.fhir import operations, reading, writing
+from simdes.gateway.fhir import operations, reading, subscriptions, writing
 from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
@@ -95,10 +95,28 @@ OPERATIONS: Final[Sequence[Endpoint]] = (
 )
 
 
+def _subscriptions() -> tuple[Endpoint, ...]:
+    answers = {
+        "Subscription/$status": subscriptions.status,
+        "Subscription/{id}/$status": subscriptions.status,
+        "Subscription/{id}/$events": subscriptions.events,
+        "Subscription/$get-ws-binding-token": subscriptions.binding_token,
+        "Subscription/{id}/$get-ws-binding-token": subscriptions.binding_token,
+    }
+    return tuple(
+        Endpoint(method, template, template.rpartition("/")[2], answer)
+        for template, answer in answers.items()
+        for method in ("GET", "POST")
+    )
+
+
+SUBSCRIPTIONS: Final[Sequence[Endpoint]] = _subscriptions()
+
+
 @cache
 def endpoints() -> tuple[Endpoint, ...]:
     """Every endpoint, in the order in which they are tried."""
-    return (*READS, *WRITES, *OPERATIONS)
+    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS)
 
 
 @dataclass(frozen=True, slots=True)

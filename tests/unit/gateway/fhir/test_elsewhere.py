@@ -16,9 +16,12 @@ from simdes.access.consent import Consent, Grantee
 from simdes.exchange import consents, opening
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
+from simdes.exchange.subscriptions import telling
+from simdes.hook_http import HttpHooks
 from simdes.index.vaults import Identifier, find
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json, application
+from support.receivers import receiving, status_of
 
 SYSTEM = "urn:oid:2.16.840.1.113883.4.1"
 
@@ -202,3 +205,47 @@ def test_every_opening_is_on_record_at_the_reader_and_at_enough_custodians(
 def _verbs(node: Node, vault: bytes) -> set[Verb]:
     noted = node.desk.trail.entries(node.database, vault=vault)
     return {entry.attempt.verb for _, entry in noted}
+
+
+def test_a_subscription_tells_of_what_a_consent_opened_and_of_nothing_once_it_is_revoked(
+    shared: Shared,
+) -> None:
+    node, id_ = shared.network["south"].node, shared.observation["id"]
+    with receiving() as receiver:
+        hooks = HttpHooks("127.0.0.1")
+        object.__setattr__(node, "hooks", hooks)
+        asked = {
+            "resourceType": "Subscription",
+            "status": "requested",
+            "reason": "to know",
+            "criteria": f"Observation?_id={id_}",
+            "channel": {
+                "type": "rest-hook",
+                "endpoint": receiver.url,
+                "payload": "application/fhir+json",
+            },
+        }
+        shared.reader.create(asked)
+        granted = shared.grant("observations", "demographics")
+        assert shared.codes(shared.own) == [id_]
+        _work(node)
+        assert [one["id"] for got in receiver.events for one in got.resources] == [id_]
+        assert receiver.events[0].resources[0]["meta"]["source"] != node.issuer.name
+        later = shared.reader.create(asked)
+        _work(node)
+        before = len(receiver.got)
+        shared.revoke(granted)
+        second = shared.grant("observations", "demographics")
+        assert shared.codes(shared.own) == [id_]
+        shared.revoke(second)  # between the opening and the telling
+        _work(node)
+        assert len(receiver.got) == before
+        status = shared.reader.get(f"Subscription/{later['id']}/$status").json()
+        told = status_of(status["entry"][0]["resource"])
+        assert told["events-since-subscription-start"] == "0"
+        hooks.close()
+
+
+def _work(node: Node) -> None:
+    while telling.work(node, name="test"):
+        continue
