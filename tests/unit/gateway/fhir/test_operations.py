@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
+from simdes.exchange.interactions import summary
+from simdes.exchange.interactions.search import Page
 from simdes.fhir.json import loads
 from simdes.fhir.validate import validate
 from support.consortium import ADMINISTRATOR, Consortium
@@ -303,6 +306,35 @@ def test_a_summary_is_a_valid_document_of_the_patients_records(doctor: Api, pati
     assert doctor.get("Patient/nobody/$summary").status_code == 404
     other = doctor.get(f"Patient/{patient['id']}/$summary?profile=urn:other")
     assert other.status_code == 400
+
+
+def test_a_summary_that_is_not_whole_says_so(
+    doctor: Api, patient: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = summary.everything
+
+    def reached_in_part(*given: Any, **named: Any) -> Page:
+        return replace(real(*given, **named), warnings=("South <did not> answer.",))
+
+    monkeypatch.setattr(summary, "everything", reached_in_part)
+    made = doctor.get(f"Patient/{patient['id']}/$summary").json()
+    *_, last = made["entry"][0]["resource"]["section"]
+    assert "South &lt;did not&gt; answer." in last["text"]["div"]
+    assert [one for one in validate(made) if one.is_error] == []
+
+
+def test_whoever_is_proposed_or_summarised_is_on_record(
+    network: Consortium, doctor: Api, patient: Json
+) -> None:
+    def entries() -> int:
+        with network["north"].node.database.read() as tx:
+            return int(tx.all("SELECT count(*) FROM audit_entry")[0][0])
+
+    before = entries()
+    assert doctor.send("POST", "Patient/$match", patient).status_code == 200
+    matched = entries()
+    assert doctor.get(f"Patient/{patient['id']}/$summary").status_code == 200
+    assert before < matched < entries()
 
 
 # $submit-legacy -------------------------------------------------------------------------------
