@@ -19,6 +19,7 @@ from simdes.errors import Unavailable
 KEPT_SECONDS: Final = 300.0
 REST_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 3.0
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class HttpKeySource:
@@ -53,9 +54,9 @@ class HttpKeySource:
         if not is_web_url(url):
             raise Unavailable("The app's keys are at an address that is not asked.")
         try:
-            with self._client.stream("GET", url, headers={"Accept": "application/json"}) as answer:
+            with self._client.stream("GET", url, headers=_HEADERS) as answer:
                 received = bytearray()
-                for piece in answer.iter_bytes():
+                for piece in answer.iter_raw():
                     received += piece
                     if len(received) > MAX_KEYS_BYTES:
                         raise Unavailable("The app's key set is above 64 KiB.")

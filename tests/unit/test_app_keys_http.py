@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
@@ -60,6 +61,29 @@ def test_keys_are_fetched_anew_at_most_twice_a_minute(
     clock.seconds += 31
     keys.fetch(site.url, anew=True)
     assert site.asked == 2
+
+
+def test_a_site_that_fails_is_left_alone_for_a_while(
+    site: Site, keys: HttpKeySource, clock: Clock
+) -> None:
+    site.status = 500
+    for anew in (False, True) * 20:
+        with pytest.raises(Unavailable):
+            keys.fetch(site.url, anew=anew)
+    assert site.asked == 1
+    site.status, clock.seconds = 200, clock.seconds + 31
+    assert keys.fetch(site.url) == '{"keys": []}'
+    site.status, clock.seconds = 500, clock.seconds + 31
+    with pytest.raises(Unavailable):
+        keys.fetch(site.url, anew=True)
+    assert keys.fetch(site.url) == '{"keys": []}'
+    assert site.asked == 3
+
+
+def test_of_many_at_once_one_asks(site: Site, keys: HttpKeySource) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: keys.fetch(site.url), range(64)))
+    assert set(found) == {'{"keys": []}'} and site.asked == 1
 
 
 def test_redirects_errors_and_floods_are_refused(site: Site, keys: HttpKeySource) -> None:

@@ -15,15 +15,21 @@ from simdes.access.accounts import why_inactive
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import STAFF, Role
 from simdes.access.desk import refusal
+from simdes.access.write_roles import writes
+from simdes.errors import Forbidden
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.exchange.submit import Accepted, Refused, check, submit
 from simdes.fhir.outcome import Issue, outcome_resource
+from simdes.index.seeing import SHARED
 from simdes.mapper import Limits, map_bytes
 from simdes.mapper import Mapping as Mapped
 
 MAY_SUBMIT = STAFF | {Role.ADMINISTRATOR}
 """Whose sessions may submit: those who write records in the organisation's name."""
+
+_ALONG = frozenset(("MessageHeader", "Patient"))
+"""What comes with every message: who sent it, and whom it is about."""
 
 CALL_LIMITS = Limits(file_bytes=16 * 1024 * 1024, messages=1_000)
 """What one call may hold; more is for files and feeds, which nobody waits for."""
@@ -55,6 +61,7 @@ def submit_legacy(
     """
     _may_submit(node, session)
     mapping = map_bytes(name, data, kind=kind, site=node.site, limits=CALL_LIMITS)
+    _may_write(node, session, mapping)
     answers = check(mapping) if dry_run else submit(node, mapping)
     if not dry_run:
         _audit(node, session, [vault for one in answers for vault in _vaults(one)] or [None])
@@ -120,6 +127,31 @@ def _may_submit(node: Node, session: Session) -> None:
     if standing is not None:  # strangers leave no entry, as in the custody API
         _audit(node, session, [None], reason)
     raise refusal(reason)
+
+
+def _may_write(node: Node, session: Session, mapping: Mapped) -> None:
+    """Hold what was mapped against what the role may write; a refusal is audited.
+
+    Whatever the format: a nurse who may not prescribe over the API may not by a message either.
+    Evidence is mapped from messages, but never taken from somebody who wrote it as FHIR.
+    """
+    role = Role(session.actor.role)
+    # Administrators load what clinicians wrote elsewhere, as they load feeds.
+    allowed = writes(Role.AGENT if role is Role.ADMINISTRATOR else role) | SHARED | _ALONG
+    if not mapping.kind.startswith("fhir"):
+        allowed |= {"Provenance"}
+    found = {
+        str(entry["resource"]["resourceType"])
+        for message in mapping.messages
+        for entry in message.bundle.get("entry", ())
+        if "resource" in entry
+    }
+    if refused := sorted(found - allowed):
+        _audit(node, session, [None], "WRONG_ROLE")
+        raise Forbidden(
+            f"The role {role.name.lower()} may not create {refused[0]}.",
+            advice="Use an account with the role that this needs.",
+        )
 
 
 def _audit(node: Node, session: Session, vaults: Sequence[bytes | None], reason: str = "") -> None:

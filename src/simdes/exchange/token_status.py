@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from simdes.access import authorizing, handles, tokens
-from simdes.access.clients import Kind
+from simdes.access.clients import Client, Kind
 from simdes.access.oauth import OAuthRefusal
 from simdes.access.requests import hexed
 from simdes.access.tokens import Actor
@@ -45,7 +45,8 @@ def revoke(node: Node, call: Call) -> None:
 
 
 def introspect(node: Node, call: Call) -> dict[str, Any]:
-    """What a token is worth now; refresh tokens and everything unknown are just not active.
+    """What a token is worth now; refresh tokens, everything unknown and, unless a backend service
+    asks, other apps' tokens are just not active (RFC 7662 §2.2, §4).
 
     Raises `OAuthRefusal` unless an app asks that has a secret or a key.
     """
@@ -56,7 +57,14 @@ def introspect(node: Node, call: Call) -> dict[str, Any]:
     if "token" not in given:
         raise OAuthRefusal("invalid_request", "There is no token to look at.")
     actor = _holder(node, given["token"])
-    return dict(INACTIVE) if actor is None else _described(node, actor)
+    if actor is None or not _may_know(client, actor):
+        return dict(INACTIVE)
+    return _described(node, actor)
+
+
+def _may_know(client: Client, actor: Actor) -> bool:
+    """An app learns of its own tokens; a service with a key, such as a resource server, of all."""
+    return client.kind is Kind.BACKEND or actor.context.client == client.id
 
 
 def _described(node: Node, actor: Actor) -> dict[str, Any]:

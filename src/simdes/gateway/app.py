@@ -71,7 +71,7 @@ def create_gateway(
     """
     running = running or Running(operations=Operations(custody))
     meter = Meter(running.operations, running.stopping)
-    return Starlette(
+    app = Starlette(
         routes=[
             *custody_routes(custody, limits),
             *health_routes(running.operations, running.stopping),
@@ -88,6 +88,9 @@ def create_gateway(
         ],
         exception_handlers=_handlers(node),
     )
+    # Such a redirect would go to wherever the Host header says.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _fhir(node: Node, limits: GatewayLimits) -> list[BaseRoute]:

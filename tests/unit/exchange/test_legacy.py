@@ -53,12 +53,81 @@ def test_who_may_submit_is_what_the_page_says(network: Consortium, who: str, rol
     session = network.session("north", f"{role}-{who}")
     before = audited(node)
     message = admission("A01", sent="20260101090000", number=who, control=who)
+    if role in ("pharmacist", "insurer"):  # who write no encounters
+        message = dumps(a_patient(who))
     if MATRIX[role] == "yes":
         assert submit_legacy(node, session, message).answers[0].index == 0
     else:
         with pytest.raises(Forbidden):
             submit_legacy(node, session, message)
     assert len(audited(node)) == len(before) + 1
+
+
+def a_patient(number: str) -> dict[str, Any]:
+    numbered = [{"system": "urn:oid:2.16.840.1.113883.4.1", "value": number}]
+    return {"resourceType": "Patient", "id": f"p-{number}", "identifier": numbered}
+
+
+def about(number: str, resource: dict[str, Any]) -> bytes:
+    """A Bundle with a patient and another resource."""
+    entries = [{"resource": a_patient(number)}, {"resource": {"id": "a-1", **resource}}]
+    return dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
+PRESCRIPTION = {
+    "resourceType": "MedicationRequest",
+    "status": "active",
+    "intent": "order",
+    "medicationCodeableConcept": {"text": "morphine"},
+}
+PROVENANCE = {
+    "resourceType": "Provenance",
+    "target": [{"reference": "Patient/p-x"}],
+    "recorded": "2020-01-01T00:00:00Z",
+    "agent": [{"who": {"display": "somebody else"}}],
+}
+AUDIT_EVENT = {
+    "resourceType": "AuditEvent",
+    "type": {"system": "urn:x", "code": "rest"},
+    "recorded": "2020-01-01T00:00:00Z",
+    "agent": [{"requestor": True}],
+    "source": {"observer": {"display": "somebody else"}},
+}
+CONSENT = {
+    "resourceType": "Consent",
+    "status": "active",
+    "scope": {"text": "privacy"},
+    "category": [{"text": "privacy"}],
+    "policyRule": {"text": "everything to everybody"},
+}
+FORGED = {
+    "nurse": PRESCRIPTION,
+    "insurer": PRESCRIPTION,
+    "doctor": PROVENANCE,
+    "pharmacist": AUDIT_EVENT,
+    "administrator": CONSENT,
+}
+
+
+@pytest.mark.parametrize("role", sorted(FORGED))
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry", "wet"])
+def test_what_a_role_may_not_write_it_may_not_submit_either(
+    network: Consortium, who: str, role: str, dry_run: bool
+) -> None:
+    node, user = network["north"].node, f"{role}-{who}"
+    with consortium.cheap_locks():
+        enrolment.add_person(
+            node,
+            network.session("north", "admin"),
+            user,
+            role=Role[role.upper()],
+            passphrase=passphrase_of(user),
+        )
+    session, before, kept = network.session("north", user), audited(node), rows(node)
+    message = about(who, FORGED[role])
+    with pytest.raises(Forbidden, match=str(FORGED[role]["resourceType"])):
+        submit_legacy(node, session, message, dry_run=dry_run)
+    assert rows(node) == kept and len(audited(node)) == len(before) + 1
 
 
 def test_staff_of_another_organisation_may_not(network: Consortium) -> None:

@@ -620,14 +620,18 @@ def test_nobody_revokes_another_apps_token(asking: Asking, code: str, who: str) 
     assert resume(node, given["access_token"])
 
 
-def test_introspection_tells_apps_that_prove_themselves(
-    network: Consortium, asking: Asking, code: str, who: str, clock: Clock
+def test_introspection_tells_services_that_prove_themselves(
+    network: Consortium, asking: Asking, code: str, backend: tuple[Asking, Any], clock: Clock
 ) -> None:
     node, given = asking.node, redeem(asking, code)
-    server = register(node, f"rs-{who}", kind=Kind.CONFIDENTIAL)
+    server, key = backend
 
-    def look(token: str | None, by: Asking = server) -> dict[str, Any]:
-        return token_status.introspect(node, call(by, {"token": token, "client_id": None}))
+    def look(token: str | None) -> dict[str, Any]:
+        proof = {
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion(server, key),
+        }
+        return token_status.introspect(node, call(server, {"token": token, **proof}))
 
     found = look(given["access_token"])
     account = network.session("north", "dr.north").actor.account
@@ -645,6 +649,19 @@ def test_introspection_tells_apps_that_prove_themselves(
     refused("invalid_client", token_status.introspect, node, anybody)
     clock.ahead_seconds += 301
     assert look(given["access_token"]) == {"active": False}
+
+
+def test_an_app_learns_nothing_of_another_apps_tokens(
+    network: Consortium, asking: Asking, code: str, who: str
+) -> None:
+    node, token = asking.node, redeem(asking, code)["access_token"]
+    other = register(node, f"rs-{who}", kind=Kind.CONFIDENTIAL)
+    look = token_status.introspect(node, call(other, {"token": token, "client_id": None}))
+    assert look == {"active": False}
+    doctor = network.session("north", "dr.north")
+    own = redeem(other, allow(other, doctor, "user/*.rs"))["access_token"]
+    look = token_status.introspect(node, call(other, {"token": own, "client_id": None}))
+    assert look["active"] is True and look["client_id"] == other.client.id
 
 
 def test_a_removed_app_and_a_withdrawn_grant_end_at_once(

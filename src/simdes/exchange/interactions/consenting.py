@@ -17,9 +17,12 @@ from simdes.exchange.consents import Given
 from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.drafts import check_valid
+from simdes.exchange.interactions.placing import require_scope
+from simdes.exchange.interactions.planning import NEEDS
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.reference import parse_reference
+from simdes.fhir.search.conditions import ALWAYS
 
 TYPE: Final = "Consent"
 _ENDED: Final = frozenset(("inactive", "rejected", "entered-in-error"))
@@ -49,6 +52,7 @@ def apply(node: Node, asking: Asking, change: Change) -> Changed:
     if change.method is Method.CREATE:
         return _grant(node, asking, change)
     vault, given = _own(node, asking, change.id)
+    _require_scope(asking, vault, change)
     version = 2 if given.state == "withdrawn" else 1
     if change.if_match is not None and not change.if_match.has(version):
         raise Mismatch("The version that If-Match names is not the present one.")
@@ -75,6 +79,7 @@ def _grant(node: Node, asking: Asking, change: Change) -> Changed:
     if resource is None:
         raise Invalid("The body must be a Consent.")
     vault = _vault(node, asking, resource.get("patient"))
+    _require_scope(asking, vault, change)
     asked = wanted(resource, now_seconds=node.now_seconds())
     granted = consents.grant(
         node,
@@ -107,6 +112,14 @@ def _vault(node: Node, asking: Asking, reference: object) -> bytes:
         "A Consent is given by the patient it is about.",
         advice="Name your own Patient in Consent.patient.",
     )
+
+
+def _require_scope(asking: Asking, vault: bytes, change: Change) -> None:
+    """Raise Forbidden for an app that was allowed another vault alone, or only some consents."""
+    needs = NEEDS[change.method]
+    allowed = asking.rights.scopes(needs, TYPE)
+    meets = {at: one.where == ALWAYS for at, one in enumerate(allowed)}
+    require_scope(allowed, vault, meets, needs)
 
 
 def _own(node: Node, asking: Asking, logical_id: str) -> tuple[bytes, Given]:

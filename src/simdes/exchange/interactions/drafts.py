@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from simdes.access.categories import labels_of
 from simdes.errors import Invalid
 from simdes.exchange.indexing import STATE_SYSTEM
+from simdes.exchange.provenance import security_of
 from simdes.fhir.problem import BrokenRules, Problem
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.summary import SUBSETTED
 from simdes.fhir.validate import validate
 
-_SERVER_META = frozenset(("versionId", "lastUpdated"))
+_SERVER_META = frozenset(("versionId", "lastUpdated", "source"))
 _REFERRING = frozenset(("reference", "url", "valueUri", "valueUrl", "valueUuid", "valueOid"))
 """Elements in which what a Bundle calls an entry is replaced; elsewhere it is only text."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -46,30 +48,27 @@ def drafted(
     names: Mapping[str, str],
     *,
     base: str,
-    source: str,
 ) -> dict[str, Any]:
     """The resource as it will be stored: its id, no server meta, references made local.
 
     ``names`` leads from what entries of the same Bundle are called to what they will be called;
-    ``base`` is this server's own FHIR base URL, ``source`` what it serves as ``meta.source``.
+    ``base`` is this server's own FHIR base URL.
     """
     made = {"resourceType": resource["resourceType"], "id": logical_id}
     for key, value in resource.items():
         if key in ("resourceType", "id"):
             continue
         if key == "meta" and isinstance(value, Mapping):
-            if kept := _own_meta(value, source):
+            if kept := _own_meta(value):
                 made["meta"] = kept
             continue
         made[key] = _localised(value, names, base)
     return made
 
 
-def _own_meta(meta: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _own_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The meta that is the author's: what a server adds comes back with what was read from it."""
     kept = {name: item for name, item in meta.items() if name not in _SERVER_META}
-    if kept.get("source") == source:
-        del kept["source"]
     tags = kept.get("tag")
     if isinstance(tags, list):
         own = [
@@ -81,6 +80,19 @@ def _own_meta(meta: Mapping[str, Any], source: str) -> dict[str, Any]:
         if not own:
             del kept["tag"]
     return kept
+
+
+def keep_labels(draft: dict[str, Any], labels: int) -> None:
+    """Add the labels of the present version that a draft leaves out.
+
+    A label decides what a consent opens, and is signed with each version; so no update takes one
+    away, be it by leaving ``meta.security`` out (https://hl7.org/fhir/R4/resource.html#Meta).
+    """
+    lacking = labels & ~labels_of(draft)
+    if lacking:
+        meta = dict(draft.get("meta") or {})
+        meta["security"] = [*meta.get("security", ()), *security_of(lacking)["meta"]["security"]]
+        draft["meta"] = meta
 
 
 def check_valid(resources: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,8 @@
 
 The stored bytes are what was signed and anchored and never change. When served they get
 ``meta.versionId``, ``meta.lastUpdated``, ``meta.source`` (whose record it is) and a tag with the
-state of the record (https://hl7.org/fhir/R4/resource.html#Meta).
+state of the record (https://hl7.org/fhir/R4/resource.html#Meta). What an author says in these
+elements is not served: whoever writes could name another organisation as the source.
 """
 
 from __future__ import annotations
@@ -51,18 +52,30 @@ def served(content: bytes, *, version: int, updated_ms: int, source: str, state:
     """The author's bytes with the meta of this server."""
     members = _decoder.decode(content)
     meta = _decoder.decode(members["meta"]) if "meta" in members else {}
-    tags = _listed(meta.get("tag"))
+    tags = [one for one in _listed(meta.get("tag")) if not _is_state(one)]
     tags.append({"system": STATE_SYSTEM, "code": state})
     made: dict[str, Any] = {
         "versionId": str(version),
         "lastUpdated": instant(updated_ms),
         **{key: value for key, value in meta.items() if key not in _SERVED},
         "tag": tags,
+        "source": source,
     }
-    made.setdefault("source", source)
     rest = {key: value for key, value in members.items() if key not in _FIRST}
     first = {key: members[key] for key in ("resourceType", "id")}
     return msgspec.json.encode({**first, "meta": made, **rest})
+
+
+def _is_state(tag: msgspec.Raw) -> bool:
+    """Whether a tag of the author's says what only this server says."""
+    try:
+        return msgspec.json.decode(tag, type=_Tag).system == STATE_SYSTEM
+    except msgspec.ValidationError:
+        return False
+
+
+class _Tag(msgspec.Struct):
+    system: str = ""
 
 
 def _listed(raw: msgspec.Raw | None) -> list[Any]:

@@ -166,7 +166,8 @@ class Placing:
         return tag
 
     def _identifiers(self, resource: Resource) -> list[Identifier]:
-        found = list(identifiers_of(resource, ""))
+        """Those that say who assigned them: a bare number may be anybody's."""
+        found = [one for one in identifiers_of(resource, "") if one.system]
         if any(one.is_reserved for one in found):
             raise Invalid("An identifier of an organisation is no patient's.")
         return found

@@ -24,6 +24,7 @@ from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.drafts import (
     check_valid,
     drafted,
+    keep_labels,
     local_names,
     require_id,
     require_type,
@@ -149,6 +150,8 @@ class _Writing:
                 plan.draft = self._drafted(change.resource, plan.id, names)
             elif change.patch is not None and plan.current is not None:
                 plan.draft = self._patched(plan.current, change.patch, names)
+            if plan.draft is not None and plan.current is not None and not plan.current.deleted:
+                keep_labels(plan.draft, plan.current.labels)
         # A reference that was replaced is as valid as before; what a patch made is not known to be.
         check_valid([one.draft for one in going if one.change.patch and one.draft is not None])
         for plan in going:
@@ -170,8 +173,7 @@ class _Writing:
     def _drafted(
         self, resource: Mapping[str, Any], logical_id: str, names: Mapping[str, str]
     ) -> dict[str, Any]:
-        source = finding.own_source(self._node)
-        return drafted(resource, logical_id, names, base=self._base, source=source)
+        return drafted(resource, logical_id, names, base=self._base)
 
     def _conditional_names(self, plans: Sequence[Plan]) -> dict[str, str]:
         """What conditional references lead to (https://hl7.org/fhir/R4/http.html#trules)."""

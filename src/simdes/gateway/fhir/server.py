@@ -45,26 +45,21 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
     """The route of everything under ``/fhir``."""
 
     async def endpoint(request: Request) -> Response:
-        try:
-            with anyio.fail_after(limits.body_seconds):
-                body = await read_body(request, limits.fhir_body_bytes)
-        except TimeoutError:
-            return plain(408)
-        except ClientDisconnect:
-            return plain(400)
-        if body is None:
-            return plain(413)
-        asked = Asked(
-            method=request.method,
-            address=request.path_params.get("address", "").strip("/"),
-            query=request.url.query,
-            headers=_headers(request),
-            body=body,
-            path=request.url.path,
-        )
+        asked = _asked(request)
         try:
             with anyio.fail_after(limits.answer_seconds):
-                return await to_thread.run_sync(answer, node, asked, public, abandon_on_cancel=True)
+                who = await to_thread.run_sync(
+                    admitted, node, asked, public, abandon_on_cancel=True
+                )
+            if isinstance(who, Response):
+                return who
+            # Only now: strangers can't fill this server's memory with bodies.
+            body = await _body(request, limits)
+            if isinstance(body, Response):
+                return body
+            asked = replace(asked, body=body)
+            with anyio.fail_after(limits.answer_seconds):
+                return await to_thread.run_sync(answer, node, asked, who, abandon_on_cancel=True)
         except TimeoutError:
             return plain(503)
         finally:
@@ -79,6 +74,31 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
     ]
 
 
+def _asked(request: Request) -> Asked:
+    """The request without its body. Its address is the server's own reading of it, never built
+    from a Host header."""
+    return Asked(
+        method=request.method,
+        address=request.path_params.get("address", "").strip("/"),
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=_headers(request),
+        body=b"",
+        path=request.scope["path"],
+    )
+
+
+async def _body(request: Request, limits: GatewayLimits) -> bytes | Response:
+    """The body, or the response where it is too large or does not come."""
+    try:
+        with anyio.fail_after(limits.body_seconds):
+            body = await read_body(request, limits.fhir_body_bytes)
+    except TimeoutError:
+        return plain(408)
+    except ClientDisconnect:
+        return plain(400)
+    return plain(413) if body is None else body
+
+
 def _headers(request: Request) -> dict[str, str]:
     """Header names in lower case; several of a name joined, as RFC 9110 (5.2) says."""
     found: dict[str, str] = {}
@@ -87,8 +107,8 @@ def _headers(request: Request) -> dict[str, str]:
     return found
 
 
-def answer(node: Node, asked: Asked, public: Public) -> Response:
-    """The response to a request; never raises for what a request can do."""
+def admitted(node: Node, asked: Asked, public: Public) -> Asking | Response:
+    """Who asks; a response where that does not matter, or where they are refused."""
     form = Form.JSON
     try:
         pairs = query_pairs(asked.query)
@@ -97,8 +117,19 @@ def answer(node: Node, asked: Asked, public: Public) -> Response:
             content.require_form(asked, pairs)
             return _written(public[asked.address](asked, form), form, pairs, asked)
         asking = authenticate(node, asked)
-        actor, noted = asking.session.actor, asked.noted
-        noted.account, noted.organisation = actor.account, actor.organisation
+    except SimdesError as error:
+        return _written(failed(error), form, (), asked)
+    actor, noted = asking.session.actor, asked.noted
+    noted.account, noted.organisation = actor.account, actor.organisation
+    return asking
+
+
+def answer(node: Node, asked: Asked, asking: Asking) -> Response:
+    """The response to a request; never raises for what a request can do."""
+    form, noted = Form.JSON, asked.noted
+    try:
+        pairs = query_pairs(asked.query)
+        form = content.form_or_json(asked, pairs)
         routed = None if _is_bundle(asked) else routes.route(asked.method, asked.address)
         noted.template = routed.endpoint.template if routed is not None else ""
         may_hold = routed is not None and content.is_binary_read(routed)

@@ -207,13 +207,30 @@ def test_revocation_and_introspection(app: Starlette, network: Consortium, askin
         "client_id": asking.client.id,
     }
     token = post(app, "/auth/token", form).json()["access_token"]
-    server = register(node, f"rs-{asking.client.id}", kind=Kind.CONFIDENTIAL)
-    proof = basic(server.client.id, server.secret)
+    other = register(node, f"rs-{asking.client.id}", kind=Kind.CONFIDENTIAL)
+    proof = basic(other.client.id, other.secret)
     look = post(app, "/auth/introspect", {"token": token}, Authorization=proof)
+    assert look.json() == {"active": False}
+    key = new_key()
+    server = register(
+        node,
+        f"server-{asking.client.id}",
+        kind=Kind.BACKEND,
+        scope="system/*.rs",
+        redirects=(),
+        keys=public_set(key),
+    )
+
+    def proved() -> dict[str, str]:
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        proof = {"client_assertion_type": kind, "client_assertion": assertion(server, key)}
+        return {"token": token, **proof}
+
+    look = post(app, "/auth/introspect", proved())
     assert look.json()["active"] is True and look.headers["cache-control"] == "no-store"
     gone = post(app, "/auth/revoke", {"token": token, "client_id": asking.client.id})
     assert gone.status_code == 200
-    look = post(app, "/auth/introspect", {"token": token}, Authorization=proof)
+    look = post(app, "/auth/introspect", proved())
     assert look.json() == {"active": False}
 
 
