@@ -16,6 +16,7 @@ from simdes.access import custody_keys
 from simdes.errors import SimdesError
 from simdes.exchange import anchoring, indexing
 from simdes.exchange.anchoring import Progress
+from simdes.exchange.bulk import jobs
 from simdes.exchange.node import Node
 from simdes.exchange.subscriptions import telling
 from simdes.index import copies
@@ -43,7 +44,8 @@ def run(node: Node, stop: threading.Event) -> None:
             _drop_expired(node)
             left = indexing.catch_up(node)
             done = anchoring.work(node, worker=name)
-            pause = _pause(done, left)
+            bulk = jobs.work(node, worker=name)
+            pause = 0.0 if bulk else _pause(done, left)
         except SimdesError as error:
             pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
             _log.warning("round failed", issue=error.issue, kind=type(error).__name__)

@@ -85,6 +85,15 @@ _WRITTEN: Final = (*_COMMON, 409, 412, 422)
 _RESOURCE: Final = {**fhir_body("Resource")}
 _HELD: Final = {**_RESOURCE, **_ANYTHING}
 _BUNDLE: Final = fhir_body("Bundle")
+_MANIFEST: Final[Json] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["transactionTime", "request", "requiresAccessToken", "output", "error"],
+        }
+    }
+}
+_LINES: Final[Json] = {"application/fhir+ndjson": {"schema": {"type": "string"}}}
 
 
 def _told(good: Mapping[int, Json], failed: Sequence[int]) -> dict[int, Json]:
@@ -104,6 +113,10 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json]]] = {
     "delete": _told({200: OUTCOME_BODY, 204: {}}, (*_WRITTEN, 410)),
     "bundle": _told({200: _BUNDLE}, (*_WRITTEN, 410)),
     "metadata": _told({200: _RESOURCE, 304: {}}, (400, 406)),
+    "$export": _told({202: OUTCOME_BODY}, (*_COMMON, 422)),
+    "job-status": _told({200: _MANIFEST, 202: {}}, (*_COMMON, 500)),
+    "job-cancel": _told({202: OUTCOME_BODY}, _COMMON),
+    "job-file": _told({200: _LINES}, _COMMON),
 }
 _OF_OPERATIONS: Final = _told({200: _RESOURCE}, (*_COMMON, 409, 410, 422))
 """What an operation answers with that has no row of its own."""
@@ -136,6 +149,10 @@ _NAMES: Final[Mapping[str, Mapping[str, Json]]] = {
     "$everything": {**_HISTORY, "start": _TEXT, "end": _TEXT, "_type": _TEXT},
     "$validate": {"mode": _TEXT, "profile": _TEXT},
     "$submit-legacy": {"dry-run": {"enum": ["true", "false"]}},
+    "$export": {
+        "_outputFormat": {"enum": ["application/fhir+ndjson", "application/ndjson", "ndjson"]},
+        **dict.fromkeys(("_since", "_type", "_typeFilter"), _TEXT),
+    },
 }
 _PREFER: Final[Json] = {
     "enum": ["return=minimal", "return=representation", "handling=strict", "handling=lenient"]
@@ -147,6 +164,7 @@ _HEADERS: Final[Mapping[str, Mapping[str, Json]]] = {
     "update": {"If-Match": _TAG, "If-None-Match": _TAG, "Prefer": _PREFER},
     "patch": {"If-Match": _TAG, "Prefer": _PREFER},
     "delete": {"If-Match": _TAG},
+    "$export": {"Prefer": {"enum": ["respond-async", "respond-async, handling=lenient"]}},
     **{key: {"Prefer": _PREFER} for key in ("search-type", "search-system")},
 }
 _FREE: Final = frozenset(("search-type", "search-system", "update", "patch", "delete"))

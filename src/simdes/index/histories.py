@@ -38,11 +38,12 @@ def versions(
     vaults: Sequence[bytes] | None = None,
     version: int | None = None,
     since_ms: int | None = None,
+    rows: Sequence[int] | None = None,
 ) -> list[Resource]:
     """Return versions, deletions too, newest first by row id before ``before``; one statement.
 
     ``logical_id``, ``vaults`` and ``version`` narrow to one resource, ``since_ms`` to what was
-    written at or after a time.
+    written at or after a time, ``rows`` to versions by their row ids.
     """
     seen = frozenset(types) & visible.scopes.keys()
     if not seen or not visible.grounds:
@@ -65,11 +66,13 @@ def versions(
         parts.append(bound.among("r.vault", vaults))
     if version is not None:
         parts.append(f"r.version = {bound(version)}")
+    if rows is not None:
+        parts.append(bound.among("r.id", rows))
     if since_ms is not None:
         parts.append(f"r.created_ms >= {bound(since_ms)}")
-    rows = tx.all(
+    found = tx.all(
         select(Resource, _LIKE_ENTRIES.format(own=bound(OWN)), prefix="r.")
         + f" WHERE {both(parts)} ORDER BY r.id DESC LIMIT {bound(limit)}",
         **bound.values,
     )
-    return [read(Resource, row) for row in rows]
+    return [read(Resource, row) for row in found]

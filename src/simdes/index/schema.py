@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from simdes.index import (
     schema_authorization,
+    schema_bulk,
     schema_credentials,
     schema_facade,
     schema_network,
@@ -45,6 +46,7 @@ from simdes.index.columns import (
 __all__ = [
     "metadata",
     "schema_authorization",
+    "schema_bulk",
     "schema_credentials",
     "schema_facade",
     "schema_network",

@@ -108,6 +108,9 @@ def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tup
         raise Invalid(f"An entry's url is none{where}.") from error
     if split.scheme or split.netloc:
         raise Invalid(f"An entry's url leads to another server{where}.")
+    path = unquote(split.path).strip("/")
+    if path.startswith("jobs/") or path.endswith(("$export", "$import")):
+        raise Invalid(f"An entry can't be a job, or what became of one{where}.")
     headers = {name: str(request[key]) for key, name in _HEADERS.items() if key in request}
     if "prefer" in call.headers:
         headers["prefer"] = call.headers["prefer"]
@@ -122,7 +125,7 @@ def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tup
         resource=entry.get("resource"),
         media_type="application/fhir+json",
     )
-    return asked, unquote(split.path).strip("/")
+    return asked, path
 
 
 def _addressed(call: Call, address: str) -> Call:

@@ -6,7 +6,7 @@ request that it stands for would be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,3 +113,5 @@ class Reply:
     """Whether `_summary` and `_elements` still have to be applied: to resources, not outcomes."""
     media_type: str = ""
     """Other than FHIR's own: NDJSON, a Binary's content, text."""
+    stream: Iterator[bytes] | None = field(default=None, repr=False)
+    """In place of ``content``, what is too long to be held at once; its type is `media_type`."""

@@ -18,6 +18,7 @@ from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, answer_form, body_of, media_type, query_pairs
 from simdes.fhir.summary import projected, projection_of
+from simdes.gateway.fhir.bulk import is_ndjson
 from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, WrongBody
 from simdes.gateway.fhir.routes import Routed
 
@@ -101,8 +102,9 @@ def form_or_json(asked: Asked, pairs: Pairs) -> Form:
 
 
 def require_form(asked: Asked, pairs: Pairs) -> None:
-    """Raise NotAcceptable where the client takes neither JSON nor XML."""
-    if answer_form(asked.headers.get("accept"), _format(pairs)) is None:
+    """Raise NotAcceptable where the client takes neither JSON nor XML, nor lines of JSON."""
+    accept, named = asked.headers.get("accept"), _format(pairs)
+    if answer_form(accept, named) is None and (named or not is_ndjson(accept)):
         raise NotAcceptable("This form of answer is not known here.", advice="Ask for JSON or XML.")
 
 

@@ -13,6 +13,7 @@ _R4: Final = "http://hl7.org/fhir/OperationDefinition/"
 _BACKPORT: Final = (
     "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
 )
+_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 
 DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("Patient", "$everything"): _R4 + "Patient-everything",
@@ -28,5 +29,8 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("Subscription", "$status"): _BACKPORT + "status",
     ("Subscription", "$events"): _BACKPORT + "events",
     ("Subscription", "$get-ws-binding-token"): _BACKPORT + "get-ws-binding-token",
+    ("Patient", "$export"): _BULK + "patient-export",
+    ("Group", "$export"): _BULK + "group-export",
+    ("", "$export"): _BULK + "export",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

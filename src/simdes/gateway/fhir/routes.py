@@ -16,7 +16,7 @@ from typing import Final
 from simdes.errors import NotFound
 from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
-from simdes.gateway.fhir import operations, reading, subscriptions, writing
+from simdes.gateway.fhir import bulk, operations, reading, subscriptions, writing
 from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
@@ -27,6 +27,8 @@ SEGMENTS: Final = {
     "target": r"[A-Z][A-Za-z]{1,63}|\*",
     "id": r"[A-Za-z0-9\-.]{1,64}",
     "version": r"[A-Za-z0-9\-.]{1,64}",
+    "job": r"[A-Za-z0-9_\-]{43}",
+    "file": r"[0-9]{1,9}",
 }
 """What the named parts of an address may be."""
 
@@ -72,6 +74,17 @@ WRITES: Final[Sequence[Endpoint]] = (
     Endpoint("DELETE", "{type}", "delete", writing.delete),
     Endpoint("DELETE", "{type}/{id}", "delete", writing.delete),
 )
+BULK: Final[Sequence[Endpoint]] = (
+    Endpoint("GET", "$export", "$export", bulk.export_system),
+    Endpoint("POST", "$export", "$export", bulk.export_system),
+    Endpoint("GET", "Patient/$export", "$export", bulk.export_patients),
+    Endpoint("POST", "Patient/$export", "$export", bulk.export_patients),
+    Endpoint("GET", "Group/{id}/$export", "$export", bulk.export_group),
+    Endpoint("POST", "Group/{id}/$export", "$export", bulk.export_group),
+    Endpoint("GET", "jobs/{job}", "job-status", bulk.status),
+    Endpoint("DELETE", "jobs/{job}", "job-cancel", bulk.cancel),
+    Endpoint("GET", "jobs/{job}/{file}", "job-file", bulk.file),
+)
 
 
 def _terminology(type_: str, name: str) -> tuple[Endpoint, ...]:
@@ -116,7 +129,7 @@ SUBSCRIPTIONS: Final[Sequence[Endpoint]] = _subscriptions()
 @cache
 def endpoints() -> tuple[Endpoint, ...]:
     """Every endpoint, in the order in which they are tried."""
-    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS)
+    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS, *BULK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import Final
 import anyio
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from simdes.errors import SimdesError, TooLarge, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
+from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.form import Form
@@ -157,6 +158,7 @@ def _answered(call: Call, routed: Routed | None) -> Reply:
 STATUS: Final[Mapping[type[SimdesError], int]] = {
     routes.NotAllowed: 405,
     NotAcceptable: 406,
+    TooMany: 429,
     TooLarge: 413,
     WrongBody: 415,
     Unsupported: 422,
@@ -201,6 +203,10 @@ def _written(reply: Reply, form: Form, pairs: Pairs, asked: Asked) -> Response:
     headers = dict(reply.headers)
     if reply.status in (204, 304):
         return Response(None, reply.status, headers)
+    if reply.stream is not None:
+        if asked.method == "HEAD":
+            return Response(b"", reply.status, headers, reply.media_type)
+        return StreamingResponse(reply.stream, reply.status, headers, reply.media_type)
     try:
         body = content.body_out(reply, form, dict(pairs))
     except SimdesError as error:

@@ -1,0 +1,233 @@
+"""Jobs: begun by a request, worked on in slices by whichever worker holds the lease, kept a day.
+
+Every slice ends in one commit of its results and the position behind them, so a worker that is
+killed loses no more than the slice that it was at, and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from simdes.access.audit_event import Verb
+from simdes.access.requests import b64, unb64
+from simdes.errors import Conflict, NotFound, SimdesError, TooLarge, Unavailable
+from simdes.exchange.bulk import exporting
+from simdes.exchange.bulk.asked import Asked, sealed, unsealed
+from simdes.exchange.bulk.slices import KEPT_MS, finish
+from simdes.exchange.interactions.auditing import attempt
+from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
+from simdes.index import bulk
+from simdes.index.bulk import DONE, FAILED, RUNNING, File, Job
+from simdes.index.transaction import Transaction
+
+LEASE_MS: Final = 30_000
+MOST_RUNNING: Final = 16
+"""Jobs of one account through one app at a time."""
+POLL_MS: Final = 500
+"""Who asks for the state twice within this asks too often."""
+_TURN_SECONDS: Final = 1.0
+_WAIT_MS: Final = 250
+
+_log = structlog.get_logger("simdes.bulk")
+_NOTHING: Final = "There is no such job, or not for you."
+
+
+class TooMany(TooLarge):
+    """The caller has so many jobs running that another one has to wait (HTTP 429)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A job as its asker sees it. ``progress`` is for people; ``failure`` an issue code."""
+
+    running: bool
+    failure: str
+    progress: str
+    begun_ms: int
+    expires_ms: int
+    request: str
+    files: tuple[File, ...]
+    too_often: bool = False
+
+
+def begin(
+    node: Node, asking: Asking, asked: Asked, first: Callable[[Transaction, Job], str]
+) -> str:
+    """Begin a job and return its name; ``first`` writes what comes with the request and returns
+    the position to begin at. Raises TooMany where the caller has too many running."""
+    actor, id_ = asking.session.actor, node.random(32)
+    kind = "export" if asked.exporting is not None else "import"
+    wrapped = sealed(node, id_, asked)
+
+    def write(tx: Transaction) -> None:
+        client = actor.context.client
+        if bulk.running_of(tx, actor.account, client) >= MOST_RUNNING:
+            raise TooMany(
+                f"{MOST_RUNNING} jobs of this account are running.",
+                advice="Wait for one of them, or cancel it.",
+            )
+        # One less: what another process writes in this same millisecond comes behind it.
+        begun_ms = node.now_ms() - 1
+        job = Job(
+            id=id_,
+            kind=kind,
+            account=actor.account,
+            client=client,
+            asked_wrapped=wrapped,
+            mark=bulk.mark(tx),
+            begun_ms=begun_ms,
+            expires_ms=begun_ms + KEPT_MS,
+        )
+        bulk.add(tx, job)
+        bulk.advance(tx, job, position=first(tx, job), expires_ms=job.expires_ms)
+        verb = Verb.READ if kind == "export" else Verb.WRITE
+        node.desk.trail.append(tx, [attempt(asking, verb, None)])
+
+    node.database.write(write)
+    return b64(id_)
+
+
+def find(node: Node, asking: Asking, name: str) -> Job:
+    """The caller's own job. Raises NotFound alike for what is not there and for another's."""
+    actor = asking.session.actor
+    with node.database.read() as tx:
+        job = bulk.get(
+            tx,
+            _id(name),
+            account=actor.account,
+            client=actor.context.client,
+            now_ms=node.now_ms(),
+        )
+    if job is None:
+        raise NotFound(_NOTHING)
+    return job
+
+
+def state(node: Node, asking: Asking, name: str) -> State:
+    """How far a job is. Raises NotFound."""
+    job = find(node, asking, name)
+    now_ms, running = node.now_ms(), job.state == RUNNING
+    too_often = running and 0 <= now_ms - job.polled_ms < POLL_MS
+    if running and not too_often:
+        node.database.write(lambda tx: bulk.polled(tx, job.id, now_ms=now_ms))
+    with node.database.read() as tx:
+        files = () if running else tuple(bulk.files(tx, job.id))
+    asked = asked_of(node, job)
+    return State(
+        running=running,
+        failure=job.failure,
+        progress=_KINDS[job.kind].progress(asked, job.position) if running else "done",
+        begun_ms=job.begun_ms,
+        expires_ms=job.expires_ms,
+        request=_request(asked),
+        files=files,
+        too_often=too_often,
+    )
+
+
+def cancel(node: Node, asking: Asking, name: str) -> None:
+    """Stop a job and remove its files. Raises NotFound."""
+    job = find(node, asking, name)
+    node.database.write(lambda tx: bulk.drop(tx, job.id))
+
+
+def found(node: Node, asking: Asking, name: str) -> tuple[Job, Asked]:
+    """The caller's own job and what it was asked for. Raises NotFound."""
+    job = find(node, asking, name)
+    return job, asked_of(node, job)
+
+
+def _request(asked: Asked) -> str:
+    order = asked.exporting or asked.importing
+    return order.request if order is not None else ""
+
+
+def asked_of(node: Node, job: Job) -> Asked:
+    """What a job was asked for."""
+    return unsealed(node, job.id, job.asked_wrapped, Asked)
+
+
+def _id(name: str) -> bytes:
+    try:
+        found = unb64(name)
+    except (SimdesError, ValueError):
+        raise NotFound(_NOTHING) from None
+    if len(found) != 32:
+        raise NotFound(_NOTHING)
+    return found
+
+
+# The worker's part --------------------------------------------------------------------------------
+
+
+def work(node: Node, *, worker: str) -> bool:
+    """Work on one job for a moment; whether there was one."""
+    now_ms = node.now_ms()
+    with node.database.read() as tx:
+        if not bulk.waits(tx, now_ms=now_ms):
+            return False
+    node.database.write(lambda tx: bulk.purge(tx, now_ms=now_ms))
+    job = node.database.write(
+        lambda tx: bulk.claim(tx, worker=worker, now_ms=now_ms, lease_ms=LEASE_MS)
+    )
+    if job is None:
+        return False
+    try:
+        busy = _turn(node, job, worker)
+    except Conflict:
+        return True  # cancelled, or another worker's: nothing of this slice was kept
+    free_ms = node.now_ms() + (0 if busy else _WAIT_MS)
+    node.database.write(lambda tx: bulk.hold(tx, job.id, worker=worker, until_ms=free_ms))
+    return busy
+
+
+def _turn(node: Node, job: Job, worker: str) -> bool:
+    """Do slices of a job until it is done or others have their turn; whether there was any."""
+    with node.database.read() as tx:
+        if not bulk.settled(tx, job.mark):
+            return False
+    until = time.monotonic() + _TURN_SECONDS
+    asked = asked_of(node, job)
+    while True:
+        try:
+            after = _KINDS[job.kind].slice(node, job, asked)
+        except (Conflict, Unavailable):
+            raise
+        except SimdesError as error:
+            _fail(node, job, error)
+            return True
+        if after.state == DONE or time.monotonic() > until:
+            return True
+        job = after
+        late_ms = node.now_ms() + LEASE_MS
+        if not node.database.write(
+            lambda tx, id_=job.id, late_ms=late_ms: bulk.hold(  # type: ignore[misc]
+                tx, id_, worker=worker, until_ms=late_ms
+            )
+        ):
+            return True
+
+
+def _fail(node: Node, job: Job, error: SimdesError) -> None:
+    _log.warning("job failed", kind=job.kind, issue=error.issue)
+    issue = error.issue
+    node.database.write(
+        lambda tx: finish(node, tx, job, position=job.position, state=FAILED, failure=issue)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    slice: Callable[[Node, Job, Asked], Job]
+    progress: Callable[[Asked, str], str]
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "export": _Kind(exporting.slice_of, exporting.progress),
+}
