@@ -116,8 +116,12 @@ def unattended(node: Node, who: Who) -> Asking:
     )
     vaults = (who.vault,) if who.vault is not None else ()
     scopes = None if who.scope is None else scoping.allowed(who.scope, vaults)
-    session = Session(actor, SigningKey.generate(node.random), "")
+    session = Session(actor, _no_key, "")
     return ask(node, session, scopes=scopes, purpose=who.purpose)
+
+
+def _no_key() -> SigningKey:
+    raise Forbidden("Nobody is there to sign.", advice="Fetch the file: then the person is.")
 
 
 def sealed(node: Node, job: bytes, what: Any, *, place: bytes = b"") -> bytes:
