@@ -112,7 +112,9 @@ def typed(case: Case, chance: random.Random) -> Case:
         return case
     places = case.path_parameters if isinstance(case.path_parameters, dict) else {}
     named = [places.get("type"), *case.path.split("/")[2:3]]
-    known = next((one for one in named if one in resource_types()), "Bundle")
+    known = next(
+        (one for one in named if isinstance(one, str) and one in resource_types()), "Bundle"
+    )
     resource = instance(str(known), chance, depth=2) | {"resourceType": known}
     if known == "Bundle":
         resource["type"] = chance.choice(("batch", "transaction"))
