@@ -355,7 +355,7 @@ class _Planned:
     """A transaction that prints the plan of each query before it runs it."""
 
     def __init__(self, tx: Transaction, prefix: str) -> None:
-        self._tx, self._prefix = tx, prefix
+        self._tx, self._prefix, self.unled = tx, prefix, tx.unled
 
     def all(self, sql: str, /, **params: Any) -> Sequence[Any]:
         """Print the plan; run the query."""

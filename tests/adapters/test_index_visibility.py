@@ -329,6 +329,27 @@ def test_a_handle_opens_the_vault_it_is_of_alone(database: Database) -> None:
         assert found(tx, many, Query(types=("Observation",))) == ["Observation/o3"]
 
 
+def test_a_ground_without_categories_opens_nothing_and_with_all_of_them_everything(
+    database: Database,
+) -> None:
+    with database.transaction() as tx:
+        add_vaults(tx, 1)
+        for category in (0, 1, 62):
+            own(tx, f"Observation/c{category}", category=category, labels=category)
+        for mask, labels, expected in (
+            (0, EVERYTHING, []),
+            (EVERYTHING, EVERYTHING, ["c62", "c1", "c0"]),
+            (EVERYTHING, 0, ["c0"]),
+            (EVERYTHING, 1, ["c1", "c0"]),
+            (1 << 62, EVERYTHING, ["c62"]),
+            (3, EVERYTHING, ["c1", "c0"]),
+        ):
+            visible = sees(ground(categories=mask, labels=labels))
+            assert found(tx, visible, Query(types=("Observation",))) == [
+                f"Observation/{name}" for name in expected
+            ]
+
+
 def test_grounds_of_some_types_open_those_alone(database: Database) -> None:
     with database.transaction() as tx:
         add_vaults(tx, 1)

@@ -47,7 +47,7 @@ _NUMBER: Mapping[Prefix, str] = {
     "le": "{r}.low <= {value}",
     "sa": "{r}.low > {value}",
     "eb": "{r}.high < {value}",
-    "ap": "{r}.low < {high} AND {r}.high >= {low}",
+    "ap": "{r}.low <= {high} AND {r}.high >= {low}",
 }
 _ENDING = frozenset(("ap", "ge", "gt"))
 """Prefixes that look at where a span ends, and nothing of where it begins."""
@@ -200,8 +200,7 @@ def _below(text: str, row: str, bound: Bound) -> str:
 def _above(text: str, row: str, bound: Bound) -> str:
     parts = clean(text).split("/")
     parents = ["/".join(parts[:count]) for count in range(1, len(parts))]
-    ways = (text, *parents, *(f"{one}/" for one in parents))
-    return bound.among(f"{row}.text", {key(one) for one in ways if one})
+    return bound.among(f"{row}.text", {key(one) for one in (text, *parents) if one})
 
 
 _URI: Mapping[str, Callable[[str, str, Bound], str]] = {

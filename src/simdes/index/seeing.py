@@ -11,6 +11,7 @@ from simdes.index.bound import Bound
 from simdes.index.sql import NEVER, both, either
 from simdes.index.visible import EVERY_LABEL, OWN, Ground, Scope, Visible
 
+_CATEGORIES = 63
 _PAIRS = 8
 """From how many pairs of vault and handle on they are compared as a list."""
 
@@ -93,18 +94,27 @@ def _grounds(
         yield both(
             (
                 where,
-                # Numbers that a driver may send as short ones are given their width.
-                f"(CAST({bound(categories & EVERY_LABEL)} AS BIGINT) >>"
-                f" CAST({alias}.category AS INTEGER)) % 2 = 1",
+                *_categories(categories, alias, bound),
                 *_labels(labels, alias, bound),
                 *([bound.among(f"{alias}.type", set(narrowed) & types)] if narrowed else ()),
             )
         )
 
 
+def _categories(mask: int, alias: str, bound: Bound) -> Iterator[str]:
+    numbers = [number for number in range(_CATEGORIES) if mask >> number & 1]
+    if not numbers:
+        yield NEVER
+    elif len(numbers) < _CATEGORIES:
+        # A list, whose size PostgreSQL can tell; of a shifted mask it expects one in 200.
+        yield bound.among(f"{alias}.category", numbers)
+
+
 def _labels(labels: int, alias: str, bound: Bound) -> Iterator[str]:
     if closed := EVERY_LABEL & ~labels:
-        yield f"({alias}.labels & CAST({bound(closed)} AS BIGINT)) = 0"
+        # Most have none, which PostgreSQL knows; the cast gives a short number its width.
+        closed_ = f"({alias}.labels & CAST({bound(closed)} AS BIGINT)) = 0"
+        yield f"{alias}.labels = 0 OR {closed_}"
 
 
 def _places(grounds: Sequence[Ground], alias: str, bound: Bound) -> Iterator[str]:

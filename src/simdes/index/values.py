@@ -76,6 +76,8 @@ def clean(text: str) -> str:
 
 def key(text: str) -> str:
     """What stands for a text in an index; the text itself up to `KEY` characters."""
+    if len(text) <= KEY and text.isascii() and "\0" not in text:
+        return text
     text = clean(text)
     if len(text) <= KEY:
         return text
