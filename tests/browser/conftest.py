@@ -6,34 +6,26 @@ The server runs in this process, so that a test can move its clock. Pages are re
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import re
-import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from granian.constants import Interfaces
-from granian.server.embed import Server
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from simdes.access.categories import Role
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR, Opened
 from simdes.exchange import enrolment
-from simdes.gateway.app import create_gateway
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
-from support.gateways import wait_for_port
+from support.served import a_browser, serving
 
 # Read now: an open network keeps the settings in the environment away.
-NAMED = os.environ.get("SIMDES_CHROMIUM", "")
 SCREENSHOTS = os.environ.get("SIMDES_SCREENSHOTS", "")
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTH = {"width": 1000, "height": 900}
 AXE = """async () => {
   const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -66,28 +58,12 @@ class Place:
         )
 
 
-def chromium() -> str:
-    """Where Chromium is: ``SIMDES_CHROMIUM``, else on the PATH."""
-    found = NAMED or next((path for name in CHROMIUM if (path := shutil.which(name))), "")
-    if not found:
-        pytest.fail(
-            "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:"
-            " `apt-get install chromium`) or name one in SIMDES_CHROMIUM.",
-            pytrace=False,
-        )
-    return found
-
-
 # Not for the session: Playwright keeps an event loop open in this thread, which others start anew.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for a file's tests; each has a profile of its own."""
-    # The sandbox needs user namespaces, which root in a container does not have.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+    with a_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
@@ -103,40 +79,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         serving(network["north"]) as url,
     ):
         yield Place(network, network["north"], url, clock)
-
-
-class serving:
-    """Serve an organisation's gateway in a thread until the end."""
-
-    def __init__(self, one: Opened) -> None:
-        self.url = one.settings.custody_url
-        self.port = int(self.url.rpartition(":")[2])
-        self.app = create_gateway(one.custody, node=one.node)
-        self.loop = asyncio.new_event_loop()
-        self.server: Server | None = None
-        self.thread = threading.Thread(target=self._run, name="gateway")
-
-    def __enter__(self) -> str:
-        self.thread.start()
-        wait_for_port(self.port)
-        return self.url
-
-    def __exit__(self, *_: object) -> None:
-        assert self.server is not None
-        self.loop.call_soon_threadsafe(self.server.stop)
-        self.thread.join(30)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.server = Server(
-            self.app,
-            address="127.0.0.1",
-            port=self.port,
-            interface=Interfaces.ASGI,
-            websockets=False,
-            log_enabled=False,
-        )
-        self.loop.run_until_complete(self.server.serve())
 
 
 @pytest.fixture(autouse=True)

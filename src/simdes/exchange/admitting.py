@@ -21,5 +21,7 @@ def admit(node: Node, presented: Presented, *, purpose: str = "") -> Asking:
     session = present(node, presented)
     context = session.actor.context
     vaults = (context.vault,) if context.vault is not None else ()
-    scopes = None if context.unrestricted else scoping.allowed(context.scope, vaults)
+    scopes = (
+        None if context.unrestricted else scoping.allowed(context.scope, vaults, context.fhir_user)
+    )
     return ask(node, session, scopes=scopes, purpose=purpose)

@@ -14,6 +14,10 @@ from simdes.index import authorization
 _REFUSED = "The access token is not valid here."
 
 
+class NoToken(Unauthenticated):
+    """The request carries no access token, or says who asks in another way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
     """What a request carries: its Authorization header, its DPoP headers joined by commas.
@@ -31,8 +35,8 @@ def present(node: Node, presented: Presented) -> Session:
     """The session behind a request.
 
     A token that is bound to a key needs the scheme DPoP and a fresh proof by that key; any other
-    needs the scheme Bearer. Raises `Unauthenticated` alike for whatever does not hold, `Forbidden`
-    where the account may not act now.
+    needs the scheme Bearer. Raises `NoToken` where there is none, `Unauthenticated` alike for
+    whatever does not hold, `Forbidden` where the account may not act now.
     """
     scheme, _, token = presented.authorization.partition(" ")
     token = token.strip()
@@ -41,7 +45,7 @@ def present(node: Node, presented: Presented) -> Session:
     elif scheme.lower() == "dpop" and token:
         thumbprint = _possession(node, presented, token)
     else:
-        raise Unauthenticated("This needs an access token.", advice="Sign in first.")
+        raise NoToken("This needs an access token.", advice="Sign in first.")
     actor = tokens.check(node.issuer, node.contracts, token, thumbprint=thumbprint)
     return Session(actor, partial(tokens.unlock, node.issuer, token), token)
 

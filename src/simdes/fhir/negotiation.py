@@ -91,6 +91,7 @@ class Body(Enum):
     JSON = "application/fhir+json"
     XML = "application/fhir+xml"
     JSON_PATCH = "application/json-patch+json"
+    MERGE_PATCH = "application/merge-patch+json"
     XML_PATCH = "application/xml-patch+xml"
     FIELDS = "application/x-www-form-urlencoded"
 
@@ -102,7 +103,7 @@ class Body(Enum):
 
 _BODIES: Mapping[str, Body] = {
     **{name: Body(form.value) for name, form in _FORMS.items()},
-    **{b.value: b for b in (Body.JSON_PATCH, Body.XML_PATCH, Body.FIELDS)},
+    **{b.value: b for b in Body if b.form is None},
 }
 
 
@@ -216,6 +217,7 @@ def preferences(prefer: str | None) -> Preferences:
 
 # --- versions --------------------------------------------------------------------------------
 
+_BARE = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TAG = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
 
 
@@ -256,7 +258,12 @@ def versions(header: str | None) -> Versions | None:
 
 
 def none_match(header: str | None, version: str | int | None) -> bool:
-    """Say whether If-None-Match names the present ``version``, so that a read answers 304."""
+    """Say whether If-None-Match names the present ``version``, so that a read answers 304.
+
+    A bare version id, which fhirpy sends, is taken for its tag here: a read changes nothing.
+    """
+    if header is not None and _BARE.fullmatch(header.strip()):
+        return header.strip() == str(version)
     named = versions(header)
     return named is not None and named.has(version)
 

@@ -238,6 +238,8 @@ def test_a_version_matches_its_own_tag_and_any() -> None:
     assert none_match("*", 1)
     assert not none_match("*", None)
     assert not none_match('W/"2"', 3)
+    assert none_match("3", 3)
+    assert not none_match("2", 3)
     assert not none_match(None, 3)
 
 

@@ -1,8 +1,10 @@
-"""Resources that are views of something else: `Consent` of the chain, `AuditEvent` of the trail.
+"""Resources that are views of something else: `Consent` of the chain, `AuditEvent` of the trail,
+the caller as `Practitioner` or `Person`.
 
 They are made when they are asked for, searched in memory with the same conditions as everything
 else, and shown to those alone whom they concern: a consent to the patient who gave it and to whom
-it names; an audit entry to the patient whose vault it is about, and to administrators. Consents
+it names; an audit entry to the patient whose vault it is about, and to administrators; a person to
+themselves. Consents
 that a feed brought as resources are ordinary resources and stand beside them.
 """
 
@@ -19,7 +21,7 @@ from simdes.errors import Unsupported
 from simdes.exchange import consents, members
 from simdes.exchange.consent_resources import consent_resource
 from simdes.exchange.consents import Given
-from simdes.exchange.interactions import finding
+from simdes.exchange.interactions import finding, people
 from simdes.exchange.interactions.found import Found, served
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -27,7 +29,7 @@ from simdes.fhir.json import dumps
 from simdes.fhir.search.conditions import Condition, Query, Sort, Span, Valued
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import audit, search
+from simdes.index import audit, search, vaults
 from simdes.index.visible import Scope
 
 MOST_ENTRIES: Final = 5_000
@@ -215,5 +217,25 @@ def _audit_events(node: Node, asking: Asking, vaults: tuple[bytes, ...] | None) 
             )
 
 
+# People ---------------------------------------------------------------------------------------
+
+
+def _people(type_: str) -> _Maker:
+    def make(node: Node, asking: Asking, within: tuple[bytes, ...] | None) -> Iterator[_Made]:
+        home = asking.facts.home
+        if within is not None and home not in within:
+            return
+        with node.database.read() as tx:
+            begun_ms = vaults.get_many(tx, [home])[home].created_ms
+        for resource in people.person_resources(node, asking, type_):
+            yield _Made(resource=resource, vault=home, version=1, updated_ms=begun_ms)
+
+    return make
+
+
 _Maker = Callable[[Node, Asking, tuple[bytes, ...] | None], Iterator[_Made]]
-_MAKERS: Final[Mapping[str, _Maker]] = {"AuditEvent": _audit_events, "Consent": _consents}
+_MAKERS: Final[Mapping[str, _Maker]] = {
+    "AuditEvent": _audit_events,
+    "Consent": _consents,
+    **{one: _people(one) for one in ("Person", "Practitioner", "PractitionerRole")},
+}

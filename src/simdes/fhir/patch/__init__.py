@@ -1,7 +1,8 @@
 """Changes to a resource as values (https://hl7.org/fhir/R4/http.html#patch).
 
-JSON Patch and FHIRPath Patch. XML Patch (RFC 5261) is not read: it changes one spelling of a
-resource, and what it can say the other two can. A patch never changes which resource it is.
+JSON Patch, FHIRPath Patch and, for clients that know no other, JSON Merge Patch. XML Patch (RFC
+5261) is not read: it changes one spelling of a resource, and what it can say the others can. A
+patch never changes which resource it is.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from simdes.errors import Invalid
-from simdes.fhir.patch import paths, pointers
+from simdes.fhir.patch import merging, paths, pointers
 
-__all__ = ["fhirpath_patch", "json_patch"]
+__all__ = ["fhirpath_patch", "json_patch", "merge_patch"]
 
 Json = dict[str, Any]
 
@@ -23,6 +24,15 @@ def json_patch(resource: Json, operations: Any) -> Json:
     would change ``resourceType`` or ``id``, Conflict where a ``test`` fails, TooLarge.
     """
     return _same(resource, pointers.apply(resource, operations))
+
+
+def merge_patch(resource: Json, changes: Any) -> Json:
+    """Return ``resource`` after a JSON Merge Patch (RFC 7396); ``resource`` itself stays as it is.
+
+    The result still has to be validated. Raises Invalid for what would change ``resourceType`` or
+    ``id`` or is no object, TooLarge.
+    """
+    return _same(resource, merging.apply(resource, changes))
 
 
 def fhirpath_patch(resource: Json, parameters: Any) -> Json:

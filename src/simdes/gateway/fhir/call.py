@@ -17,6 +17,9 @@ from simdes.fhir.negotiation import preferences
 
 Pairs = tuple[tuple[str, str], ...]
 
+_NOT_SEARCHED = frozenset(("_format", "_pretty", "_totalMethod"))
+"""`_totalMethod` is what fhirpy sends with `_count=0` to a server of its makers."""
+
 RESULT_PARAMETERS = frozenset(("_format", "_pretty", "_summary", "_elements"))
 """Parameters about the form of an answer, which every interaction takes."""
 
@@ -85,7 +88,7 @@ class Call:
     @property
     def search_pairs(self) -> Pairs:
         """The parameters without those about the form of the answer that no search knows."""
-        return tuple(pair for pair in self.pairs if pair[0] not in ("_format", "_pretty"))
+        return tuple(pair for pair in self.pairs if pair[0] not in _NOT_SEARCHED)
 
     def value(self, name: str) -> str:
         """The one value of a parameter, "" without it; Invalid where it is repeated."""

@@ -101,7 +101,11 @@ def statement(issuer: str, name: str, *, date: str) -> Json:
         "implementation": {"description": name, "url": base},
         "fhirVersion": "4.0.1",
         "format": [*(form.value for form in Form), "json", "xml"],
-        "patchFormat": ["application/json-patch+json", *(form.value for form in Form)],
+        "patchFormat": [
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            *(form.value for form in Form),
+        ],
         "implementationGuide": [_SMART_GUIDE],
         "rest": [_rest(issuer)],
     }

@@ -45,7 +45,7 @@ def with_body(call: Call, asked: Asked, routed: Routed | None) -> Call:
         if asked.method != "POST":
             raise WrongBody("Fields of a form are for searches by POST.")
         return replace(call, pairs=(*call.pairs, *query_pairs(_text(asked.body))))
-    if kind is Body.JSON_PATCH:
+    if kind in (Body.JSON_PATCH, Body.MERGE_PATCH):
         return replace(call, resource=loads(asked.body), media_type=kind.value)
     if kind is None or kind.form is None:
         raise WrongBody(

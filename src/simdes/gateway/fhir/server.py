@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from simdes.errors import SimdesError, TooLarge, Unsupported
+from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
@@ -188,15 +188,15 @@ def failed(error: SimdesError) -> Reply:
     status = status or status_of(error)
     if status in RETRY:
         headers["Retry-After"] = RETRY[status]
-    if status == 401:
+    if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = _challenge(error)
     return Reply(status=status, resource=outcome_resource(issues_of(error)), headers=headers)
 
 
-def _challenge(error: SimdesError) -> str:
+def _challenge(error: Unauthenticated) -> str:
     if isinstance(error, SecondFactorNeeded):
         return answers.step_up()
-    return answers.challenge("invalid_token", error.message)
+    return answers.challenge(error)
 
 
 def _written(reply: Reply, form: Form, pairs: Pairs, asked: Asked) -> Response:

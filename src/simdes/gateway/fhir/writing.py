@@ -5,16 +5,18 @@ https://hl7.org/fhir/R4/http.html#create and the sections after it.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
 from simdes.errors import Invalid
 from simdes.exchange.interactions import writing
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method, Pairs, Patch
+from simdes.fhir.form import Form
 from simdes.fhir.json import loads
-from simdes.fhir.negotiation import if_none_exist, preferences, versions
+from simdes.fhir.negotiation import Body, if_none_exist, preferences, versions
 from simdes.fhir.outcome import Issue, outcome_resource
-from simdes.fhir.patch import fhirpath_patch, json_patch
+from simdes.fhir.patch import fhirpath_patch, json_patch, merge_patch
 from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply, WrongBody
 from simdes.gateway.fhir.reading import version_headers
 
@@ -26,7 +28,8 @@ STATUS: Final[Mapping[Became, int]] = {
     Became.DELETED: 204,
     Became.NOT_THERE: 204,
 }
-JSON_PATCH: Final = "application/json-patch+json"
+JSON_PATCH: Final = Body.JSON_PATCH.value
+MERGE_PATCH: Final = Body.MERGE_PATCH.value
 
 
 def create(call: Call) -> Reply:
@@ -72,8 +75,15 @@ def _resource(call: Call) -> Mapping[str, Any]:
 
 def _condition(call: Call, method: Method) -> Pairs | None:
     if method is Method.CREATE:
-        return if_none_exist(call.headers.get("if-none-exist"))
+        searched = if_none_exist(call.headers.get("if-none-exist"))
+        return searched if searched is not None else _in_address(call)
     return None if call.id else _searched(call.pairs)
+
+
+def _in_address(call: Call) -> Pairs | None:
+    """A search in the address of a create, which fhirpy means as If-None-Exist: never ignored, or
+    what is there already would be made again."""
+    return tuple(pair for pair in call.pairs if pair[0] not in RESULT_PARAMETERS) or None
 
 
 def _searched(pairs: Pairs) -> Pairs:
@@ -96,20 +106,31 @@ def _must_be_new(call: Call) -> bool:
 
 
 def _patch(call: Call) -> Patch:
-    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Parameters":
-        parameters = dict(call.resource)
+    content, kind = call.resource, call.media_type
+    if isinstance(content, Mapping) and content.get("resourceType") == "Binary":
+        content, kind = _of_binary(content)
+    if isinstance(content, Mapping) and content.get("resourceType") == "Parameters":
+        parameters = dict(content)
         return lambda resource: fhirpath_patch(resource, parameters)
-    if isinstance(call.resource, Mapping) and call.resource.get("resourceType") == "Binary":
-        raise WrongBody("A patch in a Binary is sent as a Parameters (FHIRPath Patch) here.")
-    operations = call.resource if call.media_type == JSON_PATCH else None
-    if operations is None and call.media_type == JSON_PATCH:
-        operations = loads(call.body)
-    if operations is None:
-        raise WrongBody(
-            "This form of patch is not known here.",
-            advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
-        )
-    return lambda resource: json_patch(resource, operations)
+    if kind == JSON_PATCH:
+        return lambda resource: json_patch(resource, content)
+    # Some clients send a merge patch as any JSON; a whole resource is none.
+    is_bare = kind == Form.JSON.value and isinstance(content, Mapping)
+    if kind == MERGE_PATCH or (is_bare and "resourceType" not in content):
+        return lambda resource: merge_patch(resource, content)
+    raise WrongBody(
+        "This form of patch is not known here.",
+        advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
+    )
+
+
+def _of_binary(binary: Mapping[str, Any]) -> tuple[Any, str]:
+    """The patch in a Binary, as entries of Bundles carry it (https://hl7.org/fhir/R4/http.html#jsonpatch)."""
+    try:
+        data = b64decode(str(binary.get("data", "")), validate=True)
+    except ValueError as error:
+        raise Invalid("The patch in the Binary is not base64.") from error
+    return loads(data), str(binary.get("contentType", ""))
 
 
 def _answer(call: Call, change: Change) -> Reply:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from simdes import errors
 from simdes.exchange.authorization import OAuthRefusal
+from simdes.exchange.presenting import NoToken
 from simdes.exchange.smart import DPOP_ALGORITHMS, FRESH_SECONDS, MULTIPLE_FACTORS
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -59,9 +60,13 @@ def oauth_code(error: errors.SimdesError) -> str:
     return next((code for kind, code in _OF_ERROR if isinstance(error, kind)), "server_error")
 
 
-def challenge(error: str = "", description: str = "") -> str:
-    """``WWW-Authenticate`` of a request without a good token; no ``error`` where it had none."""
-    reason = f', error="{error}", error_description="{_ascii(description)}"' if error else ""
+def challenge(error: errors.Unauthenticated) -> str:
+    """``WWW-Authenticate`` of a request without a good token.
+
+    No ``error`` where it had none at all: that is no fault yet (RFC 6750 §3.1).
+    """
+    told = f', error="invalid_token", error_description="{_ascii(error.message)}"'
+    reason = "" if isinstance(error, NoToken) else told
     algorithms = " ".join(DPOP_ALGORITHMS)
     return f'Bearer realm="{REALM}"{reason}, DPoP realm="{REALM}"{reason}, algs="{algorithms}"'
 

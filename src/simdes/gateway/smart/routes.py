@@ -130,7 +130,7 @@ def _launch(node: Node, limits: GatewayLimits, rate: RateLimit) -> Endpoint:
         except SimdesError as error:
             answer = refused(error)
             if isinstance(error, Unauthenticated):
-                answer.headers["WWW-Authenticate"] = answers.challenge()
+                answer.headers["WWW-Authenticate"] = answers.challenge(error)
             return answer
         return answers.document({"launch": made.handle, "url": made.url})
 

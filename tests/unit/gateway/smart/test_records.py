@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from simdes.access.anomaly import rules
 from simdes.access.authentication import Authentication
+from simdes.app import ADMINISTRATOR
 from simdes.exchange import authorization
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session, sign_in
@@ -58,6 +59,46 @@ def test_identity_alone_opens_no_record(
         assert read(app, path, f"Bearer {given['access_token']}").status_code in (403, 404)
     for wrong in ("", "Bearer", f"Bearer {given['id_token']}", f"DPoP {given['access_token']}"):
         assert read(app, "/fhir/Patient", wrong).status_code == 401
+
+
+def test_a_request_without_a_token_is_no_faulty_one(app: Starlette) -> None:
+    # RFC 6750 §3.1: no error code where there was no authentication information.
+    for given in ("", "Basic YTpi", "Bearer"):
+        answer = read(app, "/fhir/Patient", given)
+        assert answer.status_code == 401
+        assert "error" not in answer.headers["www-authenticate"]
+    answer = read(app, "/fhir/Patient", "Bearer none")
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+def test_an_app_that_may_know_who_signed_in_reads_them_and_nobody_else(
+    app: Starlette, network: Consortium, asking: Asking, doctor: Session, who: str
+) -> None:
+    given = redeem(asking, allow(asking, doctor, "openid fhirUser"))
+    own = doctor.actor.account.hex()
+    answer = read(app, f"/fhir/Practitioner/{own}", f"Bearer {given['access_token']}")
+    assert answer.status_code == 200
+    assert answer.json()["identifier"][0]["value"] == f"0x{own}"
+    without = redeem(asking, allow(asking, doctor, "openid user/Observation.rs"))
+    for token, path in (
+        (given, "Practitioner"),
+        (given, f"PractitionerRole/{own}"),
+        (given, f"Practitioner/{'0' * 64}"),
+        (without, f"Practitioner/{own}"),
+    ):
+        answer = read(app, f"/fhir/{path}", f"Bearer {token['access_token']}")
+        assert answer.status_code in (403, 404), path
+    whole = redeem(asking, allow(asking, doctor, "user/*.rs"))
+    bearer = f"Bearer {whole['access_token']}"
+    role = read(app, f"/fhir/PractitionerRole?practitioner=Practitioner/{own}", bearer).json()
+    [entry] = role["entry"]
+    assert entry["resource"]["code"][0]["coding"][0]["code"] == "doctor"
+    assert entry["resource"]["organization"]["display"] == "Hospital North"
+    administrator = sign_in(network["north"].node, ADMINISTRATOR, passphrase_of(ADMINISTRATOR))
+    given = redeem(asking, allow(asking, administrator, "openid fhirUser"))
+    own = administrator.actor.account.hex()
+    answer = read(app, f"/fhir/Person/{own}", f"Bearer {given['access_token']}")
+    assert answer.json()["managingOrganization"]["display"] == "Hospital North"
 
 
 def test_a_bound_token_needs_a_proof_for_each_request(

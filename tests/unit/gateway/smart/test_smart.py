@@ -11,8 +11,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from starlette.applications import Starlette
 
+from simdes.errors import Unauthenticated
 from simdes.exchange import authorization
 from simdes.exchange.clients import Kind
+from simdes.exchange.presenting import NoToken
 from simdes.exchange.signin import resume, sign_in
 from simdes.gateway.app import create_gateway
 from simdes.gateway.limits import GatewayLimits
@@ -330,11 +332,12 @@ def test_an_address_that_calls_too_often_has_to_wait(network: Consortium, asking
 
 
 def test_a_challenge_names_both_schemes_and_a_step_up_what_is_wanted() -> None:
-    assert answers.challenge() == (
+    assert answers.challenge(NoToken("nothing here")) == (
         'Bearer realm="simdes", DPoP realm="simdes", algs="ES256 ES384 RS256 PS256"'
     )
-    assert 'error="invalid_token"' in answers.challenge("invalid_token", 'odd "text" é')
-    assert '"odd ?text? ?"' in answers.challenge("invalid_token", 'odd "text" é')
+    told = answers.challenge(Unauthenticated('odd "text" é'))
+    assert 'error="invalid_token"' in told
+    assert '"odd ?text? ?"' in told
     wanted = answers.step_up()
     assert 'error="insufficient_user_authentication"' in wanted
     assert 'acr_values="urn:simdes:acr:multiple"' in wanted
