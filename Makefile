@@ -69,8 +69,15 @@ tools/validator/target/validator-1.jar: tools/validator/pom.xml tools/validator/
 	@mvn -q -B -f tools/validator/pom.xml package
 	@touch $@
 
+.PHONY: hapi-client
+hapi-client: tools/hapi_client/target/hapi-client-1.jar ## Build the test around the HAPI FHIR client (needs Java 17 and Maven)
+
+tools/hapi_client/target/hapi-client-1.jar: tools/hapi_client/pom.xml tools/hapi_client/src/main/java/Client.java
+	@mvn -q -B -f tools/hapi_client/pom.xml package
+	@touch $@
+
 .PHONY: accept
-accept: setup validator ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator (Java 17, Maven)
+accept: setup validator hapi-client ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: peers

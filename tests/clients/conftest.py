@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from simdes.exchange.signin import sign_in
 from support import consortium
 from support.consortium import Consortium, passphrase_of
-from support.fhir_api import Api, Json
+from support.fhir_api import JSON, Json
 from support.served import serving
 
 _NUMBERS = itertools.count(1)
@@ -33,6 +35,17 @@ class Gateway:
         """An access token of somebody's own session."""
         return sign_in(self.network["north"].node, user, passphrase_of(user)).token
 
+    def create(self, resource: Json) -> Json:
+        """Write what the clients find, as the doctor; what the gateway made of it."""
+        answer = httpx.post(
+            f"{self.base}/{resource['resourceType']}",
+            content=json.dumps(resource),
+            headers={"Authorization": f"Bearer {self.token()}", "Content-Type": JSON},
+        )
+        assert answer.status_code == 201, answer.text
+        made: Json = answer.json()
+        return made
+
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
@@ -45,12 +58,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         serving(network["north"]) as url,
     ):
         yield Gateway(network, url)
-
-
-@pytest.fixture(scope="session")
-def doctor(gateway: Gateway) -> Api:
-    """A doctor who writes what the clients find."""
-    return Api.of(gateway.network["north"], "dr.north")
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def prove(node: Node, given: Mapping[str, str], call: Call, *, path: str) -> Cli
     signed = any(name in given for name in _ASSERTION)
     if basic is not None and signed:
         raise OAuthRefusal("invalid_request", "An app proves itself in one way at a time.")
-    named = given.get("client_id", "")
+    named = given.get("client_id") or _of_refresh_token(node, given)
     if signed:
         return _by_assertion(node, given, path)
     if basic is not None:
@@ -97,6 +97,21 @@ def _by_assertion(node: Node, given: Mapping[str, str], path: str) -> Client:
     if not _spend(node, proof.name, proof.expires_ms):
         raise _refused()
     return client
+
+
+def _of_refresh_token(node: Node, given: Mapping[str, str]) -> str:
+    """The app that a refresh token was given to, "" for any other request.
+
+    RFC 6749 §6 has an app that proves nothing send its token alone, and SMART's own JavaScript
+    client does. The name is no secret: who has the token of a public app could send it, too.
+    """
+    if given.get("grant_type") != "refresh_token":
+        return ""
+    name = handles.digest("refresh", given.get("refresh_token", "")[: handles.MAX_CHARACTERS])
+    with node.database.read() as tx:
+        token = authorization.refresh(tx, name)
+        grant = authorization.grant(tx, token.grant_id, now_ms=node.now_ms()) if token else None
+    return grant.client_id if grant is not None else ""
 
 
 def _has_secret(client: Client, secret: str) -> bool:

@@ -191,6 +191,7 @@ _PATCHES: Final[Json] = {
             },
         }
     },
+    "application/merge-patch+json": {"schema": {"type": "object"}},
     **fhir_body("Parameters"),
 }
 _BODIES: Final[Mapping[str, Json]] = {

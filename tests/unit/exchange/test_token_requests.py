@@ -220,6 +220,24 @@ def test_refreshing_rotates_and_reuse_kills_the_family(
             resume(asking.node, one["access_token"])
 
 
+def test_a_public_app_may_send_its_refresh_token_alone(
+    asking: Asking, code: str, doctor: Session
+) -> None:
+    # RFC 6749 §6, and SMART's JavaScript client.
+    first = redeem(asking, code)
+    second = refresh(asking, first["refresh_token"], client_id=None)
+    assert second["patient"] == first["patient"]
+    refused("invalid_grant", refresh, asking, first["refresh_token"], client_id=None)
+    with pytest.raises(Unauthenticated):
+        resume(asking.node, second["access_token"])
+    refused("invalid_client", refresh, asking, "nothing", client_id=None)
+    secret = register(asking.node, f"{asking.client.id}-secret", kind=Kind.CONFIDENTIAL)
+    given = redeem(secret, allow(secret, doctor, "offline_access user/*.rs"))["refresh_token"]
+    alone = Asking(asking.node, secret.client)
+    refused("invalid_client", refresh, alone, given, client_id=None)
+    assert refresh(secret, given)["access_token"]
+
+
 def test_a_refresh_may_narrow_and_never_widen(asking: Asking, code: str) -> None:
     first = redeem(asking, code)
     narrow = refresh(asking, first["refresh_token"], scope="patient/Observation.s?code=x")

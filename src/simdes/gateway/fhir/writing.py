@@ -142,8 +142,10 @@ def reply_of(call: Call, changed: Changed) -> Reply:
     """The answer to one change, as ``Prefer: return=…`` asks for it."""
     status, found = STATUS[changed.became], changed.found
     headers = dict(version_headers(found)) if found is not None else {}
-    if found is not None and status == 201:
-        headers["Location"] = f"{call.base}/{found.name}/_history/{found.version}"
+    if found is not None and status in (200, 201):
+        # What was changed is told, too (RFC 9110 §8.7): HAPI's client learns the version from it.
+        name = "Location" if status == 201 else "Content-Location"
+        headers[name] = f"{call.base}/{found.name}/_history/{found.version}"
     if status == 204 or found is None:
         return Reply(status=status, headers=headers)
     wanted = preferences(call.headers.get("prefer")).returns
