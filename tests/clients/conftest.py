@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ class Gateway:
 
     network: Consortium
     url: str
+    folder: Path
 
     @property
     def base(self) -> str:
@@ -57,7 +59,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         consortium.opened(folder) as network,
         serving(network["north"]) as url,
     ):
-        yield Gateway(network, url)
+        yield Gateway(network, url, folder)
 
 
 @pytest.fixture
