@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simdes.access.categories import CATEGORY_OF_TYPE
+from simdes.access.categories import CATEGORY_OF_TYPE, categories_of
 from simdes.access.rights import Interaction
 from simdes.errors import NotFound
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.search import Page, find
 from simdes.exchange.node import Node
+from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking
 from simdes.fhir.search.conditions import (
     ALWAYS,
@@ -32,12 +33,19 @@ _BY_DEFAULT = tuple(sorted(set(CATEGORY_OF_TYPE) - {"AuditEvent", "Provenance"})
 
 def vaults_of(node: Node, asking: Asking, logical_id: str) -> tuple[bytes, ...]:
     """The vaults of a patient by the id of a Patient; NotFound where the caller sees none."""
-    with node.database.read() as tx:
-        found = finding.named(tx, asking, {("Patient", logical_id)})
-    tags = {entry.vault for its in found.values() for entry in its}
+    tags = _named(node, asking, logical_id)
+    if not tags:
+        reached = reach(node, asking, vaults=None, categories=categories_of("Patient"))
+        tags = _named(node, reached.asking, logical_id)
     if not tags:
         raise NotFound("There is no such patient, or not for you.")
     return tuple(sorted(tags))
+
+
+def _named(node: Node, asking: Asking, logical_id: str) -> set[bytes]:
+    with node.database.read() as tx:
+        found = finding.named(tx, asking, {("Patient", logical_id)})
+    return {entry.vault for its in found.values() for entry in its}
 
 
 def everything(

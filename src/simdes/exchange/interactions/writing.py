@@ -40,6 +40,7 @@ from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps, loads
 from simdes.fhir.negotiation import query_pairs
+from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
 from simdes.index import moments, outbox, resources, search, subscriptions
@@ -210,7 +211,7 @@ class _Writing:
 
     def _require_scopes(self, plan: Plan, draft: Mapping[str, Any], home: Home) -> None:
         allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
-        values = extract(dict(draft)) if any(one.where.of for one in allowed) else ()  # type: ignore[union-attr]
+        values = extract(dict(draft)) if any(one.where != ALWAYS for one in allowed) else ()
         meets = {
             at: matches(
                 one.where,
