@@ -1,4 +1,4 @@
-"""Jobs of bulk export and import, and the pieces of their files.
+"""Jobs of bulk export, and the pieces of their files.
 
 A job is worked on in slices under a lease. A slice's pieces and the position behind it are one
 commit that counts the step up, so that of two workers at the same slice one writes nothing: it goes

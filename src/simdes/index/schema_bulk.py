@@ -1,4 +1,4 @@
-"""Tables of bulk export and import: jobs and the pieces of their files; see `simdes.index.schema`.
+"""Tables of bulk export: jobs and the pieces of their files; see `simdes.index.schema`.
 
 What was asked for and what is in a piece is wrapped by the caller; a position holds row ids and
 counts alone. Pieces go with their job.

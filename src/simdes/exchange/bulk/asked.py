@@ -56,27 +56,11 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     vaults: tuple[bytes, ...] | None = None
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """A document to import: of one type ("": of any), at a URL ("": sent with the request)."""
-
-    type: str = ""
-    url: str = ""
-
-
-class Import(msgspec.Struct, frozen=True, kw_only=True):
-    """What to import, and what the caller calls where it comes from."""
-
-    request: str
-    source: str = ""
-    inputs: tuple[Input, ...] = ()
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's order: exactly one of the two."""
+    """A job's order."""
 
     who: Who
-    exporting: Export | None = None
-    importing: Import | None = None
+    exporting: Export
 
 
 def who_asks(asking: Asking) -> Who:

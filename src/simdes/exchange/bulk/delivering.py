@@ -41,13 +41,12 @@ def lines_of(node: Node, asking: Asking, job: Job, asked: Asked, file: int) -> I
     """
     with node.database.read() as tx:
         first = None if job.state == RUNNING else bulk.part(tx, job.id, file)
-    if first is None or first.kind == "input":
+    if first is None:
         raise NotFound("There is no such file, or not any more.")
     if first.kind == "output":
         asking.rights.require(Interaction.SEARCH, first.type)
     asking = _ready(node, asking, job, file)
-    elements = asked.exporting.elements if asked.exporting is not None else ""
-    return _pages(node, asking, job, first, projection_of(None, elements or None))
+    return _pages(node, asking, job, first, projection_of(None, asked.exporting.elements or None))
 
 
 def _ready(node: Node, asking: Asking, job: Job, file: int) -> Asking:

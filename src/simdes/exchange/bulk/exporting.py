@@ -135,14 +135,12 @@ def _of(visible: Visible, *, own: bool) -> Visible:
 
 def progress(asked: Asked, position: str) -> str:
     """How far an export is, for people."""
-    assert asked.exporting is not None  # noqa: S101 (of this kind)
     at, steps = msgspec.json.decode(position, type=Position).step, _steps(asked.exporting)
     return f"{100 * at // max(1, len(steps))}% of the types looked through"
 
 
 def slice_of(node: Node, job: Job, asked: Asked) -> Job:
     """Walk on for one slice. Raises Forbidden where the asker may not act any more."""
-    assert asked.exporting is not None  # noqa: S101 (of this kind)
     asking = unattended(node, asked.who)
     walk = _Walk(node, job, asked.exporting, asking)
     with node.database.read() as tx:

@@ -7,7 +7,7 @@ killed loses no more than the slice that it was at, and nothing is done twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +62,6 @@ def begin(
     """Begin a job and return its name; ``first`` writes what comes with the request and returns
     the position to begin at. Raises TooMany where the caller has too many running."""
     actor, id_ = asking.session.actor, node.random(32)
-    kind = "export" if asked.exporting is not None else "import"
     wrapped = sealed(node, id_, asked)
 
     def write(tx: Transaction) -> None:
@@ -76,7 +75,7 @@ def begin(
         begun_ms = node.now_ms() - 1
         job = Job(
             id=id_,
-            kind=kind,
+            kind="export",
             account=actor.account,
             client=client,
             asked_wrapped=wrapped,
@@ -86,8 +85,7 @@ def begin(
         )
         bulk.add(tx, job)
         bulk.advance(tx, job, position=first(tx, job), expires_ms=job.expires_ms)
-        verb = Verb.READ if kind == "export" else Verb.WRITE
-        node.desk.trail.append(tx, [attempt(asking, verb, None)])
+        node.desk.trail.append(tx, [attempt(asking, Verb.READ, None)])
 
     node.database.write(write)
     return b64(id_)
@@ -122,10 +120,10 @@ def state(node: Node, asking: Asking, name: str) -> State:
     return State(
         running=running,
         failure=job.failure,
-        progress=_KINDS[job.kind].progress(asked, job.position) if running else "done",
+        progress=exporting.progress(asked, job.position) if running else "done",
         begun_ms=job.begun_ms,
         expires_ms=job.expires_ms,
-        request=_request(asked),
+        request=asked.exporting.request,
         files=files,
         too_often=too_often,
     )
@@ -141,11 +139,6 @@ def found(node: Node, asking: Asking, name: str) -> tuple[Job, Asked]:
     """The caller's own job and what it was asked for. Raises NotFound."""
     job = find(node, asking, name)
     return job, asked_of(node, job)
-
-
-def _request(asked: Asked) -> str:
-    order = asked.exporting or asked.importing
-    return order.request if order is not None else ""
 
 
 def asked_of(node: Node, job: Job) -> Asked:
@@ -196,7 +189,7 @@ def _turn(node: Node, job: Job, worker: str) -> bool:
     asked = asked_of(node, job)
     while True:
         try:
-            after = _KINDS[job.kind].slice(node, job, asked)
+            after = exporting.slice_of(node, job, asked)
         except (Conflict, Unavailable):
             raise
         except SimdesError as error:
@@ -220,14 +213,3 @@ def _fail(node: Node, job: Job, error: SimdesError) -> None:
     node.database.write(
         lambda tx: finish(node, tx, job, position=job.position, state=FAILED, failure=issue)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    slice: Callable[[Node, Job, Asked], Job]
-    progress: Callable[[Asked, str], str]
-
-
-_KINDS: Final[Mapping[str, _Kind]] = {
-    "export": _Kind(exporting.slice_of, exporting.progress),
-}

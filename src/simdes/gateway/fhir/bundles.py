@@ -109,7 +109,7 @@ def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tup
     if split.scheme or split.netloc:
         raise Invalid(f"An entry's url leads to another server{where}.")
     path = unquote(split.path).strip("/")
-    if path.startswith("jobs/") or path.endswith(("$export", "$import")):
+    if path.startswith("jobs/") or path.endswith("$export"):
         raise Invalid(f"An entry can't be a job, or what became of one{where}.")
     headers = {name: str(request[key]) for key, name in _HEADERS.items() if key in request}
     if "prefer" in call.headers:
