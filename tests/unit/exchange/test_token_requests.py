@@ -48,7 +48,8 @@ def asking(network: Consortium, who: str) -> Asking:
 
 @pytest.fixture
 def doctor(network: Consortium) -> Session:
-    return network.session("north", "dr.north")
+    # Not the shared session: tests here let weeks pass, in which expired sessions are cleared.
+    return sign_in(network["north"].node, "dr.north", passphrase_of("dr.north"))
 
 
 @pytest.fixture
@@ -652,7 +653,7 @@ def test_introspection_tells_services_that_prove_themselves(
         return token_status.introspect(node, call(server, {"token": token, **proof}))
 
     found = look(given["access_token"])
-    account = network.session("north", "dr.north").actor.account
+    account = sign_in(network["north"].node, "dr.north", passphrase_of("dr.north")).actor.account
     assert found["active"] is True
     assert (found["client_id"], found["scope"]) == (asking.client.id, given["scope"])
     assert (found["patient"], found["sub"]) == (given["patient"], hexed(account))
@@ -676,7 +677,7 @@ def test_an_app_learns_nothing_of_another_apps_tokens(
     other = register(node, f"rs-{who}", kind=Kind.CONFIDENTIAL)
     look = token_status.introspect(node, call(other, {"token": token, "client_id": None}))
     assert look == {"active": False}
-    doctor = network.session("north", "dr.north")
+    doctor = sign_in(network["north"].node, "dr.north", passphrase_of("dr.north"))
     own = redeem(other, allow(other, doctor, "user/*.rs"))["access_token"]
     look = token_status.introspect(node, call(other, {"token": own, "client_id": None}))
     assert look["active"] is True and look["client_id"] == other.client.id
