@@ -88,23 +88,9 @@ class Event:
     resource_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """Who may listen to which subscriptions (``names``: ids with spaces between) until when."""
-
-    token: bytes
-    account: bytes
-    client: str
-    session: bytes
-    session_until_ms: int
-    names: str
-    expires_ms: int
-
-
 _SUBSCRIPTION = select(Subscription, "subscription AS s", prefix="s.")
 _HAPPENING = select(Happening, "happening")
 _EVENT = select(Event, "subscription_event")
-_BINDING = select(Binding, "subscription_binding")
 
 
 # Happenings -------------------------------------------------------------------------------------
@@ -410,23 +396,3 @@ def trim(tx: Transaction, id: str, *, before: int) -> None:
         id=id,
         before=before,
     )
-
-
-# Bindings ---------------------------------------------------------------------------------------
-
-
-def bind(tx: Transaction, binding: Binding, *, now_ms: int) -> None:
-    """Keep a binding; those that ended go."""
-    tx.run("DELETE FROM subscription_binding WHERE expires_ms <= :now", now=now_ms)
-    tx.insert("subscription_binding", [row_of(binding)])
-
-
-def binding(tx: Transaction, token: bytes, *, now_ms: int) -> Binding | None:
-    """A binding that stands."""
-    row = tx.one(_BINDING + " WHERE token = :token AND expires_ms > :now", token=token, now=now_ms)
-    return None if row is None else read(Binding, row)
-
-
-def listening(tx: Transaction, ids: Sequence[str]) -> dict[str, Subscription]:
-    """Those of some subscriptions that are told over websockets, by id."""
-    return {id_: one for id_, one in get_many(tx, ids).items() if one.channel == "websocket"}

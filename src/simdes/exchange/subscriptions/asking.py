@@ -21,8 +21,9 @@ from simdes.exchange.subscriptions import notices, owners, telling
 from simdes.exchange.subscriptions.registering import TYPE
 from simdes.exchange.subscriptions.wanted import CONTENTS, Wanted, wanted
 from simdes.fhir.search.conditions import Query
-from simdes.index import entries, search, sessions, subscriptions
-from simdes.index.subscriptions import Binding, Subscription
+from simdes.index import bindings, entries, search, sessions, subscriptions
+from simdes.index.bindings import Binding
+from simdes.index.subscriptions import Subscription
 from simdes.index.transaction import Transaction
 
 MOST: Final = 1_000
@@ -105,7 +106,7 @@ def bind(node: Node, asking: Asking, ids: Sequence[str] = ()) -> Bound:
         names=" ".join(chosen),
         expires_ms=now_ms + BOUND_SECONDS * 1000,
     )
-    node.database.write(lambda tx: subscriptions.bind(tx, binding, now_ms=now_ms))
+    node.database.write(lambda tx: bindings.bind(tx, binding, now_ms=now_ms))
     return Bound(token, binding.expires_ms, chosen)
 
 
@@ -195,17 +196,18 @@ def _text(
 def _bound(node: Node, tx: Transaction, token: bytes) -> dict[str, Subscription]:
     """The subscriptions of a binding that stands. Raises Unauthenticated."""
     now_ms = node.now_ms()
-    binding = subscriptions.binding(tx, token, now_ms=now_ms)
+    binding = bindings.binding(tx, token, now_ms=now_ms)
     if binding is None:
         raise Unauthenticated(_REFUSED)
     lives = now_ms < binding.session_until_ms  # later its row is gone anyway
     if lives and sessions.get(tx, binding.session, now_ms=now_ms) is None:
         raise Unauthenticated(_REFUSED)
-    found = subscriptions.listening(tx, binding.names.split())
+    found = subscriptions.get_many(tx, binding.names.split())
     return {
         id_: one
         for id_, one in found.items()
         if (one.account, one.client) == (binding.account, binding.client)
+        and one.channel == "websocket"
     }
 
 
