@@ -2,8 +2,9 @@
 
 Run `.venv/bin/python bench/fhir.py` on an idle machine. It founds a network of three, starts three
 `simdes serve` (sealing, audit and anchoring on), and drives hospital north with `bench/fhirload.py`
-in a process of its own, which checks every answer. ``--database postgresql`` starts a PostgreSQL.
-CPU and memory are those of north's server process.
+in a process of its own, which checks every answer. Without ``--database`` it measures both
+databases at 1, 8 and 32 clients, then ten times as many resources (`RUNS`); with it one of them.
+CPU and memory are those of north's server process, without PostgreSQL's own.
 """
 
 from __future__ import annotations
@@ -31,32 +32,46 @@ from simdes.exchange.signin import sign_in  # noqa: E402
 from support import consortium  # noqa: E402
 
 NAMES = ("north", "south", "east")
+RUNS = (("sqlite", "1,8,32", 320), ("postgresql", "1,8,32", 320), ("sqlite", "1", 3200))
+"""Database, clients, patients (about 34 resources each): what `make bench` measures."""
 USER = "dr.north"
 
 
 def main() -> None:
-    """Found a network, serve it, load it, and write down what came of it."""
+    """Measure what is asked for, and write down what came of it."""
     asked = _arguments()
+    chosen = [(asked.database, asked.concurrency, asked.patients)] if asked.database else RUNS
+    found = [measured(asked, *one) for one in chosen]
+    asked.out.write_text(json.dumps({"results": found}, indent=2) + "\n")
+    print(json.dumps([summary(one) for one in found], indent=2))
+
+
+def measured(
+    asked: argparse.Namespace, database: str, concurrency: str, patients: int
+) -> dict[str, object]:
+    """Found a network, serve it, load it; what `bench/fhirload.py` found out."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "network"
         databases = {}
-        if asked.database == "postgresql":
-            server = stack.enter_context(running_postgres())
+        if database == "postgresql":
+            server = stack.enter_context(running_postgres(durable=True))
             databases["north"] = Databases(server).create()
         consortium.found(folder, databases=databases)
+        consortium.let_read(folder / "north")
         served = [stack.enter_context(serving(folder / name)) for name in reversed(NAMES)]
         base, process = served[-1]
-        token = folder / "token"
+        token, out = folder / "token", folder / "found.json"
         stack.enter_context(tokens(folder / "north", token))
         command = [
             *(sys.executable, str(ROOT / "bench" / "fhirload.py"), "--base", f"{base}/fhir"),
-            *("--token-file", str(token), "--pid", str(process.pid), "--out", str(asked.out)),
-            *("--seconds", str(asked.seconds), "--concurrency", asked.concurrency),
-            *("--patients", str(asked.patients), "--label", f"SIMDES on {asked.database}"),
+            *("--token-file", str(token), "--pid", str(process.pid), "--out", str(out)),
+            *("--seconds", str(asked.seconds), "--concurrency", concurrency),
+            *("--patients", str(patients), "--label", f"SIMDES on {database}"),
             *(("--phases", asked.phases) if asked.phases else ()),
         ]
         subprocess.run(command, check=True)  # noqa: S603 (our own words)
-    print(json.dumps(summary(json.loads(asked.out.read_text())), indent=2))
+        found: dict[str, object] = json.loads(out.read_text())
+    return {"database": database, "patients": patients, **found}
 
 
 def summary(found: dict[str, object]) -> list[dict[str, object]]:
@@ -120,8 +135,8 @@ def tokens(data: Path, path: Path) -> Iterator[None]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="")
+    parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--concurrency", default="1,8,32")
     parser.add_argument("--patients", type=int, default=400)
     parser.add_argument("--phases", default="")

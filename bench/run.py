@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "exchange": (),
     "submit": (),
     "listen": (),
+    "fhir": (),
 }
 
 
@@ -153,6 +154,68 @@ def submitting(found: dict[str, Any]) -> str:
     )
 
 
+_PHASES = {
+    "create": "create",
+    "bundle": "transaction of 50",
+    "read": "read",
+    "obs": "Observation by patient and code, sorted",
+    "cond": "Condition by code, with subjects",
+    "pat": "Patient by name and birth date",
+    "everything": "$everything",
+    "mixed": "80 % reads, 20 % writes",
+}
+
+
+def fhir(found: dict[str, Any]) -> str:
+    """The FHIR surface: a row for each phase and database, then growth."""
+    runs = found["results"]
+    whole = [one for one in runs if len({phase["concurrency"] for phase in one["phases"]}) > 1]
+    rows = []
+    for run in whole:
+        clients = sorted({one["concurrency"] for one in run["phases"]})
+        for phase, name in _PHASES.items():
+            its = {one["concurrency"]: one for one in run["phases"] if one["phase"] == phase}
+            if not its:
+                continue
+            rows.append(
+                (
+                    run["database"],
+                    name,
+                    *(its[one]["ops_per_s"] for one in clients),
+                    its[clients[0]]["latency_ms"]["p50"],
+                    its[clients[-1]]["latency_ms"]["p99"],
+                    its[clients[0]]["server"]["cpu_ms_per_op"],
+                    max(one["server"]["hwm_mb"] for one in its.values()),
+                    sum(one["errors"] for one in its.values()),
+                )
+            )
+    columns = ("database", "what", "1 client", "8", "32", "p50 ms of 1", "p99 ms of 32")
+    return table((*columns, "CPU ms each", "memory MB", "wrong"), rows) + "\n\n" + _growth(runs)
+
+
+def _growth(runs: Sequence[dict[str, Any]]) -> str:
+    """CPU time an operation of one client against the number of resources."""
+    of_sqlite = sorted(
+        (one for one in runs if one["database"] == "sqlite"),
+        key=lambda one: int(one["load"]["resources"]),
+    )
+    each = [
+        {
+            one["phase"]: one["server"]["cpu_ms_per_op"]
+            for one in run["phases"]
+            if one["concurrency"] == 1
+        }
+        for run in of_sqlite
+    ]
+    columns = [f"{run['load']['resources']:,} resources" for run in of_sqlite]
+    rows = [
+        (name, *(one.get(phase, "") for one in each))
+        for phase, name in _PHASES.items()
+        if any(phase in one for one in each)
+    ]
+    return table(("CPU ms each, one client, SQLite", *columns), rows)
+
+
 def exchange(found: dict[str, Any]) -> str:
     """The whole path."""
     one = found["open_one"]
@@ -182,6 +245,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "exchange": exchange,
     "submit": submitting,
     "listen": listening,
+    "fhir": fhir,
 }
 
 
@@ -208,8 +272,11 @@ def write() -> None:
     """Write docs/evaluation.md from the results that are there."""
     page = (ROOT / "bench" / "evaluation.md").read_text(encoding="utf-8")
     for name, render in TABLES.items():
-        result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        page = page.replace("{{" + name + "}}", render(result))
+        path = RESULTS / f"{name}.json"
+        made = f"Not measured yet: run `bench/run.py {name}`."
+        if path.exists():
+            made = render(json.loads(path.read_text(encoding="utf-8")))
+        page = page.replace("{{" + name + "}}", made)
     page = page.replace("{{machine}}", machine())
     page = page.replace("{{date}}", datetime.now(UTC).strftime("%Y-%m-%d"))
     (ROOT / "docs" / "evaluation.md").write_text(page, encoding="utf-8")

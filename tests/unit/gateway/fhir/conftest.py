@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -28,18 +26,9 @@ def founded(
         databases["north"] = request.getfixturevalue("postgres_databases").create()
     consortium.found(folder, databases=databases)
     for name in ("north", "south", "east"):
-        _let_read(folder / name)
+        consortium.let_read(folder / name)
     with consortium.opened(folder, clock=clock) as network:
         yield network, clock
-
-
-def _let_read(folder: Path) -> None:
-    """Let the few accounts of these tests read the patients of all tests, unasked."""
-    path = folder / "simdes.toml"
-    text = path.read_text()
-    for name in ("strangers_per_hour", "patients_per_hour", "patients_per_day"):
-        text = re.sub(rf"(?m)^{name}\b.*\n", "", text) + f"{name} = 100000\n"
-    path.write_text(text)
 
 
 @pytest.fixture
