@@ -1,8 +1,8 @@
 """Histories: every version that this organisation wrote, as far as a caller may see it.
 
 A version is seen by the grounds for its own vault, category and labels, so that what was once
-closed stays closed in the history, too. A scope's condition looks at the resource as it stands now:
-what an app may not see today, it does not see the past of.
+closed stays closed in the history, too. A scope's condition can be looked up for what stands now
+alone: of a type that an app may see under conditions, it sees present versions and no older ones.
 """
 
 # ruff: noqa: S608
@@ -10,14 +10,16 @@ what an app may not see today, it does not see the past of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from simdes.fhir.search.conditions import ALWAYS
+from simdes.index.bound import Bound
 from simdes.index.leading import On
 from simdes.index.predicates import Predicates
 from simdes.index.resources import Resource
 from simdes.index.rows import read, select
 from simdes.index.seeing import grounded
-from simdes.index.sql import both
+from simdes.index.sql import both, either
 from simdes.index.transaction import Transaction
 from simdes.index.values import key
 from simdes.index.visible import OWN, Visible
@@ -58,7 +60,8 @@ def versions(
         # Its present entry, deleted or not, is one that the caller may see.
         "EXISTS (SELECT 1 FROM entry AS e WHERE e.type = r.type AND e.logical_id = r.logical_id"
         f" AND e.vault = r.vault AND e.handle = {bound(OWN)}"
-        f" AND {both((written.seen(on, deleted=True, chosen=False),))})",
+        f" AND {both((written.seen(on, deleted=True, chosen=False),))}"
+        f" AND ({both(_present(visible, seen, bound))}))",
     ]
     if logical_id is not None:
         parts.append(f"r.logical_id = {bound(key(logical_id))}")
@@ -76,3 +79,15 @@ def versions(
         **bound.values,
     )
     return [read(Resource, row) for row in found]
+
+
+def _present(visible: Visible, types: Collection[str], bound: Bound) -> Iterator[str]:
+    """The condition that a version of a type seen under conditions is the present one."""
+    bound_to_now = {
+        type_
+        for type_ in types
+        if not any(one.where == ALWAYS and one.vaults is None for one in visible.scopes[type_])
+        and any(one.where != ALWAYS for one in visible.scopes[type_])
+    }
+    if bound_to_now:
+        yield either((f"NOT ({bound.among('r.type', bound_to_now)})", "e.resource_id = r.id"))

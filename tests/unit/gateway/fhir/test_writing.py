@@ -341,3 +341,25 @@ def test_what_only_the_system_writes_nobody_may_write(doctor: Api, patient: Json
         "agent": [{"who": {"display": "me"}}],
     }
     assert doctor.send("POST", "Provenance", sent).status_code == 403
+
+
+def test_an_app_with_a_constraint_sees_no_older_version_that_it_could_not_have_found(
+    doctor: Api, pulse: Make
+) -> None:
+    def category(code: str) -> list[Json]:
+        system = "http://terminology.hl7.org/CodeSystem/observation-category"
+        return [{"coding": [{"system": system, "code": code}]}]
+
+    made = doctor.create(pulse(category=category("survey")))
+    path = f"Observation/{made['id']}"
+    doctor.send("PUT", path, {**made, "category": category("laboratory")})
+    app = Api.of(
+        doctor.one, doctor.user, app=doctor.app, scope="user/Observation.rs?category=laboratory"
+    )
+    assert app.get(path).status_code == 200
+    versions = [
+        one["resource"]["meta"]["versionId"] for one in app.get(f"{path}/_history").json()["entry"]
+    ]
+    assert versions == ["2"]
+    assert app.get(f"{path}/_history/1").status_code == 404
+    assert len(doctor.get(f"{path}/_history").json()["entry"]) == 2
