@@ -8,12 +8,13 @@ reads are answered.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from simdes.errors import Invalid, SimdesError
+from simdes.errors import Invalid, SimdesError, Unavailable
 from simdes.exchange.interactions import writing as verbs
 from simdes.exchange.interactions.changes import Change, Changed, Method
 from simdes.fhir.negotiation import query_pairs
@@ -21,6 +22,8 @@ from simdes.gateway.fhir.call import Call, Reply
 from simdes.gateway.fhir.writing import change_of, reply_of
 
 MOST_ENTRIES: Final = 5_000
+MOST_SECONDS: Final = 30.0
+"""How long a batch is worked on: nobody waits for the answer any more (`GatewayLimits`)."""
 Dispatch = Callable[[Call, str], Reply]
 """Answers a call at an address below the base; raises one of `simdes.errors`."""
 Failed = Callable[[SimdesError], Reply]
@@ -48,11 +51,21 @@ def take_bundle(call: Call, dispatch: Dispatch, failed: Failed) -> Reply:
         raise Invalid(f"A Bundle holds at most {MOST_ENTRIES} entries.")
     kind = bundle.get("type")
     if kind == "batch":
-        replies = [_alone(call, entry, dispatch, failed) for entry in entries]
-        return _bundle("batch-response", replies)
+        return _bundle("batch-response", _each(call, entries, dispatch, failed))
     if kind == "transaction":
         return _bundle("transaction-response", _together(call, entries, dispatch))
     raise Invalid("A Bundle for this address is of type batch or transaction.")
+
+
+def _each(
+    call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispatch, failed: Failed
+) -> list[Reply]:
+    replies, began = [], time.monotonic()
+    for entry in entries:
+        if time.monotonic() - began >= MOST_SECONDS:
+            raise Unavailable("The batch takes too long.", advice="Send fewer entries at a time.")
+        replies.append(_alone(call, entry, dispatch, failed))
+    return replies
 
 
 def _alone(call: Call, entry: Mapping[str, Any], dispatch: Dispatch, failed: Failed) -> Reply:

@@ -38,12 +38,18 @@ from simdes.gateway.smart import answers
 PREFIX: Final = "/fhir"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
+_LARGE_BYTES: Final = 1 << 20
+_LARGE_AT_ONCE: Final = 4
+"""How many large bodies are read at a time: as JSON in memory they grow to ten times their size."""
+
 Public = Mapping[str, Callable[[Asked, Form], Reply]]
 """What may be read without a token: address below the base, and who answers in this form."""
 
 
 def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route]:
     """The route of everything under ``/fhir``."""
+
+    large = anyio.CapacityLimiter(_LARGE_AT_ONCE)
 
     async def endpoint(request: Request) -> Response:
         asked = _asked(request)
@@ -60,6 +66,11 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
                 return body
             asked = replace(asked, body=body)
             with anyio.fail_after(limits.answer_seconds):
+                if len(body) > _LARGE_BYTES:
+                    async with large:
+                        return await to_thread.run_sync(
+                            answer, node, asked, who, abandon_on_cancel=True
+                        )
                 return await to_thread.run_sync(answer, node, asked, who, abandon_on_cancel=True)
         except TimeoutError:
             return plain(503)

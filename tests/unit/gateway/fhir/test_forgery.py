@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from simdes.access.categories import Label, Role
 from simdes.exchange import enrolment
+from simdes.gateway.fhir import bundles
 from simdes.index import resources
 from simdes.index.vaults import Identifier, find
 from support import consortium
@@ -253,3 +254,23 @@ def test_a_stranger_sends_no_body(north: Starlette) -> None:
             return answer.status_code
 
     assert anyio.run(run) == 401 and taken <= 1
+
+
+# Time ------------------------------------------------------------------------------------------
+
+
+def test_a_batch_ends_when_nobody_waits_for_it(
+    doctor: Api, patient: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {"request": {"method": "GET", "url": f"Patient/{patient['id']}"}}
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+    assert doctor.send("POST", "", batch).status_code == 200
+    monkeypatch.setattr(bundles, "MOST_SECONDS", 0.0)
+    answer = doctor.send("POST", "", batch)
+    assert answer.status_code == 503 and "retry-after" in answer.headers
+
+
+def test_a_large_body_is_answered_like_any_other(doctor: Api, pulse: Callable[..., Json]) -> None:
+    told = [{"text": "x" * 1000} for _ in range(1500)]
+    made = doctor.create(pulse(note=told))
+    assert len(doctor.get(f"Observation/{made['id']}").json()["note"]) == 1500
