@@ -49,7 +49,7 @@ def check_message(mapping: Mapping, message: Mapped) -> Ready | Quarantined:
         found = parts_of(message.bundle, message.patient_identifiers, facility=message.facility)
     except SimdesError as error:
         return refusal(message, "unusable", error.message, error.advice)
-    if any(one.is_reserved for one in _identifiers(found)):
+    if not message.is_nobodys and any(one.is_reserved for one in _identifiers(found)):
         return refusal(
             message,
             "reserved-identifier",

@@ -105,7 +105,9 @@ class Mapped:
     ``patient_identifiers`` are the (system, value) pairs of the message's patient; of all its
     patients where it names several. ``facility`` stands there for the system of identifiers that
     name none.
-    ``explained`` says what each element came from, where that was asked.
+    ``explained`` says what each element came from, where that was asked. ``is_nobodys``: it is
+    about no patient and is the organisation's own; whoever reads a source says so, an input never
+    can.
     """
 
     index: int
@@ -116,6 +118,7 @@ class Mapped:
     patient_identifiers: tuple[tuple[str, str], ...] = ()
     facility: str = ""
     explained: tuple[Explained, ...] = ()
+    is_nobodys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def session(network: Consortium, role: str) -> Session:
         key = node.desk.keystore.lanes[0]
         made = network.session("north", "admin")
         actor = replace(made.actor, address=key.address, role=int(Role.AGENT))
-        return replace(made, actor=actor, key=key)
+        return replace(made, actor=actor, unlock=lambda: key)
     user = f"someone.{role}"
     if user not in {one.user for one in node.desk.keystore.people()}:
         with cheap_locks():
@@ -138,7 +138,7 @@ def test_who_has_no_account_may_do_nothing_and_leaves_no_entry(
 ) -> None:
     key = SigningKey.generate(north.random)
     made = network.session("north", "admin")
-    nobody = replace(made, actor=replace(made.actor, address=key.address), key=key)
+    nobody = replace(made, actor=replace(made.actor, address=key.address), unlock=lambda: key)
     before = len(attempts(north))
     with pytest.raises(Forbidden, match="UNKNOWN_ACTOR"):
         CALLS[verb](north, nobody, kept)

@@ -89,8 +89,8 @@ def test_countless_issues_are_cut_and_counted() -> None:
     assert len(outcome_resource(many, most=None)["issue"]) == MAX_ISSUES + 5
 
 
-def test_there_are_nine_errors() -> None:
-    assert len(KINDS) == 9
+def test_the_errors_are_a_closed_set() -> None:
+    assert len(KINDS) == 11
 
 
 def test_codes_are_of_the_issue_types() -> None:

@@ -93,6 +93,7 @@ class Gatherer:
                 one,
                 event=f"FHIR {group[0].type}" if len(group) == 1 else one.event,
                 patient_identifiers=self._identifiers(entries, one.patient_identifiers),
+                is_nobodys=not any(entry["resourceType"] == "Patient" for entry in entries),
             )
             for one in mapped.messages
         )

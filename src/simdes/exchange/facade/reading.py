@@ -36,6 +36,7 @@ from simdes.exchange.facade.source import (
     page_of,
 )
 from simdes.exchange.facade.subscribing import subscribe
+from simdes.exchange.home import ensure_home
 from simdes.exchange.node import Node
 from simdes.exchange.submit import accept_all, submit_all
 from simdes.exchange.worker import worker_name
@@ -107,6 +108,7 @@ class Facade:
         Raises errors of the source; what was durable by then stays so, and the next round goes on.
         """
         self._told = told
+        ensure_home(self._node)  # what is about nobody goes there
         url = self._source.base
         if not self._node.database.write(self._take_hold):
             return None

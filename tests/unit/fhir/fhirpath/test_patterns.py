@@ -102,6 +102,8 @@ def test_no_text_as_a_pattern_crashes_it(pattern: str) -> None:
         find("ab1 ", pattern, spend=free)
     except SimdesError:
         return
+    if "\\$" in pattern:  # escaped, it is no end of the text, as the replacement would make it
+        return
     # What is understood here means the same in Python.
     with_python = pattern.replace("$", "\\Z").replace("(?<", "(?P<")
     assert find("ab1 ", pattern, spend=free) is (re.search(with_python, "ab1 ", re.S) is not None)
