@@ -7,7 +7,7 @@ itself writes (`SYSTEM_TYPES`) nobody may write over the API.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from simdes.access.categories import CATEGORY_OF_TYPE, Category, Role
 
@@ -109,8 +109,3 @@ def deletes(role: Role) -> frozenset[str]:
     """The types that a role may delete."""
     its = writes(role)
     return its & _DELETES_OF_PATIENTS if role is Role.PATIENT else its
-
-
-def known(types: Iterable[str]) -> frozenset[str]:
-    """Those of the names that are resource types of the table."""
-    return frozenset(types) & frozenset(CATEGORY_OF_TYPE)

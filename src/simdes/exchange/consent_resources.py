@@ -23,13 +23,14 @@ from simdes.access.categories import (
     role_of,
 )
 from simdes.access.consent import FOREVER_SECONDS, Grantee
+from simdes.access.requests import hexed
 from simdes.errors import Invalid, Unsupported
 from simdes.exchange.consents import Given
 from simdes.fhir.search.spans import span_ms
+from simdes.index.vaults import ORGANISATION
 
 CATEGORY_SYSTEM: Final = "urn:simdes:category"
 ROLE_SYSTEM: Final = "urn:simdes:role"
-ORGANISATION_SYSTEM: Final = "urn:simdes:organisation"
 ACCOUNT_SYSTEM: Final = "urn:simdes:account"
 VAULT_SYSTEM: Final = "urn:simdes:vault"
 REASON_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -80,7 +81,7 @@ def consent_resource(given: Given, vault: bytes, patient: str, names: Mapping[by
     who = (
         {"reference": patient}
         if patient
-        else {"identifier": {"system": VAULT_SYSTEM, "value": _hex(vault)}, "type": "Patient"}
+        else {"identifier": {"system": VAULT_SYSTEM, "value": hexed(vault)}, "type": "Patient"}
     )
     return {
         "resourceType": "Consent",
@@ -138,10 +139,10 @@ def _wanted_grantee(provision: Mapping[str, Any]) -> Grantee:
         ),
         "",
     )
-    if len(who) != 32 or system not in (ORGANISATION_SYSTEM, ACCOUNT_SYSTEM):
+    if len(who) != 32 or system not in (ORGANISATION, ACCOUNT_SYSTEM):
         raise Invalid(
             "The actor is named by an identifier of the network.",
-            advice=f"Give its id (0x…) under {ORGANISATION_SYSTEM} or {ACCOUNT_SYSTEM}.",
+            advice=f"Give its id (0x…) under {ORGANISATION} or {ACCOUNT_SYSTEM}.",
         )
     if system == ACCOUNT_SYSTEM:
         return Grantee.account(who)
@@ -199,12 +200,12 @@ def _grantee(given: Given, names: Mapping[bytes, str]) -> dict[str, Any]:
     if given.account is not None:
         return {
             "type": "Practitioner",
-            "identifier": {"system": ACCOUNT_SYSTEM, "value": _hex(given.account)},
+            "identifier": {"system": ACCOUNT_SYSTEM, "value": hexed(given.account)},
             "display": names.get(given.organisation, ""),
         }
     return {
         "type": "Organization",
-        "identifier": {"system": ORGANISATION_SYSTEM, "value": _hex(given.organisation)},
+        "identifier": {"system": ORGANISATION, "value": hexed(given.organisation)},
         "display": names.get(given.organisation, ""),
     }
 
@@ -220,10 +221,6 @@ def _concept(system: str, code: str) -> dict[str, Any]:
 
 def _time(at_seconds: int) -> str:
     return datetime.fromtimestamp(at_seconds, UTC).isoformat(timespec="seconds")
-
-
-def _hex(value: bytes) -> str:
-    return f"0x{value.hex()}"
 
 
 def _unhex(text: str) -> bytes:

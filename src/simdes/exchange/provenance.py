@@ -31,6 +31,7 @@ from simdes.access.categories import (
 from simdes.crypto.digest import sha256
 from simdes.exchange.bundle import Submitted
 from simdes.fhir.json import dumps
+from simdes.index.vaults import ORGANISATION
 from simdes.mapper.identity import uuid
 
 OLDER = "urn:simdes:provenance:older"
@@ -96,7 +97,7 @@ def source_document(origin: Origin, mapper: Mapper) -> Submitted:
             }
         ],
         **({"subject": {"reference": origin.subject}} if origin.subject else {}),
-        "date": _instant(mapper.recorded_ms),
+        "date": instant(mapper.recorded_ms),
         "content": [{"attachment": _attachment(origin)}],
     }
     return _submitted(document)
@@ -126,7 +127,7 @@ def mapping_provenance(
         **security_of(origin.labels),
         **({"extension": stand} if stand else {}),
         "target": [{"reference": one} for one in targets],
-        "recorded": _instant(mapper.recorded_ms),
+        "recorded": instant(mapper.recorded_ms),
         "activity": {
             "coding": [{"system": _LIFECYCLE, "code": "transform"}],
             "text": f"{origin.kind} {origin.event} to FHIR R4",
@@ -141,7 +142,7 @@ def _agent(mapper: Mapper) -> dict[str, Any]:
     organisation = {
         "type": "Organization",
         "identifier": {
-            "system": "urn:simdes:organisation",
+            "system": ORGANISATION,
             "value": f"0x{mapper.organisation.hex()}",
         },
         "display": mapper.name,
@@ -213,5 +214,6 @@ def _submitted(resource: Mapping[str, Any]) -> Submitted:
     )
 
 
-def _instant(at_ms: int) -> str:
+def instant(at_ms: int) -> str:
+    """Unix milliseconds as a FHIR instant in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

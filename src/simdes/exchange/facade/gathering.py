@@ -20,12 +20,10 @@ from simdes.fhir.json import dumps
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.resource import patient_references, references, subject_reference
 from simdes.index.seeing import SHARED
+from simdes.index.vaults import ORGANISATION
 from simdes.mapper import Limits, Quarantined, Site
 from simdes.mapper import Mapping as Mapped
 from simdes.mapper.fhir_input import map_version
-
-OWN_SYSTEM = "urn:simdes:organisation"
-"""The identifier system of an organisation's own vault."""
 
 KIND = "fhir"
 _READ_AS = "fhir-r4"
@@ -43,7 +41,7 @@ class Gatherer:
 
     def __init__(self, source: Source, *, organisation: bytes, site: Site, limits: Limits) -> None:
         self._source = source
-        self._own = (OWN_SYSTEM, f"0x{organisation.hex()}")
+        self._own = (ORGANISATION, f"0x{organisation.hex()}")
         self._site = site
         self._limits = limits
         self._known: OrderedDict[Name, Json | None] = OrderedDict()

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from simdes.exchange.indexing import ENDED, STATE_SYSTEM
+from simdes.exchange.provenance import instant
 
 _SERVED = frozenset(("versionId", "lastUpdated"))
 _FIRST = frozenset(("resourceType", "id", "meta"))
@@ -80,11 +80,6 @@ class _Tag(msgspec.Struct):
 
 def _listed(raw: msgspec.Raw | None) -> list[Any]:
     return [] if raw is None else msgspec.json.decode(raw, type=list[msgspec.Raw])
-
-
-def instant(at_ms: int) -> str:
-    """Unix milliseconds as a FHIR instant in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def tombstone(type_: str, logical_id: str) -> Mapping[str, Any]:

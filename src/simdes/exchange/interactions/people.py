@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from simdes.access.categories import Role
-from simdes.exchange.consent_resources import ACCOUNT_SYSTEM, ORGANISATION_SYSTEM, ROLE_SYSTEM
+from simdes.exchange.consent_resources import ACCOUNT_SYSTEM, ROLE_SYSTEM
 from simdes.exchange.fhir_users import fhir_user
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
+from simdes.index.vaults import ORGANISATION
 
 _ROLES: Final = "http://terminology.hl7.org/CodeSystem/practitioner-role"
 _CODES: Final = {Role.DOCTOR: "doctor", Role.NURSE: "nurse", Role.PHARMACIST: "pharmacist"}
@@ -51,7 +52,7 @@ def _shown(name: dict[str, list[dict[str, str]]]) -> dict[str, str]:
 
 
 def _organisation(node: Node) -> dict[str, Any]:
-    identifier = {"system": ORGANISATION_SYSTEM, "value": f"0x{node.organisation.hex()}"}
+    identifier = {"system": ORGANISATION, "value": f"0x{node.organisation.hex()}"}
     return {"type": "Organization", "identifier": identifier, "display": node.name}
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from simdes.errors import NotFound, TooLarge
 from simdes.exchange.interactions.everything import everything
-from simdes.exchange.interactions.found import instant
 from simdes.exchange.interactions.search import MOST
 from simdes.exchange.node import Node
+from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir.ips import summarise
 from simdes.fhir.json import loads

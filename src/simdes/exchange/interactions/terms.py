@@ -13,9 +13,9 @@ from simdes.access.rights import Interaction
 from simdes.errors import Invalid, NotFound
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.auditing import audit_found
-from simdes.exchange.interactions.found import instant
 from simdes.exchange.interactions.read import read
 from simdes.exchange.node import Node
+from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir import terminology
 from simdes.fhir.json import loads

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simdes.access.categories import Role
+from simdes.access.requests import hexed
 from simdes.exchange.interactions.changes import Method
-from simdes.exchange.interactions.found import instant
 from simdes.exchange.node import Node
-from simdes.exchange.provenance import security_of
+from simdes.exchange.provenance import instant, security_of
 from simdes.exchange.rights import Asking
 from simdes.index.resources import Stored
+from simdes.index.vaults import ORGANISATION
 
 _OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -51,21 +52,17 @@ def writing_provenance(node: Node, asking: Asking, written: Sequence[Written]) -
             {
                 "type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]},
                 "who": {
-                    "identifier": {"system": "urn:simdes:account", "value": _hex(actor.account)},
+                    "identifier": {"system": "urn:simdes:account", "value": hexed(actor.account)},
                     "display": Role(actor.role).name.lower(),
                 },
                 "onBehalfOf": {
                     "type": "Organization",
                     "identifier": {
-                        "system": "urn:simdes:organisation",
-                        "value": _hex(actor.organisation),
+                        "system": ORGANISATION,
+                        "value": hexed(actor.organisation),
                     },
                     "display": node.name,
                 },
             }
         ],
     }
-
-
-def _hex(value: bytes) -> str:
-    return f"0x{value.hex()}"

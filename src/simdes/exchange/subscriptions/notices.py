@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simdes.exchange.interactions.found import Found, instant
+from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
+from simdes.exchange.provenance import instant
 from simdes.exchange.subscriptions.wanted import BACKPORT, Wanted
 from simdes.index.subscriptions import Event, Subscription
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from simdes.errors import Invalid
 from simdes.exchange.bulk import delivering, jobs, orders
 from simdes.exchange.bulk.orders import Wish
-from simdes.exchange.interactions.found import instant
+from simdes.exchange.provenance import instant
 from simdes.fhir.negotiation import http_date, media_type, preferences
 from simdes.fhir.outcome import Issue, outcome_resource
 from simdes.fhir.reference import parse_reference

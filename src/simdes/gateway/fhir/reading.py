@@ -11,9 +11,10 @@ from urllib.parse import quote, urlencode
 from simdes.errors import Invalid
 from simdes.exchange.interactions import everything as every
 from simdes.exchange.interactions import history, read, search
-from simdes.exchange.interactions.found import Found, instant
+from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import Page
 from simdes.exchange.interactions.terms import expander
+from simdes.exchange.provenance import instant
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.negotiation import etag, http_date, none_match, not_modified
 from simdes.fhir.outcome import outcome_resource, warning

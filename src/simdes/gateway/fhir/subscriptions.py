@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from simdes.errors import Invalid
-from simdes.exchange.interactions.found import instant
+from simdes.exchange.provenance import instant
 from simdes.exchange.subscriptions import asking
 from simdes.gateway.fhir.call import Call, Reply
 
