@@ -8,7 +8,7 @@ on what is included and on what is counted. There is no way to search without on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simdes.fhir.search.conditions import ALWAYS, Condition
 
@@ -55,3 +55,15 @@ class Visible:
 
     grounds: tuple[Ground, ...]
     scopes: Mapping[str, tuple[Scope, ...]]
+
+
+def narrowed(visible: Visible, vaults: tuple[bytes, ...] | None) -> Visible:
+    """The same within these vaults; all of it for None."""
+    if vaults is None:
+        return visible
+    grounds = []
+    for one in visible.grounds:
+        inside = vaults if one.vaults is None else tuple(v for v in one.vaults if v in vaults)
+        if inside:
+            grounds.append(replace(one, vaults=inside))
+    return replace(visible, grounds=tuple(grounds))

@@ -18,7 +18,6 @@ import msgspec
 from simdes.access.rights import Interaction
 from simdes.exchange.bulk.asked import Asked, Export, place_of, sealed, unattended
 from simdes.exchange.bulk.slices import finish
-from simdes.exchange.interactions.search import narrowed
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.search.conditions import ALWAYS, All, AnyOf, Condition, Query, SpanTest, Updated
@@ -29,7 +28,7 @@ from simdes.index.entries import Entry
 from simdes.index.search import Hit
 from simdes.index.seeing import SHARED
 from simdes.index.transaction import Transaction
-from simdes.index.visible import OWN, Visible
+from simdes.index.visible import OWN, Visible, narrowed
 
 AT_ONCE: Final = 2_000
 """Entries that one slice looks at."""

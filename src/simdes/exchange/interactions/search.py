@@ -8,7 +8,7 @@ behind the last resource of this one, whatever is written meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from simdes.access.categories import categories_of
@@ -35,7 +35,7 @@ from simdes.fhir.search.conditions import (
 from simdes.index import entries, search
 from simdes.index.search import Hit
 from simdes.index.transaction import Transaction
-from simdes.index.visible import Visible
+from simdes.index.visible import Visible, narrowed
 
 PAGE: Final = 50
 MOST: Final = 1_000
@@ -117,18 +117,6 @@ def _last(
     if shown and (made[-1] is not shown[-1] or more):
         return Hit(-(1 + next(at for at, one in enumerate(made) if one is shown[-1])))
     return None
-
-
-def narrowed(visible: Visible, vaults: tuple[bytes, ...] | None) -> Visible:
-    """The same within these vaults; all of it for None."""
-    if vaults is None:
-        return visible
-    grounds = []
-    for one in visible.grounds:
-        inside = vaults if one.vaults is None else tuple(v for v in one.vaults if v in vaults)
-        if inside:
-            grounds.append(replace(one, vaults=inside))
-    return replace(visible, grounds=tuple(grounds))
 
 
 def _included(

@@ -30,7 +30,7 @@ from simdes.fhir.search.conditions import Condition, Query, Sort, Span, Valued
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
 from simdes.index import audit, search, vaults
-from simdes.index.visible import Scope
+from simdes.index.visible import Scope, narrowed
 
 MOST_ENTRIES: Final = 5_000
 """Audit entries that one search looks through, the newest."""
@@ -181,8 +181,6 @@ def _concerns(given: Given, actor: Actor) -> bool:
 
 def _patient_of(node: Node, asking: Asking, vault: bytes) -> str:
     """``Patient/id`` of a vault, as far as the caller may see the Patient."""
-    from simdes.exchange.interactions.search import narrowed  # noqa: PLC0415 (each uses the other)
-
     visible = narrowed(asking.rights.unscoped("Patient"), (vault,))
     with node.database.read() as tx:
         hits = search.search(tx, visible, Query(types=("Patient",)), limit=1)
