@@ -89,11 +89,13 @@ def form_of(callers: Callers, verb: str, caller: str) -> dict[str, str]:
             "code_verifier": app.verifier,
         }
 
+    # A public app proves nothing but that it has its token, so nobody has the confidential app's.
+    holds = "confidential app" if caller == "nobody" else caller
     forms: dict[str, Callable[[], dict[str, str]]] = {
         "authorization_code": by_code,
         "refresh_token": lambda: {
             "grant_type": "refresh_token",
-            "refresh_token": str(callers.own_tokens(caller)["refresh_token"]),
+            "refresh_token": str(callers.own_tokens(holds)["refresh_token"]),
         },
         "client_credentials": lambda: {"grant_type": "client_credentials", "scope": "system/*.rs"},
         "revoke": lambda: {"token": str(callers.own_tokens(caller)["access_token"])},
