@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from simdes.errors import SimdesError
 from simdes.exchange.custody import METHODS, CustodyDesk
+from simdes.gateway.bodies import read_body
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.observing import identify
 from simdes.gateway.problems import plain, refused
@@ -66,16 +67,3 @@ async def _answer(asked: Callable[[], bytes], answer_seconds: float) -> Response
     except SimdesError as error:
         return refused(error)
     return Response(answer, media_type=MEDIA_TYPE)
-
-
-async def read_body(request: Request, most: int) -> bytes | None:
-    """The body, None when it is larger than allowed; reading stops there."""
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > most:
-        return None
-    received = bytearray()
-    async for piece in request.stream():
-        received += piece
-        if len(received) > most:
-            return None
-    return bytes(received)

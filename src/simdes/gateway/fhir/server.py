@@ -25,7 +25,7 @@ from simdes.exchange.rights import Asking
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.outcome import issues_of, outcome_resource
-from simdes.gateway.custody import read_body
+from simdes.gateway.bodies import read_body
 from simdes.gateway.fhir import bundles, content, routes
 from simdes.gateway.fhir.authenticating import authenticate
 from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, WrongBody

@@ -23,6 +23,7 @@ from simdes.errors import Forbidden, Invalid, Unauthenticated
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Client, Half, Visit
 from simdes.exchange.node import Node
+from simdes.gateway.bodies import read_body
 from simdes.gateway.pages.languages import Reader, reader
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -115,16 +116,14 @@ async def read_form(request: Request) -> Mapping[str, list[str]]:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != FORM:
         raise Invalid("Send this address an ordinary form.")
-    received = bytearray()
     try:
         with anyio.fail_after(FORM_SECONDS):
-            async for piece in request.stream():
-                received += piece
-                if len(received) > FORM_BYTES:
-                    raise Invalid("The form is larger than this page takes.")
+            body = await read_body(request, FORM_BYTES)
     except (TimeoutError, ClientDisconnect) as error:
         raise Invalid("The form did not arrive in time.") from error
-    return _fields(bytes(received).decode("latin-1"))
+    if body is None:
+        raise Invalid("The form is larger than this page takes.")
+    return _fields(body.decode("latin-1"))
 
 
 def read_request(node: Node, request: Request, form: Mapping[str, list[str]]) -> Asked:

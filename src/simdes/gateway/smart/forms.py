@@ -9,6 +9,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from simdes.errors import Invalid, TooLarge
+from simdes.gateway import bodies
 from simdes.gateway.limits import GatewayLimits
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -29,16 +30,14 @@ async def read_form(request: Request, limits: GatewayLimits) -> tuple[tuple[str,
 
 async def read_body(request: Request, limits: GatewayLimits) -> bytes:
     """The body, 64 KiB at most and within the limits' time."""
-    received = bytearray()
     try:
         with anyio.fail_after(limits.body_seconds):
-            async for piece in request.stream():
-                received += piece
-                if len(received) > MAX_BYTES:
-                    raise TooLarge("The body is above 64 KiB.")
+            body = await bodies.read_body(request, MAX_BYTES)
     except (TimeoutError, ClientDisconnect) as error:
         raise Invalid("The body did not arrive.") from error
-    return bytes(received)
+    if body is None:
+        raise TooLarge("The body is above 64 KiB.")
+    return body
 
 
 def fields(encoded: bytes) -> tuple[tuple[str, str], ...]:
