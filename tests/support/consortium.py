@@ -26,6 +26,7 @@ from simdes.access import custody_keys, keystore
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR, Opened
 from simdes.crypto.keys import ArgonCost, lock
+from simdes.errors import Unauthenticated
 from simdes.exchange import anchoring, enrolment, intake, membership, submit
 from simdes.exchange.signin import Session, sign_in
 from simdes.exchange.submit import Accepted, Refused
@@ -76,9 +77,9 @@ class Consortium:
         return self.members[name]
 
     def session(self, member: str, user: str) -> Session:
-        """The session of a user; signed in once."""
+        """The session of a user; signed in once, and anew where a test let its time pass."""
         key = (member, user)
-        if key not in self.sessions:
+        if key not in self.sessions or not _lasts(self.sessions[key]):
             self.sessions[key] = sign_in(self.members[member].node, user, passphrase_of(user))
         return self.sessions[key]
 
@@ -120,6 +121,15 @@ class Consortium:
                 attesters=[self.members[attester].node.organisation],
             )
         return self.session(member, user)
+
+
+def _lasts(session: Session) -> bool:
+    """Whether its token still unlocks what signs for it."""
+    try:
+        session.unlock()
+    except Unauthenticated:
+        return False
+    return True
 
 
 def found(

@@ -6,8 +6,8 @@ have, and never anybody's to claim.
 
 from __future__ import annotations
 
-from simdes.access import vaults as vault_access
 from simdes.exchange.node import Node
+from simdes.exchange.placing import begin
 from simdes.index import vaults
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Identifier
@@ -45,18 +45,9 @@ def _found_or_begun(node: Node) -> bytes:
         found = home_vault(node, tx)
         if found is not None:
             return found
-        tag = node.random(32)
-        row = vault_access.fresh_row(
-            node.desk.keystore,
-            tag,
-            m=node.shares_needed,
-            n=node.custodians,
-            home=True,
-            random=node.random,
-            now_ms=node.now_ms(),
-        )
+        row = begin(node)
         vaults.add_many(tx, [row])
-        vaults.link_organisation(tx, home_identifier(node).value, tag)
-        return tag
+        vaults.link_organisation(tx, home_identifier(node).value, row.tag)
+        return row.tag
 
     return node.database.write(write)

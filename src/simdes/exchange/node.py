@@ -6,6 +6,7 @@ verbs only use it. It is the same in a demo of one process and behind a balancer
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -96,6 +97,10 @@ class Node:
     def agent_caller(self) -> Caller:
         """This organisation's software as the one who asks custodians."""
         return self.caller(self.desk.keystore.lanes[0])
+
+    def new_id(self) -> str:
+        """A random id for a resource (a UUID of version 4), which tells nothing about it."""
+        return str(uuid.UUID(bytes=self.random(16), version=4))
 
     def now_ms(self) -> int:
         """Unix milliseconds by this organisation's clock."""

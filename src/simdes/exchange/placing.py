@@ -108,15 +108,19 @@ class _Placing:
         return self._homes[tag]
 
     def _begin(self) -> bytes:
-        node = self._node
-        vault = vault_access.fresh_row(
-            node.desk.keystore,
-            node.random(32),
-            m=node.shares_needed,
-            n=node.custodians,
-            home=True,
-            random=node.random,
-            now_ms=node.now_ms(),
-        )
+        vault = begin(self._node)
         self.new[vault.tag] = self._held[vault.tag] = vault
         return vault.tag
+
+
+def begin(node: Node) -> Vault:
+    """A new provisional vault of this organisation, not in the database yet."""
+    return vault_access.fresh_row(
+        node.desk.keystore,
+        node.random(32),
+        m=node.shares_needed,
+        n=node.custodians,
+        home=True,
+        random=node.random,
+        now_ms=node.now_ms(),
+    )

@@ -791,7 +791,6 @@ def test_a_persons_own_token_is_narrowed_by_scopes(
             sign_in(node, "dr.north", passphrase_of("dr.north"), scope=scope)
     vault, patient = a_patient(network, who)
     network.settle("north")
-    network.sessions.clear()  # an earlier test let weeks pass: those signed in then are out
     network.enrol(vault, f"pat-{who}")
     own = sign_in(node, f"pat-{who}", passphrase_of(f"pat-{who}"), scope="patient/*.rs")
     assert (own.actor.context.vault, own.actor.context.patient) == (vault, patient)

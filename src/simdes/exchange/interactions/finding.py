@@ -51,7 +51,7 @@ def load(node: Node, tx: Transaction, found: Sequence[Entry]) -> list[Found]:
     rows = {row.id: row for row in resources.get_many(tx, own)} if own else {}
     copied = [one for one in found if one.record_id is not None]
     contents = entries.contents(tx, copied) if copied else {}
-    keys = _keys(node, tx, {one.vault for one in found})
+    keys = keys_of(node, tx, {one.vault for one in found})
     loaded = []
     for one in found:
         if one.resource_id is not None and one.resource_id in rows:
@@ -121,7 +121,7 @@ def _copied(node: Node, one: Entry, wrapped: bytes, key: bytes) -> Found:
 
 def raw(node: Node, tx: Transaction, entry: Entry) -> bytes:
     """The author's own bytes of an entry."""
-    key = _keys(node, tx, {entry.vault})[entry.vault]
+    key = keys_of(node, tx, {entry.vault})[entry.vault]
     if entry.resource_id is not None:
         return _unwrapped(resources.get_many(tx, [entry.resource_id])[0], key)
     assert entry.record_id is not None and entry.item is not None  # noqa: S101
@@ -132,10 +132,6 @@ def raw(node: Node, tx: Transaction, entry: Entry) -> bytes:
 
 def keys_of(node: Node, tx: Transaction, tags: Collection[bytes]) -> dict[bytes, bytes]:
     """The local keys of vaults, in one statement."""
-    return _keys(node, tx, tags)
-
-
-def _keys(node: Node, tx: Transaction, tags: Collection[bytes]) -> dict[bytes, bytes]:
     rows = vaults.get_many(tx, sorted(tags)) if tags else {}
     return {
         tag: vault_key(node.desk.keystore, row)

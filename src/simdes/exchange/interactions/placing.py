@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simdes.access import vaults as vault_access
 from simdes.access.categories import Role
 from simdes.access.rights import OWNED, Allowed, Interaction
 from simdes.access.vaults import vault_key
 from simdes.errors import Conflict, Forbidden, Invalid
 from simdes.exchange.node import Node
-from simdes.exchange.placing import Home
+from simdes.exchange.placing import Home, begin
 from simdes.exchange.rights import Asking
 from simdes.exchange.subjects import identifiers_of, items
 from simdes.fhir.reference import contained, parse_reference
@@ -182,16 +181,7 @@ class Placing:
         return all(one.vaults is not None for one in scopes)
 
     def _begin(self) -> bytes:
-        node = self._node
-        row = vault_access.fresh_row(
-            node.desk.keystore,
-            node.random(32),
-            m=node.shares_needed,
-            n=node.custodians,
-            home=True,
-            random=node.random,
-            now_ms=node.now_ms(),
-        )
+        row = begin(self._node)
         vaults.add_many(self._tx, [row])
         self._new[row.tag] = row
         return row.tag

@@ -6,7 +6,6 @@ the order of names, before anything is looked at; everything runs in the caller'
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -82,7 +81,7 @@ class Planning:
         if plan.settled is None:
             self._check_version(plan)
         if not plan.id:
-            plan.id = str(uuid.UUID(bytes=self._node.random(16), version=4))
+            plan.id = self._node.new_id()
         return plan
 
     def _find(self, plan: Plan) -> None:

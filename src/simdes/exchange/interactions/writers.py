@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/provenance.html. Accounts are named by the ids they have
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,7 +39,7 @@ def writing_provenance(node: Node, asking: Asking, written: Sequence[Written]) -
         labels |= mask
     return {
         "resourceType": "Provenance",
-        "id": str(uuid.UUID(bytes=node.random(16), version=4)),
+        "id": node.new_id(),
         **security_of(labels),
         "target": [
             {"reference": f"{one.type}/{one.logical_id}/_history/{one.version}"}

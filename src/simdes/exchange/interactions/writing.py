@@ -8,7 +8,7 @@ are taken in the order of names, so that 32 writers of one resource wait and non
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,13 +25,13 @@ from simdes.exchange.interactions.drafts import (
     check_valid,
     drafted,
     keep_labels,
-    local_names,
     require_id,
     require_type,
 )
 from simdes.exchange.interactions.found import Found, served, tombstone
-from simdes.exchange.interactions.placing import Name, Placing, persons, require_scope
+from simdes.exchange.interactions.placing import Placing, require_scope
 from simdes.exchange.interactions.planning import NEEDS, Plan, Planning
+from simdes.exchange.interactions.referring import missing
 from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
@@ -46,7 +46,6 @@ from simdes.fhir.search.match import matches
 from simdes.index import moments, outbox, resources, search, subscriptions
 from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
-from simdes.index.seeing import SHARED
 from simdes.index.transaction import Transaction
 
 MOST_CHANGES = 5_000
@@ -207,7 +206,8 @@ class _Writing:
         for plan in plans:
             if plan.settled is None and plan.draft is None and plan.current is not None:
                 plan.home = placing.home(plan.current.vault)
-        self._check_references(going)
+        for home, entry in missing(self._node, self._tx, self._asking, going):
+            self._copy(home, entry)
 
     def _require_scopes(self, plan: Plan, draft: Mapping[str, Any], home: Home) -> None:
         allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
@@ -225,52 +225,6 @@ class _Writing:
         if plan.change.type in OWNED:  # nobody's record: no scope narrows it to a patient's
             allowed = tuple(replace(one, vaults=None) for one in allowed)
         require_scope(allowed, home.tag, meets, plan.needs)
-
-    def _check_references(self, plans: Sequence[Plan]) -> None:
-        """Every reference leads to something the caller may see, of the same patient or nobody's.
-
-        What is nobody's and not in the patient's vault yet is copied there, so that the vault is
-        whole for those who read it elsewhere.
-        """
-        coming = {(plan.change.type, plan.id) for plan in plans}
-        wanted: dict[tuple[bytes, Name], Home] = {}
-        for plan in plans:
-            assert plan.draft is not None and plan.home is not None  # noqa: S101
-            for name in local_names(plan.draft):
-                if name not in coming:
-                    wanted[plan.home.tag, name] = plan.home
-        # A doctor has an entry in each patient's vault: only one that is not in this one is
-        # looked for in all of them.
-        names, vaults = {name for _, name in wanted}, {tag for tag, _ in wanted}
-        near = finding.named(self._tx, self._asking, names, vaults=vaults)
-        far = {
-            name for tag, name in wanted if all(entry.vault != tag for entry in near.get(name, ()))
-        }
-        there = {**near, **finding.named(self._tx, self._asking, far)}
-        for (_, name), home in wanted.items():
-            for entry in self._lacking(home, name, there.get(name, ())):
-                self._copy(home, entry)
-
-    def _lacking(self, home: Home, name: Name, found: Sequence[Entry]) -> Iterator[Entry]:
-        """The entry to copy into a vault so that it is whole, if it lacks it."""
-        if not found:
-            raise Invalid(
-                f"A reference to {name[0]} leads to nothing here that you may see.",
-                advice="Create it first, or send both in one transaction.",
-            )
-        if any(one.vault == home.tag for one in found) or home.tag == self._asking.facts.home:
-            return
-        if name[0] in SHARED and not self._is_somebodys(found[0]):
-            yield found[0]
-        elif name[0] != "Patient" and all(one.vault != self._asking.facts.home for one in found):
-            raise Invalid(
-                f"A reference to {name[0]} leads to another patient's record.",
-                advice="Correct the reference.",
-            )
-
-    def _is_somebodys(self, entry: Entry) -> bool:
-        """Whether an entry of a type that is nobody's names a patient: a Device in somebody."""
-        return bool(persons(loads(finding.raw(self._node, self._tx, entry))))
 
     def _copy(self, home: Home, entry: Entry) -> None:
         content = finding.raw(self._node, self._tx, entry)

@@ -7,7 +7,6 @@ whose first entry is a Parameters resource with what R5 calls SubscriptionStatus
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,7 +62,7 @@ def status(
         parts.append({"name": "error", "valueCodeableConcept": {"text": one.reason}})
     return {
         "resourceType": "Parameters",
-        "id": _name(node),
+        "id": node.new_id(),
         "meta": {"profile": [STATUS]},
         "parameter": parts,
     }
@@ -100,7 +99,7 @@ def notification(
     }
     head = {
         "resourceType": "Bundle",
-        "id": _name(node),
+        "id": node.new_id(),
         "meta": {"profile": [NOTIFICATION]},
         "type": "history",
         "timestamp": instant(node.now_ms()),
@@ -131,7 +130,3 @@ def _entries(base: str, told: Sequence[Told], *, whole: bool) -> Iterator[bytes]
         if whole and found.content:
             text = text[:-1] + b',"resource":' + found.content + b"}"
         yield text
-
-
-def _name(node: Node) -> str:
-    return str(uuid.UUID(bytes=node.random(16), version=4))
