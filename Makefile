@@ -47,8 +47,27 @@ chromium:
 		echo "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:" >&2; \
 		echo "apt-get install chromium) or name one in SIMDES_CHROMIUM." >&2; exit 1; }
 
+# Real IPFS nodes and a proxy that spoils connections; the version is that of the go.mod.
+KUBO      := .tools/kubo/$(shell awk '$$1 == "github.com/ipfs/kubo" {print $$2}' tools/kubo/go.mod)/ipfs
+TOXIPROXY := .tools/toxiproxy/$(shell awk '$$1 == "github.com/Shopify/toxiproxy/v2" {print $$2}' tools/toxiproxy/go.mod)/toxiproxy-server
+
+.PHONY: kubo
+kubo: $(KUBO) $(TOXIPROXY) ## Build the IPFS node that tests run, and toxiproxy (needs Go; minutes, once)
+
+$(KUBO): | tools/kubo/go.mod tools/kubo/go.sum
+	@tools/go_program.sh tools/kubo github.com/ipfs/kubo/cmd/ipfs $@
+
+$(TOXIPROXY): | tools/toxiproxy/go.mod tools/toxiproxy/go.sum
+	@tools/go_program.sh tools/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server $@
+
+# Without Go the tests on real nodes are left out, and that is said; CI may not leave them out.
+.PHONY: nodes
+nodes:
+	@$(MAKE) --no-print-directory kubo || { test "$$CI" != true && \
+		echo "So the tests that run real IPFS nodes are left out (make kubo; docs/storage.md)." >&2; }
+
 .PHONY: test
-test: chromium setup lint ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
+test: chromium setup lint nodes ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 .PHONY: lint

@@ -1,7 +1,8 @@
 """One suite for every content store: a folder, a scripted Kubo, and a real Kubo.
 
-The real one is collected only when SIMDES_IPFS_URL names its RPC address (for example
-``http://127.0.0.1:5001``); use a node of your own, the suite stores and deletes blocks on it.
+The real one is a node of a private swarm that the suite starts (`make kubo` builds it), or the one
+whose RPC address SIMDES_IPFS_URL names (for example ``http://127.0.0.1:5001``); name a node of your
+own, the suite stores and deletes blocks on it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,22 @@ from simdes.errors import Invalid, NotFound, SimdesError, Tampered, TooLarge, Un
 from simdes.storage.cid import DAG_CBOR, cid_of, cid_of_digest, digest_of_cid, parse
 from simdes.storage.layout import BLOCK_BYTES
 from simdes.storage.store import Store, open_store
+from support import kubo
 
 NODE_URL = os.environ.get("SIMDES_IPFS_URL", "").removeprefix("ipfs:")
-STORES = ["file", "scripted kubo", *(["kubo"] if NODE_URL else [])]
+REAL = pytest.param("kubo", marks=[] if NODE_URL else pytest.mark.nodes)
+STORES = ["file", "scripted kubo", REAL]
 SIZES = [0, 1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 5]
+
+
+@pytest.fixture(scope="module")
+def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The RPC address of a real node that has a peer."""
+    if NODE_URL:
+        yield NODE_URL
+        return
+    with kubo.swarm(tmp_path_factory.mktemp("swarm"), 2) as nodes:
+        yield nodes[0].url
 
 
 @pytest.fixture(params=STORES)
@@ -33,7 +46,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             yield opened
             opened.close()
         return
-    url = f"ipfs:{NODE_URL}" if request.param == "kubo" else f"file:{tmp_path / 'blocks'}"
+    real = request.param == "kubo"
+    url = f"ipfs:{request.getfixturevalue('node_url')}" if real else f"file:{tmp_path / 'blocks'}"
     opened = open_store(url, timeout_seconds=2)
     yield opened
     opened.close()
