@@ -234,6 +234,7 @@ def opened(
             custodians=settings.custodians,
             standing=Standing(ledger),
             profiles=_profiles(data),
+            profiles_bind=settings.profile_errors == "refuse",
         )
         yield Opened(settings, data, node, CustodyDesk(desk, node.following))
 

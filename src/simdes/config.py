@@ -34,6 +34,7 @@ _ENVIRONMENT = {
 }
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "text")
+PROFILE_ERRORS = ("refuse", "warn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class Settings:
     ``subscription_hosts`` lists hosts of our own network (``host`` or ``host:port``) to which
     notifications of subscriptions may go, http included; anywhere else only https to public
     addresses.
+    ``profile_errors`` says what becomes of a resource written over FHIR that breaks a profile it
+    claims: ``refuse``, or ``warn`` and store it.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     """
 
@@ -97,6 +100,7 @@ class Settings:
     facade_notify_secret_file: str = ""
     facade_notify_url: str = ""
     subscription_hosts: str = ""
+    profile_errors: str = "refuse"
 
 
 def data_path(url: str, data: Path) -> str:
@@ -179,5 +183,7 @@ def _check(settings: Settings) -> None:
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     if settings.facade_overlap_seconds < 0:
         raise Invalid("facade_overlap_seconds is at least 0.")
+    if settings.profile_errors not in PROFILE_ERRORS:
+        raise Invalid(f"profile_errors is one of {', '.join(PROFILE_ERRORS)}.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:
         raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")

@@ -37,6 +37,7 @@ class Node:
     the way to other organisations' custody APIs, ``app_keys`` the way to keys that apps publish,
     ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
+    ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``own_vault`` the tag of the organisation's
     own vault once it is known (`home.ensure_home`), ``shares_needed`` and ``custodians`` (m, n)
     what vaults opened here get.
@@ -57,6 +58,7 @@ class Node:
     recent: Recent = field(default_factory=Recent)
     journal: Journal = field(default_factory=Journal)
     profiles: Profiles = field(default_factory=Profiles)
+    profiles_bind: bool = True
     hooks: Hooks = field(default_factory=NoHooks)
     own_vault: list[bytes] = field(default_factory=list)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from simdes.exchange.interactions.found import Found
 from simdes.fhir.negotiation import Versions
+from simdes.fhir.problem import Problem
 
 Resource = Mapping[str, Any]
 Patch = Callable[[dict[str, Any]], dict[str, Any]]
@@ -37,7 +38,7 @@ class Change:
     ``id`` names the resource of an update, patch or delete, "" where ``search`` (conditional)
     finds it; of a create ``search`` is If-None-Exist. ``if_match`` are the versions of which one
     must stand, ``if_none_match`` (``*``) says that there must be none. ``full_url`` is the entry's
-    in a Bundle.
+    in a Bundle, ``place`` the FHIRPath of its resource there ("" where it was sent alone).
     """
 
     method: Method
@@ -49,6 +50,7 @@ class Change:
     if_match: Versions | None = None
     if_none_match: bool = False
     full_url: str = ""
+    place: str = ""
 
 
 class Became(StrEnum):
@@ -64,7 +66,11 @@ class Became(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A change that was made: the resource as it stands now (None: none was there to delete)."""
+    """A change that was made: the resource as it stands now (None: none was there to delete).
+
+    ``warnings`` are what was to say about the resource that was sent, and did not refuse it.
+    """
 
     became: Became
     found: Found | None
+    warnings: tuple[Problem, ...] = ()

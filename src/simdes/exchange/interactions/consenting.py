@@ -16,7 +16,7 @@ from simdes.exchange.consent_resources import wanted
 from simdes.exchange.consents import Given
 from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
-from simdes.exchange.interactions.drafts import check_valid
+from simdes.exchange.interactions.drafts import Sent, check_valid
 from simdes.exchange.interactions.placing import require_scope
 from simdes.exchange.interactions.planning import NEEDS
 from simdes.exchange.node import Node
@@ -48,7 +48,7 @@ def apply(node: Node, asking: Asking, change: Change) -> Changed:
     if change.search is not None:
         raise Unsupported("A Consent is not searched for in a conditional interaction here.")
     if change.resource is not None:
-        check_valid([change.resource])
+        check_valid([Sent(change.resource)], node.profiles, are_binding=node.profiles_bind)
     if change.method is Method.CREATE:
         return _grant(node, asking, change)
     vault, given = _own(node, asking, change.id)

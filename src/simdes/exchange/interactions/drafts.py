@@ -8,18 +8,18 @@ become relative ones, ``urn:uuid:`` and conditional references of a Bundle becom
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simdes.access.categories import labels_of
 from simdes.errors import Invalid
 from simdes.exchange.indexing import STATE_SYSTEM
 from simdes.exchange.provenance import security_of
-from simdes.fhir.problem import BrokenRules, Problem
+from simdes.fhir.problem import BrokenProfiles, BrokenRules, Problem
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.summary import SUBSETTED
-from simdes.fhir.validate import validate
+from simdes.fhir.validate import Profiles, validate
 
 _SERVER_META = frozenset(("versionId", "lastUpdated", "source"))
 _REFERRING = frozenset(("reference", "url", "valueUri", "valueUrl", "valueUuid", "valueOid"))
@@ -95,22 +95,47 @@ def keep_labels(draft: dict[str, Any], labels: int) -> None:
         draft["meta"] = meta
 
 
-def check_valid(resources: Sequence[Mapping[str, Any]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A resource that is to be stored; ``place`` is its FHIRPath in a Bundle, "" alone."""
+
+    resource: Mapping[str, Any]
+    place: str = ""
+
+
+def check_valid(
+    sent: Sequence[Sent], profiles: Profiles | None = None, *, are_binding: bool = True
+) -> list[tuple[Problem, ...]]:
     """Raise BrokenRules, with every error's place, unless all are valid R4 and whole.
 
-    Of several resources each place begins with ``Bundle.entry[n].resource``.
+    Returned are the warnings of each. ``profiles`` checks those that a resource claims
+    (``meta.profile``), too: BrokenProfiles, or warnings unless they ``are_binding``.
     """
-    broken = []
-    for at, resource in enumerate(resources):
-        where = f"Bundle.entry[{at}].resource" if len(resources) > 1 else ""
-        for one in (*validate(resource), *_parts(resource)):
-            if one.is_error:
-                place = one.expression
-                if where:
-                    place = where + place.removeprefix(str(resource.get("resourceType", "")))
-                broken.append(replace(one, expression=place))
-    if broken:
+    found = [_placed(one, (*validate(one.resource), *_parts(one.resource))) for one in sent]
+    if broken := _errors(found):
         raise BrokenRules(broken)
+    if profiles is None:
+        return found
+    claimed = [_placed(one, profiles.check(dict(one.resource))) for one in sent]
+    if are_binding and (broken := _errors(claimed)):
+        raise BrokenProfiles(broken)
+    return [
+        (*its, *(replace(problem, severity="warning") for problem in claims))
+        for its, claims in zip(found, claimed, strict=True)
+    ]
+
+
+def _errors(found: Iterable[Iterable[Problem]]) -> list[Problem]:
+    return [problem for its in found for problem in its if problem.is_error]
+
+
+def _placed(sent: Sent, found: Iterable[Problem]) -> tuple[Problem, ...]:
+    if not sent.place:
+        return tuple(found)
+    type_ = str(sent.resource.get("resourceType", ""))
+    return tuple(
+        replace(one, expression=sent.place + one.expression.removeprefix(type_)) for one in found
+    )
 
 
 def _parts(resource: Mapping[str, Any]) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from simdes.exchange.interactions.placing import Name
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
+from simdes.fhir.problem import Problem
 from simdes.index import resources, search
 from simdes.index.entries import Entry
 from simdes.index.transaction import Transaction
@@ -44,6 +45,7 @@ class Plan:
     draft: dict[str, Any] | None = None
     home: Home | None = None
     row: int | None = None
+    warnings: tuple[Problem, ...] = ()
     content: bytes = field(default=b"", repr=False)
 
 

@@ -22,6 +22,7 @@ from simdes.exchange.interactions import consenting, finding
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.drafts import (
+    Sent,
     check_valid,
     drafted,
     keep_labels,
@@ -40,6 +41,7 @@ from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps, loads
 from simdes.fhir.negotiation import query_pairs
+from simdes.fhir.problem import Problem
 from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
@@ -83,10 +85,14 @@ def apply(
         _check(asking, change)
     if consenting.concerns(changes):
         return [consenting.apply(node, asking, changes[0])]
-    _validate(changes)
-    return node.database.write(
+    warned = _validate(node, changes, by_server=by_server)
+    made = node.database.write(
         lambda tx: _Writing(node, tx, asking, base, by_server=by_server).run(changes)
     )
+    return [
+        replace(one, warnings=(*told, *one.warnings))
+        for told, one in zip(warned, made, strict=True)
+    ]
 
 
 def _check(asking: Asking, change: Change) -> None:
@@ -105,9 +111,17 @@ def _check(asking: Asking, change: Change) -> None:
             )
 
 
-def _validate(changes: Sequence[Change]) -> None:
-    """Validate outside of the transaction: nobody waits for it."""
-    check_valid([one.resource for one in changes if one.resource is not None])
+def _validate(
+    node: Node, changes: Sequence[Change], *, by_server: bool
+) -> list[tuple[Problem, ...]]:
+    """Validate outside of the transaction, where nobody waits for it; the warnings of each change.
+
+    What the server writes itself is no claim of anybody's to a profile.
+    """
+    sent = [Sent(one.resource, one.place) for one in changes if one.resource is not None]
+    profiles = None if by_server else node.profiles
+    found = iter(check_valid(sent, profiles, are_binding=node.profiles_bind))
+    return [next(found) if one.resource is not None else () for one in changes]
 
 
 class _Writing:
@@ -153,10 +167,16 @@ class _Writing:
             if plan.draft is not None and plan.current is not None and not plan.current.deleted:
                 keep_labels(plan.draft, plan.current.labels)
         # A reference that was replaced is as valid as before; what a patch made is not known to be.
-        check_valid([one.draft for one in going if one.change.patch and one.draft is not None])
+        for plan in going:
+            if plan.change.patch and plan.draft is not None:
+                plan.warnings = self._check(plan.draft, plan.change.place)
         for plan in going:
             if plan.draft is not None and plan.change.type == registering.TYPE:
                 plan.draft = self._asked(plan.draft)
+
+    def _check(self, draft: dict[str, Any], place: str) -> tuple[Problem, ...]:
+        node = self._node
+        return check_valid([Sent(draft, place)], node.profiles, are_binding=node.profiles_bind)[0]
 
     def _asked(self, draft: dict[str, Any]) -> dict[str, Any]:
         if self._by_server:
@@ -374,4 +394,4 @@ class _Writing:
             source=source,
             deleted=deleted,
         )
-        return Changed(Became.DELETED if deleted else became, found)
+        return Changed(Became.DELETED if deleted else became, found, plan.warnings)

@@ -71,18 +71,26 @@ class Profiles:
     def check(self, resource: Resource) -> list[Problem]:
         """Return what breaks the profiles that ``resource``, and what is inside it, claims.
 
-        (``meta.profile``). One that is not loaded is a warning.
+        (``meta.profile``). One that is not loaded, or can't be read, is a warning.
         """
         checker, item = self._start(resource)
         for one, path in checker.resources(item, item.type):
             for url in _claims(one.value):
-                profile = self.profile(url)
-                if profile is None:
-                    checker.problems.append(_unknown(url, path))
-                else:
-                    checker.check(profile, one, path)
+                self._check_claim(checker, one, path, url)
         self._check_extensions(checker, item)
         return list(dict.fromkeys(checker.problems))
+
+    def _check_claim(self, checker: Checker, item: Item, path: str, url: str) -> None:
+        try:
+            profile = self.profile(url)
+        except Invalid as error:  # the package's fault, not the resource's
+            checker.problems.append(_warned(error.message, path, "profile-unreadable"))
+            return
+        if profile is None:
+            message = f"the profile {url} is not loaded here"
+            checker.problems.append(_warned(message, path, "profile-unknown"))
+        else:
+            checker.check(profile, item, path)
 
     def _start(self, resource: Resource) -> tuple[Checker, Item]:
         run = Run(resource)
@@ -170,9 +178,8 @@ def _codes(url: str, library: Library) -> frozenset[tuple[str, str]] | None:
         return None
 
 
-def _unknown(url: str, path: str) -> Problem:
-    message = f"the profile {url} is not loaded here"
-    return Problem("warning", "not-found", f"{path}.meta.profile", message, "profile-unknown")
+def _warned(message: str, path: str, rule: str) -> Problem:
+    return Problem("warning", "not-found", f"{path}.meta.profile", message, rule)
 
 
 def _claims(resource: Resource) -> list[str]:

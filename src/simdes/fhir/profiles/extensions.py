@@ -42,9 +42,17 @@ def _inside(item: Item, child: Item, name: str, path: str, inner: str) -> Iterat
 
 
 def _elements(item: Item) -> list[str]:
-    """Return the elements that ``item`` has a value of."""
+    """Return the elements of ``item`` that are extensions or hold some."""
     names = _json_names(item.type)
-    return list(dict.fromkeys(names[k.lstrip("_")] for k in item.members if k.lstrip("_") in names))
+    held = [k.lstrip("_") for k, v in item.members.items() if k in _NAMES or _holds(v)]
+    return list(dict.fromkeys(names[one] for one in held if one in names))
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is an extension in a JSON value: most have none, and need no walk by types."""
+    if isinstance(value, dict):
+        return any(key in _NAMES or _holds(one) for key, one in value.items())
+    return isinstance(value, list) and any(map(_holds, value))
 
 
 @cache

@@ -17,8 +17,11 @@ from urllib.parse import unquote, urlsplit
 from simdes.errors import Invalid, SimdesError, Unavailable
 from simdes.exchange.interactions import writing as verbs
 from simdes.exchange.interactions.changes import Change, Changed, Method
+from simdes.exchange.provenance import instant
+from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
-from simdes.gateway.fhir.call import Call, Reply
+from simdes.gateway.fhir.call import Call, Pairs, Reply
+from simdes.gateway.fhir.content import body_out
 from simdes.gateway.fhir.writing import change_of, reply_of
 
 MOST_ENTRIES: Final = 5_000
@@ -53,13 +56,13 @@ def take_bundle(call: Call, dispatch: Dispatch, failed: Failed) -> Reply:
     if kind == "batch":
         return _bundle("batch-response", _each(call, entries, dispatch, failed))
     if kind == "transaction":
-        return _bundle("transaction-response", _together(call, entries, dispatch))
+        return _bundle("transaction-response", _together(call, entries, dispatch, failed))
     raise Invalid("A Bundle for this address is of type batch or transaction.")
 
 
 def _each(
     call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispatch, failed: Failed
-) -> list[Reply]:
+) -> list[tuple[Reply, Pairs]]:
     replies, began = [], time.monotonic()
     for entry in entries:
         if time.monotonic() - began >= MOST_SECONDS:
@@ -68,15 +71,19 @@ def _each(
     return replies
 
 
-def _alone(call: Call, entry: Mapping[str, Any], dispatch: Dispatch, failed: Failed) -> Reply:
+def _alone(
+    call: Call, entry: Mapping[str, Any], dispatch: Dispatch, failed: Failed
+) -> tuple[Reply, Pairs]:
     try:
         asked, address = _request(call, entry)
-        return dispatch(asked, address)
+        return dispatch(asked, address), asked.pairs
     except SimdesError as error:
-        return failed(error)
+        return failed(error), ()
 
 
-def _together(call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispatch) -> list[Reply]:
+def _together(
+    call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispatch, failed: Failed
+) -> list[tuple[Reply, Pairs]]:
     changes: dict[int, tuple[Call, Change]] = {}
     reads: dict[int, tuple[Call, str]] = {}
     for at, entry in enumerate(entries):
@@ -85,15 +92,22 @@ def _together(call: Call, entries: Sequence[Mapping[str, Any]], dispatch: Dispat
             reads[at] = (asked, address)
         else:
             named = _addressed(asked, address)
-            full_url = str(entry.get("fullUrl", ""))
-            changes[at] = (named, change_of(named, _CHANGES[asked.method], full_url=full_url))
+            full_url, place = str(entry.get("fullUrl", "")), f"Bundle.entry[{at}].resource"
+            change = change_of(named, _CHANGES[asked.method], full_url=full_url, place=place)
+            changes[at] = (named, change)
     made = _apply(call, changes)
     replies: dict[int, Reply] = {
         at: reply_of(changes[at][0], one) for at, one in zip(changes, made, strict=True)
     }
     for at, (asked, address) in reads.items():
-        replies[at] = dispatch(asked, address)
-    return [replies[at] for at in sorted(replies)]
+        try:
+            replies[at] = dispatch(asked, address)
+        except SimdesError as error:
+            if not changes:
+                raise
+            replies[at] = failed(error)  # the changes are made: to say otherwise would be wrong
+    calls = {at: asked for at, (asked, _) in (*changes.items(), *reads.items())}
+    return [(replies[at], calls[at].pairs) for at in sorted(replies)]
 
 
 def _apply(call: Call, changes: Mapping[int, tuple[Call, Change]]) -> list[Changed]:
@@ -172,25 +186,25 @@ _REASONS: Final = {
 }
 
 
-def _bundle(kind: str, replies: Sequence[Reply]) -> Reply:
-    entries = b",".join(_answered(one) for one in replies)
+def _bundle(kind: str, replies: Sequence[tuple[Reply, Pairs]]) -> Reply:
+    entries = b",".join(_answered(one, dict(pairs)) for one, pairs in replies)
     listed = b',"entry":[' + entries + b"]" if entries else b""
     return Reply(content=b'{"resourceType":"Bundle","type":"%s"' % kind.encode() + listed + b"}")
 
 
-def _answered(reply: Reply) -> bytes:
-    response: dict[str, str] = {
+def _answered(reply: Reply, given: Mapping[str, str]) -> bytes:
+    response: dict[str, Any] = {
         "status": f"{reply.status} {_REASONS.get(reply.status, '')}".strip()
     }
     for name, header in (("location", "Location"), ("etag", "ETag")):
         if header in reply.headers:
             response[name] = reply.headers[header]
+    if reply.updated_ms is not None:
+        response["lastModified"] = instant(reply.updated_ms)
+    is_told = reply.resource is not None and (reply.is_outcome or reply.status >= 400)
+    if is_told:
+        response["outcome"] = reply.resource
     parts = [f'"response":{json.dumps(response)}'.encode()]
-    if reply.resource is not None and reply.status >= 400:
-        told = {**response, "outcome": reply.resource}
-        parts = [f'"response":{json.dumps(told)}'.encode()]
-    elif reply.content:
-        parts.insert(0, b'"resource":' + reply.content)
-    elif reply.resource is not None:
-        parts.insert(0, b'"resource":' + json.dumps(reply.resource).encode())
+    if not is_told and (content := body_out(reply, Form.JSON, given)):
+        parts.insert(0, b'"resource":' + content)
     return b"{" + b",".join(parts) + b"}"

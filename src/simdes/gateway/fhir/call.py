@@ -112,6 +112,10 @@ class Reply:
     content: bytes = field(default=b"", repr=False)
     resource: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    updated_ms: int | None = None
+    """When the resource that is given, or was changed, last changed."""
+    is_outcome: bool = False
+    """Whether ``resource`` tells how the request went, in place of what it gives."""
     subsetted: bool = False
     """Whether `_summary` and `_elements` still have to be applied: to resources, not outcomes."""
     media_type: str = ""

@@ -32,7 +32,7 @@ def read_one(call: Call) -> Reply:
     """``GET [base]/[type]/[id]``."""
     found = read.read(call.node, call.asking, call.type, call.id)
     if _is_unchanged(call, found):
-        return Reply(status=304, headers=version_headers(found))
+        return Reply(status=304, headers=version_headers(found), updated_ms=found.updated_ms)
     return _found(found)
 
 
@@ -45,7 +45,12 @@ def read_version(call: Call) -> Reply:
 
 
 def _found(found: Found) -> Reply:
-    return Reply(content=found.content, headers=version_headers(found), subsetted=True)
+    return Reply(
+        content=found.content,
+        headers=version_headers(found),
+        updated_ms=found.updated_ms,
+        subsetted=True,
+    )
 
 
 def _is_unchanged(call: Call, found: Found) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from simdes.errors import Invalid
@@ -15,7 +16,7 @@ from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, if_none_exist, preferences, versions
-from simdes.fhir.outcome import Issue, outcome_resource
+from simdes.fhir.outcome import Issue, issue_of, outcome_resource
 from simdes.fhir.patch import fhirpath_patch, json_patch, merge_patch
 from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply, WrongBody
 from simdes.gateway.fhir.reading import version_headers
@@ -52,7 +53,7 @@ def delete(call: Call) -> Reply:
     return _answer(call, change_of(call, Method.DELETE))
 
 
-def change_of(call: Call, method: Method, *, full_url: str = "") -> Change:
+def change_of(call: Call, method: Method, *, full_url: str = "", place: str = "") -> Change:
     """The change that a request asks for."""
     return Change(
         method=method,
@@ -64,6 +65,7 @@ def change_of(call: Call, method: Method, *, full_url: str = "") -> Change:
         if_match=versions(call.headers.get("if-match")),
         if_none_match=_must_be_new(call),
         full_url=full_url,
+        place=place,
     )
 
 
@@ -146,13 +148,14 @@ def reply_of(call: Call, changed: Changed) -> Reply:
         # What was changed is told, too (RFC 9110 §8.7): HAPI's client learns the version from it.
         name = "Location" if status == 201 else "Content-Location"
         headers[name] = f"{call.base}/{found.name}/_history/{found.version}"
-    if status == 204 or found is None:
-        return Reply(status=status, headers=headers)
+    updated_ms = found.updated_ms if found is not None else None
+    bare = Reply(status=status, headers=headers, updated_ms=updated_ms)
     wanted = preferences(call.headers.get("prefer")).returns
-    if wanted == "minimal":
-        return Reply(status=status, headers=headers)
+    if status == 204 or found is None or wanted == "minimal":
+        return bare
     if wanted == "OperationOutcome":
         text = f"The resource was {changed.became.value}."
-        told = outcome_resource([Issue(severity="information", code="informational", text=text)])
-        return Reply(status=status, headers=headers, resource=told)
-    return Reply(status=status, headers=headers, content=found.content, subsetted=True)
+        made = Issue(severity="information", code="informational", text=text)
+        told = outcome_resource([made, *map(issue_of, changed.warnings)])
+        return replace(bare, resource=told, is_outcome=True)
+    return replace(bare, content=found.content, subsetted=True)
