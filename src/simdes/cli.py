@@ -10,6 +10,7 @@ from simdes import console
 from simdes.commands import (
     clients,
     consent,
+    consortium,
     demo,
     facade,
     feeds,
@@ -40,6 +41,7 @@ _WrongCommandLine = next(
 for module in (
     demo,
     network,
+    consortium,
     people,
     clients,
     mapping,

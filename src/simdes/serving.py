@@ -1,4 +1,4 @@
-"""`simdes serve`: one organisation's gateway, custodian and worker in one process, on loopback.
+"""`simdes serve`: one organisation's gateway, custodian and worker in one process.
 
 Granian carries HTTP, Starlette the routes, a thread the worker. SIGTERM and Ctrl-C end it
 gracefully: ``/readyz`` says so first, then nothing new is taken, answers under way go out within
@@ -59,14 +59,14 @@ _LAST_SECONDS: Final = 1.0
 """How long answers that are complete may take to reach whom they are for."""
 
 
-def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
+def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = ADDRESS) -> None:
     """Serve until a signal ends it; ``ready`` is called when the worker runs.
 
     Raises Unavailable when the port is taken, Unauthenticated where others can read a secret's
     file, Invalid where the FHIR server of the settings has no usable address.
     """
     running = _running(one)
-    _require_free(port)
+    _require_free(address, port)
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
@@ -82,7 +82,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None]) -> None:
             thread.start()
         ready()
         try:
-            asyncio.run(_serve(application, port, one.settings, running.stopping, stop))
+            asyncio.run(_serve(application, (address, port), one.settings, running.stopping, stop))
         except (OSError, RuntimeError) as error:
             raise _taken(port) from error
         finally:
@@ -126,12 +126,12 @@ def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
 _FILES: Final = ("file:", "sqlite:", "embedded:")
 
 
-def _require_free(port: int) -> None:
+def _require_free(address: str, port: int) -> None:
     """Look before anything starts and says that it answers; the server binds it for good."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((address, port))
         except (OSError, OverflowError) as error:
             raise _taken(port) from error
 
@@ -141,12 +141,16 @@ def _taken(port: int) -> Unavailable:
 
 
 async def _serve(
-    application: ASGIApp, port: int, settings: Settings, stopping: Stopping, stop: threading.Event
+    application: ASGIApp,
+    place: tuple[str, int],
+    settings: Settings,
+    stopping: Stopping,
+    stop: threading.Event,
 ) -> None:
     server = Server(
         application,
-        address=ADDRESS,
-        port=port,
+        address=place[0],
+        port=place[1],
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=True,

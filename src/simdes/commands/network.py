@@ -85,6 +85,13 @@ def init(
     delays: Annotated[
         Delays, typer.Option("--delays", help="Timelocks of a network that is founded.")
     ] = Delays.PRODUCTION,
+    stale_after: Annotated[
+        int,
+        typer.Option(
+            "--stale-after",
+            help="Seconds without a block after which custodians refuse; 0: blocks come on demand.",
+        ),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a new organisation: keys, database, contracts or their addresses.
@@ -105,6 +112,7 @@ def init(
         shares_needed=needed,
         custodians=all_,
         time_zone=time_zone,
+        stale_after_seconds=stale_after,
     )
     words = passphrase("New passphrase of admin", variable=ADMINISTRATOR_PASSPHRASE, confirm=True)
     app.create(
@@ -147,16 +155,23 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", help="Default: the port of the custody URL.")
     ] = None,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Where to listen; beyond this machine only behind TLS."),
+    ] = serving.ADDRESS,
 ) -> None:
-    """Serve the custody API and do the worker's steps, on loopback, until stopped."""
+    """Serve the custody API and do the worker's steps until stopped.
+
+    It speaks clear text, to this machine alone by default: TLS is for the balancer in front.
+    """
     with app.opened(data) as one:
         number = port or urlsplit(one.settings.custody_url).port or 8400
 
         def ready() -> None:
-            console.say(f"{one.settings.name} answers on http://{serving.ADDRESS}:{number}")
+            console.say(f"{one.settings.name} answers on http://{address}:{number}")
             sys.stdout.flush()
 
-        serving.serve(one, port=number, ready=ready)
+        serving.serve(one, address=address, port=number, ready=ready)
 
 
 def check(
