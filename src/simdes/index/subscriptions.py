@@ -26,6 +26,8 @@ from simdes.index.visible import OWN, Visible
 NUMBERED_AT_ONCE = 5_000
 LIVE = "('requested', 'active', 'error')"
 """The states in which a subscription is served."""
+NO_HANDSHAKE = "no-handshake"
+"""The reason of one in error whose receiver has not answered its handshake: that is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +241,9 @@ def supersede(tx: Transaction, id: str, resource_id: int, status: str) -> None:
 _DUE = (
     "SELECT s.id FROM subscription AS s"
     f" WHERE s.status IN {LIVE} AND s.next_ms <= :now AND s.held_until_ms <= :now"
-    " AND (s.status = 'requested' OR s.delivered < s.events OR s.end_ms <= :now"
+    " AND (s.status = 'requested'"
+    f" OR (s.status = 'error' AND s.reason = '{NO_HANDSHAKE}')"
+    " OR s.delivered < s.events OR s.end_ms <= :now"
     " OR (s.heartbeat_ms > 0 AND s.sent_ms + s.heartbeat_ms <= :now)"
     " OR EXISTS (SELECT 1 FROM happening AS h WHERE h.type = s.type"
     " AND h.position > s.position))"

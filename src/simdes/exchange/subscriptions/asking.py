@@ -36,14 +36,25 @@ _REFUSED: Final = "The binding token is not valid here."
 def statuses(
     node: Node, asking: Asking, ids: Sequence[str] = (), *, states: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """How the caller's subscriptions stand: those of some ids (none: all), in some states."""
+    """How the caller's subscriptions stand: those of some ids (none: all), in some states.
+
+    An id that leads to none of theirs finds nothing, as in any search.
+    """
     with node.database.read() as tx:
-        found = _mine(tx, asking, ids)
+        every = _mine(tx, asking, ())
+    found = [one for one in every if not ids or one.id in ids]
     return [
         notices.status(node, one, _wanted(node, one), notices.QUERY_STATUS)
         for one in found
         if not states or one.status in states
     ]
+
+
+def status_of(node: Node, asking: Asking, id: str) -> dict[str, Any]:
+    """How one of the caller's subscriptions stands. Raises NotFound."""
+    with node.database.read() as tx:
+        one = _one(tx, asking, id)
+    return notices.status(node, one, _wanted(node, one), notices.QUERY_STATUS)
 
 
 def events(

@@ -50,7 +50,7 @@ def status(
             "valueReference": {"reference": f"{base}/Subscription/{one.id}"},
         }
     ]
-    if wanted is not None and wanted.topic:
+    if wanted is not None and wanted.topic and (kind != EVENTS or content != "empty"):
         parts.append({"name": "topic", "valueCanonical": wanted.topic})
     parts += [
         {"name": "status", "valueCode": one.status},

@@ -146,7 +146,7 @@ class _Serving:
             self._becomes("off")
             return
         try:
-            if self.one.status == "requested":
+            if self._is_strange:
                 self._shake_hands(asked)
             self._look(asking, asked)
             self._tell(asked)
@@ -181,6 +181,11 @@ class _Serving:
         )
 
     # What there is to do ----------------------------------------------------------------------
+
+    @property
+    def _is_strange(self) -> bool:
+        """Whether its receiver has not answered a handshake yet."""
+        return self.one.status == "requested" or self.one.reason == subscriptions.NO_HANDSHAKE
 
     def _shake_hands(self, asked: Wanted) -> None:
         if asked.channel == "rest-hook":
@@ -258,7 +263,7 @@ class _Serving:
         ):
             raise _Lost
         last = told[-1].event.number if told else self.one.delivered
-        state = replace(self.one, status="active", reason="", events=last)
+        state = replace(self.one, reason="", events=last)
         body, headers = b"", dict(asked.headers)
         if asked.form is not None:
             body = notices.notification(self.node, state, asked, kind, told=told)
@@ -282,10 +287,12 @@ class _Serving:
         self.one = replace(self.one, delivered=delivered, sent_ms=now_ms, failures=0, reason="")
 
     def _failed(self, error: SimdesError) -> None:
-        failures = self.one.failures + 1
+        failures, is_strange = self.one.failures + 1, self._is_strange
+        # An error in the first handshake is one at once (channels.html#rest-hook of the backport).
+        is_error = is_strange or failures >= ERROR_AFTER
         if failures >= OFF_AFTER:
             self._becomes("off", error=error.message)
-        elif failures >= ERROR_AFTER and self.one.status != "error":
+        elif is_error and self.one.status != "error":
             self._becomes("error", error=error.message)
         pause = min(2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
         next_ms = self.node.now_ms() + pause * 1000
@@ -297,7 +304,7 @@ class _Serving:
                 self.name,
                 next_ms=next_ms,
                 failures=failures,
-                reason=error.issue,
+                reason=subscriptions.NO_HANDSHAKE if is_strange else error.issue,
             )
         )
 

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from simdes.exchange.interactions.offered import deleted_types, written_types
 from simdes.exchange.node import Node
+from simdes.exchange.subscriptions.registering import TYPE as SUBSCRIPTION
+from simdes.exchange.subscriptions.wanted import BACKPORT, EVENTS, topic_of
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
@@ -24,6 +26,7 @@ from simdes.fhir.search.parameters import compartments, parameters_of, searchabl
 from simdes.gateway.fhir.call import Asked, Reply
 from simdes.gateway.fhir.definitions import DEFINITIONS
 from simdes.gateway.fhir.routes import Endpoint, endpoints
+from simdes.gateway.fhir.subscriptions import socket_of
 from simdes.gateway.smart import addresses
 from simdes.gateway.smart.discovery import CAPABILITIES
 
@@ -36,7 +39,15 @@ _SERVICES: Final = "http://terminology.hl7.org/CodeSystem/restful-security-servi
 _SMART_GUIDE: Final = (
     "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch|2.1.0"
 )
-_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
+_BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/"
+_INSTANTIATES: Final = {
+    "$export": "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
+    "$get-ws-binding-token": f"{_BACKPORT}CapabilityStatement/backport-subscription-server-r4",
+}
+"""By an operation that it asks for: what this server is an instance of."""
+_PROFILES: Final = {SUBSCRIPTION: [f"{BACKPORT}backport-subscription"]}
+_TOPIC: Final = f"{BACKPORT}capabilitystatement-subscriptiontopic-canonical"
+_SOCKET: Final = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 _WRITES: Final = frozenset(("create", "update", "patch"))
 _SYSTEM: Final = frozenset(("search-system", "history-system"))
 _EVERYWHERE: Final = (
@@ -106,20 +117,24 @@ def statement(issuer: str, name: str, *, date: str) -> Json:
             "application/merge-patch+json",
             *(form.value for form in Form),
         ],
+        "instantiates": [url for name, url in _INSTANTIATES.items() if _is_served(name)],
         "implementationGuide": [_SMART_GUIDE],
         "rest": [_rest(issuer)],
     }
-    if any(one.interaction == "$export" for one in endpoints()):
-        made["instantiates"] = [_BULK]
     return made
+
+
+def _is_served(interaction: str) -> bool:
+    return any(one.interaction == interaction for one in endpoints())
 
 
 def _rest(issuer: str) -> Json:
     made: Json = {
+        "extension": [{"url": _SOCKET, "valueUri": socket_of(issuer + addresses.FHIR)}],
         "mode": "server",
         "documentation": _RESULTS,
         "security": _security(issuer),
-        "resource": [_resource(type_) for type_ in sorted(resource_types())],
+        "resource": [_resource(type_, issuer) for type_ in sorted(resource_types())],
         "interaction": [{"code": code} for code in _system_interactions()],
         "searchParam": [_special(*_TYPES), *_search_parameters("Resource")],
     }
@@ -164,11 +179,13 @@ def _system_interactions() -> list[str]:
 # One type -------------------------------------------------------------------------------------
 
 
-def _resource(type_: str) -> Json:
+def _resource(type_: str, issuer: str) -> Json:
     codes = interactions_of(type_)
     made: Json = {
+        **(_topics(issuer + addresses.FHIR) if type_ == SUBSCRIPTION else {}),
         "type": type_,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        **({"supportedProfile": _PROFILES[type_]} if type_ in _PROFILES else {}),
         "interaction": [{"code": code} for code in codes],
         "versioning": "versioned",
         "readHistory": "vread" in codes,
@@ -189,6 +206,14 @@ def _resource(type_: str) -> Json:
     if operations := _operations(type_):
         made["operation"] = operations
     return made
+
+
+def _topics(base: str) -> Json:
+    """Where Subscriptions learn which topics there are: R4 has no resource for them."""
+    listed = [
+        topic_of(base, type_, event) for type_ in sorted(resource_types()) for event in EVENTS
+    ]
+    return {"extension": [{"url": _TOPIC, "valueCanonical": one} for one in listed]}
 
 
 def interactions_of(type_: str) -> list[str]:

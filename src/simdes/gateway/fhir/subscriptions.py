@@ -19,8 +19,11 @@ PATH: Final = "/ws"
 
 def status(call: Call) -> Reply:
     """``$status`` of one of the caller's subscriptions, or of several."""
-    ids = (call.id,) if call.id else _given(call, "id")
-    found = asking.statuses(call.node, call.asking, ids, states=_given(call, "status"))
+    if call.id:  # its parameters are for the type alone
+        found = [asking.status_of(call.node, call.asking, call.id)]
+    else:
+        states = _given(call, "status")
+        found = asking.statuses(call.node, call.asking, _given(call, "id"), states=states)
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
@@ -57,7 +60,6 @@ def binding_token(call: Call) -> Reply:
     """``$get-ws-binding-token``: what to say to the websocket, and where it is."""
     ids = (call.id,) if call.id else _given(call, "id")
     bound = asking.bind(call.node, call.asking, ids)
-    url = call.base.replace("http", "ws", 1) + PATH
     return Reply(
         resource={
             "resourceType": "Parameters",
@@ -65,10 +67,15 @@ def binding_token(call: Call) -> Reply:
                 {"name": "token", "valueString": bound.token},
                 {"name": "expiration", "valueDateTime": instant(bound.expires_ms)},
                 *({"name": "subscription", "valueString": one} for one in bound.names),
-                {"name": "websocket-url", "valueUrl": url},
+                {"name": "websocket-url", "valueUrl": socket_of(call.base)},
             ],
         }
     )
+
+
+def socket_of(base: str) -> str:
+    """Where websockets are opened, of a FHIR base URL."""
+    return base.replace("http", "ws", 1) + PATH
 
 
 def _given(call: Call, name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from simdes.exchange.interactions.offered import deleted_types, written_types
+from simdes.exchange.subscriptions.wanted import BACKPORT, wanted
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.validate import validate
 from simdes.fhir.xml import loads_xml
@@ -34,6 +35,7 @@ CLAIMED = statement("https://north.example", "North", date="2026-01-01")
 TYPES: list[Json] = REST["resource"]
 ALL = os.environ.get("SIMDES_ACCEPT") == "1"
 NO_ID = "no-such-id"
+GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport/"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,26 @@ def callers(network: Consortium, north: Starlette, doctor: Api) -> list[Api]:
 
 def test_it_is_valid_r4() -> None:
     assert [one for one in validate(CLAIMED) if one.is_error] == []
+
+
+def test_the_topics_that_can_be_subscribed_to_are_listed_where_the_backport_has_them() -> None:
+    """https://hl7.org/fhir/uv/subscriptions-backport/conformance.html"""
+    (one,) = [one for one in TYPES if one["type"] == "Subscription"]
+    listed = [
+        each["valueCanonical"]
+        for each in one["extension"]
+        if each["url"] == f"{BACKPORT}capabilitystatement-subscriptiontopic-canonical"
+    ]
+    base = "https://north.example/fhir"
+    assert len(listed) == len(set(listed)) == 4 * len(resource_types())
+    channel = {"type": "websocket", "payload": "application/fhir+json"}
+    for topic in listed:
+        assert wanted({"criteria": topic, "channel": channel}, base=base, now_ms=0).topic == topic
+    assert one["supportedProfile"] == [f"{BACKPORT}backport-subscription"]
+    assert {each["name"] for each in one["operation"]} >= {"status", "events"}
+    assert f"{GUIDE}CapabilityStatement/backport-subscription-server-r4" in CLAIMED["instantiates"]
+    (socket,) = REST["extension"]
+    assert socket["valueUri"] == "wss://north.example/fhir/ws"
 
 
 def test_it_is_read_without_a_token_in_both_forms(north: Starlette) -> None:

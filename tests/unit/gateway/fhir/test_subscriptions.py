@@ -142,7 +142,11 @@ def test_a_topic_tells_as_much_as_was_asked_for(
     doctor.send("PUT", f"Observation/{first['id']}", pulse(62, id=first["id"]))
     work(node)
     [got] = receiver.events
-    assert got.status["topic"] == asked["criteria"]
+    assert got.status.get("topic") == (asked["criteria"] if content != "empty" else None)
+    assert got.status["status"] == "active"
+    assert [one.status["status"] for one in receiver.got if one.kind == "handshake"] == [
+        "requested"
+    ]
     assert got.status["events-since-subscription-start"] == "1"
     [event] = got.status["notification-event"]
     names = {"event-number", "timestamp"} | ({"focus"} if content != "empty" else set())
@@ -345,6 +349,61 @@ def test_an_endpoint_that_fails_is_tried_again_then_said_to_be_in_error_then_lef
     work(node)
     assert fresh.get(f"Subscription/{made['id']}").json()["status"] == "active"
     fresh.send("DELETE", f"Subscription/{made['id']}")
+
+
+def test_an_endpoint_that_does_not_answer_its_handshake_is_in_error_at_once_and_told_nothing(
+    node: Node,
+    later: Clock,
+    doctor: Api,
+    receiver: Receiver,
+    patient: Json,
+    pulse: Callable[..., Json],
+) -> None:
+    """https://hl7.org/fhir/uv/subscriptions-backport/channels.html#rest-hook"""
+    receiver.answer = lambda handler: reply(handler, 500)
+    made = doctor.create(topical(node, receiver, "Observation-created", observations(patient)))
+    path = f"Subscription/{made['id']}"
+    work(node)
+    assert doctor.get(path).json()["status"] == "error"
+    (told,) = doctor.get(f"{path}/$status").json()["entry"]
+    status = status_of(told["resource"])
+    assert status["status"] == "error"
+    assert status["error"]
+    doctor.create(pulse(66))
+    later.ahead_seconds += 2
+    work(node)
+    assert {one.kind for one in receiver.got} == {"handshake"}
+    receiver.answer = None
+    later.ahead_seconds += 30
+    work(node)
+    assert doctor.get(path).json()["status"] == "active"
+    assert [one.kind for one in receiver.got][-2:] == ["handshake", "event-notification"]
+    doctor.send("DELETE", path)
+
+
+def test_statuses_are_asked_for_by_id_and_state_and_of_one_by_its_address(
+    node: Node, doctor: Api, receiver: Receiver, patient: Json
+) -> None:
+    """https://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition-backport-subscription-status.html"""
+    asked = topical(node, receiver, "Observation-created", observations(patient), content="empty")
+    ids = [doctor.create(asked)["id"] for _ in range(2)]
+    work(node)
+
+    def found(query: str) -> set[str]:
+        listed = doctor.get(f"Subscription/$status?{query}").json().get("entry", [])
+        assert all(one["resource"]["resourceType"] == "Parameters" for one in listed)
+        texts = [status_of(one["resource"])["subscription"]["reference"] for one in listed]
+        return {text.rpartition("/")[2] for text in texts}
+
+    assert found(f"id={ids[0]}&id={ids[1]}") == set(ids)
+    assert found(f"id={ids[0]},{ids[1]}&status=active") == set(ids)
+    assert found(f"id={ids[0]}&id=nobodys&status=off,active") == {ids[0]}
+    assert found(f"id={ids[0]}&status=off") == set()
+    own = doctor.get(f"Subscription/{ids[0]}/$status?status=off&id={ids[1]}").json()["entry"]
+    assert status_of(own[0]["resource"])["subscription"]["reference"].endswith(ids[0])
+    assert doctor.get("Subscription/nobodys/$status").status_code == 404
+    for id_ in ids:
+        doctor.send("DELETE", f"Subscription/{id_}")
 
 
 def test_heartbeats_come_and_the_end_is_kept(
