@@ -135,11 +135,11 @@ def require_active(
     """
     standing = contracts.accounts.standing(address)
     if reason := why_inactive(standing):
-        raise Forbidden(_ADVICE[reason][0], advice=_ADVICE[reason][1])
+        raise Forbidden(_ADVICE[reason][0], advice=_ADVICE[reason][1], reason=reason)
     assert standing is not None  # noqa: S101 (why_inactive said so)
     if roles is not None and standing.role not in roles:
         names = ", ".join(sorted(Role(role).name.lower() for role in roles))
-        raise Forbidden(f"This needs the role {names}.")
+        raise Forbidden(f"This needs the role {names}.", reason=Reason.WRONG_ROLE.name)
     return standing
 
 

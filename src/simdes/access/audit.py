@@ -63,6 +63,8 @@ class Trail:
         self._random = random
         self._lock = threading.Lock()
         self._folding: dict[bytes, Attempt] = {}
+        self.lost = 0
+        """Refusals of this process that could not be written down."""
         self._own_key = hkdf(keystore.database_key, salt=b"", info=b"simdes/audit-key/v1")
 
     def append(self, tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -75,6 +77,11 @@ class Trail:
         due = self._due(tx, now_ms) if any(not one.granted for one in attempts) else []
         fresh = [one for one in attempts if one.granted or self._is_first(tx, one, now_ms)]
         self._write(tx, [*due, *fresh], now_ms)
+
+    def count_lost(self) -> None:
+        """Count a refusal that could not be written down."""
+        with self._lock:
+            self.lost += 1
 
     def close_folds(self, database: Database) -> int:
         """Write the entries of counted refusals whose minute is over; how many. A worker's step."""

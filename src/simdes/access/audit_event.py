@@ -9,6 +9,7 @@ deterministic and are what the salted leaf commits to (docs/formats/audit-entry.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,12 +70,29 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.APPS: ("update", "U"),
 }
 
+# The same for what a request asked in FHIR's own words; operations and jobs are the default.
+_ASKED: Mapping[str, tuple[str, str]] = {
+    **{name: (name, "R") for name in ("read", "vread")},
+    **{f"history-{of}": (f"history-{of}", "R") for of in ("instance", "type", "system")},
+    **{f"search-{of}": (f"search-{of}", "E") for of in ("type", "system")},
+    "create": ("create", "C"),
+    "update": ("update", "U"),
+    "patch": ("patch", "U"),
+    "delete": ("delete", "D"),
+    "batch": ("batch", "E"),
+    "transaction": ("transaction", "E"),
+}
+_OPERATION = ("operation", "E")
+_WORDS_ASKED = re.compile(r"\$?[a-z]+(-[a-z]+)*( [A-Z][A-Za-z]{1,63})?", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt, granted or refused. `reason` is "" when granted.
 
     `count` above 1 says that equal refusals were folded; `purpose` None: the verb has none.
+    `asked` is FHIR's word for the interaction or operation and the type, as in "delete
+    Observation" (never an id or a parameter); "" where the verb says it all.
     """
 
     verb: Verb
@@ -88,6 +106,7 @@ class Attempt:
     reason: str = ""
     count: int = 1
     handle: bytes | None = None
+    asked: str = ""
 
     @property
     def granted(self) -> bool:
@@ -108,7 +127,7 @@ class Entry:
 def encode(attempt: Attempt, *, observer: bytes, recorded_ms: int, previous: bytes) -> bytes:
     """The entry's bytes. `observer` is the organisation that writes it; `previous` the digest
     (SHA-256) of the entry before it in the observer's chain, zeros for the first."""
-    interaction, action = _INTERACTION[attempt.verb]
+    interaction, action = _done(attempt)
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "extension": [
@@ -162,6 +181,14 @@ def decode(entry: bytes) -> Entry:
     return read
 
 
+def _done(attempt: Attempt) -> tuple[str, str]:
+    if not attempt.asked:
+        return _INTERACTION[attempt.verb]
+    if not _WORDS_ASKED.fullmatch(attempt.asked):
+        raise Invalid("What was asked is said by a word and a type.")
+    return _ASKED.get(attempt.asked.partition(" ")[0], _OPERATION)
+
+
 def _person(attempt: Attempt) -> dict[str, Any]:
     return {
         "type": {"coding": [{"system": _DICOM, "code": "110152"}]},  # Destination Role ID
@@ -202,13 +229,21 @@ def _entities(attempt: Attempt) -> list[dict[str, Any]]:
                 "detail": details,
             }
         )
+    if attempt.asked:
+        entities.append(
+            {
+                "type": {"system": _ENTITY, "code": "2"},
+                "role": {"system": _OBJECT_ROLE, "code": "24"},
+                "detail": [{"type": "asked", "valueString": attempt.asked}],
+            }
+        )
     return entities
 
 
 def _attempt(event: Mapping[str, Any]) -> Attempt:
     agent, behind = event["agent"]
-    entities = {entity["type"]["code"]: entity for entity in event.get("entity", [])}
-    vault = entities.get("1")
+    entities = {entity["role"]["code"]: entity for entity in event.get("entity", [])}
+    vault, asked = entities.get("1"), entities.get("24")
     purposes = event.get("purposeOfEvent")
     handle = vault.get("detail") if vault else None
     return Attempt(
@@ -220,11 +255,12 @@ def _attempt(event: Mapping[str, Any]) -> Attempt:
         purpose=int(Purpose[purposes[0]["coding"][0]["code"]]) if purposes else None,
         vault=_id(vault["what"]) if vault else None,
         records=tuple(
-            _unhex(detail["valueString"]) for detail in entities.get("2", {}).get("detail", [])
+            _unhex(detail["valueString"]) for detail in entities.get("4", {}).get("detail", [])
         ),
         reason="" if event["outcome"] == "0" else event["outcomeDesc"],
         count=event["extension"][1]["valueInteger"],
         handle=_unhex(handle[0]["valueString"]) if handle else None,
+        asked=asked["detail"][0]["valueString"] if asked else "",
     )
 
 

@@ -261,7 +261,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[SimdesError], str]]] = {
 def refusal(reason: str) -> SimdesError:
     """The error for a reason's name; it names the reason and holds no value of the request."""
     kind, text = _REFUSALS.get(reason, (Forbidden, f"Refused: {words(reason)} ({reason})."))
-    return kind(text)
+    return kind(text, reason=reason)
 
 
 def refuse(attempt: Attempt) -> Outcome:

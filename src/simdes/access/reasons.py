@@ -1,7 +1,7 @@
 """Reasons for a refusal in words: what a person reads beside the name that logs and proofs keep.
 
-The names are those of ``Consents.Reason`` and of the custody verbs; a test holds the table to both.
-No sentence says anything about a patient.
+The names are those of ``Consents.Reason``, of the custody verbs and of `simdes.errors`; a test
+holds the table to all of them. No sentence says anything about a patient.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_ITS_VAULT": "the vault was opened by another organisation",
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
-    "NOT_AUTHOR": "another organisation wrote this record",
+    "NOT_AUTHOR": "somebody else wrote this record",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",
     "STALE_LEDGER": "the custodian's ledger is behind",
     "CHANGED_CONTRACTS": "the contracts changed and the custodian's operator has not accepted it",
@@ -47,6 +47,20 @@ _WORDS: Final[Mapping[str, str]] = {
     "REUSED_SECRET": "an app's code or refresh token came twice: somebody may have stolen it",
     "COPIED_PASSKEY": "the passkey's counter went back: somebody may have copied it",
     "DEADLINE": "the deadline is past or too far away",
+    "SCOPE": "the app was not allowed to do this",
+    "SECOND_FACTOR": "a second factor was needed to go on",
+    "UNAUTHENTICATED": "who is asking could not be established",
+    "FORBIDDEN": "this account may not do this",
+    "NOT_FOUND": "nothing of this name is there for whoever asks",
+    "DELETED": "it was deleted",
+    "INVALID": "what was sent breaks a rule of its format",
+    "CONFLICT": "what stands there contradicts it",
+    "CONDITION": "a condition that the request set does not hold",
+    "TAMPERED": "somebody changed bytes on the way",
+    "UNAVAILABLE": "a part that this depends on did not answer",
+    "TOO_LARGE": "a limit on size, count or rate was passed",
+    "UNSUPPORTED": "this release does not know how to do this",
+    "FAILED": "the program failed",
 }
 
 

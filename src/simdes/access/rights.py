@@ -39,6 +39,7 @@ from simdes.fhir.search.conditions import (
     Valued,
 )
 from simdes.index.visible import OWN, PATIENT, Ground, Scope, Visible
+from simdes.ledger.consents import Reason
 
 EVERY_CATEGORY: Final = mask(Category)
 _WORKS_WITH_OWN: Final = STAFF | {Role.AGENT}
@@ -59,6 +60,9 @@ PURPOSES: Final[Mapping[Role, tuple[Purpose, ...]]] = {
 
 OWNED: Final = frozenset({"Subscription"})
 """Types whose resources are their author's alone: the account's, and the app's that it used."""
+
+SCOPE: Final = "SCOPE"
+"""Why an app is refused what its person may do, as the audit trail names it."""
 
 _OWNER: Final = Slot("Subscription.owner", Kind.TOKEN)
 
@@ -165,11 +169,13 @@ class Rights:
             raise Forbidden(
                 f"The role {self.role.name.lower()} may not {_WORDS[interaction]} {type_}.",
                 advice="Use an account with the role that this needs.",
+                reason=Reason.WRONG_ROLE.name,
             )
         if not self.scopes(interaction, type_):
             raise Forbidden(
                 f"The app was not allowed to {_WORDS[interaction]} {type_}.",
                 advice="Sign in again and allow the app to do this.",
+                reason=SCOPE,
             )
 
     def scopes(self, interaction: Interaction, type_: str) -> tuple[Allowed, ...]:
@@ -230,7 +236,8 @@ def decide(facts: Facts) -> Rights:
     """What these facts allow. Raises Forbidden for a purpose that the role may not ask for."""
     if facts.purpose not in PURPOSES.get(facts.role, ()):
         raise Forbidden(
-            f"The role {facts.role.name.lower()} may not ask for the purpose {facts.purpose.name}."
+            f"The role {facts.role.name.lower()} may not ask for the purpose {facts.purpose.name}.",
+            reason=Reason.PURPOSE.name,
         )
     allowed = _NO_CLIENT if facts.scopes is None else facts.scopes
     grounds = tuple(_grounds(facts))

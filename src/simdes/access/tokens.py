@@ -31,7 +31,7 @@ from simdes.access.app_context import OWN, Context
 from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
 from simdes.access.keystore import KeyStore, Person
-from simdes.access.requests import hexed, unb64
+from simdes.access.requests import hexed, unb64, unhex
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import SigningKey, unwrap, wrap
 from simdes.errors import Invalid, SimdesError, Unauthenticated
@@ -281,6 +281,34 @@ def check(
         authentication=_authentication(claims),
         issued_seconds=claims.iat,
         expires_seconds=claims.exp,
+    )
+
+
+def holder(issuer: Issuer, contracts: Contracts, token: str) -> Actor | None:
+    """Whose token this is, valid or not: made here and of a time that is not over, else None.
+
+    For writing down who was turned away; it opens nothing.
+    """
+    try:
+        claims = _claims(issuer, token)
+    except Unauthenticated:
+        return None
+    if claims.sub == claims.client_id and claims.role == Role.AGENT:
+        address, user = issuer.keystore.lanes[0].address, claims.client_id
+        standing = contracts.accounts.standing(address)
+        account = standing.account if standing is not None else bytes(32)
+    else:
+        person = issuer.keystore.person_of(unhex(claims.sub))
+        if person is None:
+            return None
+        account, address, user = person.account, person.address, person.user
+    return Actor(
+        account=account,
+        address=address,
+        role=claims.role,
+        organisation=issuer.keystore.organisation,
+        user=user,
+        session=_name(token),
     )
 
 

@@ -6,22 +6,44 @@ scopes, the purpose and the consents that stand say the rest (`rights.ask`).
 
 from __future__ import annotations
 
+from simdes.access.audit_event import Attempt
+from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange import scoping
+from simdes.exchange.attempting import admitting, record, turned_away
 from simdes.exchange.node import Node
-from simdes.exchange.presenting import Presented, present
+from simdes.exchange.presenting import Presented, holder, present
 from simdes.exchange.rights import Asking, ask
+from simdes.exchange.signin import Session
 
 
-def admit(node: Node, presented: Presented, *, purpose: str = "") -> Asking:
+def admit(node: Node, presented: Presented, *, purpose: str = "", asked: str = "") -> Asking:
     """The caller behind a request; ``purpose`` is a PurposeOfUse code, "" for the role's usual one.
 
-    Raises Unauthenticated where the token does not hold here and now, Forbidden where its account
-    may not act or not ask for the purpose.
+    ``asked`` says what for, in the words of `attempting.Trying`: who is turned away is on record
+    where the token says who it is. Raises Unauthenticated where the token does not hold here and
+    now, Forbidden where its account may not act or not ask for the purpose.
     """
-    session = present(node, presented)
+    session = known(node, presented, asked=asked)
     context = session.actor.context
     vaults = (context.vault,) if context.vault is not None else ()
-    scopes = (
-        None if context.unrestricted else scoping.allowed(context.scope, vaults, context.fhir_user)
-    )
-    return ask(node, session, scopes=scopes, purpose=purpose)
+    with admitting(node, session.actor, asked):
+        scopes = (
+            None
+            if context.unrestricted
+            else scoping.allowed(context.scope, vaults, context.fhir_user)
+        )
+        return ask(node, session, scopes=scopes, purpose=purpose)
+
+
+def known(node: Node, presented: Presented, *, asked: str = "") -> Session:
+    """As `present`; a token of ours that does not hold any more leaves an audit entry."""
+    try:
+        return present(node, presented)
+    except (Unauthenticated, Forbidden) as error:
+        record(node, error, lambda reason: _of_holder(node, presented, reason, asked))
+        raise
+
+
+def _of_holder(node: Node, presented: Presented, reason: str, asked: str) -> Attempt | None:
+    actor = holder(node, presented)
+    return None if actor is None else turned_away(actor, reason, asked=asked)

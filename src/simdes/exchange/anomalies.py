@@ -28,6 +28,7 @@ _NO_RULES: Final = frozenset({Role.PATIENT, Role.AGENT})
 class SecondFactorNeeded(Unauthenticated):
     """The account read unusually much; it goes on after a second factor (RFC 9470)."""
 
+    default_reason = "SECOND_FACTOR"
     default_advice = "Sign in again with a second factor."
 
 

@@ -16,12 +16,14 @@ from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import STAFF, Role
 from simdes.access.desk import refusal
 from simdes.access.write_roles import writes
-from simdes.errors import Forbidden
+from simdes.errors import Forbidden, SimdesError
+from simdes.exchange.attempting import attempt_of, record
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.exchange.submit import Accepted, Refused, check, submit
 from simdes.fhir.outcome import Issue, outcome_resource
 from simdes.index.seeing import SHARED
+from simdes.ledger.consents import Reason
 from simdes.mapper import Limits, map_bytes
 from simdes.mapper import Mapping as Mapped
 
@@ -121,12 +123,13 @@ def _may_submit(node: Node, session: Session) -> None:
     reason = why_inactive(standing)
     if not reason and standing is not None:
         ours = standing.organisation == node.organisation
-        reason = "" if ours and standing.role in MAY_SUBMIT else "WRONG_ROLE"
+        reason = "" if ours and standing.role in MAY_SUBMIT else Reason.WRONG_ROLE.name
     if not reason:
         return
+    error = refusal(reason)
     if standing is not None:  # strangers leave no entry, as in the custody API
-        _audit(node, session, [None], reason)
-    raise refusal(reason)
+        _refused(node, session, error)
+    raise error
 
 
 def _may_write(node: Node, session: Session, mapping: Mapped) -> None:
@@ -147,27 +150,25 @@ def _may_write(node: Node, session: Session, mapping: Mapped) -> None:
         if "resource" in entry
     }
     if refused := sorted(found - allowed):
-        _audit(node, session, [None], "WRONG_ROLE")
-        raise Forbidden(
+        error = Forbidden(
             f"The role {role.name.lower()} may not create {refused[0]}.",
             advice="Use an account with the role that this needs.",
+            reason=Reason.WRONG_ROLE.name,
         )
+        _refused(node, session, error)
+        raise error
 
 
-def _audit(node: Node, session: Session, vaults: Sequence[bytes | None], reason: str = "") -> None:
+def _audit(node: Node, session: Session, vaults: Sequence[bytes | None]) -> None:
     """One entry for each vault that was written into, or one for a call that wrote nowhere."""
-    actor = session.actor
-    attempts = [
-        Attempt(
-            verb=Verb.WRITE,
-            account=actor.account,
-            address=actor.address,
-            role=actor.role,
-            organisation=actor.organisation,
-            purpose=None,
-            vault=vault,
-            reason=reason,
-        )
-        for vault in dict.fromkeys(vaults)
-    ]
+    attempts = [_attempt(session, vault) for vault in dict.fromkeys(vaults)]
     node.database.write(lambda tx: node.desk.trail.append(tx, attempts))
+
+
+def _refused(node: Node, session: Session, error: SimdesError) -> None:
+    record(node, error, lambda reason: _attempt(session, None, reason))
+
+
+def _attempt(session: Session, vault: bytes | None, reason: str = "") -> Attempt:
+    asked = "$submit-legacy" if reason else ""
+    return attempt_of(session.actor, Verb.WRITE, vault, purpose=None, reason=reason, asked=asked)

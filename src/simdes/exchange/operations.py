@@ -86,6 +86,10 @@ class Operations:
         """How often this process granted ((verb, "")) or refused ((verb, reason))."""
         return self._custody.decisions()
 
+    def refusals_lost(self) -> int:
+        """How many refusals of this process are not in the audit trail."""
+        return self._desk.trail.lost
+
     def turned_away(self) -> Mapping[str, int]:
         """How often what kind of request was turned away before it named an account."""
         return self._custody.counters()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from simdes.access import dpop, tokens
+from simdes.access.tokens import Actor
 from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -38,16 +39,28 @@ def present(node: Node, presented: Presented) -> Session:
     needs the scheme Bearer. Raises `NoToken` where there is none, `Unauthenticated` alike for
     whatever does not hold, `Forbidden` where the account may not act now.
     """
-    scheme, _, token = presented.authorization.partition(" ")
-    token = token.strip()
-    if scheme.lower() == "bearer" and token:
+    scheme, token = _token(presented)
+    if scheme == "bearer" and token:
         thumbprint = ""
-    elif scheme.lower() == "dpop" and token:
+    elif scheme == "dpop" and token:
         thumbprint = _possession(node, presented, token)
     else:
         raise NoToken("This needs an access token.", advice="Sign in first.")
     actor = tokens.check(node.issuer, node.contracts, token, thumbprint=thumbprint)
     return Session(actor, partial(tokens.unlock, node.issuer, token), token)
+
+
+def _token(presented: Presented) -> tuple[str, str]:
+    scheme, _, token = presented.authorization.partition(" ")
+    return scheme.lower(), token.strip()
+
+
+def holder(node: Node, presented: Presented) -> Actor | None:
+    """Whose token a request that was refused carries: one of ours whose time is not over.
+
+    None for any other: strangers, and tokens that ran out, are counted and not written down.
+    """
+    return tokens.holder(node.issuer, node.contracts, _token(presented)[1])
 
 
 def _possession(node: Node, presented: Presented, token: str) -> str:

@@ -21,6 +21,7 @@ from simdes.exchange.standing import emergency as standing_emergency
 from simdes.index import chain, copies
 from simdes.index.transaction import Transaction
 from simdes.index.visible import OWN, PATIENT, Ground
+from simdes.ledger.consents import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,9 @@ def ask(
     role = Role(session.actor.role)
     usual = PURPOSES.get(role)
     if not usual:
-        raise Forbidden("This account's role has no access to records.")
+        raise Forbidden(
+            "This account's role has no access to records.", reason=Reason.WRONG_ROLE.name
+        )
     home = ensure_home(node)
     with node.database.read() as tx:
         facts = Facts(

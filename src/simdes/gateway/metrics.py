@@ -86,6 +86,10 @@ class _Condition(Collector):
         yield _gauge("simdes_ready", "1: this part answers.", "part", _flags(ready))
         yield from _figures(self._operations.figures())
         yield _decisions(self._operations.decisions())
+        lost = self._operations.refusals_lost()
+        yield CounterMetricFamily(
+            "simdes_audit_lost", "Refusals that could not be written down.", value=lost
+        )
         away = CounterMetricFamily(
             "simdes_custody_turned_away",
             "Custody requests turned away before they named an account.",

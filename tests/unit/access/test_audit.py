@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 
@@ -70,6 +71,8 @@ ENTRIES = [
     attempt(reason="REVOKED", count=7, handle=os.urandom(32), vault=os.urandom(32)),
     attempt(verb=Verb.LOCATE, records=(), purpose=None),
     attempt(verb=Verb.LOG, vault=os.urandom(32), records=(), role=Role.PATIENT),
+    attempt(verb=Verb.WRITE, vault=os.urandom(32), reason="SCOPE", asked="delete Observation"),
+    attempt(verb=Verb.READ, records=(), reason="NOT_FOUND", asked="$everything Patient"),
 ]
 
 
@@ -83,14 +86,41 @@ def test_an_entry_says_who_for_whom_why_what_and_how_it_ended(entry: Attempt) ->
 
 
 def test_an_entry_is_a_valid_fhir_audit_event() -> None:
-    import json
-
     from simdes.fhir.validate import validate
 
     for entry in ENTRIES:
         content = encode(entry, observer=os.urandom(32), recorded_ms=1, previous=bytes(32))
         problems = [one for one in validate(json.loads(content)) if one.is_error]
         assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "interaction", "action"),
+    [
+        ("", "create", "C"),
+        ("delete Observation", "delete", "D"),
+        ("patch Patient", "patch", "U"),
+        ("search-type Condition", "search-type", "E"),
+        ("history-system", "history-system", "R"),
+        ("$submit-legacy", "operation", "E"),
+        ("job-status", "operation", "E"),
+    ],
+)
+def test_an_entry_says_the_interaction_that_was_asked(
+    asked: str, interaction: str, action: str
+) -> None:
+    entry = attempt(verb=Verb.WRITE, reason="SCOPE", asked=asked)
+    event = json.loads(encode(entry, observer=bytes(32), recorded_ms=1, previous=bytes(32)))
+    assert (event["subtype"][0]["code"], event["action"]) == (interaction, action)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["read Patient/7", "read Patient?name=x", "Anna Müller", "read  Patient", "read\nPatient"],
+)
+def test_an_entry_takes_no_more_than_a_word_and_a_type(asked: str) -> None:
+    with pytest.raises(Invalid):
+        encode(attempt(asked=asked), observer=bytes(32), recorded_ms=1, previous=bytes(32))
 
 
 def test_another_spelling_of_an_entry_is_no_entry() -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from simdes.access import attempts, custody_vaults, oauth
+from simdes import errors
+from simdes.access import attempts, custody_vaults, oauth, rights
 from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
 from simdes.errors import Forbidden
+from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for module in (custody_vaults, attempts, oauth)
+    for module in (custody_vaults, attempts, oauth, rights)
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
+}
+OF_ERRORS = {
+    one.default_reason
+    for one in (*vars(errors).values(), SecondFactorNeeded)
+    if isinstance(one, type) and issubclass(one, errors.SimdesError)
 }
 
 
@@ -24,15 +31,14 @@ def test_every_reason_of_the_contract_has_words(reason: str) -> None:
     assert words(reason) != reason
 
 
-def test_every_reason_of_a_verb_and_of_an_account_has_words() -> None:
+def test_every_reason_of_a_verb_an_error_and_an_account_has_words() -> None:
     assert OF_VERBS
-    assert {
-        reason for reason in OF_VERBS | set(_ADVICE) | set(_REFUSALS) if words(reason) == reason
-    } == set()
+    given = OF_VERBS | OF_ERRORS | set(_ADVICE) | set(_REFUSALS)
+    assert {reason for reason in given if words(reason) == reason} == set()
 
 
 def test_no_words_are_kept_for_reasons_that_nobody_gives() -> None:
-    given = {one.name for one in Reason} | OF_VERBS | set(_ADVICE) | set(_REFUSALS)
+    given = {one.name for one in Reason} | OF_VERBS | OF_ERRORS | set(_ADVICE) | set(_REFUSALS)
     assert set(_WORDS) - given == set()
 
 

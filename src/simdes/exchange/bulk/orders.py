@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simdes.access.categories import Role
+from simdes.access.rights import SCOPE
 from simdes.errors import Forbidden, Invalid, NotFound
 from simdes.exchange.bulk import exporting, jobs
 from simdes.exchange.bulk.asked import Asked, Export, Pairs, who_asks
 from simdes.exchange.interactions import finding
-from simdes.exchange.interactions.auditing import audit_refused
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking
@@ -55,7 +55,7 @@ def export(node: Node, asking: Asking, wish: Wish) -> str:
     Raises Forbidden where the caller may not have this, Invalid for what can't be meant, NotFound
     for a Group or patient that is not there or not for them.
     """
-    _require_app(node, asking)
+    _require_app(asking)
     types = _types(asking, wish)
     projection_of(None, wish.elements or None)
     vaults = _patients(node, asking, wish)
@@ -82,13 +82,13 @@ def export(node: Node, asking: Asking, wish: Wish) -> str:
     )
 
 
-def _require_app(node: Node, asking: Asking) -> None:
+def _require_app(asking: Asking) -> None:
     """A person's own session reads page by page; whoever takes all away says so in scopes."""
     if asking.facts.scopes is None and asking.rights.role is not Role.PATIENT:
-        audit_refused(node, asking, "SCOPE")
         raise Forbidden(
             "An export needs an app or service that was allowed one.",
             advice="Ask with the token of a backend service, or sign in with scopes (user/*.rs).",
+            reason=SCOPE,
         )
 
 
@@ -98,6 +98,7 @@ def _types(asking: Asking, wish: Wish) -> tuple[str, ...]:
         raise Forbidden(
             "The app was not allowed to read anything that can be exported.",
             advice="Ask for scopes such as system/*.rs.",
+            reason=SCOPE,
         )
     if not wish.types:
         return allowed
@@ -105,10 +106,11 @@ def _types(asking: Asking, wish: Wish) -> tuple[str, ...]:
         if unknown := sorted(set(wish.types) - resource_types()):
             raise Invalid(f"{len(unknown)} of the names in _type are no resource types.")
         if closed := sorted(set(wish.types) - set(allowed)):
-            raise Forbidden(f"The app was not allowed to export {', '.join(closed)}.")
+            listed = ", ".join(closed)
+            raise Forbidden(f"The app was not allowed to export {listed}.", reason=SCOPE)
     chosen = tuple(one for one in dict.fromkeys(wish.types) if one in allowed)
     if not chosen:
-        raise Forbidden("The app was allowed none of the types that were asked for.")
+        raise Forbidden("The app was allowed none of the types that were asked for.", reason=SCOPE)
     return chosen
 
 
@@ -149,7 +151,6 @@ def _members(node: Node, asking: Asking, group: str) -> tuple[str, ...]:
         seen = finding.named(tx, asking, {("Group", group)}).get(("Group", group), ())
         found = finding.load(node, tx, seen[:1])
     if not found:
-        audit_refused(node, asking, "NOT_FOUND")
         raise NotFound("There is no such Group, or not for you.")
     listed = loads(found[0].content).get("member", [])
     return tuple(id_ for one in listed if (id_ := _member(one)))
@@ -170,6 +171,5 @@ def _vaults(node: Node, asking: Asking, ids: Sequence[str], *, strict: bool) -> 
         for at in range(0, len(names), 1_000):
             found |= finding.named(tx, asking, names[at : at + 1_000])
     if strict and len(found) < len(names):
-        audit_refused(node, asking, "NOT_FOUND")
         raise NotFound("There is no such patient, or not for you.")
     return tuple(sorted({entry.vault for its in found.values() for entry in its}))

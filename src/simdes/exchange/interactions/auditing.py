@@ -1,4 +1,8 @@
-"""The audit entry that every attempt leaves before its answer goes out."""
+"""The audit entry of what is shown or written, durable before the answer goes out.
+
+Where it can't be written nothing is shown or written. What is refused leaves one, too:
+`simdes.exchange.attempting`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,6 @@ def attempt(
     vault: bytes | None,
     *,
     records: Iterable[bytes] = (),
-    reason: str = "",
 ) -> Attempt:
     """What a caller tried with one vault."""
     actor = asking.session.actor
@@ -30,7 +33,6 @@ def attempt(
         purpose=int(asking.purpose),
         vault=vault,
         records=tuple(records),
-        reason=reason,
     )
 
 
@@ -51,11 +53,4 @@ def audit_found(node: Node, asking: Asking, found: Iterable[Found]) -> None:
     ]
     node.journal.write(
         node.database, node.desk.trail, attempts or [attempt(asking, Verb.READ, None)]
-    )
-
-
-def audit_refused(node: Node, asking: Asking, reason: str) -> None:
-    """Write down a refusal; equal ones within a minute are counted in one entry."""
-    node.journal.write(
-        node.database, node.desk.trail, [attempt(asking, Verb.READ, None, reason=reason)]
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simdes.access.categories import Role
-from simdes.access.rights import OWNED, Allowed, Interaction
+from simdes.access.rights import OWNED, SCOPE, Allowed, Interaction
 from simdes.access.vaults import vault_key
 from simdes.errors import Conflict, Forbidden, Invalid
 from simdes.exchange.node import Node
@@ -148,7 +148,9 @@ class Placing:
         known = vaults.find_many(self._tx, named) if named else {}
         own = current.vault if current is not None else None
         if self._is_let_at_some() and any(known.get(one, b"") != own for one in named):
-            raise Forbidden("The app may not say by which identifiers a patient is known.")
+            raise Forbidden(
+                "The app may not say by which identifiers a patient is known.", reason=SCOPE
+            )
         tags = set(known.values()) | ({current.vault} if current is not None else set())
         if len(tags) > 1:
             raise Conflict(
@@ -235,4 +237,5 @@ def require_scope(
     raise Forbidden(
         f"The app was not allowed to {interaction.name.lower()} this resource.",
         advice="Sign in again and allow the app to do this.",
+        reason=SCOPE,
     )

@@ -141,6 +141,7 @@ class Planning:
             raise Forbidden(
                 "Somebody else wrote this resource.",
                 advice="Tell whoever wrote it what is wrong with it.",
+                reason="NOT_AUTHOR",
             )
 
     def _check_version(self, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from simdes.access.categories import categories_of
 from simdes.access.rights import Interaction
 from simdes.errors import Gone, NotFound
 from simdes.exchange.interactions import finding, views
-from simdes.exchange.interactions.auditing import audit_found, audit_refused
+from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
@@ -31,11 +31,10 @@ def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
             asking = reached.asking
             found = _local(node, asking, type_, logical_id)
     if found is None:
-        audit_refused(node, asking, "NOT_FOUND")
         raise NotFound(_NOTHING)
-    audit_found(node, asking, [found])
     if found.deleted:
         raise Gone("The resource was deleted.")
+    audit_found(node, asking, [found])
     return found
 
 
@@ -59,11 +58,10 @@ def vread(node: Node, asking: Asking, type_: str, logical_id: str, version: int)
             keys = finding.keys_of(node, tx, {row.vault for row in rows})
             found = next((finding.version_of(node, row, keys[row.vault]) for row in rows), None)
     if found is None:
-        audit_refused(node, asking, "NOT_FOUND")
         raise NotFound(_NOTHING)
-    audit_found(node, asking, [found])
     if found.deleted:
         raise Gone("This version is the deletion of the resource.")
+    audit_found(node, asking, [found])
     return found
 
 
@@ -72,7 +70,6 @@ def read_any(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     asking.rights.require(Interaction.READ, type_)
     found = _local(node, asking, type_, logical_id)
     if found is None:
-        audit_refused(node, asking, "NOT_FOUND")
         raise NotFound(_NOTHING)
     return found
 

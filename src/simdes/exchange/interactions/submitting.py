@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simdes.access.rights import Interaction
+from simdes.access.rights import SCOPE, Interaction
 from simdes.errors import Forbidden
 from simdes.exchange.interactions.offered import written_types
 from simdes.exchange.legacy import Legacy, submit_legacy
@@ -27,5 +27,6 @@ def submit(
             raise Forbidden(
                 "The app was not allowed to create every type, as a message may need.",
                 advice="Sign in again and allow the app user/*.c or system/*.c.",
+                reason=SCOPE,
             )
     return submit_legacy(node, asking.session, data, kind=kind, name=name, dry_run=dry_run)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
 
+from simdes.access.rights import Interaction
 from simdes.errors import NotFound, TooLarge
 from simdes.exchange.interactions.everything import everything
 from simdes.exchange.interactions.search import MOST
@@ -28,8 +29,10 @@ MOST_RESOURCES: Final = 10_000
 def summary(node: Node, asking: Asking, logical_id: str) -> Json:
     """The summary of the patient ``logical_id`` as a document Bundle.
 
-    Raises NotFound where the caller sees no such patient, TooLarge for a record beyond the limit.
+    Raises Forbidden where the app was not allowed to search Patients, NotFound where the caller
+    sees no such patient, TooLarge for a record beyond the limit.
     """
+    asking.rights.require(Interaction.SEARCH, "Patient")
     resources, warnings = _record(node, asking, logical_id)
     patients = [one for one in resources if one["resourceType"] == "Patient"]
     patient = next((one for one in patients if one.get("id") == logical_id), None)

@@ -14,13 +14,16 @@ PURPOSE: Final = "x-purpose-of-use"
 """Header with a PurposeOfUse code, for who asks for another purpose than their role's usual one."""
 
 
-def authenticate(node: Node, asked: Asked) -> Asking:
-    """The caller of a request. Raises Unauthenticated without a valid token, Forbidden where the
-    account or its role may not ask."""
+def authenticate(node: Node, asked: Asked, tried: str = "") -> Asking:
+    """The caller of a request; ``tried`` says what it is for, in words (`Trying.asked`).
+
+    Raises Unauthenticated without a valid token, Forbidden where the account or its role may not
+    ask.
+    """
     presented = Presented(
         authorization=asked.headers.get("authorization", ""),
         method=asked.method,
         path=asked.path,
         proof=asked.headers.get("dpop", ""),
     )
-    return admit(node, presented, purpose=asked.headers.get(PURPOSE, ""))
+    return admit(node, presented, purpose=asked.headers.get(PURPOSE, ""), asked=tried)

@@ -24,6 +24,8 @@ from simdes.gateway.fhir.call import Call, Pairs, Reply
 from simdes.gateway.fhir.content import body_out
 from simdes.gateway.fhir.writing import change_of, reply_of
 
+BATCH: Final = "batch"
+TRANSACTION: Final = "transaction"
 MOST_ENTRIES: Final = 5_000
 MOST_SECONDS: Final = 30.0
 """How long a batch is worked on: nobody waits for the answer any more (`GatewayLimits`)."""
@@ -53,11 +55,17 @@ def take_bundle(call: Call, dispatch: Dispatch, failed: Failed) -> Reply:
     if len(entries) > MOST_ENTRIES:
         raise Invalid(f"A Bundle holds at most {MOST_ENTRIES} entries.")
     kind = bundle.get("type")
-    if kind == "batch":
+    if kind == BATCH:
         return _bundle("batch-response", _each(call, entries, dispatch, failed))
-    if kind == "transaction":
+    if kind == TRANSACTION:
         return _bundle("transaction-response", _together(call, entries, dispatch, failed))
     raise Invalid("A Bundle for this address is of type batch or transaction.")
+
+
+def interaction_of(bundle: Any) -> str:
+    """What a Bundle asks for: that of a transaction, and of anything else a batch."""
+    named = bundle.get("type") if isinstance(bundle, Mapping) else None
+    return TRANSACTION if named == TRANSACTION else BATCH
 
 
 def _each(

@@ -131,12 +131,12 @@ def _history_entry(call: Call, found: Found) -> bytes:
 
 def search_type(call: Call) -> Reply:
     """``GET [base]/[type]?…`` and ``POST [base]/[type]/_search``."""
-    return _search(call, (call.type,))
+    return _search(call, query_of(call, (call.type,)))
 
 
 def search_system(call: Call) -> Reply:
     """``GET [base]?…`` over several types (``_type``), or all that the app was allowed."""
-    return _search(call, searchable(call))
+    return _search(call, query_of(call, searchable(call)))
 
 
 def searchable(call: Call) -> tuple[str, ...]:
@@ -153,23 +153,15 @@ def search_compartment(call: Call) -> Reply:
     types = tuple(sorted(table)) if target == "*" else (target,)
     if any(one not in table for one in types):
         raise Invalid(f"{target} is in no compartment of {compartment}.")
-    if compartment == "Patient":
-        vaults = every.vaults_of(call.node, call.asking, call.id)
-        return _search(call, types, vaults=vaults)
-    read.read(call.node, call.asking, compartment, call.id)
-    return _search(call, types, inside=(compartment, call.id))
-
-
-def _search(
-    call: Call,
-    types: tuple[str, ...],
-    *,
-    vaults: tuple[bytes, ...] | None = None,
-    inside: tuple[str, str] | None = None,
-) -> Reply:
     query = query_of(call, types)
-    if inside is not None:
-        query = _inside(query, *inside)
+    if compartment == "Patient":
+        return _search(call, query, every.vaults_of(call.node, call.asking, call.id))
+    query = _inside(query, compartment, call.id)
+    read.read(call.node, call.asking, compartment, call.id)
+    return _search(call, query)
+
+
+def _search(call: Call, query: Query, vaults: tuple[bytes, ...] | None = None) -> Reply:
     page = search.find(call.node, call.asking, query, cursor=call.value(CURSOR), vaults=vaults)
     return searchset(call, page, query)
 

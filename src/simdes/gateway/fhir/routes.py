@@ -14,6 +14,7 @@ from functools import cache
 from typing import Final
 
 from simdes.errors import NotFound
+from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
 from simdes.gateway.fhir import bulk, operations, reading, subscriptions, writing
@@ -181,9 +182,26 @@ class NotAllowed(NotFound):
 
 
 def dispatch(call: Call, address: str) -> Reply:
-    """Answer a call at an address below the base."""
+    """Answer a call at an address below the base; what is refused is on record."""
     found = route(call.method, address)
-    return found.endpoint.answer(replace(call, path=found.path))
+    trying = trying_of(found)
+    if trying is not None:
+        trying.sent = call.resource
+    with attempting(call.node, call.asking, trying):
+        return found.endpoint.answer(replace(call, path=found.path))
+
+
+def trying_of(routed: Routed) -> Trying | None:
+    """What a request to an address tries; None for terminology, which is about no patient."""
+    path, interaction = routed.path, routed.endpoint.interaction
+    if interaction in _KNOWLEDGE:
+        return None
+    type_ = path.get("compartment") or path.get("type", "")
+    of = path.get("target", "").replace("*", "") or type_
+    return Trying(interaction, of, type_, path.get("id", ""))
+
+
+_KNOWLEDGE: Final = frozenset(name for _, name in TERMINOLOGY)
 
 
 def _self(address: str) -> str:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
+from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -129,7 +130,7 @@ def admitted(node: Node, asked: Asked, public: Public) -> Asking | Response:
         if asked.method in ("GET", "HEAD") and asked.address in public:
             content.require_form(asked, pairs)
             return _written(public[asked.address](asked, form), form, pairs, asked)
-        asking = authenticate(node, asked)
+        asking = authenticate(node, asked, _tried(asked))
     except SimdesError as error:
         return _written(failed(error), form, (), asked)
     actor, noted = asking.session.actor, asked.noted
@@ -146,15 +147,35 @@ def answer(node: Node, asked: Asked, asking: Asking) -> Response:
         routed = None if _is_bundle(asked) else routes.route(asked.method, asked.address)
         noted.template = routed.endpoint.template if routed is not None else ""
         may_hold = routed is not None and content.is_binary_read(routed)
-        if not may_hold:
-            content.require_form(asked, pairs)
-        call = content.with_body(_call(node, asking, asked, pairs), asked, routed)
-        reply = _answered(call, routed)
+        trying = _trying(routed)
+        with attempting(node, asking, trying):
+            if not may_hold:
+                content.require_form(asked, pairs)
+            call = content.with_body(_call(node, asking, asked, pairs), asked, routed)
+            if trying is not None:
+                trying.sent = call.resource
+            if trying is not None and routed is None:
+                trying.interaction = bundles.interaction_of(call.resource)
+            reply = _answered(call, routed)
         if may_hold:
             reply = content.held(reply, asked, pairs)
         return _written(reply, form, call.pairs, asked)
     except SimdesError as error:
         return _written(failed(error), form, (), asked)
+
+
+def _trying(routed: Routed | None) -> Trying | None:
+    """What a request tries; None for what is about no patient."""
+    return Trying(bundles.BATCH) if routed is None else routes.trying_of(routed)
+
+
+def _tried(asked: Asked) -> str:
+    """The same in words, of a request whose sender is not known yet."""
+    try:
+        trying = _trying(None if _is_bundle(asked) else routes.route(asked.method, asked.address))
+    except SimdesError:
+        return ""
+    return trying.asked if trying is not None else ""
 
 
 def _is_bundle(asked: Asked) -> bool:

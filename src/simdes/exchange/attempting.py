@@ -1,0 +1,237 @@
+"""The audit entry of what was refused (https://hl7.org/fhir/R4/auditevent.html).
+
+A face opens `attempting` around whatever a request leads to, so that a refusal is on record
+wherever it comes from: the caller's role or app, the form of the request, a condition that does not
+hold, a part that does not answer. An entry says who, what and why. It names a patient's vault only
+where the caller might have read what was named, or may be told of that one vault anyway: whoever
+sees entries learns from none that something exists. Where it can't be written the caller is refused
+all the same and for the reason that there is; what is granted is on record first, or not given
+(docs/decisions/0033-refused-attempts.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+import structlog
+
+from simdes import logs
+from simdes.access.audit_event import Attempt, Verb
+from simdes.access.tokens import Actor
+from simdes.errors import SimdesError
+from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
+from simdes.fhir.reference import parse_reference
+from simdes.index import resources, search
+from simdes.index.entries import Entry
+from simdes.index.transaction import Transaction
+
+_log = structlog.get_logger("simdes.audit")
+
+Name = tuple[str, str]
+"""Type and id."""
+
+_WRITES: Final = frozenset(
+    ("create", "update", "patch", "delete", "transaction", "$submit-legacy", "$import")
+)
+_ON_RECORD: Final = "The attempt is in the audit trail."
+_REASON: Final = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
+_ABOUT: Final = ("subject", "patient", "for", "individual", "beneficiary")
+_MOST_NAMED: Final = 100
+"""Resources of a refused request that are looked up to find out about whom it was."""
+
+
+@dataclass(slots=True)
+class Trying:
+    """What a request tries. ``interaction`` is a word of FHIR, ``of`` the type that it is about.
+
+    ``type`` and ``id`` are the resource that its address names, "" where it names none; ``sent``
+    is its body as far as it was read.
+    """
+
+    interaction: str
+    of: str = ""
+    type: str = ""
+    id: str = ""
+    sent: Any = field(default=None, repr=False)
+
+    @property
+    def verb(self) -> Verb:
+        """Whether it would write."""
+        return Verb.WRITE if self.interaction in _WRITES else Verb.READ
+
+    @property
+    def asked(self) -> str:
+        """In words, as entries have it."""
+        return f"{self.interaction} {self.of}".strip()
+
+
+@contextmanager
+def attempting(node: Node, asking: Asking, trying: Trying | None) -> Iterator[None]:
+    """Write down what is refused in here before the error goes on.
+
+    One entry however many of these an error passes; the innermost knows best. Equal ones within a
+    minute are counted in one. ``trying`` None: it touches no patient, and nothing is written.
+    """
+    try:
+        yield
+    except Exception as error:
+        if trying is not None:
+            record(node, error, lambda reason: _refused(node, asking, trying, reason))
+        raise
+
+
+@contextmanager
+def admitting(node: Node, actor: Actor, asked: str) -> Iterator[None]:
+    """As `attempting`, while it is found out what a known account may ask for at all."""
+    try:
+        yield
+    except Exception as error:
+        record(node, error, lambda reason: turned_away(actor, reason, asked=asked))
+        raise
+
+
+def turned_away(actor: Actor, reason: str, *, asked: str) -> Attempt:
+    """The attempt of a known account that was refused before anything was looked at."""
+    return attempt_of(
+        actor,
+        Verb.READ,
+        actor.context.vault,
+        purpose=None,
+        reason=reason,
+        asked=asked,
+    )
+
+
+def record(node: Node, error: BaseException, describe: Callable[[str], Attempt | None]) -> None:
+    """Write down the attempt that ended in an error, once; never raises, so that the error stays.
+
+    ``describe`` makes the entry with the name of the reason, None for none; what it raises, and
+    what the database raises, is counted and logged by its class alone.
+    """
+    if is_on_record(error):
+        return
+    put_on_record(error)
+    try:
+        made = describe(reason_of(error))
+        if made is not None:
+            node.journal.write(node.database, node.desk.trail, [made])
+    except Exception as failure:
+        node.desk.trail.count_lost()
+        _log.error("a refusal is not on record", **logs.described(failure))
+
+
+def put_on_record(error: BaseException) -> None:
+    """Note on an error that the trail has its attempt."""
+    error.add_note(_ON_RECORD)
+
+
+def is_on_record(error: BaseException) -> bool:
+    """Whether the trail has the attempt that ended in this error."""
+    return _ON_RECORD in getattr(error, "__notes__", ())
+
+
+def reason_of(error: BaseException) -> str:
+    """The name of an error's reason; nothing that a caller wrote can become one."""
+    if not isinstance(error, SimdesError):
+        return SimdesError.default_reason
+    return error.reason if _REASON.fullmatch(error.reason) else error.default_reason
+
+
+def attempt_of(
+    actor: Actor,
+    verb: Verb,
+    vault: bytes | None,
+    *,
+    purpose: int | None,
+    records: Iterable[bytes] = (),
+    reason: str = "",
+    asked: str = "",
+) -> Attempt:
+    """What an account tried with one vault, or with none."""
+    return Attempt(
+        verb=verb,
+        account=actor.account,
+        address=actor.address,
+        role=actor.role,
+        organisation=actor.organisation,
+        purpose=purpose,
+        vault=vault,
+        records=tuple(records),
+        reason=reason,
+        asked=asked,
+    )
+
+
+# About whom -----------------------------------------------------------------------------------
+
+
+def _refused(node: Node, asking: Asking, trying: Trying, reason: str) -> Attempt:
+    with node.database.read() as tx:
+        vault, records = _about(tx, asking, trying)
+    return attempt_of(
+        asking.session.actor,
+        trying.verb,
+        vault,
+        purpose=int(asking.purpose),
+        records=records,
+        reason=reason,
+        asked=trying.asked,
+    )
+
+
+def _about(
+    tx: Transaction, asking: Asking, trying: Trying
+) -> tuple[bytes | None, tuple[bytes, ...]]:
+    """The vault that it was about, and the record, as far as this caller might have read it."""
+    own = (trying.type, trying.id)
+    names = {own} if trying.id else set()
+    names |= set(islice(_named(trying.sent), _MOST_NAMED))
+    seen = search.named(tx, asking.rights.reading, names) if names else []
+    vaults = {one.vault for one in seen} - {asking.facts.home}
+    if len(vaults) != 1:
+        return asking.session.actor.context.vault, ()
+    return vaults.pop(), _records(tx, [one for one in seen if (one.type, one.logical_id) == own])
+
+
+def _records(tx: Transaction, seen: Sequence[Entry]) -> tuple[bytes, ...]:
+    own = [one.resource_id for one in seen if one.resource_id is not None]
+    found = {one.record_id for one in seen}
+    found |= {row.record_id for row in (resources.get_many(tx, own) if own else ())}
+    return tuple(sorted(one for one in found if one is not None))
+
+
+def _named(sent: Any) -> Iterator[Name]:
+    """Resources that what was sent is about: its subjects, those of a Bundle's entries."""
+    if not isinstance(sent, Mapping):
+        return
+    for name in _ABOUT:
+        yield from _referred(sent.get(name))
+    entries = sent.get("entry")
+    if sent.get("resourceType") != "Bundle" or not isinstance(entries, list):
+        return
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            request = entry.get("request")
+            if isinstance(request, Mapping):
+                yield from _referred({"reference": request.get("url")})
+            yield from _named(_without_entries(entry.get("resource")))
+
+
+def _without_entries(resource: Any) -> Any:
+    """A Bundle in a Bundle is not looked into: depth is the sender's."""
+    return None if isinstance(resource, Mapping) and "entry" in resource else resource
+
+
+def _referred(reference: Any) -> Iterator[Name]:
+    literal = reference.get("reference") if isinstance(reference, Mapping) else None
+    if not isinstance(literal, str):
+        return
+    parsed = parse_reference(literal)
+    if parsed.kind == "relative" and parsed.type and parsed.id:
+        yield parsed.type, parsed.id
