@@ -6,7 +6,7 @@ hold, a part that does not answer. An entry says who, what and why. It names a p
 where the caller might have read what was named, or may be told of that one vault anyway: whoever
 sees entries learns from none that something exists. Where it can't be written the caller is refused
 all the same and for the reason that there is; what is granted is on record first, or not given
-(docs/decisions/0033-refused-attempts.md).
+(docs/decisions/0034-refused-attempts.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every attempt leaves an audit entry: what is refused, too, on every endpoint, and tells nothing.
 
-docs/decisions/0033-refused-attempts.md; the entry is docs/formats/audit-entry.md.
+docs/decisions/0034-refused-attempts.md; the entry is docs/formats/audit-entry.md.
 """
 
 from __future__ import annotations
