@@ -26,7 +26,7 @@ from simdes.access.descriptors import OrganisationDescriptor
 from simdes.access.desk import Desk, Limits, PinWatch
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
-from simdes.access.tokens import Issuer
+from simdes.access.tokens import Issuer, Remembered
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
@@ -34,7 +34,7 @@ from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthentica
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.facade import Facade, Options
-from simdes.exchange.following import Following
+from simdes.exchange.following import BELIEVED_SECONDS, Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
 from simdes.exchange.standing import Standing
@@ -47,6 +47,7 @@ from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, deploy
+from simdes.ledger.embedded import EmbeddedLedger
 from simdes.ledger.lane import Lane, MemoryTransactionStore, StoredTransaction
 from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import Addresses, Pins, pins
@@ -210,12 +211,16 @@ def opened(
             limits=_limits(settings),
         )
         transactions = Transactions(database, StoredTransaction)
+        # A ledger in this process says what its head is for nothing; another's is asked over HTTP.
+        following = Following(
+            desk, believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS
+        )
         number, held = _claim_lane(data)
         stack.callback(held.close)
         node = Node(
             name=settings.name,
             desk=desk,
-            following=Following(desk),
+            following=following,
             agent=Lane(ledger, keystore.lanes[number], transactions),
             custody=EitherCustody(_here, elsewhere),
             app_keys=app_keys,
@@ -228,6 +233,7 @@ def opened(
                 audience=f"{settings.custody_url.rstrip('/')}/fhir",
                 clock=clock,
                 random=random,
+                remembered=Remembered(following.head),
             ),
             site=_site(data, settings),
             shares_needed=settings.shares_needed,
@@ -236,7 +242,7 @@ def opened(
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
         )
-        yield Opened(settings, data, node, CustodyDesk(desk, node.following))
+        yield Opened(settings, data, node, CustodyDesk(desk, following))
 
 
 def _limits(settings: Settings) -> Limits:

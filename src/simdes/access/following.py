@@ -113,6 +113,12 @@ class Fetcher:
     _reached: Checkpoint | None = None
     _authors: dict[bytes, bytes | None] = field(default_factory=dict)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something that was missing is to be tried again now."""
+        now = self.clock()
+        return any(one.next_try <= now for one in self._missing)
+
     def step(self) -> int:
         """Go through the events since the last step; how many led to something kept."""
         kept = self._again()

@@ -79,7 +79,9 @@ class Remembered:
 
     _MOST: Final = 10_000
 
-    def __init__(self) -> None:
+    def __init__(self, head: Callable[[], bytes] | None = None) -> None:
+        """``head`` gives the hash of the ledger's head; without it the ledger is asked."""
+        self._asked = head
         self._lock = threading.Lock()
         self._claims: dict[str, Claims] = {}
         self._standings: dict[bytes, Standing] = {}
@@ -98,7 +100,7 @@ class Remembered:
 
     def active(self, contracts: Contracts, address: bytes) -> Standing:
         """As `require_active`, at the ledger's present head."""
-        head = contracts.ledger.head().hash
+        head = contracts.ledger.head().hash if self._asked is None else self._asked()
         with self._lock:
             if head != self._head:
                 self._standings, self._head = {}, head
@@ -400,7 +402,7 @@ def _verified(issuer: Issuer, token: str) -> Claims:
 
 
 def _session(issuer: Issuer, session: bytes) -> sessions.Session:
-    with issuer.database.read() as tx:
+    with issuer.database.look() as tx:
         row = sessions.get(tx, session, now_ms=int(issuer.clock() * 1000))
     if row is None:
         raise Unauthenticated(_REFUSED)

@@ -18,7 +18,13 @@ from simdes.exchange.signin import Session
 from simdes.index import readings
 from simdes.index.transaction import Transaction
 
-__all__ = ["FRESH_SECONDS", "SecondFactorNeeded", "demands_second_factor", "require_usual"]
+__all__ = [
+    "FRESH_SECONDS",
+    "SecondFactorNeeded",
+    "demands_second_factor",
+    "is_usual",
+    "require_usual",
+]
 
 _REMEMBERED_MS: Final = 600_000
 _NO_RULES: Final = frozenset({Role.PATIENT, Role.AGENT})
@@ -36,6 +42,21 @@ def require_usual(node: Node, session: Session, vaults: Collection[bytes]) -> No
     """Raise `SecondFactorNeeded` where this person must show a second factor before reading."""
     if demands_second_factor(node, session, *vaults):
         raise SecondFactorNeeded("A second factor is needed to read on.")
+
+
+def is_usual(node: Node, tx: Transaction, session: Session, vaults: Collection[bytes]) -> bool:
+    """Whether reading these vaults needs neither a second factor nor to be remembered.
+
+    For who looks into the database anyway; False says nothing: `require_usual` finds out.
+    """
+    actor, now_ms = session.actor, node.now_ms()
+    if actor.role in _NO_RULES or not vaults:
+        return True
+    known = readings.read_since(tx, actor.account, vaults, since_ms=now_ms - _REMEMBERED_MS)
+    if known < set(vaults):
+        return False
+    passes = anomaly.passes(actor.authentication, now_seconds=node.now_seconds())
+    return passes or not _fires(node, tx, actor.account, now_ms)
 
 
 def demands_second_factor(node: Node, session: Session, *vaults: bytes) -> bool:

@@ -7,8 +7,10 @@ what was read under it at once (docs/formats/custody-release.md).
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from simdes.access import following as access_following
 from simdes.access.consent import Consent, decode_terms_row
@@ -26,13 +28,28 @@ class KnownConsent:
     active: bool
 
 
+BELIEVED_SECONDS: Final = 0.25
+"""How long a node's answer to what its head is may be believed by requests that come often."""
+
+
 class Following:
     """One organisation's followers. Safe for several threads; one of them does the work."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        believed_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``believed_seconds``: how long `keep_up` and `head` rest on what the node said; 0 where
+        asking costs nothing."""
         self._desk = desk
         self._lock = threading.Lock()
         self._head = b""
+        self._believed_seconds = believed_seconds
+        self._monotonic = monotonic
+        self._looked = float("-inf")
         self._fetcher = access_following.Fetcher(
             keystore=desk.keystore,
             contracts=desk.contracts,
@@ -43,18 +60,37 @@ class Following:
             random=desk.random,
         )
 
+    def keep_up(self) -> None:
+        """As `catch_up`, at most ``believed_seconds`` behind it: for what comes with each request.
+
+        A verb of ours that changed the chain catches up itself, and the read model is in the
+        database, which all processes of an organisation share.
+        """
+        if self._monotonic() - self._looked >= self._believed_seconds:
+            self.catch_up()
+
+    def head(self) -> bytes:
+        """The hash of the ledger's head, at most ``believed_seconds`` old."""
+        if self._head and self._monotonic() - self._looked < self._believed_seconds:
+            return self._head
+        return self._desk.contracts.ledger.head().hash
+
     def catch_up(self) -> int:
         """Bring the read model and what we keep up to the head; how many events or letters."""
         desk = self._desk
         with self._lock:
+            looked = self._monotonic()
             head = desk.contracts.ledger.head().hash
+            if head == self._head and not self._fetcher.is_due:
+                self._looked = looked
+                return 0
             fetched = self._fetcher.step()
-            if head == self._head:
-                return fetched
-            count = access_following.follow_chain(
-                desk.database, desk.contracts, heard=self._drop_copies
-            )
-            self._head = head
+            count = 0
+            if head != self._head:
+                count = access_following.follow_chain(
+                    desk.database, desk.contracts, heard=self._drop_copies
+                )
+            self._head, self._looked = head, looked
             return count + fetched
 
     def _drop_copies(self, heard: Sequence[events.ChainEvent]) -> None:

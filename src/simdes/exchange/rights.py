@@ -7,7 +7,8 @@ here. Everything in `exchange.interactions` takes the `Asking` that comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from simdes.access.categories import Purpose, Role
@@ -53,8 +54,7 @@ def ask(
     for the role's usual one; ``emergency`` (vault, handle) of one that the session opened. Raises
     Forbidden for a purpose that the role may not ask for.
     """
-    node.following.catch_up()
-    _drop_expired(node)
+    node.following.keep_up()
     role = Role(session.actor.role)
     usual = PURPOSES.get(role)
     if not usual:
@@ -62,7 +62,7 @@ def ask(
             "This account's role has no access to records.", reason=Reason.WRONG_ROLE.name
         )
     home = ensure_home(node)
-    with node.database.read() as tx:
+    with _fresh(node) as tx:
         facts = Facts(
             role=role,
             purpose=purpose_of(purpose) if purpose else usual[0],
@@ -75,13 +75,20 @@ def ask(
         return _asking(node, tx, session, facts, emergency)
 
 
-def _drop_expired(node: Node) -> None:
-    """Let nothing be found in copies that have had their time; workers do the same, later."""
+@contextmanager
+def _fresh(node: Node) -> Iterator[Transaction]:
+    """A reading in which no copy has had its time, so that nothing is found in one.
+
+    Workers drop such copies too, later.
+    """
     now_ms = node.now_ms()
     with node.database.read() as tx:
-        expired = copies.expired(tx, now_ms=now_ms)
-    if expired:
-        node.database.write(lambda tx: copies.purge(tx, now_ms=now_ms))
+        if not copies.expired(tx, now_ms=now_ms):
+            yield tx
+            return
+    node.database.write(lambda tx: copies.purge(tx, now_ms=now_ms))
+    with node.database.read() as tx:
+        yield tx
 
 
 def again(node: Node, asking: Asking, tx: Transaction) -> Asking:

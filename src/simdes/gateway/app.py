@@ -73,13 +73,14 @@ def create_gateway(
     meter = Meter(running.operations, running.stopping)
     app = Starlette(
         routes=[
+            # What is asked most comes first: routes are tried one by one.
+            *(_fhir(node, limits) if node is not None else ()),
             *custody_routes(custody, limits),
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
             facade_route(running.notified),
             *(page_routes(node) if node is not None else ()),
             *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
-            *(_fhir(node, limits) if node is not None else ()),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -161,6 +161,12 @@ class PostgresqlDatabase(Database):
                 connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgresqlTransaction(connection, self._types)
 
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """See `Database`."""
+        with self._lent() as connection:
+            yield PostgresqlTransaction(connection, self._types)
+
     def close(self) -> None:
         """See `Database`."""
         self._pool.close()

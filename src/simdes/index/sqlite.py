@@ -212,6 +212,15 @@ class SqliteDatabase(Database):
             raise
         self._readers.give(connection)
 
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """See `Database`."""
+        connection = self._readers.take()
+        try:
+            yield SqliteTransaction(connection)
+        finally:
+            self._readers.give(connection)
+
     def close(self) -> None:
         """See `Database`."""
         self._readers.close()

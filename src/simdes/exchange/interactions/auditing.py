@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from simdes.access.audit_event import Attempt, Verb
-from simdes.exchange.anomalies import require_usual
+from simdes.exchange import anomalies
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
+from simdes.index.transaction import Transaction
 
 
 def attempt(
@@ -36,18 +37,27 @@ def attempt(
     )
 
 
-def audit_found(node: Node, asking: Asking, found: Iterable[Found]) -> None:
+def is_usual(node: Node, tx: Transaction, asking: Asking, found: Iterable[Found]) -> bool:
+    """See `anomalies.is_usual`, of the vaults of what was found."""
+    return anomalies.is_usual(
+        node, tx, asking.session, {one.vault for one in found} - {asking.facts.home}
+    )
+
+
+def audit_found(node: Node, asking: Asking, found: Iterable[Found], *, usual: bool = False) -> None:
     """Write down what is about to be shown: one entry for each vault, or one for nothing found.
 
-    Raises `SecondFactorNeeded` where the reader has to show one before reading on.
+    ``usual``: `is_usual` said so. Raises `SecondFactorNeeded` where the reader has to show one
+    before reading on.
     """
     records: dict[bytes | None, dict[bytes, None]] = {}
     for one in found:
         its = records.setdefault(one.vault, {})
         if one.record_id is not None:
             its[one.record_id] = None
-    read = [vault for vault in records if vault is not None and vault != asking.facts.home]
-    require_usual(node, asking.session, read)
+    if not usual:
+        read = [vault for vault in records if vault is not None and vault != asking.facts.home]
+        anomalies.require_usual(node, asking.session, read)
     attempts = [
         attempt(asking, Verb.READ, vault, records=sorted(its)) for vault, its in records.items()
     ]

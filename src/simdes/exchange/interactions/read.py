@@ -6,7 +6,7 @@ from simdes.access.categories import categories_of
 from simdes.access.rights import Interaction
 from simdes.errors import Gone, NotFound
 from simdes.exchange.interactions import finding, views
-from simdes.exchange.interactions.auditing import audit_found
+from simdes.exchange.interactions.auditing import audit_found, is_usual
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
@@ -24,17 +24,17 @@ def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     Raises NotFound alike for what is not there and what may not be seen, Gone for a deleted one.
     """
     asking.rights.require(Interaction.READ, type_)
-    found = _local(node, asking, type_, logical_id)
+    found, usual = _local(node, asking, type_, logical_id)
     if found is None:
         reached = reach(node, asking, vaults=None, categories=categories_of(type_))
         if reached.asking is not asking:
             asking = reached.asking
-            found = _local(node, asking, type_, logical_id)
+            found, usual = _local(node, asking, type_, logical_id)
     if found is None:
         raise NotFound(_NOTHING)
     if found.deleted:
         raise Gone("The resource was deleted.")
-    audit_found(node, asking, [found])
+    audit_found(node, asking, [found], usual=usual)
     return found
 
 
@@ -68,14 +68,17 @@ def vread(node: Node, asking: Asking, type_: str, logical_id: str, version: int)
 def read_any(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     """As `read`, for a resource that may be deleted, and without an audit entry."""
     asking.rights.require(Interaction.READ, type_)
-    found = _local(node, asking, type_, logical_id)
+    found, _ = _local(node, asking, type_, logical_id)
     if found is None:
         raise NotFound(_NOTHING)
     return found
 
 
-def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> Found | None:
+def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> tuple[Found | None, bool]:
+    """What is here under an id, and whether reading it is usual as far as that is known."""
     with node.database.read() as tx:
         seen = search.get(tx, asking.rights.reading, type_, logical_id, limit=1)
         loaded = finding.load(node, tx, seen)
-    return loaded[0] if loaded else views.read(node, asking, type_, logical_id)
+        usual = bool(loaded) and is_usual(node, tx, asking, loaded)
+    found = loaded[0] if loaded else views.read(node, asking, type_, logical_id)
+    return found, usual

@@ -14,7 +14,7 @@ from typing import Final
 from simdes.access.categories import categories_of
 from simdes.access.rights import EVERY_CATEGORY, Interaction
 from simdes.exchange.interactions import cursors, finding, views
-from simdes.exchange.interactions.auditing import audit_found
+from simdes.exchange.interactions.auditing import audit_found, is_usual
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
@@ -88,7 +88,8 @@ def find(
         last = _last(made, shown, page, more=len(hits) > room)
         whole = None if last or cursor or counting else len(matches)
         total = _total(tx, visible, query, known=whole, beside=len(made))
-    audit_found(node, asking, (*matches, *included))
+        usual = is_usual(node, tx, asking, (*matches, *included))
+    audit_found(node, asking, (*matches, *included), usual=usual)
     return Page(
         matches=tuple(matches),
         included=tuple(included),

@@ -40,6 +40,8 @@ from simdes.gateway.smart import answers
 PREFIX: Final = "/fhir"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
+_SHORT_BYTES: Final = 64 << 10
+_SHORT_DIGITS: Final = 5
 _LARGE_BYTES: Final = 1 << 20
 _LARGE_AT_ONCE: Final = 4
 """How many large bodies are read at a time: as JSON in memory they grow to ten times their size."""
@@ -53,27 +55,37 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
 
     large = anyio.CapacityLimiter(_LARGE_AT_ONCE)
 
+    async def short(request: Request, asked: Asked, length: int) -> Response:
+        body = await _body(request, limits) if length else b""
+        if isinstance(body, Response):
+            return body
+        asked = replace(asked, body=body) if body else asked
+        with anyio.fail_after(limits.answer_seconds):
+            return await to_thread.run_sync(answer_all, node, asked, public, abandon_on_cancel=True)
+
+    async def long(request: Request, asked: Asked) -> Response:
+        with anyio.fail_after(limits.answer_seconds):
+            who = await to_thread.run_sync(admitted, node, asked, public, abandon_on_cancel=True)
+        if isinstance(who, Response):
+            return who
+        # Only now: strangers can't fill this server's memory with bodies.
+        body = await _body(request, limits)
+        if isinstance(body, Response):
+            return body
+        asked = replace(asked, body=body)
+        with anyio.fail_after(limits.answer_seconds):
+            if len(body) > _LARGE_BYTES:
+                async with large:
+                    return await to_thread.run_sync(
+                        answer, node, asked, who, abandon_on_cancel=True
+                    )
+            return await to_thread.run_sync(answer, node, asked, who, abandon_on_cancel=True)
+
     async def endpoint(request: Request) -> Response:
         asked = _asked(request)
         try:
-            with anyio.fail_after(limits.answer_seconds):
-                who = await to_thread.run_sync(
-                    admitted, node, asked, public, abandon_on_cancel=True
-                )
-            if isinstance(who, Response):
-                return who
-            # Only now: strangers can't fill this server's memory with bodies.
-            body = await _body(request, limits)
-            if isinstance(body, Response):
-                return body
-            asked = replace(asked, body=body)
-            with anyio.fail_after(limits.answer_seconds):
-                if len(body) > _LARGE_BYTES:
-                    async with large:
-                        return await to_thread.run_sync(
-                            answer, node, asked, who, abandon_on_cancel=True
-                        )
-                return await to_thread.run_sync(answer, node, asked, who, abandon_on_cancel=True)
+            length = _short(request)
+            return await (long(request, asked) if length is None else short(request, asked, length))
         except TimeoutError:
             return plain(503)
         finally:
@@ -86,6 +98,19 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
         Route(PREFIX, endpoint, methods=list(METHODS)),
         Route(PREFIX + "/{address:path}", endpoint, methods=list(METHODS)),
     ]
+
+
+def _short(request: Request) -> int | None:
+    """The length of a body that may be read before it is known who asks; None for any other.
+
+    Such a body costs no more memory than the request's headers may.
+    """
+    if "transfer-encoding" in request.headers:
+        return None
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) <= _SHORT_DIGITS):
+        return None
+    return int(length) if int(length) <= _SHORT_BYTES else None
 
 
 def _asked(request: Request) -> Asked:
@@ -136,6 +161,12 @@ def admitted(node: Node, asked: Asked, public: Public) -> Asking | Response:
     actor, noted = asking.session.actor, asked.noted
     noted.account, noted.organisation = actor.account, actor.organisation
     return asking
+
+
+def answer_all(node: Node, asked: Asked, public: Public) -> Response:
+    """The response to a request whose body is at hand: who asks, then the answer."""
+    who = admitted(node, asked, public)
+    return who if isinstance(who, Response) else answer(node, asked, who)
 
 
 def answer(node: Node, asked: Asked, asking: Asking) -> Response:
