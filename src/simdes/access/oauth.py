@@ -22,6 +22,8 @@ READING_MS: Final = 86_400_000
 """How long it is remembered whose records somebody read."""
 REUSED_SECRET: Final = "REUSED_SECRET"  # noqa: S105 (a reason's name)
 """Why what a person allowed an app ended by itself, as the audit trail names it."""
+APP_REFUSED: Final = "APP_REFUSED"
+"""Why an app got no token of what a person allowed, or a person could not allow it."""
 
 
 class OAuthRefusal(Invalid):
@@ -31,7 +33,11 @@ class OAuthRefusal(Invalid):
     redirect URI are known to belong together, so that nobody is sent to a stranger's address.
     """
 
-    def __init__(self, error: str, message: str, *, redirect: str | None = None) -> None:
-        super().__init__(message)
+    default_reason = APP_REFUSED
+
+    def __init__(
+        self, error: str, message: str, *, redirect: str | None = None, reason: str | None = None
+    ) -> None:
+        super().__init__(message, reason=reason)
         self.error = error
         self.redirect = redirect

@@ -7,9 +7,8 @@ scopes, the purpose and the consents that stand say the rest (`rights.ask`).
 from __future__ import annotations
 
 from simdes.access.audit_event import Attempt
-from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange import scoping
-from simdes.exchange.attempting import admitting, record, turned_away
+from simdes.exchange.attempting import recording, turned_away
 from simdes.exchange.node import Node
 from simdes.exchange.presenting import Presented, holder, present
 from simdes.exchange.rights import Asking, ask
@@ -26,7 +25,7 @@ def admit(node: Node, presented: Presented, *, purpose: str = "", asked: str = "
     session = known(node, presented, asked=asked)
     context = session.actor.context
     vaults = (context.vault,) if context.vault is not None else ()
-    with admitting(node, session.actor, asked):
+    with recording(node, lambda reason: turned_away(session.actor, reason, asked=asked)):
         scopes = (
             None
             if context.unrestricted
@@ -37,11 +36,8 @@ def admit(node: Node, presented: Presented, *, purpose: str = "", asked: str = "
 
 def known(node: Node, presented: Presented, *, asked: str = "") -> Session:
     """As `present`; a token of ours that does not hold any more leaves an audit entry."""
-    try:
+    with recording(node, lambda reason: _of_holder(node, presented, reason, asked)):
         return present(node, presented)
-    except (Unauthenticated, Forbidden) as error:
-        record(node, error, lambda reason: _of_holder(node, presented, reason, asked))
-        raise
 
 
 def _of_holder(node: Node, presented: Presented, reason: str, asked: str) -> Attempt | None:

@@ -73,26 +73,32 @@ class Trying:
 
 @contextmanager
 def attempting(node: Node, asking: Asking, trying: Trying | None) -> Iterator[None]:
+    """Write down what is refused in here before the error goes on, as `recording` does.
+
+    ``trying`` None: it touches no patient, and nothing is written.
+    """
+    if trying is None:
+        yield
+        return
+    with recording(node, lambda reason: _refused(node, asking, trying, reason)):
+        yield
+
+
+Describe = Callable[[str], Attempt | None]
+"""Makes the entry of a refusal with the name of its reason; None for none."""
+
+
+@contextmanager
+def recording(node: Node, describe: Describe) -> Iterator[None]:
     """Write down what is refused in here before the error goes on.
 
     One entry however many of these an error passes; the innermost knows best. Equal ones within a
-    minute are counted in one. ``trying`` None: it touches no patient, and nothing is written.
+    minute are counted in one.
     """
     try:
         yield
     except Exception as error:
-        if trying is not None:
-            record(node, error, lambda reason: _refused(node, asking, trying, reason))
-        raise
-
-
-@contextmanager
-def admitting(node: Node, actor: Actor, asked: str) -> Iterator[None]:
-    """As `attempting`, while it is found out what a known account may ask for at all."""
-    try:
-        yield
-    except Exception as error:
-        record(node, error, lambda reason: turned_away(actor, reason, asked=asked))
+        record(node, error, describe)
         raise
 
 
@@ -108,11 +114,10 @@ def turned_away(actor: Actor, reason: str, *, asked: str) -> Attempt:
     )
 
 
-def record(node: Node, error: BaseException, describe: Callable[[str], Attempt | None]) -> None:
+def record(node: Node, error: BaseException, describe: Describe) -> None:
     """Write down the attempt that ended in an error, once; never raises, so that the error stays.
 
-    ``describe`` makes the entry with the name of the reason, None for none; what it raises, and
-    what the database raises, is counted and logged by its class alone.
+    What ``describe`` raises, and what the database raises, is counted and logged by its class.
     """
     if is_on_record(error):
         return

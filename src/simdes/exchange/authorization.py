@@ -25,7 +25,9 @@ from simdes.access.oauth import (
     OAuthRefusal,
 )
 from simdes.access.scopes import ResourceScope, Scopes
+from simdes.access.tokens import Actor
 from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from simdes.exchange.attempting import attempt_of, recording
 from simdes.exchange.constraints import understood
 from simdes.exchange.fhir_users import OwnRecord, fhir_user, own_records
 from simdes.exchange.node import Node
@@ -184,6 +186,23 @@ def approve(
     row, asked = _waiting(node, request_id)
     if not _will_do(node, row, asked, session):
         raise Unauthenticated("The app asks you to sign in again.", advice="Sign in again.")
+    with recording(node, lambda reason: refused(session.actor, reason)):
+        return _approve(node, row, asked, session, granted_scopes, patient)
+
+
+def refused(actor: Actor, reason: str) -> Attempt:
+    """What somebody wanted to allow an app, and could not."""
+    return attempt_of(actor, Verb.APPS, None, purpose=None, reason=reason)
+
+
+def _approve(
+    node: Node,
+    row: authorization.Request,
+    asked: Asked,
+    session: Session,
+    granted_scopes: Scopes | str,
+    patient: bytes | None,
+) -> str:
     if session.actor.context.grant is not None or session.actor.role == Role.AGENT:
         raise Forbidden("Only a person in their own session allows an app something.")
     if row.launch_account is not None and row.launch_account != session.actor.account:
@@ -253,17 +272,7 @@ def end_grant(node: Node, session: Session, grant_id: bytes) -> None:
 
 def audit(node: Node, tx: Transaction, session: Session, vault: bytes | None) -> None:
     """Write down that a person changed what apps may do for them."""
-    actor = session.actor
-    attempt = Attempt(
-        verb=Verb.APPS,
-        account=actor.account,
-        address=actor.address,
-        role=actor.role,
-        organisation=actor.organisation,
-        purpose=None,
-        vault=vault,
-    )
-    node.desk.trail.append(tx, [attempt])
+    node.desk.trail.append(tx, [attempt_of(session.actor, Verb.APPS, vault, purpose=None)])
 
 
 def end_online(node: Node, account: bytes) -> int:

@@ -17,6 +17,8 @@ from simdes.access.clients import Kind
 from simdes.access.oauth import LAUNCH_SECONDS
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import clients
+from simdes.exchange.attempting import recording
+from simdes.exchange.authorization import refused
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import authorization, vaults
@@ -40,8 +42,13 @@ def launch(
 
     Raises `Forbidden` for an app's or a backend's session and for a patient that isn't the
     patient's own, `NotFound` for an app, patient or encounter that is not here, `Conflict` where
-    the id is that of several patients.
+    the id is that of several patients. What is refused is on record.
     """
+    with recording(node, lambda reason: refused(session.actor, reason)):
+        return _launch(node, session, client_id, patient, encounter)
+
+
+def _launch(node: Node, session: Session, client_id: str, patient: str, encounter: str) -> Launch:
     if not session.actor.context.unrestricted or session.actor.role == Role.AGENT:
         raise Forbidden("Only a person in their own session starts an app.")
     client = clients.find(node, client_id)

@@ -16,6 +16,7 @@ from simdes.access import accounts, authorizing, handles, identity, scopes, toke
 from simdes.access.app_context import Context
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.authentication import Authentication
+from simdes.access.categories import Role
 from simdes.access.clients import Client, Kind
 from simdes.access.keystore import Person
 from simdes.access.oauth import (
@@ -26,16 +27,18 @@ from simdes.access.oauth import (
     OAuthRefusal,
 )
 from simdes.access.requests import b64
+from simdes.access.rights import SCOPE
 from simdes.access.scopes import Scopes
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError
 from simdes.exchange import client_proofs, clients
+from simdes.exchange.attempting import put_on_record, recording
 from simdes.exchange.client_proofs import TOKEN_PATH, Call
 from simdes.exchange.constraints import understood
 from simdes.exchange.node import Node
 from simdes.index import authorization
-from simdes.index.authorization import Grant
+from simdes.index.authorization import Code, Grant, Refresh
 from simdes.index.transaction import Transaction
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -64,11 +67,25 @@ def _by_code(node: Node, client: Client, given: Mapping[str, str], thumbprint: s
     with node.database.read() as tx:
         code = authorization.code(tx, name)
         grant = authorization.grant(tx, code.grant_id, now_ms=now_ms) if code else None
-    if code is None or grant is None or grant.client_id != client.id:
+    if code is None or grant is None:
+        raise _no_grant()
+    with recording(node, lambda reason: _attempt(node, grant, reason)):
+        return _of_code(node, client, given, thumbprint, code, grant)
+
+
+def _of_code(
+    node: Node,
+    client: Client,
+    given: Mapping[str, str],
+    thumbprint: str,
+    code: Code,
+    grant: Grant,
+) -> Answer:
+    text, now_ms = given["code"], node.now_ms()
+    if grant.client_id != client.id:
         raise _no_grant()
     if code.key_wrapped is None:
-        _end(node, grant)
-        raise _no_grant()
+        raise _reused(node, grant)
     if now_ms >= code.expires_ms or code.redirect_uri != given.get("redirect_uri", ""):
         raise _no_grant()
     if not _verifies(given.get("code_verifier", ""), code.challenge):
@@ -81,7 +98,7 @@ def _by_code(node: Node, client: Client, given: Mapping[str, str], thumbprint: s
     _require_active(node, grant)
 
     def use(tx: Transaction) -> bool:
-        if not authorization.use_code(tx, name):
+        if not authorization.use_code(tx, code.id):
             return False
         authorization.bind_grant(tx, grant.id, bound)
         if grant.lasting == "none":
@@ -89,8 +106,7 @@ def _by_code(node: Node, client: Client, given: Mapping[str, str], thumbprint: s
         return True
 
     if not node.database.write(use):
-        _end(node, grant)
-        raise _no_grant()
+        raise _reused(node, grant)
     return _answer(node, grant, key, scopes.parse(grant.scope), thumbprint, nonce=code.nonce)
 
 
@@ -100,11 +116,25 @@ def _by_refresh(node: Node, client: Client, given: Mapping[str, str], thumbprint
     with node.database.read() as tx:
         token = authorization.refresh(tx, name)
         grant = authorization.grant(tx, token.grant_id, now_ms=now_ms) if token else None
-    if token is None or grant is None or grant.client_id != client.id:
+    if token is None or grant is None:
+        raise _no_grant()
+    with recording(node, lambda reason: _attempt(node, grant, reason)):
+        return _of_refresh(node, client, given, thumbprint, token, grant)
+
+
+def _of_refresh(
+    node: Node,
+    client: Client,
+    given: Mapping[str, str],
+    thumbprint: str,
+    token: Refresh,
+    grant: Grant,
+) -> Answer:
+    text, now_ms = given["refresh_token"], node.now_ms()
+    if grant.client_id != client.id:
         raise _no_grant()
     if token.key_wrapped is None:
-        _end(node, grant)
-        raise _no_grant()
+        raise _reused(node, grant)
     if now_ms >= token.expires_ms or (grant.thumbprint and grant.thumbprint != thumbprint):
         raise _no_grant()
     granted = asked = scopes.parse(grant.scope)
@@ -112,9 +142,8 @@ def _by_refresh(node: Node, client: Client, given: Mapping[str, str], thumbprint
         asked = _narrowed(granted, given["scope"])
     key = handles.unwrap_key("refresh", text, token.key_wrapped)
     _require_active(node, grant)
-    if not node.database.write(lambda tx: authorization.use_refresh(tx, name)):
-        _end(node, grant)
-        raise _no_grant()
+    if not node.database.write(lambda tx: authorization.use_refresh(tx, token.id)):
+        raise _reused(node, grant)
     return _answer(node, grant, key, asked, thumbprint)
 
 
@@ -124,7 +153,7 @@ def _narrowed(granted: Scopes, text: str) -> Scopes:
     except Invalid as error:
         raise OAuthRefusal("invalid_scope", error.message) from error
     if not asked or not scopes.within(granted, asked):
-        raise OAuthRefusal("invalid_scope", "A refresh can't widen what was allowed.")
+        raise OAuthRefusal("invalid_scope", "A refresh can't widen what was allowed.", reason=SCOPE)
     return asked
 
 
@@ -133,7 +162,8 @@ def _by_credentials(
 ) -> Answer:
     if client.kind is not Kind.BACKEND:
         raise OAuthRefusal("unauthorized_client", "Only a backend service acts for itself.")
-    token, scope = _agent_token(node, client, given.get("scope", ""), thumbprint)
+    with recording(node, lambda reason: _agent_attempt(node, reason)):
+        token, scope = _agent_token(node, client, given.get("scope", ""), thumbprint)
     return {
         "access_token": token,
         "token_type": _type(thumbprint),
@@ -164,7 +194,9 @@ def _agent_token(node: Node, client: Client, scope: str, thumbprint: str) -> tup
     granted = scopes.of_contexts(scopes.meet(asked, client.scope), "system")
     granted = understood(granted)
     if not granted.resources:
-        raise OAuthRefusal("invalid_scope", "The service may have none of these scopes.")
+        raise OAuthRefusal(
+            "invalid_scope", "The service may have none of these scopes.", reason=SCOPE
+        )
     standing = accounts.require_active(node.contracts, node.desk.keystore.lanes[0].address)
     context = Context(client=client.id, scope=granted.text, thumbprint=thumbprint)
     return tokens.mint_agent(node.issuer, standing.account, context=context), granted.text
@@ -264,7 +296,7 @@ def _require_active(node: Node, grant: Grant) -> Person:
     try:
         accounts.require_active(node.contracts, person.address)
     except Forbidden as error:
-        raise OAuthRefusal("invalid_grant", error.message) from error
+        raise OAuthRefusal("invalid_grant", error.message, reason=error.reason) from error
     return person
 
 
@@ -275,10 +307,24 @@ def _verifies(verifier: str, challenge: str) -> bool:
     return compare_digest(b64(sha256(verifier.encode())), challenge)
 
 
-def _end(node: Node, grant: Grant) -> None:
+def _reused(node: Node, grant: Grant) -> OAuthRefusal:
     """End what was allowed, because a code or refresh token came twice; once, and on record."""
+    attempt = _attempt(node, grant, REUSED_SECRET)
+
+    def write(tx: Transaction) -> None:
+        if authorization.end_grants(tx, [grant.id]):
+            node.desk.trail.append(tx, [attempt])
+
+    node.database.write(write)
+    error = _no_grant()
+    put_on_record(error)
+    return error
+
+
+def _attempt(node: Node, grant: Grant, reason: str) -> Attempt:
+    """What was refused of what a person allowed, in whoever's hands it is."""
     person = node.desk.keystore.person_of(grant.account)
-    attempt = Attempt(
+    return Attempt(
         verb=Verb.APPS,
         account=grant.account,
         address=person.address if person else bytes(20),
@@ -286,14 +332,26 @@ def _end(node: Node, grant: Grant) -> None:
         organisation=node.organisation,
         purpose=None,
         vault=grant.vault,
-        reason=REUSED_SECRET,
+        reason=reason,
     )
 
-    def write(tx: Transaction) -> None:
-        if authorization.end_grants(tx, [grant.id]):
-            node.desk.trail.append(tx, [attempt])
 
-    node.database.write(write)
+def _agent_attempt(node: Node, reason: str) -> Attempt | None:
+    """What was refused to a service that proved itself: it acts as the organisation's agent."""
+    address = node.desk.keystore.lanes[0].address
+    standing = node.contracts.accounts.standing(address)
+    if standing is None:
+        return None
+    return Attempt(
+        verb=Verb.APPS,
+        account=standing.account,
+        address=address,
+        role=int(Role.AGENT),
+        organisation=node.organisation,
+        purpose=None,
+        vault=None,
+        reason=reason,
+    )
 
 
 def _tidy(node: Node) -> None:

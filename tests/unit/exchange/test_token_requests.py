@@ -6,10 +6,13 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from joserfc import jwt
 
+from simdes.access import accounts
+from simdes.access.categories import Role
 from simdes.access.requests import hexed, unb64
 from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from simdes.exchange import authorization, clients, launches, smart, token_status
@@ -37,6 +40,7 @@ from support.smart import (
     refresh,
     register,
 )
+from support.trail import Watched
 
 SCOPE = "launch/patient openid fhirUser offline_access patient/*.rs"
 
@@ -174,6 +178,62 @@ def test_what_apps_are_allowed_and_thefts_are_on_record(
     grant = authorization.grants(node, doctor)[0]
     authorization.end_grant(node, doctor, grant.id)
     assert written()[-2:] == [("apps", ""), ("apps", "")]
+
+
+def reasons(watched: Watched) -> list[tuple[str, str]]:
+    return [(one.attempt.verb.value, one.attempt.reason) for one in watched.entries()]
+
+
+def test_a_code_that_is_refused_is_on_record(
+    network: Consortium, asking: Asking, doctor: Session, who: str
+) -> None:
+    vault, _ = a_patient(network, who)
+    code = allow(asking, doctor, "launch/patient patient/*.rs offline_access", vault)
+    watched = Watched(asking.node)
+    refused("invalid_grant", redeem, asking, code, code_verifier="v" * 43)
+    kept = watched.refusal().attempt
+    assert (kept.account, kept.vault) == (doctor.actor.account, vault)
+    assert (kept.verb.value, kept.reason) == ("apps", "APP_REFUSED")
+    refresh_token = redeem(asking, code)["refresh_token"]
+    refused("invalid_scope", refresh, asking, refresh_token, scope="user/*.rs")
+    thief = register(asking.node, f"thief-{who}")
+    refused("invalid_grant", refresh, thief, refresh_token)  # counted with the first
+    assert reasons(watched) == [("apps", "APP_REFUSED"), ("apps", "SCOPE")]
+
+
+def test_a_suspended_persons_app_is_refused_on_record(
+    asking: Asking, code: str, network: Consortium
+) -> None:
+    watched = Watched(asking.node)
+    with mock.patch.object(accounts, "why_inactive", return_value="SUSPENDED_ACTOR"):
+        refused("invalid_grant", redeem, asking, code)
+    assert reasons(watched) == [("apps", "SUSPENDED_ACTOR")]
+
+
+def test_strangers_at_the_token_endpoint_leave_no_entry(asking: Asking) -> None:
+    watched = Watched(asking.node)
+    refused("invalid_grant", redeem, asking, "c" * 43)
+    refused("invalid_grant", refresh, asking, "r" * 43)
+    refused("invalid_client", redeem, asking, "c" * 43, client_id="nobody")
+    assert watched.entries() == []
+
+
+def test_what_a_person_may_not_allow_is_on_record(
+    network: Consortium, asking: Asking, doctor: Session, who: str
+) -> None:
+    node = asking.node
+    _, patient = a_patient(network, who)
+    watched = Watched(node)
+    with pytest.raises(NotFound):
+        launches.launch(node, doctor, asking.client.id, patient=f"{patient}-not")
+    kept = watched.refusal().attempt
+    assert (kept.account, kept.reason, kept.vault) == (doctor.actor.account, "NOT_FOUND", None)
+    made = launches.launch(node, doctor, asking.client.id, patient=patient)
+    request = authorize(asking, scope="launch patient/*.rs", launch=made.handle)
+    admin = network.session("north", "admin")
+    with pytest.raises(Forbidden):
+        authorization.approve(node, request.id, admin, "launch patient/*.rs")
+    assert reasons(watched) == [("apps", "NOT_FOUND"), ("apps", "FORBIDDEN")]
 
 
 def test_a_code_used_twice_ends_what_came_of_it(asking: Asking, code: str) -> None:
@@ -413,6 +473,16 @@ def test_scopes_of_a_backend_service_are_bounded(backend: tuple[Asking, Any]) ->
     one, key = backend
     for scope in (None, "", "patient/*.rs", "user/*.rs", "system/*.cud", "openid", "odd", "é"):
         refused("invalid_scope", credentials, one, assertion(one, key), scope=scope)
+
+
+def test_a_scope_refused_to_a_service_is_on_record(backend: tuple[Asking, Any]) -> None:
+    one, key = backend
+    watched = Watched(one.node)
+    refused("invalid_scope", credentials, one, assertion(one, key), scope="user/*.rs")
+    kept = watched.refusal().attempt
+    assert (Role(kept.role), kept.reason) == (Role.AGENT, "SCOPE")
+    refused("invalid_client", credentials, one, assertion(one, key)[:-4] + "AAAA")
+    assert len(watched.entries()) == 1
 
 
 def test_an_rsa_key_of_2048_bits_will_do_and_a_shorter_one_not(

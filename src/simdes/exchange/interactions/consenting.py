@@ -51,7 +51,7 @@ def apply(node: Node, asking: Asking, change: Change) -> Changed:
         check_valid([Sent(change.resource)], node.profiles, are_binding=node.profiles_bind)
     if change.method is Method.CREATE:
         return _grant(node, asking, change)
-    vault, given = _own(node, asking, change.id)
+    vault, given = _own(node, asking, change)
     _require_scope(asking, vault, change)
     version = 2 if given.state == "withdrawn" else 1
     if change.if_match is not None and not change.if_match.has(version):
@@ -122,9 +122,13 @@ def _require_scope(asking: Asking, vault: bytes, change: Change) -> None:
     require_scope(allowed, vault, meets, needs)
 
 
-def _own(node: Node, asking: Asking, logical_id: str) -> tuple[bytes, Given]:
+def _own(node: Node, asking: Asking, change: Change) -> tuple[bytes, Given]:
+    """The caller's own consent; an app that was let at one vault finds none of another."""
+    allowed = asking.rights.scopes(NEEDS[change.method], TYPE)
     for vault in asking.facts.vaults:
+        if not any(one.vaults is None or vault in one.vaults for one in allowed):
+            continue
         for given in consents.listed(node, vault):
-            if given.handle.hex() == logical_id:
+            if given.handle.hex() == change.id:
                 return vault, given
     raise NotFound("There is no such resource, or not for you.")

@@ -17,10 +17,11 @@ from starlette.routing import Route
 
 from simdes.errors import Invalid, SimdesError, TooLarge, Unauthenticated
 from simdes.exchange import authorization, launches, smart, token_requests, token_status
+from simdes.exchange.admitting import known
 from simdes.exchange.authorization import OAuthRefusal
 from simdes.exchange.client_proofs import Call
 from simdes.exchange.node import Node
-from simdes.exchange.presenting import Presented, present
+from simdes.exchange.presenting import Presented
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.problems import refused
 from simdes.gateway.smart import addresses, answers, discovery, forms
@@ -138,7 +139,7 @@ def _launch(node: Node, limits: GatewayLimits, rate: RateLimit) -> Endpoint:
 
 
 def _make_launch(node: Node, token: Presented, asked: dict[str, str]) -> launches.Launch:
-    session = present(node, token)
+    session = known(node, token)
     return launches.launch(
         node,
         session,

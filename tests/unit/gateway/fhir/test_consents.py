@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.applications import Starlette
 
+from simdes.access import tokens
+from simdes.access.app_context import Context
 from simdes.exchange import consents
 from simdes.index.vaults import Identifier, find
 from support.consortium import Consortium
 from support.fhir_api import Api, Json, application
+from support.trail import Watched
 
 SYSTEM = "urn:oid:2.16.840.1.113883.4.1"
 
@@ -154,6 +157,64 @@ def test_nobody_but_the_patient_gives_or_ends_a_consent(
     assert doctor.send("POST", "Consent", consent()).status_code == 403
     made = own.create(consent())
     assert doctor.send("DELETE", f"Consent/{made['id']}").status_code == 403
+
+
+def app_of(network: Consortium, own: Api, vault: bytes) -> Api:
+    """An app that this person let at one of their vaults."""
+    node = network["north"].node
+    token = tokens.mint(
+        node.issuer,
+        node.desk.keystore.person(own.user),
+        network.session("north", own.user).key,
+        context=Context(client="app", scope="patient/*.cruds", vault=vault),
+    )
+    return Api(own.one, own.user, own.app, token)
+
+
+def test_an_app_authorised_for_one_vault_cannot_end_consents_of_another_vault(
+    own: Api,
+    consent: Callable[..., Json],
+    network: Consortium,
+    doctor: Api,
+    number: str,
+) -> None:
+    """Somebody with two vaults, a parent say, lets an app at one of them."""
+    node = network["north"].node
+    other = doctor.create(
+        {
+            "resourceType": "Patient",
+            "identifier": [{"system": SYSTEM, "value": f"{number}-child"}],
+        }
+    )
+    with node.database.read() as tx:
+        mine = find(tx, Identifier(SYSTEM, number))
+        theirs = find(tx, Identifier(SYSTEM, f"{number}-child"))
+    assert mine is not None and theirs is not None
+    network.settle()
+    network.enrol(theirs, own.user)
+    made = {
+        mine: own.create(consent()),
+        theirs: own.create({**consent(), "patient": {"reference": f"Patient/{other['id']}"}}),
+    }
+    for vault, foreign in ((mine, theirs), (theirs, mine)):
+        app, kept = app_of(network, own, vault), made[foreign]
+        ended = {**kept, "status": "inactive"}
+        sent = {**consent(), "patient": kept["patient"]}
+        watched = Watched(node)
+        for answer in (
+            app.get(f"Consent/{kept['id']}"),
+            app.send("DELETE", f"Consent/{kept['id']}"),
+            app.send("PUT", f"Consent/{kept['id']}", ended),
+            app.send("POST", "Consent", sent),
+        ):
+            assert answer.status_code in (400, 404), answer.text
+        refused = [one.attempt for one in watched.entries() if not one.attempt.granted]
+        assert {one.vault for one in refused} == {vault}
+        assert [one.state for one in consents.listed(node, foreign)] == ["active"]
+    for vault, kept in made.items():
+        app = app_of(network, own, vault)
+        assert app.send("DELETE", f"Consent/{kept['id']}").status_code == 204
+        assert [one.state for one in consents.listed(node, vault)] == ["withdrawn"]
 
 
 def test_a_consent_is_seen_by_whom_it_concerns_alone(
