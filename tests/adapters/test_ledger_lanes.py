@@ -78,13 +78,17 @@ def test_threads_share_a_lane(ledger: Ledger, contract: Probe) -> None:
 
 
 class CutLedger:
-    """A ledger whose wire breaks before or after the node takes a transaction."""
+    """A ledger whose wire breaks once, before or after the node takes a transaction."""
 
     def __init__(self, ledger: Ledger, *, arrives: bool) -> None:
         self._ledger = ledger
         self._arrives = arrives
+        self._broke = False
 
     def send_many(self, raws: list[bytes]) -> list[bytes | SimdesError]:
+        if self._broke:
+            return self._ledger.send_many(raws)
+        self._broke = True
         if self._arrives:
             self._ledger.send_many(raws)
         raise Unavailable("the wire broke")

@@ -65,6 +65,25 @@ class Transactions(Generic[T]):
                 hash=hash,
             )
 
+    def settled_from(self, block_number: int) -> list[T]:
+        """Return every lane's transactions that were in that block or a later one, by nonce."""
+        with self._database.read() as tx:
+            rows = tx.all(
+                "SELECT hash, lane, nonce, raw, label FROM ledger_transaction"
+                " WHERE block_number >= :block ORDER BY lane, nonce",
+                block=block_number,
+            )
+        return [self._row(*row) for row in rows]
+
+    def reopen(self, hash: bytes) -> None:
+        """Make a settled transaction sent again: its block is no more."""
+        with self._database.transaction() as tx:
+            tx.run(
+                "UPDATE ledger_transaction SET state = 'sent', block_number = NULL"
+                " WHERE hash = :hash",
+                hash=hash,
+            )
+
     def state_of(self, hash: bytes) -> str | None:
         """Return a transaction's state, None when it was never kept."""
         with self._database.read() as tx:

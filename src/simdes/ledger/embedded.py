@@ -66,6 +66,14 @@ class EmbeddedLedger:
         header = self._journal.header(number)
         return header.block if header is not None else None
 
+    def final(self) -> bool:
+        """Return False: no consensus stands behind it, and a restored backup has other blocks."""
+        return False
+
+    def gas_limit(self) -> int:
+        """Return the gas of every block."""
+        return BLOCK_GAS_LIMIT
+
     def base_fee(self) -> int | None:
         """Return 0: transactions of type 2 are taken, at no price."""
         return 0
@@ -113,6 +121,10 @@ class EmbeddedLedger:
         with self._open():
             return self._chain.nonces.get(address, 0)
 
+    def fate(self, address: Address, transaction_hash: bytes) -> tuple[int, Receipt | None]:
+        """Return the nonce, then the receipt. See `Ledger.fate`."""
+        return self.nonce(address), self.receipt(transaction_hash)
+
     def logs(
         self,
         *,
@@ -120,8 +132,9 @@ class EmbeddedLedger:
         last: int,
         addresses: Sequence[Address],
         topics: Sequence[bytes | Sequence[bytes] | None] = (),
+        end: Block | None = None,
     ) -> list[Log]:
-        """Return events in chain order. See `Ledger.logs`."""
+        """Return events in chain order; it has every block up to its head. See `Ledger.logs`."""
         wanted = frozenset(addresses)
         last = min(last, self._chain.head.block.number)
         found: list[Log] = []

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import Conflict, Unavailable
-from simdes.ledger.ledger import LOG_SPAN_BLOCKS, Address, Block, Clock, Ledger, Log
+from simdes.ledger.ledger import (
+    LOG_SPAN_BLOCKS,
+    Address,
+    Block,
+    Clock,
+    Ledger,
+    Log,
+    OtherChain,
+)
 
 
 class HistoryChanged(Conflict):
@@ -51,7 +59,8 @@ def follow(
 
     Without a checkpoint it begins at `first_block`. Each step covers at most `span` blocks. A node
     behind the checkpoint (just restarted, still loading) yields nothing. Raises `HistoryChanged`
-    when the checkpoint's block is another one now, `Unavailable` when the node doesn't answer.
+    when the checkpoint's block is another one now, `OtherChain` when that can't be because blocks
+    of this ledger are final, `Unavailable` when the node doesn't answer.
     """
     head = ledger.head()
     start = first_block
@@ -72,7 +81,7 @@ def _step(ledger: Ledger, addresses: Sequence[Address], first: int, last: int) -
     end = ledger.block(last)
     if end is None:
         raise Unavailable(f"the ledger node lost block {last} while it was read")
-    logs = ledger.logs(first=first, last=last, addresses=addresses)
+    logs = ledger.logs(first=first, last=last, addresses=addresses, end=end)
     _require(ledger, last, end.hash)
     if any(log.block_number == last and log.block_hash != end.hash for log in logs):
         raise HistoryChanged(f"block {last} changed while its events were read")
@@ -83,8 +92,11 @@ def _step(ledger: Ledger, addresses: Sequence[Address], first: int, last: int) -
 
 def _require(ledger: Ledger, number: int, block_hash: bytes) -> None:
     block = ledger.block(number)
-    if block is None or block.hash != block_hash:
-        raise HistoryChanged(f"block {number} is not the one that was read before")
+    if block is not None and block.hash == block_hash:
+        return
+    if ledger.final():
+        raise OtherChain(f"block {number} is not the one that was read before, and it was final")
+    raise HistoryChanged(f"block {number} is not the one that was read before")
 
 
 def age_seconds(head: Block, clock: Clock) -> float:

@@ -98,7 +98,7 @@ def _ask_holder(path: Path, chain_id: int | None) -> Ledger:
     while True:
         url = find()
         if url is not None:
-            ledger = JsonRpcLedger(url, find=find)
+            ledger = JsonRpcLedger(url, find=find, watch=False)
             try:
                 _require_chain(ledger, chain_id)
             except Unavailable:

@@ -1,136 +1,168 @@
-"""The JSON-RPC ledger: any Ethereum node, and the embedded ledger of another process.
+"""The JSON-RPC ledger: any Ethereum node, several of them, and another process's embedded ledger.
 
-https://ethereum.github.io/execution-apis/ over HTTP, with one pooled client, time-outs, batches,
-and log queries in ranges that every node answers. Written for Hyperledger Besu (QBFT) and anvil;
-what they do differently is in `_refusal` and in the tests' scripted fakes.
+https://ethereum.github.io/execution-apis/ over HTTP. Written for Hyperledger Besu (QBFT), anvil
+and geth; how they differ, what is done about it and which test shows it is in docs/ledger.md.
+`nodes` chooses whom to ask, `talk` asks and checks that the answer is of this chain, `sightings`
+remembers the chain, `node_errors` and `node_values` read what comes.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import httpx
-import msgspec
 
-from simdes.errors import Conflict, Invalid, SimdesError, TooLarge, Unavailable, Unsupported
+from simdes.errors import Conflict, SimdesError, TooLarge, Unavailable
+from simdes.ledger.agreement import agreed
 from simdes.ledger.digests import keccak256
-from simdes.ledger.ledger import LOG_SPAN_BLOCKS, Address, Block, Log, Receipt, Reverted
-from simdes.ledger.quantities import from_hex, to_hex, to_quantity
-from simdes.ledger.transactions import admit_transaction
-
-BATCH = 100
-"""Requests in one HTTP call; nodes limit this."""
-_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=8)
-_KNOWN = ("already known", "known transaction", "already imported")
-_HALTS = ("the machine stopped", "out of gas", "outofgas", "evm error", "invalid opcode")
-CONTRACT_REVERTED = 3
-_CODES: dict[object, type[SimdesError]] = {
-    -32003: Invalid,
-    -32602: Invalid,
-    -32601: Unsupported,
-}
-_ENCODER = msgspec.json.Encoder()
-
-# What nodes say, in lower case, and what it means. Codes alone don't tell: most are -32000.
-_MEANINGS: tuple[tuple[str, type[SimdesError], str], ...] = (
-    ("nonce too low", Conflict, "the nonce is taken by another transaction"),
-    ("nonce too high", Conflict, "an earlier nonce is missing"),
-    ("underpriced", Conflict, "another transaction with this nonce is waiting"),
-    ("wrong chain", Invalid, "the transaction is for another chain id"),
-    ("chain id", Invalid, "the transaction is for another chain id"),
-    ("chainid", Invalid, "the transaction is for another chain id"),
-    ("eip-155", Invalid, "the transaction is bound to no chain id"),
-    ("intrinsic gas too high", TooLarge, "the gas limit is above the block's"),
-    ("intrinsic gas", Invalid, "the gas limit doesn't cover the data"),
-    ("exceeds block gas limit", TooLarge, "the gas limit is above the block's"),
-    ("gas limit too high", TooLarge, "the gas limit is above the block's"),
-    ("exceeds the block gas limit", TooLarge, "the gas limit is above the block's"),
-    ("greater than the cap", TooLarge, "the gas limit is above the block's"),
-    ("init code", TooLarge, "the deployment's code is too large"),
-    ("initcode", TooLarge, "the deployment's code is too large"),
-    ("insufficient funds", Invalid, "the account can't pay; send at zero price and value"),
-    ("upfront cost", Invalid, "the account can't pay; send at zero price and value"),
-    ("signature", Invalid, "the transaction's signature doesn't hold"),
-    ("decod", Invalid, "the transaction is malformed"),
-    ("rlp", Invalid, "the transaction is malformed"),
-    ("state not available", Unavailable, "the node no longer has that state"),
-    ("header not found", Unavailable, "the node doesn't have that block"),
-    ("missing trie node", Unavailable, "the node no longer has that state"),
+from simdes.ledger.ledger import NOTHING_KNOWN, Address, Block, Known, Log, Receipt
+from simdes.ledger.node_errors import is_known
+from simdes.ledger.node_values import (
+    call_value,
+    read_block,
+    read_number,
+    read_receipt,
+    topic_value,
 )
+from simdes.ledger.nodes import Node, NodeFailed, Nodes
+from simdes.ledger.quantities import from_hex, to_hex, to_quantity
+from simdes.ledger.questions import (
+    good,
+    nonce_of,
+    read_events,
+    receipt_of,
+    require_block,
+    run_calls,
+)
+from simdes.ledger.sightings import Question, Sightings
+from simdes.ledger.talk import Talk
+from simdes.ledger.transactions import MAX_INIT_CODE_OCTETS, admit_transaction
+
+CALL_GAS = 50_000_000
+"""A read's, where blocks have as much: nodes' own limits differ from none to the block's."""
+LAG_BLOCKS = 5
+"""A node so far behind another one is not asked."""
+_COMPARE_SECONDS = 5.0
+_REMEMBERED = 4_096
+
+T = TypeVar("T")
 
 
 class JsonRpcLedger:
-    """A `Ledger` over one node's HTTP address. Safe for threads."""
+    """A `Ledger` over the HTTP addresses of one network's nodes. Safe for threads."""
 
     def __init__(
         self,
-        url: str,
+        urls: str | Sequence[str],
         *,
+        known: Known = NOTHING_KNOWN,
+        agreeing: int = 1,
         find: Callable[[], str | None] | None = None,
         transport: httpx.BaseTransport | None = None,
+        watch: bool = True,
     ) -> None:
-        """Talk to the node at `url`; nothing is sent yet.
+        """Talk to the nodes at `urls`, the preferred one first; nothing is sent yet.
 
-        `find` is asked for a new address when the node can't be reached; `transport` replaces the
-        network in tests.
+        `find` is asked for a new address when a node can't be reached; `transport` replaces the
+        network in tests. Without `watch` nobody checks that the node stays on one chain: the holder
+        of a journal is known by its file.
         """
-        self._url = url
-        self._find = find
-        self._client = httpx.Client(timeout=_TIMEOUT, limits=_LIMITS, transport=transport)
-        self._numbers = itertools.count(1)
+        places = [urls] if isinstance(urls, str) else list(urls)
+        self.nodes = Nodes(places, find=find, transport=transport)
+        self._sightings = Sightings(known) if watch else None
+        self._agreeing = agreeing
+        self._lock = threading.Lock()
         self._chain_id: int | None = None
+        self._sent: OrderedDict[bytes, None] = OrderedDict()
+        self._compared_at = float("-inf")
 
     # --- Ledger: reading -------------------------------------------------------------------
 
     def chain_id(self) -> int:
         """Return the EIP-155 chain id."""
         if self._chain_id is None:
-            self._chain_id = int(self.ask("eth_chainId"), 16)
+            self._chain_id = read_number(self.ask("eth_chainId"))
         return self._chain_id
 
     def head(self) -> Block:
         """Return the newest block."""
-        block = self.ask("eth_getBlockByNumber", "latest", False)
-        if block is None:
-            raise Unavailable("the ledger node has no block yet")
-        return _block(block)
+        return read_block(self._header("latest"))
 
     def block(self, number: int) -> Block | None:
         """Return the block of that number, None where there is none yet."""
         block = self.ask("eth_getBlockByNumber", to_quantity(number), False)
-        return None if block is None else _block(block)
+        return None if block is None else read_block(block)
+
+    def final(self) -> bool:
+        """Whether a block never becomes another one, as the consensus says. See `Ledger.final`."""
+        seen = self._sightings
+        if seen is None:
+            return False
+        if seen.head is None:
+            self.head()
+        return seen.final
 
     def base_fee(self) -> int | None:
         """Return the head's base fee in wei, None where the node knows no EIP-1559."""
-        block = self.ask("eth_getBlockByNumber", "latest", False) or {}
-        fee = block.get("baseFeePerGas")
-        return None if fee is None else int(fee, 16)
+        fee = self._header("latest").get("baseFeePerGas")
+        return None if fee is None else read_number(fee)
+
+    def gas_limit(self) -> int:
+        """Return the gas of the newest block, as it was seen last."""
+        seen = self._sightings
+        limit = seen.gas_limit if seen is not None else None
+        return limit or read_number(self._header("latest").get("gasLimit"))
 
     def call(
         self, to: Address, data: bytes, *, sender: Address | None = None, block: int | None = None
     ) -> bytes:
         """Run a call. See `Ledger.call`."""
-        at = "latest" if block is None else to_quantity(block)
-        answer = self.ask("eth_call", _request(to, data, sender), at)
-        if answer is None:
-            raise Unavailable("the node doesn't have the state of that block")
-        return from_hex(answer)
+        if block is None:
+            [answer] = self.call_many([(to, data)], sender=sender)
+        else:
+            values = [self._call_value(to, data, sender)]
+            at = to_quantity(block)
+            [answer] = self._run(lambda talk: run_calls(talk, "eth_call", values, at))
+        if isinstance(answer, SimdesError):
+            raise answer
+        return answer
 
     def call_many(
         self, calls: Sequence[tuple[Address, bytes]], *, sender: Address | None = None
     ) -> list[bytes | SimdesError]:
         """Run several calls on the head. See `Ledger.call_many`."""
-        answers = self.ask_many(
-            [("eth_call", (_request(to, data, sender), "latest")) for to, data in calls]
+        values = [self._call_value(to, data, sender) for to, data in calls]
+        if not values:
+            return []
+        if self._agreeing == 1:
+            return self._run(lambda talk: run_calls(talk, "eth_call", values, "latest"))
+        return agreed(
+            self.nodes,
+            self._agreeing,
+            talk=self._talk,
+            ask=lambda talk, at: run_calls(talk, "eth_call", values, at),
         )
-        return [a if isinstance(a, SimdesError) else from_hex(a) for a in answers]
+
+    def _call_value(self, to: Address, data: bytes, sender: Address | None) -> dict[str, str]:
+        value = call_value(to, data, sender)
+        limit = self._sightings.gas_limit if self._sightings is not None else None
+        if limit is not None:
+            value["gas"] = to_quantity(min(CALL_GAS, limit))
+        return value
 
     def estimate(self, to: Address | None, data: bytes, *, sender: Address) -> int:
         """Return a sufficient gas limit. See `Ledger.estimate`."""
-        return int(self.ask("eth_estimateGas", _request(to, data, sender)), 16)
+        if to is None and len(data) > MAX_INIT_CODE_OCTETS:
+            # Besu's "internal error" doesn't say so.
+            raise TooLarge(f"the deployment is larger than {MAX_INIT_CODE_OCTETS} bytes (EIP-3860)")
+        values = [call_value(to, data, sender)]
+        [answer] = self._run(lambda talk: run_calls(talk, "eth_estimateGas", values, None))
+        if isinstance(answer, SimdesError):
+            raise answer
+        return int.from_bytes(answer, "big")
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """Return the receipt, None while the transaction stands in no block."""
@@ -138,14 +170,25 @@ class JsonRpcLedger:
 
     def receipts(self, transaction_hashes: Sequence[bytes]) -> list[Receipt | None]:
         """Return several receipts in the order asked for."""
-        answers = self.ask_many(
-            [("eth_getTransactionReceipt", (to_hex(h),)) for h in transaction_hashes]
-        )
-        return [None if answer is None else _receipt(answer) for answer in _good(answers)]
+        answers = self.ask_many([receipt_of(one) for one in transaction_hashes])
+        return [None if answer is None else read_receipt(answer) for answer in good(answers)]
 
     def nonce(self, address: Address) -> int:
         """Return how many transactions of `address` stand in blocks."""
-        return int(self.ask("eth_getTransactionCount", to_hex(address), "latest"), 16)
+        method, params = nonce_of(address)
+        return read_number(self.ask(method, *params))
+
+    def fate(self, address: Address, transaction_hash: bytes) -> tuple[int, Receipt | None]:
+        """Return the nonce, then the receipt, by one node. See `Ledger.fate`."""
+
+        def look(talk: Talk) -> tuple[int, Receipt | None]:
+            method, params = nonce_of(address)
+            nonce = read_number(talk.ask(method, *params))
+            method, params = receipt_of(transaction_hash)
+            receipt = talk.ask(method, *params)
+            return nonce, None if receipt is None else read_receipt(receipt)
+
+        return self._run(look)
 
     def logs(
         self,
@@ -154,21 +197,23 @@ class JsonRpcLedger:
         last: int,
         addresses: Sequence[Address],
         topics: Sequence[bytes | Sequence[bytes] | None] = (),
+        end: Block | None = None,
     ) -> list[Log]:
         """Return events in chain order. See `Ledger.logs`."""
-        last = min(last, int(self.ask("eth_blockNumber"), 16))
-        questions = []
-        for start in range(max(first, 0), last + 1, LOG_SPAN_BLOCKS):
-            span: dict[str, Any] = {
-                "fromBlock": to_quantity(start),
-                "toBlock": to_quantity(min(start + LOG_SPAN_BLOCKS - 1, last)),
-                "topics": [_topic(topic) for topic in topics],
-            }
-            if addresses:
-                span["address"] = [to_hex(address) for address in addresses]
-            questions.append(("eth_getLogs", (span,)))
-        answers = _good(self.ask_many(questions))
-        return [_log(entry) for answer in answers for entry in answer]
+        wanted: dict[str, Any] = {"topics": [topic_value(topic) for topic in topics]}
+        if addresses:
+            wanted["address"] = [to_hex(address) for address in addresses]
+
+        def look(talk: Talk) -> list[Log]:
+            require_block(talk, end)
+            top = last
+            if end is None:  # beyond the head nodes answer differently
+                top = min(last, read_number(talk.ask("eth_blockNumber")))
+            found = read_events(talk, wanted, max(first, 0), top)
+            require_block(talk, end)
+            return found
+
+        return self._run(look)
 
     def code(self, address: Address) -> bytes:
         """Return the contract's code, empty for a plain account."""
@@ -181,7 +226,7 @@ class JsonRpcLedger:
 
     def balance(self, address: Address) -> int:
         """Return the balance in wei."""
-        return int(self.ask("eth_getBalance", to_hex(address), "latest"), 16)
+        return read_number(self.ask("eth_getBalance", to_hex(address), "latest"))
 
     # --- Ledger: writing -------------------------------------------------------------------
 
@@ -193,13 +238,28 @@ class JsonRpcLedger:
         return outcome
 
     def send_many(self, raws: Sequence[bytes]) -> list[bytes | SimdesError]:
-        """Hand in several, in order. See `Ledger.send_many`."""
+        """Hand in several, in order. See `Ledger.send_many`.
+
+        What is handed in again goes to every node: the one that has it may hold it back (Besu was
+        seen keeping transactions behind reverted ones of the same sender).
+        """
         outcomes = [self._admitted(raw) for raw in raws]
         fit = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, bytes)]
-        answers = self.ask_many([("eth_sendRawTransaction", (to_hex(raws[i]),)) for i in fit])
-        for i, answer in zip(fit, answers, strict=True):
+        questions: list[Question] = [("eth_sendRawTransaction", (to_hex(raws[i]),)) for i in fit]
+        if not fit:
+            return outcomes
+        asked: list[Node] = []
+
+        def hand_in(talk: Talk) -> list[Any]:
+            asked.append(talk.node)
+            return talk.send_many(questions)
+
+        for i, answer in zip(fit, self._run(hand_in), strict=True):
             if isinstance(answer, SimdesError):
-                outcomes[i] = self._sent(raws[i], answer)
+                outcomes[i] = self._sent_outcome(raws[i], answer)
+        again = [q for i, q in zip(fit, questions, strict=True) if self._was_sent(raws[i])]
+        if again:
+            self._spread(asked[-1], again)
         return outcomes
 
     def _admitted(self, raw: bytes) -> bytes | SimdesError:
@@ -211,14 +271,28 @@ class JsonRpcLedger:
         except SimdesError as error:
             return error
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+    def _was_sent(self, raw: bytes) -> bool:
+        """Whether it is sent not for the first time; remember it."""
+        transaction_hash = keccak256(raw)
+        with self._lock:
+            before = transaction_hash in self._sent
+            self._sent[transaction_hash] = None
+            if len(self._sent) > _REMEMBERED:
+                self._sent.popitem(last=False)
+        return before
 
-    def _sent(self, raw: bytes, error: SimdesError) -> bytes | SimdesError:
+    def _spread(self, node: Node, questions: Sequence[Question]) -> None:
+        """Hand transactions to the other nodes too, whatever they say of them."""
+        deadline = self.nodes.monotonic() + 2.0
+        for other in self.nodes.others(node):
+            try:
+                self._talk(other, deadline).send_many(questions)
+            except NodeFailed as failure:
+                self.nodes.rest(other, failure)
+
+    def _sent_outcome(self, raw: bytes, error: SimdesError) -> bytes | SimdesError:
         """Tell a transaction that the node has already from one that it refuses."""
-        text = error.message.lower()
-        if any(known in text for known in _KNOWN):
+        if is_known(error):
             return keccak256(raw)
         if isinstance(error, Conflict):
             try:
@@ -228,154 +302,54 @@ class JsonRpcLedger:
                 return unreachable
         return error
 
-    # --- the protocol ----------------------------------------------------------------------
+    def close(self) -> None:
+        """Close the connections."""
+        self.nodes.close()
+
+    # --- the nodes -------------------------------------------------------------------------
 
     def ask(self, method: str, *params: object) -> Any:
         """Send one request and return its result; raises what an error answer means."""
-        body = self._request_body(method, params)
-        answer = self._post(body)
-        if not isinstance(answer, dict) or answer.get("id") != body["id"]:
-            raise Unavailable("the ledger node's answer is not JSON-RPC")
-        return _result(answer)
+        return self._run(lambda talk: talk.ask(method, *params))
 
-    def ask_many(self, questions: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
-        """Send many requests, `BATCH` at once; each gets its result or its own `SimdesError`."""
-        results: list[Any] = []
-        for start in range(0, len(questions), BATCH):
-            bodies = [self._request_body(*q) for q in questions[start : start + BATCH]]
-            answers = self._post(bodies if len(bodies) > 1 else bodies[0])
-            answers = answers if isinstance(answers, list) else [answers]
-            by_id = {a.get("id"): a for a in answers if isinstance(a, dict)}
-            for body in bodies:
-                results.append(_result_or_error(by_id.get(body["id"])))
-        return results
+    def ask_many(self, questions: Sequence[Question]) -> list[Any]:
+        """Send many requests; each gets its result or its own `SimdesError`."""
+        return self._run(lambda talk: talk.ask_many(questions)) if questions else []
 
-    def _request_body(self, method: str, params: Sequence[object]) -> dict[str, Any]:
-        number = next(self._numbers)
-        return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+    def _header(self, tag: str) -> dict[str, Any]:
+        header = self.ask("eth_getBlockByNumber", tag, False)
+        if not isinstance(header, dict):
+            raise Unavailable("the ledger node has no block yet")
+        return header
 
-    def _post(self, body: object) -> Any:
-        content = _ENCODER.encode(body)
-        try:
-            response = self._exchange(content)
-            return msgspec.json.decode(response.content)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"the ledger node does not answer ({type(error).__name__})",
-                advice="Check that the node runs and that its address is right.",
-            ) from None
-        except msgspec.DecodeError:
-            raise Unavailable(
-                f"the ledger node's answer is not JSON (HTTP {response.status_code})"
-            ) from None
+    def _run(self, work: Callable[[Talk], T]) -> T:
+        self._compare_heads()
+        return self.nodes.run(lambda node, deadline: work(self._talk(node, deadline)))
 
-    def _exchange(self, content: bytes) -> httpx.Response:
-        """Post, and once more when the connection broke: every request may be repeated."""
-        headers = {"content-type": "application/json"}
-        try:
-            return self._client.post(self._url, content=content, headers=headers)
-        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
-            # The holder of an embedded ledger may have come back on another port.
-            self._url = (self._find() if self._find is not None else None) or self._url
-            return self._client.post(self._url, content=content, headers=headers)
+    def _talk(self, node: Node, deadline: float) -> Talk:
+        return Talk(self.nodes, node, deadline, self._sightings)
 
-
-def _request(to: Address | None, data: bytes, sender: Address | None) -> dict[str, str]:
-    request = {"data": to_hex(data)}
-    if to is not None:
-        request["to"] = to_hex(to)
-    if sender is not None:
-        request["from"] = to_hex(sender)
-    return request
-
-
-def _topic(topic: bytes | Sequence[bytes] | None) -> object:
-    if topic is None or isinstance(topic, bytes):
-        return None if topic is None else to_hex(topic)
-    return [to_hex(one) for one in topic]
-
-
-def _block(answer: Mapping[str, Any]) -> Block:
-    return Block(
-        number=int(answer["number"], 16),
-        hash=from_hex(answer["hash"]),
-        parent=from_hex(answer["parentHash"]),
-        timestamp=int(answer["timestamp"], 16),
-    )
-
-
-def _log(answer: Mapping[str, Any]) -> Log:
-    return Log(
-        address=from_hex(answer["address"]),
-        topics=tuple(from_hex(topic) for topic in answer["topics"]),
-        data=from_hex(answer["data"]),
-        block_number=int(answer["blockNumber"], 16),
-        block_hash=from_hex(answer["blockHash"]),
-        transaction_hash=from_hex(answer["transactionHash"]),
-        index=int(answer["logIndex"], 16),
-    )
-
-
-def _receipt(answer: Mapping[str, Any]) -> Receipt:
-    contract = answer.get("contractAddress")
-    return Receipt(
-        transaction_hash=from_hex(answer["transactionHash"]),
-        succeeded=int(answer["status"], 16) == 1,
-        block_number=int(answer["blockNumber"], 16),
-        block_hash=from_hex(answer["blockHash"]),
-        gas_used=int(answer["gasUsed"], 16),
-        logs=tuple(_log(entry) for entry in answer["logs"]),
-        contract_address=None if contract is None else from_hex(contract),
-        revert=from_hex(answer.get("revertReason") or "0x"),
-    )
-
-
-def _good(answers: Sequence[Any]) -> Sequence[Any]:
-    """Return the answers if none is an error; raise the first one otherwise."""
-    for answer in answers:
-        if isinstance(answer, SimdesError):
-            raise answer
-    return answers
-
-
-def _result(answer: Mapping[str, Any]) -> Any:
-    result = _result_or_error(answer)
-    if isinstance(result, SimdesError):
-        raise result
-    return result
-
-
-def _result_or_error(answer: Mapping[str, Any] | None) -> Any:
-    if answer is None:
-        return Unavailable("the ledger node left a request of a batch unanswered")
-    error = answer.get("error")
-    return answer.get("result") if error is None else _refusal(error)
-
-
-def _refusal(error: Any) -> SimdesError:
-    """Translate a node's error. Codes and texts as seen from anvil, Besu and geth."""
-    if not isinstance(error, Mapping):
-        return Unavailable("the ledger node's error is not JSON-RPC")
-    code, text = error.get("code"), str(error.get("message", ""))[:200]
-    lowered = text.lower()
-    if code == CONTRACT_REVERTED or "revert" in lowered:
-        return Reverted(_revert_data(error.get("data")))
-    if any(halt in lowered for halt in _HALTS):
-        return Reverted(b"", halted=text)
-    if any(known in lowered for known in _KNOWN):
-        return Conflict(text)
-    for fragment, kind, meaning in _MEANINGS:
-        if fragment in lowered:
-            return kind(f"the ledger node refused: {meaning}")
-    kind = _CODES.get(code, Unavailable)
-    return kind(f"the ledger node refused the request ({code}: {text})")
-
-
-def _revert_data(data: Any) -> bytes:
-    """Read revert data, which some nodes wrap in an object."""
-    if isinstance(data, Mapping):
-        data = data.get("data") or data.get("result")
-    try:
-        return from_hex(data) if isinstance(data, str) else b""
-    except Unavailable:
-        return b""
+    def _compare_heads(self) -> None:
+        """Let nodes rest that are far behind another one: cut off, halted, still loading."""
+        now = self.nodes.monotonic()
+        if len(self.nodes.all) == 1:
+            return
+        with self._lock:
+            if now - self._compared_at < _COMPARE_SECONDS:
+                return
+            self._compared_at = now
+        heads: dict[Node, int] = {}
+        for node in self.nodes.all:
+            if node.rests_until > now:
+                continue
+            try:
+                talk = self._talk(node, self.nodes.monotonic() + 2.0)
+                heads[node] = read_number(talk.ask("eth_blockNumber"))
+            except NodeFailed as failure:
+                self.nodes.rest(node, failure)
+            except SimdesError:
+                continue
+        for node, number in heads.items():
+            lag = max(heads.values()) - number
+            if lag > LAG_BLOCKS:
+                self.nodes.rest(node, NodeFailed(f"it is {lag} blocks behind another node"))

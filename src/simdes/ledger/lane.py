@@ -11,96 +11,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from simdes.errors import Conflict, SimdesError, Unavailable, Unsupported
-from simdes.ledger.ledger import Address, Ledger, Receipt, Reverted
+from simdes.ledger.budget import latest_end, within
+from simdes.ledger.ledger import Ledger, Receipt, Reverted
 from simdes.ledger.refusals import translate
+from simdes.ledger.stored import (
+    Call,
+    MemoryTransactionStore,
+    StoredTransaction,
+    TransactionState,
+    TransactionStore,
+)
 from simdes.ledger.transactions import Signer, read_payload, sign_transaction
+
+__all__ = [
+    "IN_FLIGHT",
+    "Call",
+    "Lane",
+    "MemoryTransactionStore",
+    "StoredTransaction",
+    "TransactionState",
+    "TransactionStore",
+]
 
 IN_FLIGHT = 32
 _NONCE_ATTEMPTS = 3
 _FILLER_GAS = 21_000
 _SLOWEST_POLL_SECONDS = 0.25
-
-
-class TransactionState(StrEnum):
-    """What is known of a stored transaction."""
-
-    SENT = "sent"
-    SUCCEEDED = "succeeded"
-    REVERTED = "reverted"
-    REFUSED = "refused"
-    """The ledger will never take it: its nonce belongs to another transaction, or it is unfit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A transaction not yet signed. `to` None deploys `data`.
-
-    `label` says in logs and in the store what this is for; it holds no personal data. `gas` skips
-    the simulation and sets the gas limit, for calls that only hold after others still in flight.
-    """
-
-    to: Address | None
-    data: bytes
-    label: str
-    gas: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTransaction:
-    """A signed transaction as the store keeps it."""
-
-    hash: bytes
-    lane: str
-    nonce: int
-    raw: bytes
-    label: str
-
-
-class TransactionStore(Protocol):
-    """Where a lane's signed transactions survive a crash."""
-
-    def add(self, lane: str, nonce: int, hash: bytes, raw: bytes, label: str) -> None:
-        """Keep a transaction as SENT; durable before this returns. Adding it again is harmless."""
-
-    def unsettled(self, lane: str) -> Sequence[StoredTransaction]:
-        """Return the lane's SENT transactions in the order of their nonces."""
-
-    def settle(self, hash: bytes, state: TransactionState, block_number: int | None) -> None:
-        """Record what became of a transaction. Settling it again is harmless."""
-
-
-class MemoryTransactionStore:
-    """A store for transactions that need not survive this process, such as a deployment's."""
-
-    def __init__(self) -> None:
-        self._kept: dict[bytes, StoredTransaction] = {}
-        self.states: dict[bytes, TransactionState] = {}
-
-    def add(self, lane: str, nonce: int, hash: bytes, raw: bytes, label: str) -> None:
-        """Keep a transaction as SENT; one that was refused is open again."""
-        self._kept[hash] = StoredTransaction(hash, lane, nonce, raw, label)
-        if self.states.get(hash, TransactionState.REFUSED) is TransactionState.REFUSED:
-            self.states[hash] = TransactionState.SENT
-
-    def unsettled(self, lane: str) -> Sequence[StoredTransaction]:
-        """Return the lane's SENT transactions in the order of their nonces."""
-        kept = [
-            item
-            for item in self._kept.values()
-            if item.lane == lane and self.states[item.hash] is TransactionState.SENT
-        ]
-        return sorted(kept, key=lambda item: item.nonce)
-
-    def settle(self, hash: bytes, state: TransactionState, block_number: int | None) -> None:
-        """Record what became of a transaction."""
-        self.states[hash] = state
 
 
 class Lane:
@@ -138,6 +78,7 @@ class Lane:
         self._chain_id = 0
         self._dynamic_fee = True
         self._in_flight: dict[bytes, StoredTransaction] = {}
+        self._unawaited: set[bytes] = set()
         self._reverted: dict[bytes, bytes] = {}
 
     @property
@@ -153,7 +94,8 @@ class Lane:
         Raises what the contract's refusal means (`refusals`), in the simulation or in the block;
         `Unavailable` when no block took it in time: then it stays stored and is sent again.
         """
-        return self.wait(self.submit(call))
+        with within(self._timeout_seconds):
+            return self.wait(self.submit(call))
 
     def submit(self, call: Call) -> bytes:
         """Simulate, sign, store and send one call; return its hash without waiting for a block."""
@@ -170,7 +112,14 @@ class Lane:
         """
         outcomes: list[bytes | SimdesError] = []
         for start in range(0, len(calls), IN_FLIGHT):
-            outcomes += self._submit_window(calls[start : start + IN_FLIGHT])
+            window = calls[start : start + IN_FLIGHT]
+            try:
+                with within(self._timeout_seconds):
+                    outcomes += self._submit_window(window)
+            except Unavailable as error:
+                if not start:
+                    raise
+                outcomes += [error] * len(window)
         return outcomes
 
     def transact_many(self, calls: Sequence[Call]) -> list[Receipt | SimdesError]:
@@ -195,26 +144,37 @@ class Lane:
         return receipt
 
     def _await(self, transaction_hash: bytes) -> Receipt:
-        deadline = self._monotonic() + self._timeout_seconds
+        """Poll until a block has it; a node that does not answer for a while is waited for."""
+        self._unawaited.discard(transaction_hash)
+        deadline = latest_end(self._timeout_seconds, self._monotonic)
         pause = self._poll_seconds
         resend_at = self._monotonic() + self._resend_seconds
-        while True:
-            receipt = self.ledger.receipt(transaction_hash)
-            if receipt is not None:
-                self._settle(receipt)
-                return receipt
-            now = self._monotonic()
-            if now >= deadline:
-                raise Unavailable(
-                    f"no block took transaction 0x{transaction_hash.hex()} in time",
-                    advice="It is stored and will be sent again; check the ledger node.",
-                )
-            if now >= resend_at:
-                self._check_replaced(transaction_hash)
-                self._send_again(transaction_hash)
-                resend_at = now + self._resend_seconds
-            self._sleep(pause)
-            pause = min(1.5 * pause, _SLOWEST_POLL_SECONDS)
+        with within(self._timeout_seconds):
+            while True:
+                receipt = self._look(transaction_hash)
+                if receipt is not None:
+                    self._settle(receipt)
+                    return receipt
+                now = self._monotonic()
+                if now >= deadline:
+                    break
+                if now >= resend_at:
+                    self._check_replaced(transaction_hash)
+                    self._send_again(transaction_hash)
+                    resend_at = now + self._resend_seconds
+                self._sleep(pause)
+                pause = min(1.5 * pause, _SLOWEST_POLL_SECONDS)
+        self._unawaited.add(transaction_hash)
+        raise Unavailable(
+            f"no block took transaction 0x{transaction_hash.hex()} in time",
+            advice="It is stored and will be sent again; check the ledger node.",
+        )
+
+    def _look(self, transaction_hash: bytes) -> Receipt | None:
+        try:
+            return self.ledger.receipt(transaction_hash)
+        except Unavailable:
+            return None
 
     def resume(self) -> list[Receipt]:
         """Send what an earlier run left unsettled again, unchanged, and wait for all of it.
@@ -222,9 +182,11 @@ class Lane:
         Returns the receipts in nonce order, reverted ones included. Runs by itself before a lane's
         first call, then without waiting.
         """
-        with self._lock:
+        with self._locked():
             self._start()
-            hashes = list(self._in_flight)
+            for item in self._store.unsettled(self.name):
+                self._in_flight.setdefault(item.hash, item)
+            hashes = [item.hash for item in self._by_nonce()]
         receipts = []
         for transaction_hash in hashes:
             with suppress(Conflict):  # settled as refused; the store says so to whoever asked
@@ -250,8 +212,10 @@ class Lane:
                 self._settle(receipt)
                 continue
             self._in_flight[item.hash] = item
+            self._unawaited.add(item.hash)
+        for item in self._by_nonce():
             with suppress(Conflict):  # replaced meanwhile: settled as refused
-                self._send_again(item.hash)
+                self._send_again(item.hash, alone=True)
         top = max((item.nonce + 1 for item in self._in_flight.values()), default=0)
         self._next_nonce = max(top, self.ledger.nonce(self.address))
 
@@ -260,13 +224,14 @@ class Lane:
         ready: list[tuple[int, Call, int]] = []
         for index, call in enumerate(calls):
             try:
-                ready.append((index, call, self._gas_limit(call)))
-                outcomes.append(b"")
+                outcomes.append(self._under_way(call))
+                if not outcomes[-1]:
+                    ready.append((index, call, self._gas_limit(call)))
             except Reverted as error:
-                outcomes.append(translate(error))
+                outcomes[index:] = [translate(error)]
             except SimdesError as error:
-                outcomes.append(error)
-        with self._lock:
+                outcomes[index:] = [error]
+        with self._locked():
             self._start()
             self._make_room(len(ready))
             sent = self._send_signed([(call, gas) for _, call, gas in ready])
@@ -274,12 +239,26 @@ class Lane:
             outcomes[index] = outcome
         return outcomes
 
+    def _under_way(self, call: Call) -> bytes:
+        """Return the transaction of the same call that nobody waits for any more, b"" if none is.
+
+        Whoever was told that no block took it in time asks again; it must not happen twice.
+        """
+        for transaction_hash in self._unawaited.copy():
+            item = self._in_flight.get(transaction_hash)
+            if item is None or read_payload(item.raw)[:2] != (call.to, call.data):
+                continue
+            with suppress(KeyError):  # another thread asked the same first
+                self._unawaited.remove(transaction_hash)
+                return transaction_hash
+        return b""
+
     def _gas_limit(self, call: Call) -> int:
         """Simulate, and leave room for what other transactions change before this one's block."""
         if call.gas is not None:
             return call.gas
         needed = self.ledger.estimate(call.to, call.data, sender=self.address)
-        return needed + needed // 2 + 50_000
+        return max(needed, min(needed + needed // 2 + 50_000, self.ledger.gas_limit()))
 
     def _send_signed(self, ready: Sequence[tuple[Call, int]]) -> list[bytes | SimdesError]:
         """Sign, store and send in order; caller holds the lock. Taken nonces are tried anew."""
@@ -334,7 +313,7 @@ class Lane:
         """Take back what the ledger refused, and fill gaps that others already wait behind."""
         for item in refused:
             self._store.settle(item.hash, TransactionState.REFUSED, None)
-            self._in_flight.pop(item.hash, None)
+            self._forget(item.hash)
         mined = self.ledger.nonce(self.address)
         top = max((item.nonce + 1 for item in self._in_flight.values()), default=0)
         self._next_nonce = max(top, mined)
@@ -346,19 +325,24 @@ class Lane:
     def _make_room(self, wanted: int) -> None:
         """Wait until `wanted` more fit under the cap; caller holds the lock."""
         while self._in_flight and len(self._in_flight) + wanted > IN_FLIGHT:
-            oldest = min(self._in_flight.values(), key=lambda item: item.nonce)
+            oldest = self._by_nonce()[0]
             with suppress(Conflict):  # settled as refused; whoever waits for that call is told
                 self._await(oldest.hash)
 
-    def _send_again(self, transaction_hash: bytes) -> None:
-        item = self._in_flight.get(transaction_hash)
-        if item is None:
+    def _by_nonce(self) -> list[StoredTransaction]:
+        return sorted(self._in_flight.copy().values(), key=lambda item: item.nonce)
+
+    def _send_again(self, transaction_hash: bytes, *, alone: bool = False) -> None:
+        """Send it unchanged, and those before it, which may be lost and hold it up."""
+        last = self._in_flight.get(transaction_hash)
+        if last is None:
             return
+        items = [last] if alone else [i for i in self._by_nonce() if i.nonce <= last.nonce]
         try:
-            self.ledger.send(item.raw)
+            answers = self.ledger.send_many([item.raw for item in items])
         except Unavailable:
             return  # the next attempt may arrive
-        except SimdesError:
+        if isinstance(answers[-1], SimdesError) and not isinstance(answers[-1], Unavailable):
             self._check_replaced(transaction_hash)
 
     def _check_replaced(self, transaction_hash: bytes) -> None:
@@ -367,14 +351,35 @@ class Lane:
         Besu replaces a pending transaction of the same nonce silently; its receipt stays null.
         """
         item = self._in_flight.get(transaction_hash)
-        if item is None or self.ledger.nonce(self.address) <= item.nonce:
+        if item is None:
             return
-        if self.ledger.receipt(transaction_hash) is not None:
+        try:
+            nonce, receipt = self.ledger.fate(self.address, transaction_hash)
+        except Unavailable:
             return
-        with self._lock:
-            self._store.settle(transaction_hash, TransactionState.REFUSED, None)
-            self._in_flight.pop(transaction_hash, None)
+        if nonce <= item.nonce or receipt is not None:
+            return
+        self._store.settle(transaction_hash, TransactionState.REFUSED, None)
+        self._forget(transaction_hash)
         raise Conflict(f"another transaction took nonce {item.nonce} of lane {self.name}")
+
+    def _forget(self, transaction_hash: bytes) -> StoredTransaction | None:
+        self._unawaited.discard(transaction_hash)
+        return self._in_flight.pop(transaction_hash, None)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lane, or give up in time: whoever holds it may be waiting for a block."""
+        left = latest_end(self._timeout_seconds) - time.monotonic()
+        if not self._lock.acquire(timeout=max(left, 0.0)):
+            raise Unavailable(
+                f"lane {self.name} has been waiting for a block for too long",
+                advice="Nothing was sent; check the ledger node and try again.",
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _reason(self, transaction_hash: bytes, receipt: Receipt) -> bytes:
         """Ask what a node's receipt doesn't say: why the contract refused."""
@@ -394,7 +399,6 @@ class Lane:
     def _settle(self, receipt: Receipt) -> None:
         state = TransactionState.SUCCEEDED if receipt.succeeded else TransactionState.REVERTED
         self._store.settle(receipt.transaction_hash, state, receipt.block_number)
-        with self._lock:
-            item = self._in_flight.pop(receipt.transaction_hash, None)
-            if item is not None and not receipt.succeeded:
-                self._reverted[receipt.transaction_hash] = item.raw
+        item = self._forget(receipt.transaction_hash)
+        if item is not None and not receipt.succeeded:
+            self._reverted[receipt.transaction_hash] = item.raw

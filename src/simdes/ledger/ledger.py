@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from simdes.errors import Conflict, Invalid, SimdesError
+from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
 
 Address = bytes
 """20 bytes."""
@@ -82,6 +82,19 @@ class Reverted(Conflict):
         self.halted = halted
 
 
+class OtherChain(Unavailable):
+    """A node answers, but for another chain than the one that was seen before.
+
+    A class of its own for messages and tests; to callers it is as if no node answered, for the
+    same question succeeds once the right one does.
+    """
+
+    default_advice = (
+        "Somebody replaced the node or its data. Point ledger_url at nodes of this network, and ask"
+        " its other members which chain is theirs."
+    )
+
+
 @runtime_checkable
 class Ledger(Protocol):
     """A chain that is read at its head and written by signed transactions.
@@ -98,8 +111,14 @@ class Ledger(Protocol):
     def block(self, number: int) -> Block | None:
         """Return the block of that number, None where there is none yet. Block 0 is the genesis."""
 
+    def final(self) -> bool:
+        """Whether consensus makes a block final at once: it never becomes another one (QBFT)."""
+
     def base_fee(self) -> int | None:
         """Return the head's base fee in wei, None where the node knows no EIP-1559."""
+
+    def gas_limit(self) -> int:
+        """Return the gas of the newest block, which no transaction's may exceed."""
 
     def call(
         self, to: Address, data: bytes, *, sender: Address | None = None, block: int | None = None
@@ -140,6 +159,12 @@ class Ledger(Protocol):
     def nonce(self, address: Address) -> int:
         """Return how many transactions of `address` stand in blocks (not those pending)."""
 
+    def fate(self, address: Address, transaction_hash: bytes) -> tuple[int, Receipt | None]:
+        """Return `nonce(address)`, and then the receipt, as one node sees them one after the other.
+
+        So a nonce that is used up by a transaction without a receipt was taken by another one.
+        """
+
     def logs(
         self,
         *,
@@ -147,11 +172,14 @@ class Ledger(Protocol):
         last: int,
         addresses: Sequence[Address],
         topics: Sequence[bytes | Sequence[bytes] | None] = (),
+        end: Block | None = None,
     ) -> list[Log]:
         """Return the events of blocks `first`..`last` (both included) in chain order.
 
         `addresses` empty means every contract. `topics[i]` None matches anything, a sequence
         matches any of its members. Ranges of any width are asked in spans of `LOG_SPAN_BLOCKS`.
+        With `end` the node that answers has that block, before and after: none of the range was
+        unknown to it. Raises `Unavailable` where no node has.
         """
 
     def code(self, address: Address) -> bytes:
@@ -167,23 +195,43 @@ class Ledger(Protocol):
         """Let go of files, connections and threads; what was accepted stays."""
 
 
-def open_ledger(url: str, *, clock: Clock) -> Ledger:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a chain before its node is asked for the first time.
+
+    `genesis` is block 0's hash; `block` the newest block that was read, by number and hash.
+    """
+
+    genesis: bytes | None = None
+    block: tuple[int, bytes] | None = None
+
+
+NOTHING_KNOWN = Known()
+
+
+def open_ledger(
+    url: str, *, clock: Clock, known: Known = NOTHING_KNOWN, agreeing: int = 1
+) -> Ledger:
     """Open the ledger that a URL names.
 
     ``embedded:PATH`` opens or creates the journal at PATH (query ``?chain=N`` sets the chain id of
     a new one; ``embedded::memory:`` keeps it in memory alone). Where another process holds PATH,
-    the ledger returned talks to that process. ``http://…`` and ``https://…`` name a node.
+    the ledger returned talks to that process. ``http://…`` and ``https://…`` name a node; several
+    of them, separated by spaces or commas, name nodes of one network, of which the first that is
+    well is asked. `known` tells them from nodes of other chains; `agreeing` of them must say the
+    same of the contracts' state.
     Raises `Invalid` for any other URL, `Unavailable` where the holder of PATH does not answer.
     """
     if url.startswith("embedded:"):
         from simdes.ledger.holding import open_embedded  # noqa: PLC0415 (revm stays behind here)
 
         return open_embedded(url.removeprefix("embedded:"), clock=clock)
-    if url.startswith(("http://", "https://")):
+    urls = url.replace(",", " ").split()
+    if urls and all(one.startswith(("http://", "https://")) for one in urls):
         from simdes.ledger.jsonrpc import JsonRpcLedger  # noqa: PLC0415
 
-        return JsonRpcLedger(url)
+        return JsonRpcLedger(urls, known=known, agreeing=agreeing)
     raise Invalid(
         "the ledger URL names no known kind of ledger",
-        advice="Use embedded:PATH, or the http:// address of an Ethereum node.",
+        advice="Use embedded:PATH, or the http:// addresses of Ethereum nodes.",
     )

@@ -23,8 +23,9 @@ from simdes.errors import (
     Unsupported,
 )
 from simdes.ledger.digests import keccak256
-from simdes.ledger.jsonrpc import BATCH, JsonRpcLedger
+from simdes.ledger.jsonrpc import JsonRpcLedger
 from simdes.ledger.ledger import LOG_SPAN_BLOCKS, Reverted
+from simdes.ledger.talk import BATCH
 from unit.ledger.chains import Sender
 from unit.ledger.test_embedded import opened
 
@@ -48,7 +49,12 @@ def node(answer: Answer, seen: list[Any] | None = None) -> JsonRpcLedger:
             200, json=[one(b) for b in reversed(body)] if isinstance(body, list) else one(body)
         )
 
-    return JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(reply))
+    return alone(reply)
+
+
+def alone(reply: Callable[[httpx.Request], httpx.Response]) -> JsonRpcLedger:
+    """A ledger that asks only what it is asked; whose chain it is, is in test_besu.py."""
+    return JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(reply), watch=False)
 
 
 class Error:
@@ -89,7 +95,8 @@ def test_what_a_node_says_of_a_transaction(error: Error, kind: type[SimdesError]
     ledger = refusing(error, eth_getTransactionByHash=None)
     with pytest.raises(SimdesError) as refused:
         ledger.send(transaction())
-    assert type(refused.value) is kind
+    assert isinstance(refused.value, kind)
+    assert refused.value.issue == kind.issue
 
 
 def test_a_known_transaction_was_sent_all_right() -> None:
@@ -181,8 +188,7 @@ def test_batches_are_cut_and_put_back_in_order() -> None:
     ],
 )
 def test_answers_that_are_no_json_rpc_make_the_node_unavailable(response: httpx.Response) -> None:
-    transport = httpx.MockTransport(lambda request: response)
-    ledger = JsonRpcLedger("http://node.example/", transport=transport)
+    ledger = alone(lambda request: response)
     with pytest.raises(Unavailable):
         ledger.chain_id()
     with pytest.raises(Unavailable):
@@ -194,7 +200,7 @@ def test_a_batch_answered_in_part_is_no_answer_for_the_rest() -> None:
         first, *_ = json.loads(request.content)
         return httpx.Response(200, json=[{"jsonrpc": "2.0", "id": first["id"], "result": "0x05"}])
 
-    ledger = JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(reply))
+    ledger = alone(reply)
     answered, missing = ledger.call_many([(b"\1" * 20, b""), (b"\1" * 20, b"")])
     assert answered == b"\5"
     assert isinstance(missing, Unavailable)
@@ -204,7 +210,7 @@ def test_a_node_that_is_gone_or_silent_is_unavailable() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("too slow", request=request)
 
-    ledger = JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(refuse))
+    ledger = alone(refuse)
     with pytest.raises(Unavailable, match="ReadTimeout"):
         ledger.head()
     with pytest.raises(Unavailable, match="ConnectError"):
@@ -222,7 +228,7 @@ def test_a_broken_connection_is_tried_once_more() -> None:
             200, json={"jsonrpc": "2.0", "id": json.loads(request.content)["id"], "result": "0x7"}
         )
 
-    ledger = JsonRpcLedger("http://node.example/", transport=httpx.MockTransport(reply))
+    ledger = alone(reply)
     assert ledger.chain_id() == 7
     assert len(tries) == 2
 
