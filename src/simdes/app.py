@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -52,12 +53,16 @@ from simdes.ledger.lane import Lane, MemoryTransactionStore, StoredTransaction
 from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import Addresses, Pins, pins
 from simdes.mapper import Site
+from simdes.own_ledger import own_ledger, send_lost_again
 from simdes.storage.store import open_store
 
 LANES = 4
 """Ledger accounts of an organisation's software: as many processes may send at once."""
 
 ADMINISTRATOR = "admin"
+
+SETTING_UP_SECONDS = 120.0
+"""How long founding or joining a network waits for a block; a verb waits much shorter."""
 
 DELAYS: dict[str, Delays] = {"production": PRODUCTION, "demo": DEMO}
 
@@ -115,9 +120,9 @@ def create(
         random=random,
     )
     migrate(settings.database_url)
-    ledger = open_ledger(settings.ledger_url, clock=clock)
+    ledger = open_ledger(settings.ledger_url, clock=clock, agreeing=settings.ledger_agree)
     store = open_store(settings.store_url)
-    lane = Lane(ledger, key, MemoryTransactionStore())
+    lane = Lane(ledger, key, MemoryTransactionStore(), timeout_seconds=SETTING_UP_SECONDS)
     addresses = (
         deploy(lane, administrators=[key.address], threshold=1, delays=delays)
         if network is None
@@ -185,7 +190,7 @@ def opened(
         keystore = KeyStore.open(data / "keystore.json", word, random=random)
         database = open_database(settings.database_url)
         stack.callback(database.close)
-        ledger = open_ledger(settings.ledger_url, clock=clock)
+        ledger = own_ledger(data, settings, database, clock)
         stack.callback(ledger.close)
         store = open_store(settings.store_url)
         stack.callback(store.close)
@@ -213,7 +218,9 @@ def opened(
         transactions = Transactions(database, StoredTransaction)
         # A ledger in this process says what its head is for nothing; another's is asked over HTTP.
         following = Following(
-            desk, believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS
+            desk,
+            believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS,
+            reorganised=partial(send_lost_again, ledger, transactions),
         )
         number, held = _claim_lane(data)
         stack.callback(held.close)

@@ -44,6 +44,8 @@ class Settings:
     ``shares_needed`` (m) and ``custodians`` (n) are for vaults this organisation opens.
     ``stale_after_seconds`` is the age of the ledger's head beyond which custodians refuse;
     0 means that the ledger makes blocks on demand, so that the head has no meaningful age.
+    ``ledger_url`` may list several nodes of one network, the preferred one first;
+    ``ledger_agree`` of them must say the same of a contract's state before it is believed.
     ``strangers_per_hour``, ``patients_per_hour`` and ``patients_per_day`` are how many patients
     (not in treatment here; any) somebody reads before a second factor is asked for; 0: never.
     ``listen_…`` is where `simdes listen` takes HL7 v2, with how many connections at once, and its
@@ -72,6 +74,7 @@ class Settings:
     shares_needed: int = 2
     custodians: int = 3
     stale_after_seconds: int = 0
+    ledger_agree: int = 1
     strangers_per_hour: int = 10
     patients_per_hour: int = 60
     patients_per_day: int = 200
@@ -177,6 +180,9 @@ def _check(settings: Settings) -> None:
         )
     if settings.serve_connections < 1 or min(settings.leave_seconds, settings.stop_seconds) < 0:
         raise Invalid("serve_connections is at least 1; no number of seconds is below 0.")
+    nodes = settings.ledger_url.replace(",", " ").split()
+    if not 1 <= settings.ledger_agree <= max(1, len(nodes)):
+        raise Invalid("ledger_agree is at least 1 and at most the number of nodes in ledger_url.")
     if settings.facade_page_size not in range(1, 5001) or settings.facade_poll_seconds < 1:
         raise Invalid("facade_page_size is 1 to 5000, facade_poll_seconds at least 1.")
     if settings.facade_mode not in ("", "history-system", "history-type", "search"):

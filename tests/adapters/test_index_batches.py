@@ -172,6 +172,18 @@ def test_a_lane_finds_its_unsettled_transactions_by_nonce(database: Database) ->
     assert store.state_of(id32("never")) is None
 
 
+def test_what_stood_in_blocks_that_are_gone_is_found_and_opened_again(database: Database) -> None:
+    store = Transactions(database, Row)
+    for nonce in range(4):
+        store.add("1:0xab", nonce, id32(nonce), b"raw", "anchor")
+        store.settle(id32(nonce), "succeeded" if nonce else "reverted", 5 + nonce)
+    store.add("1:0xab", 4, id32(4), b"raw", "anchor")
+    assert [row.nonce for row in store.settled_from(7)] == [2, 3]
+    store.reopen(id32(2))
+    assert [row.nonce for row in store.settled_from(0)] == [0, 1, 3]
+    assert [row.nonce for row in store.unsettled("1:0xab")] == [2, 4]
+
+
 def test_adding_a_transaction_again_is_harmless(database: Database) -> None:
     store = Transactions(database, Row)
     for _ in range(2):

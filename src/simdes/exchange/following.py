@@ -18,6 +18,10 @@ from simdes.access.desk import Desk
 from simdes.index import chain, chain_consents, copies, custody
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
+from simdes.ledger.follow import HistoryChanged
+
+_FOLLOWERS = 2
+"""The read model's, and the one that fetches letters; each has a checkpoint of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,14 @@ class Following:
         desk: Desk,
         *,
         believed_seconds: float = 0.0,
+        reorganised: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``believed_seconds``: how long `keep_up` and `head` rest on what the node said; 0 where
-        asking costs nothing."""
+        asking costs nothing. `reorganised` is called where blocks were replaced, before they are
+        read anew."""
         self._desk = desk
+        self._reorganised = reorganised
         self._lock = threading.Lock()
         self._head = b""
         self._believed_seconds = believed_seconds
@@ -76,7 +83,20 @@ class Following:
         return self._desk.contracts.ledger.head().hash
 
     def catch_up(self) -> int:
-        """Bring the read model and what we keep up to the head; how many events or letters."""
+        """Bring the read model and what we keep up to the head; how many events or letters.
+
+        Where a development node reorganised its chain, each follower forgets what it read, and all
+        is read again.
+        """
+        for _ in range(_FOLLOWERS):
+            try:
+                return self._catch_up()
+            except HistoryChanged:
+                self._head = b""
+                self._reorganised()
+        return self._catch_up()
+
+    def _catch_up(self) -> int:
         desk = self._desk
         with self._lock:
             looked = self._monotonic()

@@ -24,7 +24,7 @@ from simdes.index import copies
 IDLE_SECONDS = 0.25
 GATHER_SECONDS = 1.0
 """How long resources gather after a round that had work."""
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 8.0
 
 _log = structlog.get_logger("simdes.worker")
 

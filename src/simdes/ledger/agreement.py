@@ -77,16 +77,19 @@ def _at_block(
 ) -> Answers | None:
     """What another node says of that block, None where it does not answer or hasn't it in time."""
     deadline = nodes.monotonic() + _WAIT_SECONDS
-    try:
-        here = talk(other, deadline)
-        while read_number(here.ask("eth_blockNumber")) < int(at, 16):
-            time.sleep(_PAUSE_SECONDS)
-        answers = ask(here, at)
-    except NodeFailed as failure:
-        nodes.rest(other, failure)
-        return None
-    except Unavailable:
-        return None
+    while True:
+        try:
+            here = talk(other, deadline)
+            if read_number(here.ask("eth_blockNumber")) >= int(at, 16):
+                answers = ask(here, at)
+                break
+        except NodeFailed as failure:
+            if not failure.behind or nodes.monotonic() >= deadline:
+                nodes.rest(other, failure)
+                return None
+        except Unavailable:
+            return None
+        time.sleep(_PAUSE_SECONDS)
     return None if any(isinstance(one, Unavailable) for one in answers) else answers
 
 

@@ -46,6 +46,8 @@ CALL_GAS = 50_000_000
 LAG_BLOCKS = 5
 """A node so far behind another one is not asked."""
 _COMPARE_SECONDS = 5.0
+_GLANCE_SECONDS = 2.0
+"""For questions to other nodes than the one that answers."""
 _REMEMBERED = 4_096
 
 T = TypeVar("T")
@@ -283,7 +285,7 @@ class JsonRpcLedger:
 
     def _spread(self, node: Node, questions: Sequence[Question]) -> None:
         """Hand transactions to the other nodes too, whatever they say of them."""
-        deadline = self.nodes.monotonic() + 2.0
+        deadline = self.nodes.monotonic() + _GLANCE_SECONDS
         for other in self.nodes.others(node):
             try:
                 self._talk(other, deadline).send_many(questions)
@@ -342,9 +344,9 @@ class JsonRpcLedger:
         for node in self.nodes.all:
             if node.rests_until > now:
                 continue
+            until = self.nodes.monotonic() + _GLANCE_SECONDS
             try:
-                talk = self._talk(node, self.nodes.monotonic() + 2.0)
-                heads[node] = read_number(talk.ask("eth_blockNumber"))
+                heads[node] = _head_of(self._talk(node, until), Talk(self.nodes, node, until))
             except NodeFailed as failure:
                 self.nodes.rest(node, failure)
             except SimdesError:
@@ -353,3 +355,13 @@ class JsonRpcLedger:
             lag = max(heads.values()) - number
             if lag > LAG_BLOCKS:
                 self.nodes.rest(node, NodeFailed(f"it is {lag} blocks behind another node"))
+
+
+def _head_of(checked: Talk, unchecked: Talk) -> int:
+    """The newest block of a node of this chain; one that is behind says how far it is."""
+    try:
+        return read_number(checked.ask("eth_blockNumber"))
+    except NodeFailed as failure:
+        if not failure.behind:
+            raise
+        return read_number(unchecked.ask("eth_blockNumber"))

@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 IN_FLIGHT = 32
+TIMEOUT_SECONDS = 8.0
+"""For a call, from the simulation to its block; a network makes a block about every second."""
 _NONCE_ATTEMPTS = 3
 _FILLER_GAS = 21_000
 _SLOWEST_POLL_SECONDS = 0.25
@@ -57,7 +59,7 @@ class Lane:
         store: TransactionStore,
         *,
         name: str | None = None,
-        timeout_seconds: float = 60.0,
+        timeout_seconds: float = TIMEOUT_SECONDS,
         poll_seconds: float = 0.02,
         resend_seconds: float = 5.0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -65,14 +67,10 @@ class Lane:
     ) -> None:
         self.ledger = ledger
         self.address = signer.address
-        self._signer = signer
-        self._store = store
-        self._name = name
+        self._signer, self._store, self._name = signer, store, name
         self._timeout_seconds = timeout_seconds
-        self._poll_seconds = poll_seconds
-        self._resend_seconds = resend_seconds
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._poll_seconds, self._resend_seconds = poll_seconds, resend_seconds
+        self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.RLock()
         self._next_nonce: int | None = None
         self._chain_id = 0
@@ -222,6 +220,8 @@ class Lane:
     def _submit_window(self, calls: Sequence[Call]) -> list[bytes | SimdesError]:
         outcomes: list[bytes | SimdesError] = []
         ready: list[tuple[int, Call, int]] = []
+        with self._locked():
+            self._start()
         for index, call in enumerate(calls):
             try:
                 outcomes.append(self._under_way(call))
@@ -232,7 +232,6 @@ class Lane:
             except SimdesError as error:
                 outcomes[index:] = [error]
         with self._locked():
-            self._start()
             self._make_room(len(ready))
             sent = self._send_signed([(call, gas) for _, call, gas in ready])
         for (index, _, _), outcome in zip(ready, sent, strict=True):
@@ -334,8 +333,7 @@ class Lane:
 
     def _send_again(self, transaction_hash: bytes, *, alone: bool = False) -> None:
         """Send it unchanged, and those before it, which may be lost and hold it up."""
-        last = self._in_flight.get(transaction_hash)
-        if last is None:
+        if (last := self._in_flight.get(transaction_hash)) is None:
             return
         items = [last] if alone else [i for i in self._by_nonce() if i.nonce <= last.nonce]
         try:
@@ -350,8 +348,7 @@ class Lane:
 
         Besu replaces a pending transaction of the same nonce silently; its receipt stays null.
         """
-        item = self._in_flight.get(transaction_hash)
-        if item is None:
+        if (item := self._in_flight.get(transaction_hash)) is None:
             return
         try:
             nonce, receipt = self.ledger.fate(self.address, transaction_hash)

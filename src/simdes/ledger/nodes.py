@@ -42,8 +42,11 @@ T = TypeVar("T")
 class NodeFailed(Exception):
     """This node can't be asked now; another one may."""
 
-    def __init__(self, why: str, *, slow: bool = False, other_chain: bool = False) -> None:
+    def __init__(
+        self, why: str, *, slow: bool = False, behind: bool = False, other_chain: bool = False
+    ) -> None:
         super().__init__(why)
+        self.behind = behind
         self.why = why
         self.slow = slow
         self.other_chain = other_chain
@@ -100,7 +103,7 @@ class Nodes:
 
         Raises `OtherChain` where only nodes of another chain answer, `Unavailable` where none does.
         """
-        deadline = latest_end(DEADLINE_SECONDS)
+        deadline = latest_end(DEADLINE_SECONDS, self.monotonic)
         refused: Unavailable | None = None
         failures: list[NodeFailed] = []
         for node in self._ready():

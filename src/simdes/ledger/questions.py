@@ -36,7 +36,8 @@ def run_calls(
     tags = () if at is None else (at,)
     answers = talk.ask_many([(method, (value, *tags)) for value in values])
     if any(isinstance(answer, Troubled) for answer in answers):
-        nothing = talk.ask_many([("eth_call", ({"to": to_hex(bytes(20))}, at or "latest"))])
+        nobody = {"to": to_hex(bytes(20)), "data": "0x"}
+        nothing = talk.ask_many([("eth_call", (nobody, at or "latest"))])
         if isinstance(nothing[0], str):
             stopped = Reverted(b"", halted="the node's machine ended the call")
             answers = [stopped if isinstance(one, Troubled) else one for one in answers]

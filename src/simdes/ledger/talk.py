@@ -26,7 +26,7 @@ class Talk:
     """Questions to one node within one verb's time. Without `sightings` nothing is checked."""
 
     def __init__(
-        self, nodes: Nodes, node: Node, deadline: float, sightings: Sightings | None
+        self, nodes: Nodes, node: Node, deadline: float, sightings: Sightings | None = None
     ) -> None:
         self.node = node
         self._nodes = nodes
@@ -91,7 +91,7 @@ class Talk:
             raise NodeFailed(f"{self.node.place} has another genesis block", other_chain=True)
         if not seen.may_rewind(self._nodes.monotonic(), behind=behind):
             if behind:
-                raise NodeFailed(f"it is behind: it has no block {number} yet")
+                raise NodeFailed(f"it is behind: it has no block {number} yet", behind=True)
             raise NodeFailed(f"{self.node.place} has another block {number}", other_chain=True)
         _log.warning("ledger reorganised", node=self.node.place, block=number)
         seen.rewind(latest, self._nodes.monotonic())
