@@ -43,6 +43,7 @@ from simdes.fhir.profiles import Profiles, load_package
 from simdes.fhir_credentials import read_credentials
 from simdes.fhir_http import HttpSource
 from simdes.hook_http import HttpHooks
+from simdes.import_http import HttpFiles
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
@@ -202,6 +203,8 @@ def opened(
         stack.callback(app_keys.close)
         hooks = HttpHooks(settings.subscription_hosts)
         stack.callback(hooks.close)
+        files = HttpFiles(settings.import_hosts)
+        stack.callback(files.close)
         desk = Desk(
             keystore=keystore,
             contracts=contracts,
@@ -232,6 +235,7 @@ def opened(
             custody=EitherCustody(_here, elsewhere),
             app_keys=app_keys,
             hooks=hooks,
+            files=files,
             transactions=transactions,
             issuer=Issuer(
                 keystore=keystore,

@@ -61,6 +61,8 @@ class Settings:
     addresses.
     ``profile_errors`` says what becomes of a resource written over FHIR that breaks a profile it
     claims: ``refuse``, or ``warn`` and store it.
+    ``import_hosts`` lists the hosts (``host`` or ``host:port``) from which bulk imports may fetch
+    files, and the addresses or networks of our own where these may be; empty: none.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     """
 
@@ -104,6 +106,7 @@ class Settings:
     facade_notify_url: str = ""
     subscription_hosts: str = ""
     profile_errors: str = "refuse"
+    import_hosts: str = ""
 
 
 def data_path(url: str, data: Path) -> str:

@@ -74,6 +74,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
         threads = [
             threading.Thread(target=worker.run, args=(one.node, stop), name="worker"),
             threading.Thread(target=worker.tell, args=(one.node, stop), name="subscriptions"),
+            threading.Thread(target=worker.take_in, args=(one.node, stop), name="imports"),
         ]
         if one.settings.facade_url:
             reader = stack.enter_context(facade(one))

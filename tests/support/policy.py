@@ -151,6 +151,7 @@ ENDPOINTS: Mapping[str, Probe | None] = {
     "GET Patient/{id}/$summary": Probe("Patient/<patient>/$summary"),
     "POST Patient/{id}/$summary": Probe("Patient/<patient>/$summary", body="parameters"),
     "POST $submit-legacy": None,
+    "POST $import": None,
     "GET jobs/{job}": Probe("jobs/<id>"),
     "GET jobs/{job}/{file}": Probe("jobs/<id>/<id>"),
     "DELETE jobs/{job}": Probe("jobs/<id>"),

@@ -84,6 +84,11 @@ def attempting(node: Node, asking: Asking, trying: Trying | None) -> Iterator[No
         yield
 
 
+def refused(node: Node, asking: Asking, trying: Trying, error: SimdesError) -> None:
+    """Write down what was refused for this reason; for what goes on in spite of it."""
+    record(node, error, lambda reason: _refused(node, asking, trying, reason))
+
+
 Describe = Callable[[str], Attempt | None]
 """Makes the entry of a refusal with the name of its reason; None for none."""
 

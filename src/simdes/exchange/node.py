@@ -15,6 +15,7 @@ from simdes.access.assertions import KeySource
 from simdes.access.desk import Desk
 from simdes.access.requests import Signer
 from simdes.access.tokens import Issuer
+from simdes.exchange.bulk.files import Files, NoFiles
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.reached import Recent
@@ -38,9 +39,9 @@ class Node:
     ``standing`` what consents stand for whom, ``recent`` what was asked of custodians a moment ago,
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
-    ``hooks`` the way of notifications to subscribers, ``own_vault`` the tag of the organisation's
-    own vault once it is known (`home.ensure_home`), ``shares_needed`` and ``custodians`` (m, n)
-    what vaults opened here get.
+    ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
+    ``own_vault`` the tag of the organisation's own vault once it is known (`home.ensure_home`),
+    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Node:
     profiles: Profiles = field(default_factory=Profiles)
     profiles_bind: bool = True
     hooks: Hooks = field(default_factory=NoHooks)
+    files: Files = field(default_factory=NoFiles)
     own_vault: list[bytes] = field(default_factory=list)
 
     @property

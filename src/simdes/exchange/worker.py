@@ -44,14 +44,10 @@ def run(node: Node, stop: threading.Event) -> None:
             _drop_expired(node)
             left = indexing.catch_up(node)
             done = anchoring.work(node, worker=name)
-            bulk = jobs.work(node, worker=name)
+            bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
             pause = 0.0 if bulk else _pause(done, left)
-        except SimdesError as error:
-            pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
-            _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
-        except Exception as error:  # a fault of ours must not end the worker for good, unseen
-            pause = min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
-            _log.error("round failed", issue="exception", **logs.described(error))
+        except Exception as error:
+            pause = _after_failure(pause, error)
         stop.wait(pause)
 
 
@@ -68,6 +64,30 @@ def _pause(done: Progress, left: int) -> float:
 def tell(node: Node, stop: threading.Event) -> None:
     """Tell subscribers until ``stop`` is set; apart from `run`, which no receiver may hold up."""
     telling.run(node, stop, name=worker_name())
+
+
+def take_in(node: Node, stop: threading.Event) -> None:
+    """Work on imports until ``stop`` is set; apart from `run`, which no file from elsewhere may
+    hold up."""
+    name = worker_name()
+    pause = IDLE_SECONDS
+    while not stop.is_set():
+        try:
+            kinds = (jobs.IMPORT,)
+            busy = jobs.work(node, worker=name, kinds=kinds, stopped=stop.is_set)
+            pause = 0.0 if busy else IDLE_SECONDS
+        except Exception as error:
+            pause = _after_failure(pause, error)
+        stop.wait(pause)
+
+
+def _after_failure(pause: float, error: Exception) -> float:
+    """Write down what failed; how long to wait then. Not even a fault of ours ends a worker."""
+    if isinstance(error, SimdesError):
+        _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
+    else:
+        _log.error("round failed", issue="exception", **logs.described(error))
+    return min(max(2 * pause, 1.0), LONGEST_PAUSE_SECONDS)
 
 
 def _drop_expired(node: Node) -> None:

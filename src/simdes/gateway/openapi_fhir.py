@@ -55,6 +55,24 @@ SCHEMAS: Final[Mapping[str, Json]] = {
             },
         },
     },
+    "ImportManifest": {
+        "type": "object",
+        "required": ["inputFormat", "input"],
+        "properties": {
+            "inputFormat": {"const": "application/fhir+ndjson"},
+            "inputSource": {"type": "string"},
+            "storageDetail": {"type": "object", "properties": {"type": {"const": "https"}}},
+            "input": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["type", "url"],
+                    "properties": {"type": {"type": "string"}, "url": {"type": "string"}},
+                },
+            },
+        },
+    },
     "OperationOutcome": {
         "type": "object",
         "required": ["resourceType", "issue"],
@@ -113,7 +131,7 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json]]] = {
     "delete": _told({200: OUTCOME_BODY, 204: {}}, (*_WRITTEN, 410)),
     "bundle": _told({200: _BUNDLE}, (*_WRITTEN, 410)),
     "metadata": _told({200: _RESOURCE, 304: {}}, (400, 406)),
-    "$export": _told({202: OUTCOME_BODY}, (*_COMMON, 422)),
+    **dict.fromkeys(("$export", "$import"), _told({202: OUTCOME_BODY}, (*_COMMON, 422))),
     "job-status": _told({200: _MANIFEST, 202: {}}, (*_COMMON, 500)),
     "job-cancel": _told({202: OUTCOME_BODY}, _COMMON),
     "job-file": _told({200: _LINES}, _COMMON),
@@ -165,6 +183,7 @@ _HEADERS: Final[Mapping[str, Mapping[str, Json]]] = {
     "patch": {"If-Match": _TAG, "Prefer": _PREFER},
     "delete": {"If-Match": _TAG},
     "$export": {"Prefer": {"enum": ["respond-async", "respond-async, handling=lenient"]}},
+    "$import": {"Prefer": {"enum": ["respond-async", "respond-async, handling=lenient"]}},
     **{key: {"Prefer": _PREFER} for key in ("search-type", "search-system")},
 }
 _FREE: Final = frozenset(("search-type", "search-system", "update", "patch", "delete"))
@@ -201,6 +220,11 @@ _BODIES: Final[Mapping[str, Json]] = {
     "bundle": _BUNDLE,
     "$validate": _RESOURCE,
     "$submit-legacy": _ANYTHING,
+    "$import": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/ImportManifest"}},
+        **fhir_body("Parameters"),
+        **_LINES,
+    },
     **dict.fromkeys(("search-type", "search-system"), _FIELDS),
 }
 

@@ -1,4 +1,4 @@
-"""Jobs of bulk export, and the pieces of their files.
+"""Jobs of bulk export and import, and the pieces of their files.
 
 A job is worked on in slices under a lease. A slice's pieces and the position behind it are one
 commit that counts the step up, so that of two workers at the same slice one writes nothing: it goes
@@ -22,6 +22,10 @@ from simdes.index.transaction import Transaction
 from simdes.index.visible import Visible
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
+
+
+class Superseded(Conflict):
+    """The job was cancelled, or another worker went on with it: undo the slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ _PART = select(Part, "bulk_part")
 _CLAIM = """
     WITH picked AS MATERIALIZED (
         SELECT id FROM bulk_job WHERE state = 'running' AND held_until_ms <= :now
-         ORDER BY held_until_ms, begun_ms LIMIT 1 /* lock */
+         AND kind IN :kinds ORDER BY held_until_ms, begun_ms LIMIT 1 /* lock */
     )
     UPDATE bulk_job SET holder = :worker, held_until_ms = :until
      WHERE id IN (SELECT id FROM picked) RETURNING id
@@ -99,31 +103,36 @@ def get(tx: Transaction, id: bytes, *, account: bytes, client: str, now_ms: int)
     return None if row is None else read(Job, row)
 
 
-def running_of(tx: Transaction, account: bytes, client: str) -> int:
-    """Return how many jobs of an account through an app are not done."""
+def running_of(tx: Transaction, kind: str, *, account: bytes, client: str) -> int:
+    """Return how many jobs of a kind, of an account through an app, are not done."""
     row = tx.one(
         "SELECT count(*) FROM bulk_job WHERE state = 'running' AND account = :account"
-        " AND client = :client",
+        " AND client = :client AND kind = :kind",
         account=account,
         client=client,
+        kind=kind,
     )
     return 0 if row is None else int(row[0])
 
 
-def waits(tx: Transaction, *, now_ms: int) -> bool:
-    """Whether there is a job to work on, or one to purge."""
+def waits(tx: Transaction, kinds: Sequence[str], *, now_ms: int) -> bool:
+    """Whether there is a job of these kinds to work on, or any one to purge."""
     row = tx.one(
-        "SELECT 1 FROM bulk_job WHERE (state = 'running' AND held_until_ms <= :now)"
-        " OR expires_ms <= :now LIMIT 1",
+        "SELECT 1 FROM bulk_job WHERE (state = 'running' AND held_until_ms <= :now"
+        " AND kind IN :kinds) OR expires_ms <= :now LIMIT 1",
         now=now_ms,
+        kinds=list(kinds),
     )
     return row is not None
 
 
-def claim(tx: Transaction, *, worker: str, now_ms: int, lease_ms: int) -> Job | None:
-    """Claim the job that waited longest; two workers never hold the same one."""
+def claim(
+    tx: Transaction, kinds: Sequence[str], *, worker: str, now_ms: int, lease_ms: int
+) -> Job | None:
+    """Claim the job of these kinds that waited longest; two workers never hold the same one."""
     row = tx.one(
         _CLAIM.replace("/* lock */", tx.skip_locked),
+        kinds=list(kinds),
         now=now_ms,
         until=now_ms + lease_ms,
         worker=worker,
@@ -144,7 +153,7 @@ def advance(
 ) -> None:
     """Finish a slice: its pieces and what comes next.
 
-    Raises `Conflict` where the job was cancelled, or another worker did the slice; undo then.
+    Raises `Superseded` where the job was cancelled, or another worker did the slice; undo then.
     """
     changed = tx.run(
         "UPDATE bulk_job SET position = :position, state = :state, failure = :failure,"
@@ -157,7 +166,7 @@ def advance(
         step=job.step,
     )
     if not changed:
-        raise Conflict("The job was cancelled, or another worker went on with it.")
+        raise Superseded("The job was cancelled, or another worker went on with it.")
     if parts:
         tx.insert("bulk_part", [row_of(one) for one in parts])
 
@@ -212,9 +221,21 @@ def add_parts(tx: Transaction, parts: Sequence[Part]) -> None:
     tx.insert("bulk_part", [row_of(one) for one in parts])
 
 
-def drop_file(tx: Transaction, id: bytes, file: int) -> int:
-    """Drop the pieces of a file; how many."""
-    return tx.run("DELETE FROM bulk_part WHERE job = :id AND file = :file", id=id, file=file)
+def drop_parts(tx: Transaction, id: bytes, file: int, *, since: int) -> int:
+    """Drop the pieces of a file from one on; how many."""
+    return tx.run(
+        "DELETE FROM bulk_part WHERE job = :id AND file = :file AND part >= :since",
+        id=id,
+        file=file,
+        since=since,
+    )
+
+
+def drop_inputs(tx: Transaction, id: bytes, *, but: int) -> int:
+    """Drop what was taken in for a job, but for one file; how many pieces."""
+    return tx.run(
+        "DELETE FROM bulk_part WHERE job = :id AND kind = 'input' AND file <> :but", id=id, but=but
+    )
 
 
 # What is exported ---------------------------------------------------------------------------------

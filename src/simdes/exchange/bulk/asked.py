@@ -56,11 +56,55 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     vaults: tuple[bytes, ...] | None = None
 
 
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to import: the type that its lines are said to be of, "" for any, and its address.
+
+    What came with the request has the request's own address.
+    """
+
+    type: str
+    url: str
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """What to import.
+
+    ``manifest`` is the address of a finished export's manifest whose files are the inputs, "" where
+    they are named. ``source`` is the address of the server that wrote them: references to it become
+    relative ones. ``credential`` (``user:password``) is what their server asks for. ``request`` is
+    the URL that was asked.
+    """
+
+    request: str
+    inputs: tuple[Input, ...] = ()
+    manifest: str = ""
+    source: str = ""
+    credential: str = ""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's order."""
+    """A job's order: one of the two."""
 
     who: Who
-    exporting: Export
+    exporting: Export | None = None
+    importing: Import | None = None
+
+    @property
+    def export(self) -> Export:
+        """What to export."""
+        assert self.exporting is not None  # noqa: S101 (jobs are begun as what they are)
+        return self.exporting
+
+    @property
+    def load(self) -> Import:
+        """What to import."""
+        assert self.importing is not None  # noqa: S101 (jobs are begun as what they are)
+        return self.importing
+
+    @property
+    def request(self) -> str:
+        """The URL that was asked."""
+        return self.load.request if self.importing is not None else self.export.request
 
 
 def who_asks(asking: Asking) -> Who:

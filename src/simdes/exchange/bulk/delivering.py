@@ -41,12 +41,13 @@ def lines_of(node: Node, asking: Asking, job: Job, asked: Asked, file: int) -> I
     """
     with node.database.read() as tx:
         first = None if job.state == RUNNING else bulk.part(tx, job.id, file)
-    if first is None:
+    if first is None or first.kind == "input":
         raise NotFound("There is no such file, or not any more.")
     if first.kind == "output":
         asking.rights.require(Interaction.SEARCH, first.type)
     asking = _ready(node, asking, job, file)
-    return _pages(node, asking, job, first, projection_of(None, asked.exporting.elements or None))
+    elements = asked.exporting.elements if asked.exporting is not None else ""
+    return _pages(node, asking, job, first, projection_of(None, elements or None))
 
 
 def _ready(node: Node, asking: Asking, job: Job, file: int) -> Asking:
@@ -96,6 +97,7 @@ def _pages(
             yield _ended(node, asking, lines.ended[at : at + PAGE])
         for text in lines.texts:
             yield dumps(outcome_resource([warning(text.decode())])) + b"\n"
+        yield b"".join(one + b"\n" for one in lines.outcomes)
     if given != whole:
         # Cancelled or expired while it was fetched: whoever reads must not take it for the whole.
         raise Unavailable("The file was removed.")

@@ -42,12 +42,14 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a file: versions of own resources by row id, others' by where they belong.
 
     ``copies`` and ``ended`` are (vault, type, logical id); ``vaults`` are those of all the lines.
+    ``texts`` are warnings, ``outcomes`` OperationOutcomes that are ready.
     """
 
     rows: tuple[int, ...] = ()
     copies: tuple[tuple[bytes, str, str], ...] = ()
     ended: tuple[tuple[bytes, str, str], ...] = ()
     texts: tuple[bytes, ...] = ()
+    outcomes: tuple[bytes, ...] = ()
     vaults: tuple[bytes, ...] = ()
 
 
@@ -134,14 +136,14 @@ def _of(visible: Visible, *, own: bool) -> Visible:
 
 def progress(asked: Asked, position: str) -> str:
     """How far an export is, for people."""
-    at, steps = msgspec.json.decode(position, type=Position).step, _steps(asked.exporting)
+    at, steps = msgspec.json.decode(position, type=Position).step, _steps(asked.export)
     return f"{100 * at // max(1, len(steps))}% of the types looked through"
 
 
 def slice_of(node: Node, job: Job, asked: Asked) -> Job:
     """Walk on for one slice. Raises Forbidden where the asker may not act any more."""
     asking = unattended(node, asked.who)
-    walk = _Walk(node, job, asked.exporting, asking)
+    walk = _Walk(node, job, asked.export, asking)
     with node.database.read() as tx:
         walk.run(tx)
     return node.database.write(

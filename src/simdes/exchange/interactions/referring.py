@@ -7,7 +7,7 @@ elsewhere (docs/decisions/0016-whose-records.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from simdes.errors import Invalid
 from simdes.exchange.interactions import finding
@@ -58,12 +58,22 @@ def missing(
             )
 
 
+def unresolved(tx: Transaction, asking: Asking, names: Collection[Name]) -> frozenset[Name]:
+    """Those of the names under which the caller may see nothing."""
+    return frozenset(names) - finding.named(tx, asking, names).keys()
+
+
+def nowhere(name: Name) -> Invalid:
+    """What is wrong with a reference that leads to nothing."""
+    return Invalid(
+        f"A reference to {name[0]} leads to nothing here that you may see.",
+        advice="Create it first, or send both in one transaction.",
+    )
+
+
 def _require(name: Name, found: Sequence[Entry]) -> None:
     if not found:
-        raise Invalid(
-            f"A reference to {name[0]} leads to nothing here that you may see.",
-            advice="Create it first, or send both in one transaction.",
-        )
+        raise nowhere(name)
 
 
 def _is_somebodys(node: Node, tx: Transaction, entry: Entry) -> bool:

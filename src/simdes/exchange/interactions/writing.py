@@ -8,7 +8,7 @@ are taken in the order of names, so that 32 writers of one resource wait and non
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,31 +71,38 @@ def apply(
     *,
     base: str,
     by_server: bool = False,
+    then: Callable[[Transaction, Sequence[Changed]], None] | None = None,
 ) -> list[Changed]:
     """Make all of the changes durable, or none; what became of each, in their order.
 
     ``base`` is this server's FHIR base URL, without a slash at its end. ``by_server``: a
-    Subscription's status is what we found out, not what its owner asks for. Raises Forbidden,
+    Subscription's status is what we found out, not what its owner asks for. ``then`` writes what
+    has to be in the same commit; it may run again, as all of it may. Raises Forbidden,
     BrokenRules (with places), Mismatch for a condition of the caller that does not hold, Conflict,
     NotFound.
     """
     if len(changes) > MOST_CHANGES:
         raise Invalid(f"A transaction holds at most {MOST_CHANGES} changes.")
     for change in changes:
-        _check(asking, change)
+        check(asking, change)
     if consenting.concerns(changes):
         return [consenting.apply(node, asking, changes[0])]
-    warned = _validate(node, changes, by_server=by_server)
-    made = node.database.write(
-        lambda tx: _Writing(node, tx, asking, base, by_server=by_server).run(changes)
-    )
+    warned = validated(node, changes, by_server=by_server)
+
+    def write(tx: Transaction) -> list[Changed]:
+        made = _Writing(node, tx, asking, base, by_server=by_server).run(changes)
+        if then is not None:
+            then(tx, made)
+        return made
+
     return [
         replace(one, warnings=(*told, *one.warnings))
-        for told, one in zip(warned, made, strict=True)
+        for told, one in zip(warned, node.database.write(write), strict=True)
     ]
 
 
-def _check(asking: Asking, change: Change) -> None:
+def check(asking: Asking, change: Change) -> None:
+    """Raise Forbidden or Invalid for what can be refused without looking at what is there."""
     asking.rights.require(NEEDS[change.method], change.type)
     if change.search is not None:
         asking.rights.require(Interaction.SEARCH, change.type)
@@ -111,11 +118,12 @@ def _check(asking: Asking, change: Change) -> None:
             )
 
 
-def _validate(
-    node: Node, changes: Sequence[Change], *, by_server: bool
+def validated(
+    node: Node, changes: Sequence[Change], *, by_server: bool = False
 ) -> list[tuple[Problem, ...]]:
     """Validate outside of the transaction, where nobody waits for it; the warnings of each change.
 
+    Raises BrokenRules, with places.
     What the server writes itself is no claim of anybody's to a profile.
     """
     sent = [Sent(one.resource, one.place) for one in changes if one.resource is not None]

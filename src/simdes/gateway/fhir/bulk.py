@@ -1,4 +1,7 @@
-"""Bulk Data Access over HTTP: kick-off, status, files (https://hl7.org/fhir/uv/bulkdata/)."""
+"""Bulk Data Access over HTTP: kick-off, status, files (https://hl7.org/fhir/uv/bulkdata/).
+
+Jobs of imports are begun by `bulk_import`; what became of them is asked here, too.
+"""
 
 from __future__ import annotations
 
@@ -159,13 +162,13 @@ def status(call: Call) -> Reply:
         told = Issue(code=found.failure, text="The job ended without a result.")
         code = 403 if found.failure == "forbidden" else 500
         return Reply(status=code, resource=outcome_resource([told]))
-    manifest = _manifest(call, job, found)
+    manifest = _MANIFESTS[found.kind](call, job, found)
     headers = {"Expires": http_date(found.expires_ms), "Cache-Control": "no-store"}
     content = json.dumps(manifest).encode()
     return Reply(content=content, media_type="application/json", headers=headers)
 
 
-def _manifest(call: Call, job: str, found: jobs.State) -> dict[str, Any]:
+def _exported(call: Call, job: str, found: jobs.State) -> dict[str, Any]:
     """https://hl7.org/fhir/uv/bulkdata/export.html#response---complete-status."""
     made: dict[str, Any] = {
         "transactionTime": instant(found.begun_ms),
@@ -180,6 +183,38 @@ def _manifest(call: Call, job: str, found: jobs.State) -> dict[str, Any]:
             url = f"{call.base}/jobs/{job}/{one.number}"
             made[one.kind].append({"type": one.type, "url": url, "count": one.count})
     return made
+
+
+def _imported(call: Call, job: str, found: jobs.State) -> dict[str, Any]:
+    """https://github.com/smart-on-fhir/bulk-import/blob/master/import-manifest.md: for each input
+    how many resources were written, and where its refusals are told.
+
+    ``outcome`` says the same as import-pnp.md there does.
+    """
+    errors = [
+        {
+            "type": "OperationOutcome",
+            "inputUrl": one.url,
+            "count": one.bad,
+            "url": f"{call.base}/jobs/{job}/{one.errors}",
+        }
+        for one in found.taken
+        if one.errors is not None
+    ]
+    return {
+        "transactionTime": instant(found.begun_ms),
+        "request": found.request,
+        "requiresAccessToken": True,
+        "output": [
+            {"inputUrl": one.url, "count": one.good} | ({"type": one.type} if one.type else {})
+            for one in found.taken
+        ],
+        "error": errors,
+        "outcome": [{"type": one["type"], "url": one["url"]} for one in errors],
+    }
+
+
+_MANIFESTS: Final = {jobs.EXPORT: _exported, jobs.IMPORT: _imported}
 
 
 def cancel(call: Call) -> Reply:

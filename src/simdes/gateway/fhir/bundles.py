@@ -144,7 +144,7 @@ def _request(call: Call, entry: Mapping[str, Any], at: int | None = None) -> tup
     if split.scheme or split.netloc:
         raise Invalid(f"An entry's url leads to another server{where}.")
     path = unquote(split.path).strip("/")
-    if path.startswith("jobs/") or path.endswith("$export"):
+    if path.startswith("jobs/") or path.endswith(("$export", "$import")):
         raise Invalid(f"An entry can't be a job, or what became of one{where}.")
     headers = {name: str(request[key]) for key, name in _HEADERS.items() if key in request}
     if "prefer" in call.headers:

@@ -32,5 +32,7 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("Patient", "$export"): _BULK + "patient-export",
     ("Group", "$export"): _BULK + "group-export",
     ("", "$export"): _BULK + "export",
+    # Proposed and never published as a definition; what is taken stands in docs/guide.md.
+    ("", "$import"): "urn:simdes:operation:import",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

@@ -17,7 +17,7 @@ from simdes.errors import NotFound
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
-from simdes.gateway.fhir import bulk, operations, reading, subscriptions, writing
+from simdes.gateway.fhir import bulk, bulk_import, operations, reading, subscriptions, writing
 from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
@@ -82,6 +82,7 @@ BULK: Final[Sequence[Endpoint]] = (
     Endpoint("POST", "Patient/$export", "$export", bulk.export_patients),
     Endpoint("GET", "Group/{id}/$export", "$export", bulk.export_group),
     Endpoint("POST", "Group/{id}/$export", "$export", bulk.export_group),
+    Endpoint("POST", "$import", "$import", bulk_import.import_system, is_raw=True),
     Endpoint("GET", "jobs/{job}", "job-status", bulk.status),
     Endpoint("DELETE", "jobs/{job}", "job-cancel", bulk.cancel),
     Endpoint("GET", "jobs/{job}/{file}", "job-file", bulk.file),

@@ -352,7 +352,9 @@ def test_files_expire_after_a_day(service: Service, records: list[Json]) -> None
 
 
 def test_jobs_of_a_service_are_bounded(service: Service) -> None:
-    made = [kick_off(service.api, "$export?_type=Basic") for _ in range(jobs.MOST_RUNNING)]
+    made = [
+        kick_off(service.api, "$export?_type=Basic") for _ in range(jobs.MOST_RUNNING[jobs.EXPORT])
+    ]
     answer = service.api.get("$export?_type=Basic", **ASYNC)
     assert answer.status_code == 429
     for name in made:
