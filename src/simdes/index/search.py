@@ -214,9 +214,9 @@ def _followed(
 
 def _forth(written: Predicates, one: Include) -> Iterator[str]:
     """Select what resources of the source refer to."""
-    types = _targets(written, one)
-    for about in ways(types):
-        row, source = written.bound.alias(), On(written.bound.alias(), frozenset((one.source,)))
+    types, sources = _targets(written, one), _sources(written, one)
+    for about in ways(types) if sources else ():
+        row, source = written.bound.alias(), On(written.bound.alias(), sources)
         target = On(written.bound.alias(), PATIENTS if about else types)
         yield (
             f"SELECT {target.alias}.id FROM entry AS {source.alias}"
@@ -228,9 +228,9 @@ def _forth(written: Predicates, one: Include) -> Iterator[str]:
 
 def _back(written: Predicates, one: Include) -> Iterator[str]:
     """Select what resources of the source refer to these."""
-    types = _targets(written, one)
-    for about in ways(types):
-        row, source = written.bound.alias(), On(written.bound.alias(), frozenset((one.source,)))
+    types, sources = _targets(written, one), _sources(written, one)
+    for about in ways(types) if sources else ():
+        row, source = written.bound.alias(), On(written.bound.alias(), sources)
         target = On(written.bound.alias(), PATIENTS if about else types)
         yield (
             f"SELECT {source.alias}.id FROM entry AS {target.alias}"
@@ -240,17 +240,20 @@ def _back(written: Predicates, one: Include) -> Iterator[str]:
         )
 
 
+def _sources(written: Predicates, one: Include) -> frozenset[str]:
+    scopes = written.visible.scopes
+    return frozenset((one.source,) if one.source else scopes) & scopes.keys()
+
+
 def _targets(written: Predicates, one: Include) -> frozenset[str]:
     scopes = written.visible.scopes
-    if one.source not in scopes:
-        return frozenset()
     return frozenset((one.target,) if one.target else scopes) & scopes.keys()
 
 
 def _step(written: Predicates, one: Include, row: str, source: On, target: On, about: bool) -> str:
     slots = {slot_number(slot.name) for slot in one.slots}
+    under = f" AND {written.bound.among(f'{row}.slot', slots)}" if slots else ""
     return (
         f"{written.leads(row, source, target, about=about)} AND {row}.entry = {source.alias}.id"
-        f" AND {written.bound.among(f'{row}.slot', slots)}"
-        f" AND {written.seen(source)} AND {written.seen(target)}"
+        f"{under} AND {written.seen(source)} AND {written.seen(target)}"
     )

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from simdes.access.rights import Interaction
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.errors import SimdesError
 from simdes.exchange.indexing import resource_context
-from simdes.exchange.interactions.changes import Pairs
 from simdes.exchange.interactions.drafts import literals
 from simdes.exchange.interactions.found import Found, served
 from simdes.exchange.node import Node
 from simdes.exchange.opening import open_copy
 from simdes.exchange.rights import Asking
 from simdes.fhir.reference import parse_reference
-from simdes.fhir.search.parse import parse
+from simdes.fhir.search.conditions import Query
 from simdes.index import entries, resources, search, vaults
 from simdes.index.entries import Entry
 from simdes.index.resources import Resource
@@ -148,17 +146,9 @@ def _unwrapped(row: Resource, key: bytes) -> bytes:
 # Look-ups of writes ---------------------------------------------------------------------------
 
 
-def matching(
-    node: Node, tx: Transaction, asking: Asking, type_: str, pairs: Pairs | None
-) -> list[Entry]:
-    """At most two entries that meet a conditional interaction's search, of those that may be seen.
-
-    Raises Invalid for an empty or unknown search: a typing mistake must not match everything.
-    """
-    base = node.issuer.audience + "/"
-    query = parse((type_,), pairs or (), now_ms=node.now_ms(), base=base)
-    visible = asking.rights.visible(Interaction.SEARCH)
-    hits = search.search(tx, visible, query, limit=2)
+def matching(tx: Transaction, asking: Asking, query: Query) -> list[Entry]:
+    """At most two entries that meet a conditional interaction's search and may be seen."""
+    hits = search.search(tx, asking.rights.searching, query, limit=2)
     return entries.get_many(tx, [hit.id for hit in hits])
 
 

@@ -15,6 +15,7 @@ from simdes.access.rights import OWNED, Interaction
 from simdes.errors import Forbidden, Gone, Invalid, Mismatch, NotFound
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
+from simdes.exchange.interactions.conditional import Queries
 from simdes.exchange.interactions.placing import Name
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
@@ -52,8 +53,9 @@ class Plan:
 class Planning:
     """Plans the changes of one request."""
 
-    def __init__(self, node: Node, tx: Transaction, asking: Asking) -> None:
+    def __init__(self, node: Node, tx: Transaction, asking: Asking, queries: Queries) -> None:
         self._node = node
+        self._queries = queries
         self._tx = tx
         self._asking = asking
 
@@ -89,7 +91,8 @@ class Planning:
     def _find(self, plan: Plan) -> None:
         """A conditional change (https://hl7.org/fhir/R4/http.html#cond-update)."""
         change = plan.change
-        found = finding.matching(self._node, self._tx, self._asking, change.type, change.search)
+        query = self._queries[change.type, change.search or ()]
+        found = finding.matching(self._tx, self._asking, query)
         if len(found) > 1:
             raise Mismatch(
                 "The condition matches more than one resource.",

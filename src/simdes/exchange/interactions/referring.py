@@ -7,26 +7,40 @@ elsewhere (docs/decisions/0016-whose-records.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from simdes.access.categories import classify
 from simdes.errors import Invalid
-from simdes.exchange.interactions import finding
+from simdes.exchange.interactions import finding, people
 from simdes.exchange.interactions.drafts import local_names
 from simdes.exchange.interactions.placing import Name, persons
 from simdes.exchange.interactions.planning import Plan
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
-from simdes.fhir.json import loads
+from simdes.fhir.json import dumps, loads
 from simdes.index.entries import Entry
 from simdes.index.seeing import SHARED
 from simdes.index.transaction import Transaction
 
 
-def missing(
-    node: Node, tx: Transaction, asking: Asking, plans: Sequence[Plan]
-) -> Iterator[tuple[Home, Entry]]:
-    """The entries to copy into the vaults of placed drafts, so that these are whole.
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A resource that comes along into a vault."""
+
+    home: Home
+    resource: Mapping[str, Any]
+    content: bytes
+    category: int
+    labels: int
+
+
+def missing(node: Node, tx: Transaction, asking: Asking, plans: Sequence[Plan]) -> Iterator[Coming]:
+    """What to copy into the vaults of placed drafts, so that these are whole.
+
+    Who writes may name themselves as ``fhirUser`` does, and comes along as that Practitioner.
 
     Raises Invalid, without naming what is there, for a reference that leads to nothing which the
     caller may see, or to another patient's record.
@@ -35,7 +49,7 @@ def missing(
     wanted: dict[tuple[bytes, Name], Home] = {}
     for plan in plans:
         assert plan.draft is not None and plan.home is not None  # noqa: S101 (placed drafts)
-        for name in local_names(plan.draft):
+        for name in _followed(asking, plan.draft):
             if name not in coming:
                 wanted[plan.home.tag, name] = plan.home
     # A doctor has an entry in each patient's vault: only one that is not in this one is looked
@@ -46,11 +60,15 @@ def missing(
     there = {**near, **finding.named(tx, asking, far)}
     for (_, name), home in wanted.items():
         found = there.get(name, ())
+        if not found and (own := _own_person(node, asking, name)) is not None:
+            if home.tag != asking.facts.home:  # everybody's there: who works here isn't told
+                yield _whole(home, own)
+            continue
         _require(name, found)
         if home.tag == asking.facts.home or any(one.vault == home.tag for one in found):
             continue
         if name[0] in SHARED and not _is_somebodys(node, tx, found[0]):
-            yield home, found[0]
+            yield _copied(node, tx, home, found[0])
         elif name[0] != "Patient" and all(one.vault != asking.facts.home for one in found):
             raise Invalid(
                 f"A reference to {name[0]} leads to another patient's record.",
@@ -69,6 +87,34 @@ def nowhere(name: Name) -> Invalid:
         f"A reference to {name[0]} leads to nothing here that you may see.",
         advice="Create it first, or send both in one transaction.",
     )
+
+
+def _followed(asking: Asking, draft: Mapping[str, Any]) -> Iterator[Name]:
+    """What a draft refers to, and the Practitioner behind its writer's own PractitionerRole."""
+    own = asking.session.actor.account.hex()
+    for name in local_names(draft):
+        yield name
+        if name == ("PractitionerRole", own):
+            yield ("Practitioner", own)
+
+
+def _own_person(node: Node, asking: Asking, name: Name) -> Mapping[str, Any] | None:
+    """The caller as the Practitioner that a reference names; None for anything else."""
+    type_, logical_id = name
+    if type_ not in SHARED:
+        return None
+    own = people.person_resources(node, asking, type_)
+    return next((one for one in own if one["id"] == logical_id), None)
+
+
+def _whole(home: Home, resource: Mapping[str, Any]) -> Coming:
+    category, labels = classify(dict(resource))
+    return Coming(home, resource, dumps(dict(resource)), category, labels)
+
+
+def _copied(node: Node, tx: Transaction, home: Home, entry: Entry) -> Coming:
+    content = finding.raw(node, tx, entry)
+    return Coming(home, loads(content), content, entry.category, entry.labels)
 
 
 def _require(name: Name, found: Sequence[Entry]) -> None:

@@ -8,14 +8,16 @@ behind the last resource of this one, whatever is written meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simdes.access.categories import categories_of
 from simdes.access.rights import EVERY_CATEGORY, Interaction
-from simdes.exchange.interactions import cursors, finding, views
+from simdes.exchange.interactions import cursors, finding
 from simdes.exchange.interactions.auditing import audit_found, is_usual
+from simdes.exchange.interactions.crossing import Views
 from simdes.exchange.interactions.found import Found
+from simdes.exchange.interactions.views import View
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking
@@ -32,14 +34,13 @@ from simdes.fhir.search.conditions import (
     ReferenceTest,
     Together,
 )
-from simdes.index import entries, search
+from simdes.index import search
 from simdes.index.search import Hit
 from simdes.index.transaction import Transaction
 from simdes.index.visible import Visible, narrowed
 
 PAGE: Final = 50
 MOST: Final = 1_000
-MOST_INCLUDED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,17 @@ def find(
     visible = narrowed(asking.rights.searching, vaults)
     size = min(PAGE if query.count is None else query.count, MOST)
     counting = query.summary == "count" or size == 0
-    made = views.find(node, asking, query, vaults)
+    known = Views(node, asking, vaults)
+    made = known.find(query)
+    query = replace(query, where=known.widened(query.where, query.types))
     shown, after = _of_views(made, _after(node, asking, query, cursor), 0 if counting else size)
     room = 0 if counting else size - len(shown)
     with node.database.read() as tx:
         hits = search.search(tx, visible, query, limit=room + 1, after=after) if room else []
         page = hits[:room]
-        matches = [*shown, *finding.load(node, tx, finding.of_hits(tx, page))]
-        included = _included(node, tx, visible, query, page)
+        kept = finding.load(node, tx, finding.of_hits(tx, page))
+        matches = [*(one.found for one in shown), *kept]
+        included = known.included(tx, query.includes, page, kept, shown) if query.includes else []
         last = _last(made, shown, page, more=len(hits) > room)
         whole = None if last or cursor or counting else len(matches)
         total = _total(tx, visible, query, known=whole, beside=len(made))
@@ -100,8 +104,8 @@ def find(
 
 
 def _of_views(
-    made: Sequence[Found], after: Hit | None, size: int
-) -> tuple[Sequence[Found], Hit | None]:
+    made: Sequence[View], after: Hit | None, size: int
+) -> tuple[Sequence[View], Hit | None]:
     """The views of this page, which stand before what is kept, and where the rest begins."""
     if after is not None and after.id >= 0:
         return (), after
@@ -110,7 +114,7 @@ def _of_views(
 
 
 def _last(
-    made: Sequence[Found], shown: Sequence[Found], page: Sequence[Hit], *, more: bool
+    made: Sequence[View], shown: Sequence[View], page: Sequence[Hit], *, more: bool
 ) -> Hit | None:
     """Behind what the next page begins; None where there is none. Views count down from -1."""
     if page:
@@ -118,21 +122,6 @@ def _last(
     if shown and (made[-1] is not shown[-1] or more):
         return Hit(-(1 + next(at for at, one in enumerate(made) if one is shown[-1])))
     return None
-
-
-def _included(
-    node: Node, tx: Transaction, visible: Visible, query: Query, page: Sequence[Hit]
-) -> list[Found]:
-    if not query.includes or not page:
-        return []
-    ids = search.include(
-        tx,
-        visible,
-        query.includes,
-        [hit.id for hit in page],
-        limit=MOST_INCLUDED,
-    )
-    return finding.load(node, tx, entries.get_many(tx, ids))
 
 
 def _total(

@@ -11,13 +11,12 @@ that a feed brought as resources are ordinary resources and stand beside them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simdes.access.categories import Role
 from simdes.access.tokens import Actor
-from simdes.errors import Unsupported
 from simdes.exchange import consents, members
 from simdes.exchange.consent_resources import consent_resource
 from simdes.exchange.consents import Given
@@ -34,6 +33,8 @@ from simdes.index.visible import Scope, narrowed
 
 MOST_ENTRIES: Final = 5_000
 """Audit entries that one search looks through, the newest."""
+PEOPLE: Final = ("Person", "Practitioner", "PractitionerRole")
+"""The types as which callers find themselves."""
 _AUDIT_PREFIX: Final = "audit-"
 
 
@@ -62,19 +63,22 @@ def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found | Non
     return None
 
 
-def find(node: Node, asking: Asking, query: Query, vaults: tuple[bytes, ...] | None) -> list[Found]:
-    """The views that meet a search, in its order."""
-    # What was looked at is nothing to go through with everything else of a patient.
-    types = [one for one in query.types if len(query.types) == 1 or one != "AuditEvent"]
-    found = []
-    for type_ in types:
-        scopes = asking.rights.searching.scopes.get(type_, ())
-        for one in of_type(node, asking, type_, vaults):
-            if _in_scope(one, scopes) and _meets(one, query.where):
-                found.append(one)
-    for sort in reversed(query.sorts):
-        found.sort(key=lambda one: _key(one, sort), reverse=sort.descending)
-    return [one.found for one in found]
+def searched(
+    node: Node, asking: Asking, type_: str, vaults: tuple[bytes, ...] | None
+) -> list[View]:
+    """The views of a type that a search of the caller's may find."""
+    scopes = asking.rights.searching.scopes.get(type_, ())
+    if not scopes:
+        return []
+    return [one for one in of_type(node, asking, type_, vaults) if _in_scope(one, scopes)]
+
+
+def in_order(found: Sequence[View], sorts: Sequence[Sort]) -> list[View]:
+    """Views as ``_sort`` asks for them."""
+    ordered = list(found)
+    for sort in reversed(sorts):
+        ordered.sort(key=lambda one: _key(one, sort), reverse=sort.descending)
+    return ordered
 
 
 def _in_scope(one: View, scopes: Iterable[Scope]) -> bool:
@@ -85,13 +89,11 @@ def _in_scope(one: View, scopes: Iterable[Scope]) -> bool:
 
 
 def _meets(one: View, where: Condition) -> bool:
+    """Whether a view meets a scope's condition, which is about the resource itself alone."""
     found = one.found
-    try:
-        return matches(
-            where, type=found.type, id=found.id, updated_ms=found.updated_ms, values=one.values
-        )
-    except Unsupported:
-        return False  # a condition on other resources: a view refers to none that is kept here
+    return matches(
+        where, type=found.type, id=found.id, updated_ms=found.updated_ms, values=one.values
+    )
 
 
 def _key(one: View, sort: Sort) -> Any:
@@ -235,5 +237,7 @@ _Maker = Callable[[Node, Asking, tuple[bytes, ...] | None], Iterator[_Made]]
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "AuditEvent": _audit_events,
     "Consent": _consents,
-    **{one: _people(one) for one in ("Person", "Practitioner", "PractitionerRole")},
+    **{one: _people(one) for one in PEOPLE},
 }
+TYPES: Final = frozenset(_MAKERS)
+"""The types of which there are views."""

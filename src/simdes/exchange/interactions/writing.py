@@ -21,6 +21,7 @@ from simdes.exchange.indexing import Written
 from simdes.exchange.interactions import consenting, finding
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
+from simdes.exchange.interactions.conditional import Queries, parts, queries
 from simdes.exchange.interactions.drafts import (
     Sent,
     check_valid,
@@ -40,7 +41,6 @@ from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps, loads
-from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.problem import Problem
 from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
@@ -88,9 +88,10 @@ def apply(
     if consenting.concerns(changes):
         return [consenting.apply(node, asking, changes[0])]
     warned = validated(node, changes, by_server=by_server)
+    asked = queries(node, asking, changes)
 
     def write(tx: Transaction) -> list[Changed]:
-        made = _Writing(node, tx, asking, base, by_server=by_server).run(changes)
+        made = _Writing(node, tx, asking, base, asked, by_server=by_server).run(changes)
         if then is not None:
             then(tx, made)
         return made
@@ -136,8 +137,16 @@ class _Writing:
     """One request's changes in one database transaction."""
 
     def __init__(
-        self, node: Node, tx: Transaction, asking: Asking, base: str, *, by_server: bool
+        self,
+        node: Node,
+        tx: Transaction,
+        asking: Asking,
+        base: str,
+        queries: Queries,
+        *,
+        by_server: bool,
     ) -> None:
+        self._queries = queries
         self._by_server = by_server
         self._node = node
         self._tx = tx
@@ -148,7 +157,7 @@ class _Writing:
 
     def run(self, changes: Sequence[Change]) -> list[Changed]:
         """Plan, draft, place and write."""
-        plans = Planning(self._node, self._tx, self._asking).plans(changes)
+        plans = Planning(self._node, self._tx, self._asking, self._queries).plans(changes)
         self._draft(plans)
         self._place(plans)
         for plan in sorted(plans, key=lambda one: _ORDER[one.change.method]):
@@ -205,6 +214,8 @@ class _Writing:
 
     def _conditional_names(self, plans: Sequence[Plan]) -> dict[str, str]:
         """What conditional references lead to (https://hl7.org/fhir/R4/http.html#trules)."""
+        if not self._queries:
+            return {}
         asked = {
             literal
             for plan in plans
@@ -213,12 +224,11 @@ class _Writing:
         }
         found = {}
         for literal in sorted(asked):
-            type_, _, query = literal.partition("?")
-            self._asking.rights.require(Interaction.SEARCH, type_)
-            hits = finding.matching(self._node, self._tx, self._asking, type_, query_pairs(query))
+            query = self._queries[parts(literal)]
+            hits = finding.matching(self._tx, self._asking, query)
             if len(hits) != 1:
                 raise Mismatch("A conditional reference leads to no resource, or to several.")
-            found[literal] = f"{type_}/{hits[0].logical_id}"
+            found[literal] = f"{hits[0].type}/{hits[0].logical_id}"
         return found
 
     # Placing ----------------------------------------------------------------------------------
@@ -234,8 +244,11 @@ class _Writing:
         for plan in plans:
             if plan.settled is None and plan.draft is None and plan.current is not None:
                 plan.home = placing.home(plan.current.vault)
-        for home, entry in missing(self._node, self._tx, self._asking, going):
-            self._copy(home, entry)
+        for one in missing(self._node, self._tx, self._asking, going):
+            new = self._new(
+                one.home, one.resource, one.content, category=one.category, labels=one.labels
+            )
+            self._rows.append(_Row(new, one.resource))
 
     def _require_scopes(self, plan: Plan, draft: Mapping[str, Any], home: Home) -> None:
         allowed = self._asking.rights.scopes(plan.needs, plan.change.type)
@@ -253,12 +266,6 @@ class _Writing:
         if plan.change.type in OWNED:  # nobody's record: no scope narrows it to a patient's
             allowed = tuple(replace(one, vaults=None) for one in allowed)
         require_scope(allowed, home.tag, meets, plan.needs)
-
-    def _copy(self, home: Home, entry: Entry) -> None:
-        content = finding.raw(self._node, self._tx, entry)
-        resource = loads(content)
-        new = self._new(home, resource, content, category=entry.category, labels=entry.labels)
-        self._rows.append(_Row(new, resource))
 
     # Writing ----------------------------------------------------------------------------------
 

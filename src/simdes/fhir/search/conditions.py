@@ -315,7 +315,8 @@ class Sort:
 class Include:
     """``_include``, or ``_revinclude`` with ``reverse``: follow slots of resources of ``source``.
 
-    ``slots`` are one, or all of the source's references for ``*``; ``target`` "" : any type.
+    ``slots`` are one, or all of the source's references for ``Type:*``; ``target`` "" : any type.
+    For ``*`` ``source`` is "" (any type) and there are no ``slots`` (any reference).
     """
 
     source: str

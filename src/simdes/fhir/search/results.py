@@ -114,6 +114,7 @@ ONCE: Mapping[str, Callable[[Types, str, str], dict[str, Any]]] = {
 INCLUDES: Mapping[str, bool] = {"_include": False, "_revinclude": True}
 """The parameters that add resources, and whether they follow references backwards."""
 
+_EVERYTHING = frozenset({"*", "*:*"})
 _ITERATE = {"": False, "iterate": True, "recurse": True}
 
 
@@ -124,10 +125,8 @@ def _includes(types: Types, name: str, text: str) -> list[Include]:
         raise wrong(name, "the modifier can only be :iterate or :recurse")
     iterate = _ITERATE[modifier]
     source, _, rest = text.partition(":")
-    if text == "*" and not reverse:
-        if not types:
-            raise wrong(name, "* needs a search of some types")
-        return [Include(t, _all_references(t), "", reverse, iterate) for t in types]
+    if text in _EVERYTHING:
+        return [Include("", (), "", reverse, iterate)]
     path, _, target = rest.partition(":")
     if source not in resource_types() or not path or (target and target not in resource_types()):
         raise wrong(name, "Type:parameter or Type:parameter:Target is needed")

@@ -201,7 +201,7 @@ def _resource(type_: str, issuer: str) -> Json:
     if includes := _includes(type_):
         made["searchInclude"] = ["*", f"{type_}:*", *includes]
     if reverse := _reverse_includes()[type_]:
-        made["searchRevInclude"] = reverse
+        made["searchRevInclude"] = ["*", *reverse]
     made["searchParam"] = [*_search_parameters(type_)]
     if operations := _operations(type_):
         made["operation"] = operations

@@ -383,9 +383,12 @@ def test_includes() -> None:
 
 def test_a_star_includes_every_reference() -> None:
     every = {p.slot for p in parameters_of("Observation").values() if p.kind == "reference"}
-    for text in ("*", "Observation:*"):
-        (include,) = ask("Observation", ("_include", text)).includes
-        assert set(include.slots) == every
+    (include,) = ask("Observation", ("_include", "Observation:*")).includes
+    assert set(include.slots) == every
+    for text in ("*", "*:*"):
+        (forth,) = ask("Observation", ("_include", text)).includes
+        (back,) = ask("Observation", ("_revinclude", text)).includes
+        assert (forth, back) == (Include("", ()), Include("", (), reverse=True))
 
 
 def test_parameters_of_every_request_are_no_part_of_the_search() -> None:
@@ -411,7 +414,10 @@ def test_parameters_of_every_request_are_no_part_of_the_search() -> None:
         *(("Patient", "_elements", SECRET + "!"), ("Patient", "_contained", "true")),
         *(("Patient", "_include", SECRET), ("Patient", "_include", "Patient:name")),
         *(("Patient", "_include", "Patient:organization:" + SECRET), ("Patient", "_sort:x", "_id")),
-        *(("Patient", "_revinclude", "*"), ("Patient", "_include:x", "Patient:organization")),
+        *(
+            ("Patient", "_revinclude", "*:patient"),
+            ("Patient", "_include:x", "Patient:organization"),
+        ),
         *(("Patient", "_type", SECRET), ("Patient", "_has:Observation:code:code", SECRET)),
         *(("Patient", "_has:Observation:encounter:code", SECRET), ("Patient", "_has:a", SECRET)),
         *(("Patient", "_filter", SECRET), ("Patient", "_text", SECRET), ("Patient", "_query", "a")),
