@@ -71,8 +71,11 @@ def create_gateway(
     """
     running = running or Running(operations=Operations(custody))
     meter = Meter(running.operations, running.stopping)
+    smart = smart_routes(node, limits, trouble_page(node)) if node is not None else []
     app = Starlette(
         routes=[
+            # Below FHIR's address, which takes all that is left there.
+            *(one for one in smart if one.path.startswith(PREFIX)),
             # What is asked most comes first: routes are tried one by one.
             *(_fhir(node, limits) if node is not None else ()),
             *custody_routes(custody, limits),
@@ -80,7 +83,7 @@ def create_gateway(
             metrics_route(meter, running.metrics_token),
             facade_route(running.notified),
             *(page_routes(node) if node is not None else ()),
-            *(smart_routes(node, limits, trouble_page(node)) if node is not None else ()),
+            *(one for one in smart if not one.path.startswith(PREFIX)),
         ],
         middleware=[
             Middleware(SecurityHeaders),
