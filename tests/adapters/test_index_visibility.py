@@ -137,6 +137,24 @@ def test_chains_do_not_go_through_what_is_hidden(database: Database, how: str) -
 
 
 @pytest.mark.parametrize("how", HIDDEN)
+def test_chains_do_not_begin_at_what_is_hidden(database: Database, how: str) -> None:
+    """Among many entries of a vault a chain is followed from its end, where the few values are."""
+    one = secret(how, "Patient")
+    chain = Chain(SUBJECT, ("Patient",), has_text("Patient.family", "adams"))
+    query = Query(types=("Observation",), where=chain)
+    with database.transaction() as tx:
+        add_vaults(tx, 1, 2)
+        put(tx, one, "Patient/p", text("Patient.family", "Adams"))
+        for number in range(20):
+            own(tx, f"Observation/o{number}", refers(SUBJECT.name, "Patient/p", subject=True))
+        own(tx, "Observation/l", refers(SUBJECT.name, "Patient/p"))
+        assert found(tx, one.visible, query) == []
+        assert count(tx, one.visible, query) == 0
+        open_ = sees(ground(), ground(1, handle=CONSENT))
+        assert found(tx, open_, query) != []
+
+
+@pytest.mark.parametrize("how", HIDDEN)
 def test_the_second_step_of_a_chain_is_hidden_too(database: Database, how: str) -> None:
     one = secret(how, "Organization")
     works = slot("Practitioner.organization", Kind.REFERENCE)
