@@ -19,6 +19,7 @@ from simdes.exchange.bulk.files import Files, NoFiles
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.reached import Recent
+from simdes.exchange.room import Room
 from simdes.exchange.standing import Standing
 from simdes.exchange.subscriptions.hooks import Hooks, NoHooks
 from simdes.fhir.profiles import Profiles
@@ -41,7 +42,8 @@ class Node:
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
     ``own_vault`` the tag of the organisation's own vault once it is known (`home.ensure_home`),
-    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
+    ``room`` what requests may hold in memory, ``shares_needed`` and ``custodians`` (m, n) what
+    vaults opened here get.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Node:
     hooks: Hooks = field(default_factory=NoHooks)
     files: Files = field(default_factory=NoFiles)
     own_vault: list[bytes] = field(default_factory=list)
+    room: Room = field(default_factory=Room)
 
     @property
     def organisation(self) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from simdes.errors import Conflict
 from simdes.fhir.search.conditions import Valued
@@ -122,28 +123,67 @@ def of_vault(tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000
     return [read(Entry, row) for row in rows]
 
 
+def sizes(tx: Transaction, found: Sequence[Entry]) -> dict[int, int]:
+    """Return how many bytes the wrapped content of entries has, by row id.
+
+    Of a copy it is its record's, for the first entry of it; the others need nothing more.
+    """
+    of_own: dict[int, int] = {}
+    if own := [one.resource_id for one in found if one.resource_id is not None]:
+        sql = "SELECT id, length(content_wrapped) FROM resource WHERE id IN :ids"
+        of_own = {int(row): int(size) for row, size in tx.all(sql, ids=own)}
+    of_copies = {
+        key: int(size) for key, size in _of_copies(tx, found, "length(content_wrapped)").items()
+    }
+    return {
+        one.id: of_own.get(one.resource_id, 0)
+        if one.resource_id is not None
+        else of_copies.pop(_copy(one), 0)
+        for one in found
+    }
+
+
 def contents(tx: Transaction, found: Sequence[Entry]) -> dict[int, bytes]:
     """Return the wrapped content of entries by row id, in at most two statements.
 
     Of an own entry it is the resource's bytes, of a copy the whole record's, of which it is the
-    ``item``. What was purged meanwhile is left out.
+    ``item``; a record is read once for all of its entries. What was purged meanwhile is left out.
     """
-    by_id = {one.id: one for one in found}
-    rows = []
-    if own := [one.id for one in by_id.values() if one.resource_id is not None]:
-        rows += tx.all(
+    made: dict[int, bytes] = {}
+    if own := [one.id for one in found if one.resource_id is not None]:
+        sql = (
             "SELECT e.id, r.content_wrapped FROM entry AS e"
-            " JOIN resource AS r ON r.id = e.resource_id WHERE e.id IN :ids",
-            ids=own,
+            " JOIN resource AS r ON r.id = e.resource_id WHERE e.id IN :ids"
         )
-    if copied := [one.id for one in by_id.values() if one.record_id is not None]:
-        rows += tx.all(
-            "SELECT e.id, c.content_wrapped FROM entry AS e JOIN remote_copy AS c"
-            " ON c.vault = e.vault AND c.record_id = e.record_id AND c.handle = e.handle"
-            " WHERE e.id IN :ids",
-            ids=copied,
-        )
-    return {row: bytes(content) for row, content in rows}
+        made = {int(row): bytes(content) for row, content in tx.all(sql, ids=own)}
+    of_copies = {
+        key: bytes(content) for key, content in _of_copies(tx, found, "content_wrapped").items()
+    }
+    for one in found:
+        if one.record_id is not None and _copy(one) in of_copies:
+            made[one.id] = of_copies[_copy(one)]
+    return made
+
+
+def _of_copies(
+    tx: Transaction, found: Sequence[Entry], column: str
+) -> dict[tuple[bytes, bytes, bytes], Any]:
+    wanted = {_copy(one) for one in found if one.record_id is not None}
+    if not wanted:
+        return {}
+    rows = tx.all(
+        f"SELECT vault, record_id, handle, {column} FROM remote_copy WHERE vault IN :vaults"
+        " AND record_id IN :records AND handle IN :handles",
+        vaults=sorted({vault for vault, _, _ in wanted}),
+        records=sorted({record for _, record, _ in wanted}),
+        handles=sorted({handle for _, _, handle in wanted}),
+    )
+    named = {(bytes(row[0]), bytes(row[1]), bytes(row[2])): row[3] for row in rows}
+    return {key: value for key, value in named.items() if key in wanted}
+
+
+def _copy(one: Entry) -> tuple[bytes, bytes, bytes]:
+    return (one.vault, one.record_id or b"", one.handle)
 
 
 def drop_own(tx: Transaction, vault: bytes) -> int:

@@ -16,8 +16,7 @@ from simdes.fhir.search.conditions import ALWAYS
 from simdes.index.bound import Bound
 from simdes.index.leading import On
 from simdes.index.predicates import Predicates
-from simdes.index.resources import Resource
-from simdes.index.rows import read, select
+from simdes.index.resources import Resource, get_many
 from simdes.index.seeing import grounded
 from simdes.index.sql import both, either
 from simdes.index.transaction import Transaction
@@ -42,14 +41,43 @@ def versions(
     since_ms: int | None = None,
     rows: Sequence[int] | None = None,
 ) -> list[Resource]:
-    """Return versions, deletions too, newest first by row id before ``before``; one statement.
+    """Return versions, deletions too, newest first by row id before ``before``; two statements.
 
     ``logical_id``, ``vaults`` and ``version`` narrow to one resource, ``since_ms`` to what was
     written at or after a time, ``rows`` to versions by their row ids.
     """
+    listed = sizes(
+        tx,
+        visible,
+        types=types,
+        before=before,
+        limit=limit,
+        logical_id=logical_id,
+        vaults=vaults,
+        version=version,
+        since_ms=since_ms,
+        rows=rows,
+    )
+    return sorted(get_many(tx, sorted(listed)), key=lambda one: -one.id)
+
+
+def sizes(
+    tx: Transaction,
+    visible: Visible,
+    *,
+    types: Sequence[str],
+    before: int,
+    limit: int,
+    logical_id: str | None = None,
+    vaults: Sequence[bytes] | None = None,
+    version: int | None = None,
+    since_ms: int | None = None,
+    rows: Sequence[int] | None = None,
+) -> dict[int, int]:
+    """Return the row ids of `versions`, newest first, and how many bytes each has wrapped."""
     seen = frozenset(types) & visible.scopes.keys()
     if not seen or not visible.grounds:
-        return []
+        return {}
     written = Predicates(visible, tx.unled)
     bound = written.bound
     on = On("e", seen)
@@ -74,11 +102,12 @@ def versions(
     if since_ms is not None:
         parts.append(f"r.created_ms >= {bound(since_ms)}")
     found = tx.all(
-        select(Resource, _LIKE_ENTRIES.format(own=bound(OWN)), prefix="r.")
+        "SELECT r.id, length(r.content_wrapped) FROM "
+        + _LIKE_ENTRIES.format(own=bound(OWN))
         + f" WHERE {both(parts)} ORDER BY r.id DESC LIMIT {bound(limit)}",
         **bound.values,
     )
-    return [read(Resource, row) for row in found]
+    return {int(row): int(size) for row, size in found}
 
 
 def _present(visible: Visible, types: Collection[str], bound: Bound) -> Iterator[str]:

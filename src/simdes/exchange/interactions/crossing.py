@@ -198,7 +198,8 @@ class Views:
             more += search.include(tx, visible, again, more, limit=MOST_INCLUDED)
         known = {hit.id for hit in page}
         ids = [one for one in dict.fromkeys([*first, *more]) if one not in known]
-        loaded = finding.load(self.node, tx, entries.get_many(tx, ids[:MOST_INCLUDED]))
+        fits = finding.fitting(tx, entries.get_many(tx, ids[:MOST_INCLUDED]))
+        loaded = finding.load(self.node, tx, fits)
         found = [*self._views_of(includes, kept, shown)]
         if again:
             found += self._views_of(again, loaded, found)

@@ -81,7 +81,7 @@ def everything(
         types=chosen,
         where=All(tuple(conditions)) if conditions else ALWAYS,
         count=count,
-        used=(("everything", logical_id),),
+        used=(("everything", logical_id), ("since", str(since_ms)), ("span", str(span))),
     )
     return find(node, asking, query, cursor=cursor, vaults=vaults)
 

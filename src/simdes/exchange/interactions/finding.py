@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.errors import SimdesError
+from simdes.exchange import room
 from simdes.exchange.indexing import resource_context
 from simdes.exchange.interactions.drafts import literals
 from simdes.exchange.interactions.found import Found, served
@@ -22,6 +23,8 @@ from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
 
 ANCHORED = resources.ANCHORED
+Record = Sequence[tuple[str, bytes]]
+"""The (type, content) of each item of a record."""
 _METHODS = {True: "DELETE", False: "PUT"}
 
 
@@ -40,22 +43,51 @@ def source_of(node: Node, organisation: bytes) -> str:
         return f"urn:simdes:organisation:0x{organisation.hex()}"
 
 
+PAGE_BYTES: Final = 16 << 20
+"""A page ends where it would be larger; it holds one resource in any case."""
+_COPIES: Final = 5
+"""How many times content is in memory while it is unwrapped and put into an answer."""
+
+
+def fitting(tx: Transaction, found: Sequence[Entry]) -> Sequence[Entry]:
+    """As many entries, from the first on, as one page can hold; room is taken for them."""
+    if not found:
+        return found
+    return found[: len(fitting_rows(entries.sizes(tx, found)))]
+
+
+def fitting_rows(sizes: Mapping[int, int]) -> Sequence[int]:
+    """As many of these row ids with their sizes, from the first on; room is taken for them."""
+    taken, rows = 0, list(sizes)
+    for at, size in enumerate(sizes.values()):
+        if at and taken + size > PAGE_BYTES:
+            rows = rows[:at]
+            break
+        taken += size
+    room.need(_COPIES * taken)
+    return rows
+
+
 def load(node: Node, tx: Transaction, found: Sequence[Entry]) -> list[Found]:
     """Entries as they are served, in their order; what was purged meanwhile is left out.
 
-    At most four statements, however many there are.
+    At most four statements, however many there are. Of what may be large ask `fitting` before.
     """
     own = [one.resource_id for one in found if one.resource_id is not None]
     rows = {row.id: row for row in resources.get_many(tx, own)} if own else {}
     copied = [one for one in found if one.record_id is not None]
     contents = entries.contents(tx, copied) if copied else {}
     keys = keys_of(node, tx, {one.vault for one in found})
+    opened: dict[tuple[bytes | None, bytes], Record] = {}
     loaded = []
     for one in found:
         if one.resource_id is not None and one.resource_id in rows:
             loaded.append(version_of(node, rows[one.resource_id], keys[one.vault]))
         elif one.id in contents and one.item is not None:
-            loaded.append(_copied(node, one, contents[one.id], keys[one.vault]))
+            name = (one.record_id, one.handle)
+            if name not in opened:
+                opened[name] = _record(one, contents[one.id], keys[one.vault])
+            loaded.append(_copied(node, one, opened[name]))
     return loaded
 
 
@@ -90,10 +122,15 @@ def version_of(node: Node, row: Resource, key: bytes) -> Found:
     )
 
 
-def _copied(node: Node, one: Entry, wrapped: bytes, key: bytes) -> Found:
-    assert one.record_id is not None and one.item is not None  # noqa: S101
+def _record(one: Entry, wrapped: bytes, key: bytes) -> Record:
+    """The record that a copied entry is an item of."""
+    assert one.record_id is not None  # noqa: S101
+    return open_copy(key, record_id=one.record_id, handle=one.handle, wrapped=wrapped)
+
+
+def _copied(node: Node, one: Entry, opened: Record) -> Found:
+    assert one.item is not None  # noqa: S101
     source = source_of(node, one.organisation)
-    opened = open_copy(key, record_id=one.record_id, handle=one.handle, wrapped=wrapped)
     content = b""
     if not one.deleted:
         content = served(
@@ -122,10 +159,8 @@ def raw(node: Node, tx: Transaction, entry: Entry) -> bytes:
     key = keys_of(node, tx, {entry.vault})[entry.vault]
     if entry.resource_id is not None:
         return _unwrapped(resources.get_many(tx, [entry.resource_id])[0], key)
-    assert entry.record_id is not None and entry.item is not None  # noqa: S101
-    wrapped = entries.contents(tx, [entry])[entry.id]
-    opened = open_copy(key, record_id=entry.record_id, handle=entry.handle, wrapped=wrapped)
-    return opened[entry.item][1]
+    assert entry.item is not None  # noqa: S101
+    return _record(entry, entries.contents(tx, [entry])[entry.id], key)[entry.item][1]
 
 
 def keys_of(node: Node, tx: Transaction, tags: Collection[bytes]) -> dict[bytes, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simdes.access.rights import Interaction
 from simdes.errors import NotFound
 from simdes.exchange.interactions import cursors, finding
@@ -11,8 +13,8 @@ from simdes.exchange.interactions.read import read_any
 from simdes.exchange.interactions.search import MOST, PAGE, Page
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.index.histories import LAST, versions
-from simdes.index.resources import Resource
+from simdes.index import resources
+from simdes.index.histories import LAST, sizes
 from simdes.index.transaction import Transaction
 
 
@@ -88,7 +90,7 @@ def _page(
     pages = ("history", types, logical_id)
     size = max(1, min(PAGE if count is None else count, MOST))
     with node.database.read() as tx:
-        rows = versions(
+        listed = sizes(
             tx,
             asking.rights.visible(interaction),
             types=types,
@@ -98,17 +100,20 @@ def _page(
             before=_before(node, asking, pages, cursor),
             limit=size + 1,
         )
-        shown, more = rows[:size], len(rows) > size
+        shown = finding.fitting_rows(dict(list(listed.items())[:size]))
+        more = len(listed) > len(shown)
         found = _load(node, tx, shown)
     if logical_id is not None and not found:
         raise NotFound("There is no such resource, or not for you.")
     audit_found(node, asking, found)
-    return Page(tuple(found), next=cursors.seal(node, asking, pages, shown[-1].id) if more else "")
+    return Page(tuple(found), next=cursors.seal(node, asking, pages, shown[-1]) if more else "")
 
 
-def _load(node: Node, tx: Transaction, rows: list[Resource]) -> list[Found]:
-    keys = finding.keys_of(node, tx, {row.vault for row in rows})
-    return [finding.version_of(node, row, keys[row.vault]) for row in rows]
+def _load(node: Node, tx: Transaction, shown: Sequence[int]) -> list[Found]:
+    rows = {row.id: row for row in resources.get_many(tx, shown)}
+    keys = finding.keys_of(node, tx, {row.vault for row in rows.values()})
+    its = (rows[one] for one in shown if one in rows)
+    return [finding.version_of(node, row, keys[row.vault]) for row in its]
 
 
 def _before(node: Node, asking: Asking, pages: object, cursor: str) -> int:

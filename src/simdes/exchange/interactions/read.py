@@ -78,7 +78,7 @@ def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> tuple[Fou
     """What is here under an id, and whether reading it is usual as far as that is known."""
     with node.database.read() as tx:
         seen = search.get(tx, asking.rights.reading, type_, logical_id, limit=1)
-        loaded = finding.load(node, tx, seen)
+        loaded = finding.load(node, tx, finding.fitting(tx, seen))
         usual = bool(loaded) and is_usual(node, tx, asking, loaded)
     found = loaded[0] if loaded else views.read(node, asking, type_, logical_id)
     return found, usual

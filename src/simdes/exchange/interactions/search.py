@@ -35,6 +35,7 @@ from simdes.fhir.search.conditions import (
     Together,
 )
 from simdes.index import search
+from simdes.index.entries import Entry
 from simdes.index.search import Hit
 from simdes.index.transaction import Transaction
 from simdes.index.visible import Visible, narrowed
@@ -85,11 +86,12 @@ def find(
     room = 0 if counting else size - len(shown)
     with node.database.read() as tx:
         hits = search.search(tx, visible, query, limit=room + 1, after=after) if room else []
-        page = hits[:room]
-        kept = finding.load(node, tx, finding.of_hits(tx, page))
+        fits = finding.fitting(tx, finding.of_hits(tx, hits[:room]))
+        page = _until(hits[:room], fits)
+        kept = finding.load(node, tx, fits)
         matches = [*(one.found for one in shown), *kept]
         included = known.included(tx, query.includes, page, kept, shown) if query.includes else []
-        last = _last(made, shown, page, more=len(hits) > room)
+        last = _last(made, shown, page, more=len(hits) > len(page))
         whole = None if last or cursor or counting else len(matches)
         total = _total(tx, visible, query, known=whole, beside=len(made))
         usual = is_usual(node, tx, asking, (*matches, *included))
@@ -122,6 +124,13 @@ def _last(
     if shown and (made[-1] is not shown[-1] or more):
         return Hit(-(1 + next(at for at, one in enumerate(made) if one is shown[-1])))
     return None
+
+
+def _until(hits: Sequence[Hit], found: Sequence[Entry]) -> Sequence[Hit]:
+    """The hits up to the last that fits."""
+    if not found:
+        return hits
+    return hits[: 1 + next(at for at, hit in enumerate(hits) if hit.id == found[-1].id)]
 
 
 def _total(

@@ -23,7 +23,7 @@ from simdes.fhir.reference import parse_reference
 from simdes.fhir.search.criteria import Expand
 from simdes.fhir.search.parse import parse
 from simdes.fhir.terminology import Library
-from simdes.index import entries, search
+from simdes.index import search
 
 Json = dict[str, Any]
 Codings = Iterable[tuple[str, str]]
@@ -92,7 +92,7 @@ def _stored(node: Node, asking: Asking, kind: str, url: str | None) -> list[Json
     query = parse((kind,), pairs, now_ms=node.now_ms())
     with node.database.read() as tx:
         hits = search.search(tx, asking.rights.searching, query, limit=MOST_STORED)
-        found = finding.load(node, tx, entries.get_many(tx, [hit.id for hit in hits]))
+        found = finding.load(node, tx, finding.fitting(tx, finding.of_hits(tx, hits)))
     of_patients = [one for one in found if one.vault != asking.facts.home]
     if of_patients:
         audit_found(node, asking, of_patients)

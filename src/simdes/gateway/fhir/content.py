@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from simdes.errors import Invalid
+from simdes.exchange import room
 from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, answer_form, body_of, media_type, query_pairs
@@ -25,6 +26,8 @@ from simdes.gateway.fhir.routes import Routed
 CONTEXT: Final = "x-security-context"
 """Header with a reference to the resource whose rules hold for a Binary's content."""
 OCTETS: Final = "application/octet-stream"
+_GROWS: Final = 12
+"""How many times its size JSON has in memory when it is parsed and written anew."""
 _BINARY_READS: Final = frozenset(("read", "vread"))
 _BINARY_WRITES: Final = frozenset(("create", "update"))
 _FHIR_TYPES: Final = ("application/fhir+json", "application/fhir+xml")
@@ -161,6 +164,8 @@ def body_out(reply: Reply, form: Form, given: Mapping[str, str]) -> bytes:
         return reply.content
     if not reply.content and reply.resource is None:
         return b""
+    if reply.content:
+        room.need(_GROWS * len(reply.content))
     resource = dict(reply.resource) if reply.resource is not None else loads(reply.content)
     if wanted is not None:
         resource = projected(resource, wanted)

@@ -218,7 +218,8 @@ def everything(call: Call) -> Reply:
         count=_count(call),
         cursor=call.value(CURSOR),
     )
-    return searchset(call, page, Query(types=(), used=()))
+    asked = tuple(pair for pair in call.pairs if pair[0] not in _NOT_REPEATED)
+    return searchset(call, page, Query(types=(), used=asked))
 
 
 def _with_parameters(call: Call) -> Call:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unsupported
+from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unavailable, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
+from simdes.exchange.room import PATIENCE_SECONDS, Visit
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.outcome import issues_of, outcome_resource
@@ -34,7 +36,7 @@ from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, W
 from simdes.gateway.fhir.routes import Routed
 from simdes.gateway.limits import GatewayLimits
 from simdes.gateway.observing import TEMPLATE, identify
-from simdes.gateway.problems import RETRY, plain, status_of
+from simdes.gateway.problems import RETRY, plain, refused, status_of
 from simdes.gateway.smart import answers
 
 PREFIX: Final = "/fhir"
@@ -42,9 +44,9 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _SHORT_BYTES: Final = 64 << 10
 _SHORT_DIGITS: Final = 5
-_LARGE_BYTES: Final = 1 << 20
-_LARGE_AT_ONCE: Final = 4
-"""How many large bodies are read at a time: as JSON in memory they grow to ten times their size."""
+_GROWS: Final = 12
+"""How many times its size a body has in memory when it is parsed, validated and written."""
+_LOOK_SECONDS: Final = 0.05
 
 Public = Mapping[str, Callable[[Asked, Form], Reply]]
 """What may be read without a token: address below the base, and who answers in this form."""
@@ -53,46 +55,51 @@ Public = Mapping[str, Callable[[Asked, Form], Reply]]
 def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route]:
     """The route of everything under ``/fhir``."""
 
-    large = anyio.CapacityLimiter(_LARGE_AT_ONCE)
-
-    async def short(request: Request, asked: Asked, length: int) -> Response:
+    async def short(request: Request, asked: Asked, length: int, visit: Visit) -> Response:
         body = await _body(request, limits) if length else b""
         if isinstance(body, Response):
             return body
         asked = replace(asked, body=body) if body else asked
         with anyio.fail_after(limits.answer_seconds):
-            return await to_thread.run_sync(answer_all, node, asked, public, abandon_on_cancel=True)
+            return await to_thread.run_sync(
+                _working, visit, answer_all, node, asked, public, abandon_on_cancel=True
+            )
 
-    async def long(request: Request, asked: Asked) -> Response:
+    async def long(request: Request, asked: Asked, visit: Visit) -> Response:
         with anyio.fail_after(limits.answer_seconds):
             who = await to_thread.run_sync(admitted, node, asked, public, abandon_on_cancel=True)
         if isinstance(who, Response):
             return who
         # Only now: strangers can't fill this server's memory with bodies.
-        body = await _body(request, limits)
+        body = await _body(request, limits, visit)
         if isinstance(body, Response):
             return body
         asked = replace(asked, body=body)
         with anyio.fail_after(limits.answer_seconds):
-            if len(body) > _LARGE_BYTES:
-                async with large:
-                    return await to_thread.run_sync(
-                        answer, node, asked, who, abandon_on_cancel=True
-                    )
-            return await to_thread.run_sync(answer, node, asked, who, abandon_on_cancel=True)
+            return await to_thread.run_sync(
+                _working, visit, answer, node, asked, who, abandon_on_cancel=True
+            )
 
     async def endpoint(request: Request) -> Response:
-        asked = _asked(request)
+        asked, visit = _asked(request), Visit(node.room)
+        response: Response | None = None
         try:
             length = _short(request)
-            return await (long(request, asked) if length is None else short(request, asked, length))
+            response = await (
+                long(request, asked, visit)
+                if length is None
+                else short(request, asked, length, visit)
+            )
         except TimeoutError:
             return plain(503)
         finally:
+            if response is None:
+                visit.abandon()
             noted = asked.noted
             identify(request.scope, noted.account, noted.organisation)
             if noted.template:
                 request.scope[TEMPLATE] = f"{PREFIX}/{noted.template}"
+        return _held(response, visit)
 
     return [
         Route(PREFIX, endpoint, methods=list(METHODS)),
@@ -126,16 +133,53 @@ def _asked(request: Request) -> Asked:
     )
 
 
-async def _body(request: Request, limits: GatewayLimits) -> bytes | Response:
-    """The body, or the response where it is too large or does not come."""
+async def _body(
+    request: Request, limits: GatewayLimits, visit: Visit | None = None
+) -> bytes | Response:
+    """The body, or the response where it is too large, does not come, or has no room."""
+
+    async def room(size: int) -> None:
+        until = anyio.current_time() + PATIENCE_SECONDS
+        while visit is not None and not visit.tries(_GROWS * size):
+            if anyio.current_time() >= until:
+                raise Unavailable("There is no room for a body of this size at present.")
+            await anyio.sleep(_LOOK_SECONDS)
+
     try:
         with anyio.fail_after(limits.body_seconds):
-            body = await read_body(request, limits.fhir_body_bytes)
+            body = await read_body(request, limits.fhir_body_bytes, room=room)
     except TimeoutError:
         return plain(408)
     except ClientDisconnect:
         return plain(400)
+    except Unavailable as error:
+        return refused(error)
     return plain(413) if body is None else body
+
+
+class _Held(Response):
+    """A response that counts as held in memory until it is sent."""
+
+    def __init__(self, response: Response, visit: Visit) -> None:
+        self._response, self._visit = response, visit
+        self.background = None
+        self.status_code, self.raw_headers = response.status_code, response.raw_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            self._visit.leave()
+
+
+def _held(response: Response, visit: Visit) -> Response:
+    visit.keep(len(getattr(response, "body", b"")))
+    return _Held(response, visit) if visit.held_bytes else response
+
+
+def _working(visit: Visit, answered: Callable[..., Response], *given: Any) -> Any:
+    with visit.working():
+        return answered(*given)
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -400,3 +400,32 @@ def test_operations_need_a_token(north: Starlette, doctor: Api) -> None:
     ):
         sent = nobody.send(method, path, headers={"content-type": JSON})
         assert sent.status_code == 401
+
+
+# $everything ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["GET", "POST"])
+def test_every_page_of_everything_is_of_what_was_asked_for(
+    doctor: Api, pulse: Make, patient: Json, how: str
+) -> None:
+    old = [doctor.create(pulse(effectiveDateTime="2001-01-01"))["id"] for _ in range(3)]
+    new = [doctor.create(pulse(effectiveDateTime="2024-01-01"))["id"] for _ in range(3)]
+    path = f"Patient/{patient['id']}/$everything"
+    asked = {"_type": "Observation", "start": "2020-01-01", "_count": "2"}
+    if how == "GET":
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
+        bundle = doctor.get(f"{path}?{query}").json()
+    else:
+        rows = [{"name": name, "valueString": value} for name, value in asked.items()]
+        bundle = doctor.send("POST", path, parameters(*rows)).json()
+    found = [one["resource"]["id"] for one in bundle["entry"]]
+    [after] = [one["url"] for one in bundle["link"] if one["relation"] == "next"]
+    last = doctor.get(after.partition("/fhir/")[2])
+    assert last.status_code == 200, last.text
+    found += [one["resource"]["id"] for one in last.json()["entry"]]
+    assert sorted(found) == sorted(new)
+    assert not set(found) & set(old)
+    other = after.replace("start=2020-01-01", "start=2000-01-01")
+    assert other != after
+    assert doctor.get(other.partition("/fhir/")[2]).status_code == 400

@@ -1,0 +1,169 @@
+"""Answers and bodies that would take more memory than there is: cut, or refused for a while."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from simdes.exchange import room as rooms
+from simdes.exchange.interactions import finding
+from simdes.exchange.room import Visit
+from simdes.gateway.app import create_gateway
+from simdes.gateway.fhir import server
+from simdes.gateway.limits import GatewayLimits
+from support.fhir_api import JSON, Api, Json
+
+Make = Callable[..., Json]
+BIG = 2 << 20
+LINES = 4
+
+
+@pytest.fixture
+def notes(doctor: Api, pulse: Make) -> list[str]:
+    """Observations of one patient, each of some kilobytes."""
+    told = [{"text": "x" * 3000}]
+    return sorted(doctor.create(pulse(note=told))["id"] for _ in range(LINES))
+
+
+@pytest.fixture
+def full(doctor: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    """Somebody who holds all the room there is; who comes now is impatient."""
+    monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(rooms, "COUNTED_BYTES", 10_000)
+    room = doctor.one.node.room
+    assert room.used_bytes == 0, "something was not given back"
+    visit = Visit(room)
+    visit.need(room.most_bytes)
+    yield visit
+    visit.leave()
+    assert room.used_bytes == 0, "something was not given back"
+
+
+def pages(api: Api, path: str) -> Iterator[list[Json]]:
+    """The entries of each page."""
+    while path:
+        bundle = api.get(path).json()
+        yield [one["resource"] for one in bundle.get("entry", ())]
+        after = [one["url"] for one in bundle["link"] if one["relation"] == "next"]
+        path = after[0].partition("/fhir/")[2] if after else ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Observation?patient={}&_count=1000",
+        "Observation?patient={}&_sort=-date&_total=accurate",
+        "Patient/{}/$everything?_type=Observation&_since=2020-01-01",
+        "Patient/{}/Observation",
+    ],
+)
+def test_a_page_ends_before_it_is_too_large_and_the_next_goes_on(
+    doctor: Api, patient: Json, notes: list[str], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "PAGE_BYTES", 8_000)
+    found = list(pages(doctor, path.format(patient["id"])))
+    assert [len(one) for one in found] == [2, 2]
+    assert sorted(one["id"] for page in found for one in page) == notes
+    monkeypatch.setattr(finding, "PAGE_BYTES", 1)
+    found = list(pages(doctor, path.format(patient["id"])))
+    assert [len(one) for one in found] == [1] * LINES, "a page holds one in any case"
+
+
+def test_a_page_of_a_history_ends_before_it_is_too_large(
+    doctor: Api, pulse: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = doctor.create(pulse(1, note=[{"text": "x" * 3000}]))
+    for value in (2, 3):
+        made["valueQuantity"]["value"] = value
+        doctor.send("PUT", f"Observation/{made['id']}", made)
+    monkeypatch.setattr(finding, "PAGE_BYTES", 8_000)
+    found = list(pages(doctor, f"Observation/{made['id']}/_history"))
+    values = [[one["valueQuantity"]["value"] for one in page] for page in found]
+    assert values == [[3, 2], [1]]
+
+
+def test_what_is_included_is_no_more_than_a_page_holds(
+    doctor: Api, patient: Json, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"Patient?_id={patient['id']}&_revinclude=Observation:subject"
+    assert len(doctor.get(path).json()["entry"]) == 1 + LINES
+    monkeypatch.setattr(finding, "PAGE_BYTES", 8_000)
+    assert len(doctor.get(path).json()["entry"]) == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Observation?patient={}",
+        "Patient/{}/$everything",
+        "Observation/_history",
+        "Patient?_id={}&_revinclude=Observation:subject",
+        "Observation?patient={}&_format=xml",
+    ],
+)
+def test_large_answers_wait_for_room_and_small_ones_do_not(
+    doctor: Api, patient: Json, notes: list[str], full: Visit, path: str
+) -> None:
+    path = path.format(patient["id"])
+    answer = doctor.get(path)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert "OperationOutcome" in answer.text
+    assert doctor.get(f"Patient/{patient['id']}").status_code == 200
+    full.leave()
+    assert doctor.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["", "?_format=xml", "?_summary=text"])
+def test_a_large_resource_waits_for_room(doctor: Api, pulse: Make, full: Visit, form: str) -> None:
+    full.leave()
+    made = doctor.create(pulse(note=[{"text": "x" * 5000}]))
+    full.need(full.room.most_bytes)
+    assert doctor.get(f"Observation/{made['id']}{form}").status_code == 503
+    full.leave()
+    assert doctor.get(f"Observation/{made['id']}{form}").status_code == 200
+
+
+def large(pulse: Make) -> bytes:
+    """An Observation of two megabytes."""
+    told = [{"text": "x" * 1000} for _ in range(BIG // 1000)]
+    return json.dumps(pulse(note=told)).encode()
+
+
+def test_large_bodies_wait_for_room_before_they_are_read(
+    doctor: Api, pulse: Make, full: Visit
+) -> None:
+    sent: dict[str, Any] = {"content": large(pulse), "headers": {"content-type": JSON}}
+    answer = doctor.send("POST", "Observation", **sent)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    full.leave()
+    assert doctor.send("POST", "Observation", **sent).status_code == 201
+
+
+def test_a_batch_answers_what_there_is_room_for(
+    doctor: Api, patient: Json, notes: list[str], full: Visit
+) -> None:
+    full.keep(full.room.most_bytes - 50_000)  # room for two of them
+    reads = [{"request": {"method": "GET", "url": f"Observation/{one}"}} for one in notes]
+    reads.append({"request": {"method": "GET", "url": f"Patient/{patient['id']}"}})
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": reads}
+    answer = doctor.send("POST", "", bundle)
+    assert answer.status_code == 200
+    told = [one["response"]["status"][:3] for one in answer.json()["entry"]]
+    assert told == ["200", "200", "503", "503", "200"]
+
+
+def test_an_answer_that_nobody_waits_for_gives_its_room_back(
+    doctor: Api, patient: Json, notes: list[str], full: Visit
+) -> None:
+    full.leave()
+    hasty = create_gateway(
+        doctor.one.custody, GatewayLimits(answer_seconds=0.001), node=doctor.one.node
+    )
+    client = Api(doctor.one, doctor.user, hasty, doctor.token)
+    assert client.get(f"Observation?patient={patient['id']}").status_code in (200, 503)
