@@ -50,6 +50,7 @@ class Node:
             "block/stat": self._stat,
             "block/rm": self._rm,
             "pin/rm": self._unpin,
+            "pin/ls": self._pins,
         }
         return calls[verb](query, block)
 
@@ -97,6 +98,16 @@ class Node:
         return 200, _json({"Pins": [query["arg"]]})
 
 
+    def _pins(self, query: dict[str, str], _: bytes) -> tuple[int, bytes]:
+        cid = query["arg"]
+        assert query["type"] == "recursive"
+        if cid not in self.pins:
+            return 500, _json(
+                {"Message": f"path '{cid}' is not pinned", "Code": 0, "Type": "error"}
+            )
+        return 200, _json({"Keys": {cid: {"Type": "recursive", "Name": ""}}})
+
+
 @contextmanager
 def running_node() -> Iterator[Node]:
     """Serve a node on a free loopback port."""
@@ -118,6 +129,10 @@ def running_node() -> Iterator[Node]:
                 if status == 302:
                     self.send_header("Location", "http://127.0.0.1:1/")
                 self.end_headers()
+                if node.mischief == "trickle":
+                    for byte in answer:  # each byte in time, the whole never
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.05)
                 self.wfile.write(answer)
             except OSError:
                 return  # the client went away, as it should when we flood it

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,25 @@ def test_deleted_content_is_gone_and_deleting_again_is_harmless(store: Store, si
     assert store.get(cid) == content
 
 
+@pytest.mark.parametrize("size", [0, 100, 2 * BLOCK_BYTES + 1])
+def test_what_is_kept_verifies_and_what_is_gone_does_not(store: Store, size: int) -> None:
+    content = os.urandom(size)
+    cid = store.put(content)
+    assert store.verify(cid) == size
+    store.delete(cid)
+    with pytest.raises(NotFound):
+        store.verify(cid)
+
+
+def test_a_store_is_asked_for_its_own_blocks_alone_without_waiting(store: Store) -> None:
+    cid = store.put(b"a sealed record")
+    assert store.get_block_here(cid) == b"a sealed record"
+    begun = time.monotonic()
+    with pytest.raises(NotFound):
+        store.get_block_here(cid_of(os.urandom(32)))
+    assert time.monotonic() - begun < 1
+
+
 @pytest.mark.parametrize("cid", ["", "../../etc/passwd", "bafk", "Qm" + "a" * 44])
 def test_no_verb_takes_a_text_that_is_no_cid(store: Store, cid: str) -> None:
     with pytest.raises(Invalid):
@@ -185,6 +205,24 @@ def test_a_node_that_changes_bytes_is_found_out(node: Node) -> None:
         store.put(b"another sealed record")
 
 
+def test_what_nothing_pins_does_not_verify(node: Node) -> None:
+    store = open_store(f"ipfs:{node.url}")
+    cid = store.put(b"a sealed record")
+    node.pins.clear()  # somebody unpinned it: the node's next collection takes it
+    with pytest.raises(NotFound):
+        store.verify(cid)
+
+
+def test_a_node_that_trickles_is_left_in_time(node: Node) -> None:
+    store = open_store(f"ipfs:{node.url}", timeout_seconds=0.3)
+    cid = store.put(bytes(10_000))
+    node.mischief = "trickle"
+    begun = time.monotonic()
+    with pytest.raises(Unavailable):
+        store.get(cid)
+    assert time.monotonic() - begun < 3
+
+
 def test_a_node_that_floods_is_cut_off(node: Node) -> None:
     store = open_store(f"ipfs:{node.url}")
     cid = store.put(b"a sealed record")
@@ -218,7 +256,8 @@ def test_every_call_tells_the_node_when_to_give_up(node: Node) -> None:
     store.get(cid)
     store.has(cid)
     store.delete(cid)
-    assert len(node.queries) == 6
+    store.verify(store.put(b"another"))
+    assert len(node.queries) == 9
     assert {query["timeout"] for query in node.queries} == {"3000ms"}
 
 

@@ -26,6 +26,7 @@ from simdes.index import (
     schema_facade,
     schema_network,
     schema_search,
+    schema_storage,
     schema_subscriptions,
 )
 from simdes.index.columns import (
@@ -51,6 +52,7 @@ __all__ = [
     "schema_facade",
     "schema_network",
     "schema_search",
+    "schema_storage",
     "schema_subscriptions",
 ]
 

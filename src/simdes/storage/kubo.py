@@ -6,6 +6,7 @@ block that no peer has, so every call carries a time-out, on the node and on the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,10 +32,11 @@ class KuboStore(BlockStore):
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         """``url`` is the address of the RPC API, such as ``http://127.0.0.1:5001``."""
         self._timeout = f"{int(timeout_seconds * 1000)}ms"
+        # Longer than the node's own time-out, so that the node's answer says what was wrong.
+        self._seconds = timeout_seconds + 1
         self._http = httpx.Client(
             base_url=f"{url.rstrip('/')}/api/v0/",
-            # Longer than the node's own time-out, so that the node's answer says what was wrong.
-            timeout=httpx.Timeout(timeout_seconds + 1, connect=min(timeout_seconds, 5.0)),
+            timeout=httpx.Timeout(self._seconds, connect=min(timeout_seconds, 2.0)),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,
@@ -65,8 +67,16 @@ class KuboStore(BlockStore):
 
     def get_block(self, cid: str) -> bytes:
         """See `BlockStore`; the node asks its peers for a block that it does not have itself."""
+        try:
+            return self.get_block_here(cid)
+        except NotFound:
+            return check(cid, self._call("block/get", {"arg": cid}, most_bytes=BLOCK_BYTES))
+
+    def get_block_here(self, cid: str) -> bytes:
+        """See `Store`; the node looks at its own disk alone, so that it answers at once."""
         parse(cid)
-        return check(cid, self._call("block/get", {"arg": cid}, most_bytes=BLOCK_BYTES))
+        query = {"arg": cid, "offline": "true"}
+        return check(cid, self._call("block/get", query, most_bytes=BLOCK_BYTES))
 
     def has_block(self, cid: str) -> bool:
         """See `BlockStore`."""
@@ -76,6 +86,12 @@ class KuboStore(BlockStore):
         except NotFound:
             return False
         return True
+
+    def verify(self, cid: str) -> int:
+        """See `Store`; what is not pinned goes with the node's next garbage collection."""
+        size = super().verify(cid)
+        self._ask("pin/ls", {"arg": cid, "type": "recursive"})
+        return size
 
     def delete_blocks(self, cids: Sequence[str]) -> None:
         """See `BlockStore`; peers that fetched the blocks keep their copies.
@@ -116,6 +132,7 @@ class KuboStore(BlockStore):
         most_bytes: int,
     ) -> bytes:
         files = None if block is None else {"data": ("block", block, "application/octet-stream")}
+        deadline = time.monotonic() + self._seconds
         try:
             with self._http.stream(
                 "POST", verb, params={**query, "timeout": self._timeout}, files=files
@@ -125,6 +142,8 @@ class KuboStore(BlockStore):
                     body += piece
                     if len(body) > most_bytes:
                         raise Tampered("The IPFS node answered with more than a block may hold")
+                    if time.monotonic() > deadline:  # the connection's limit is for each piece
+                        raise Unavailable("The IPFS node answers too slowly", advice=_ADVICE)
         except httpx.TimeoutException:
             raise Unavailable("The IPFS node did not answer in time", advice=_ADVICE) from None
         except httpx.HTTPError as error:

@@ -55,6 +55,18 @@ class Store(Protocol):
     def has(self, cid: str) -> bool:
         """Whether every block of the content is in this store itself."""
 
+    def get_block_here(self, cid: str) -> bytes:
+        """Read one block as it lies in this store itself, without asking anybody else; as `get`."""
+
+    def verify(self, cid: str) -> int:
+        """Read all of the content again as it lies in this store itself; its size in bytes.
+
+        Raises:
+            NotFound: a block is missing, or nothing keeps the content from being cleared away.
+            Tampered: a block has other bytes than its CID names.
+
+        """
+
     def delete(self, cid: str) -> None:
         """Remove the content from this store; nothing happens when it is not there.
 
@@ -79,6 +91,10 @@ class BlockStore(ABC):
     @abstractmethod
     def get_block(self, cid: str) -> bytes:
         """Read one block, hashed again."""
+
+    @abstractmethod
+    def get_block_here(self, cid: str) -> bytes:
+        """See `Store`."""
 
     @abstractmethod
     def has_block(self, cid: str) -> bool:
@@ -108,7 +124,11 @@ class BlockStore(ABC):
         """See `Store`."""
         if not self.has_block(cid):
             return False
-        return all(self.has_block(link) for link in layout.links_of(cid, self.get_block))
+        return all(self.has_block(link) for link in layout.links_of(cid, self.get_block_here))
+
+    def verify(self, cid: str) -> int:
+        """See `Store`."""
+        return sum(len(chunk) for chunk in layout.get_chunks(cid, self.get_block_here))
 
     def delete(self, cid: str) -> None:
         """See `Store`; the root goes last, so that a repeated call finds what is left.
@@ -116,7 +136,7 @@ class BlockStore(ABC):
         A damaged root no longer names its blocks: it goes alone.
         """
         try:
-            links = layout.links_of(cid, self.get_block) if self.has_block(cid) else ()
+            links = layout.links_of(cid, self.get_block_here) if self.has_block(cid) else ()
         except (NotFound, Tampered):
             links = ()
         self.delete_blocks((*links, cid))
@@ -130,7 +150,11 @@ class BlockStore(ABC):
         """See `Store`."""
 
 
-def open_store(url: str, *, timeout_seconds: float = 10.0) -> Store:
+ANSWER_SECONDS: Final = 3.0
+"""How long a node may take to answer: a reader waits for several blocks, and for ten seconds."""
+
+
+def open_store(url: str, *, timeout_seconds: float = ANSWER_SECONDS) -> BlockStore:
     """Open ``file:PATH`` or ``ipfs:http://HOST:PORT``.
 
     ``timeout_seconds`` bounds every answer of a node; a block that no peer has is waited for that
