@@ -20,6 +20,7 @@ from typing import IO
 
 from simdes import config
 from simdes.access import accounts, anomaly
+from simdes.access.asking import Caller
 from simdes.access.attestations import Attestations
 from simdes.access.audit import Trail
 from simdes.access.categories import Role, kind_of
@@ -30,7 +31,7 @@ from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
 from simdes.access.tokens import Issuer, Remembered
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
-from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
+from simdes.custody_http import LocalCustody
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated, Unavailable
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
@@ -55,6 +56,7 @@ from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import Addresses, Pins, pins
 from simdes.mapper import Site
 from simdes.own_ledger import own_ledger, send_lost_again
+from simdes.own_store import own_store
 from simdes.storage.store import open_store
 
 LANES = 4
@@ -193,12 +195,10 @@ def opened(
         stack.callback(database.close)
         ledger = own_ledger(data, settings, database, clock)
         stack.callback(ledger.close)
-        store = open_store(settings.store_url)
-        stack.callback(store.close)
         contracts = Contracts(ledger, read_network(data / "network.json", ledger))
+        agent = Caller(keystore.lanes[0], _here, contracts, clock, random)
+        store, custody = own_store(data, settings, database, agent, stack)
         directory = Directory(contracts, store)
-        elsewhere = HttpCustody(directory)
-        stack.callback(elsewhere.close)
         app_keys = HttpKeySource(clock)
         stack.callback(app_keys.close)
         hooks = HttpHooks(settings.subscription_hosts)
@@ -232,7 +232,7 @@ def opened(
             desk=desk,
             following=following,
             agent=Lane(ledger, keystore.lanes[number], transactions),
-            custody=EitherCustody(_here, elsewhere),
+            custody=custody,
             app_keys=app_keys,
             hooks=hooks,
             files=files,
@@ -258,6 +258,7 @@ def opened(
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
+        keep_bytes=settings.keep_gib << 30,
         stale_after_seconds=settings.stale_after_seconds,
         reading=anomaly.rules(
             strangers_per_hour=settings.strangers_per_hour,

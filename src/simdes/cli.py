@@ -20,6 +20,7 @@ from simdes.commands import (
     proof,
     quarantine,
     records,
+    storage,
 )
 from simdes.errors import SimdesError
 
@@ -49,6 +50,7 @@ for module in (
     quarantine,
     feeds,
     facade,
+    storage,
     consent,
     proof,
 ):

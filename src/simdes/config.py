@@ -64,6 +64,9 @@ class Settings:
     ``import_hosts`` lists the hosts (``host`` or ``host:port``) from which bulk imports may fetch
     files, and the addresses or networks of our own where these may be; empty: none.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
+    ``copies`` is at how many organisations what is stored lies, this one included; all is read
+    again every ``verify_hours``, ``verify_mib_per_second`` at most; ``keep_gib`` is how much each
+    other organisation may have kept here, 0 without limit. See docs/storage.md.
     """
 
     name: str
@@ -94,6 +97,10 @@ class Settings:
     leave_seconds: int = 0
     stop_seconds: int = 20
     disk_free_mib: int = 256
+    copies: int = 3
+    verify_hours: int = 24
+    verify_mib_per_second: int = 8
+    keep_gib: int = 0
     facade_url: str = ""
     facade_types: str = ""
     facade_mode: str = ""
@@ -190,9 +197,19 @@ def _check(settings: Settings) -> None:
         raise Invalid("facade_page_size is 1 to 5000, facade_poll_seconds at least 1.")
     if settings.facade_mode not in ("", "history-system", "history-type", "search"):
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
+    _check_copies(settings)
     if settings.facade_overlap_seconds < 0:
         raise Invalid("facade_overlap_seconds is at least 0.")
     if settings.profile_errors not in PROFILE_ERRORS:
         raise Invalid(f"profile_errors is one of {', '.join(PROFILE_ERRORS)}.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:
         raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")
+
+
+def _check_copies(settings: Settings) -> None:
+    if not 1 <= settings.copies <= 16:
+        raise Invalid("copies is 1 to 16.")
+    if min(settings.verify_hours, settings.verify_mib_per_second) < 1 or settings.keep_gib < 0:
+        raise Invalid(
+            "verify_hours and verify_mib_per_second are at least 1, keep_gib is at least 0."
+        )

@@ -7,18 +7,26 @@ in one program uses, and it hands them to the same `answer` that the gateway's r
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import httpx
 
 from simdes import errors
+from simdes.access.asking import CustodyClient
 from simdes.access.directory import Directory
 from simdes.access.requests import MAX_ANSWER_BYTES
 
 MEDIA_TYPE: Final = "application/jose"
 CONNECT_SECONDS: Final = 3.0
 ANSWER_SECONDS: Final = 30.0
+BLOCKS_SECONDS: Final = 3.0
+"""For `blocks`: a reader waits for it, and others have the block, too."""
+_TIMEOUTS: Final[Mapping[str, httpx.Timeout]] = {
+    "blocks": httpx.Timeout(BLOCKS_SECONDS, connect=1.0),
+}
+_TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
 
 _OF_ISSUE: Final[Mapping[str, type[errors.SimdesError]]] = {
     kind.issue: kind
@@ -47,19 +55,23 @@ class HttpCustody:
 
     def __init__(self, directory: Directory, *, transport: httpx.BaseTransport | None = None):
         self._directory = directory
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         self._client = httpx.Client(
-            timeout=timeout, follow_redirects=False, trust_env=False, transport=transport
+            timeout=_TIMEOUT, follow_redirects=False, trust_env=False, transport=transport
         )
 
     def post(self, organisation: bytes, method: str, token: bytes) -> bytes:
         """Hand in a question over HTTP; see `CustodyClient.post`."""
         url = f"{self._url(organisation)}/custody/v1/{method}"
         try:
+            timeout = _TIMEOUTS.get(method, _TIMEOUT)
             with self._client.stream(
-                "POST", url, content=token, headers={"Content-Type": MEDIA_TYPE}
+                "POST",
+                url,
+                content=token,
+                headers={"Content-Type": MEDIA_TYPE},
+                timeout=timeout,
             ) as response:
-                body = _bounded(response)
+                body = _bounded(response, time.monotonic() + (timeout.read or ANSWER_SECONDS))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise errors.Unavailable("A custodian does not answer.") from error
         if response.status_code == 200:
@@ -116,7 +128,7 @@ class LocalCustody:
 class EitherCustody:
     """Custodians in this process where they are, all others over HTTP."""
 
-    def __init__(self, here: LocalCustody, elsewhere: HttpCustody) -> None:
+    def __init__(self, here: CustodyClient, elsewhere: CustodyClient) -> None:
         self._here, self._elsewhere = here, elsewhere
 
     def post(self, organisation: bytes, method: str, token: bytes) -> bytes:
@@ -129,10 +141,12 @@ class EitherCustody:
         return self._here.reachable(organisation) or self._elsewhere.reachable(organisation)
 
 
-def _bounded(response: httpx.Response) -> bytes:
+def _bounded(response: httpx.Response, deadline: float) -> bytes:
     received = bytearray()
     for piece in response.iter_bytes():
         received += piece
+        if time.monotonic() > deadline:  # the connection's limit is for each piece
+            raise errors.Unavailable("A custodian answers too slowly.")
         if len(received) > MAX_ANSWER_BYTES:
             raise errors.TooLarge("A custodian's answer is above 16 MiB.")
     return bytes(received)

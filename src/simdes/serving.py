@@ -41,6 +41,7 @@ from simdes.fhir_http import checked
 from simdes.gateway.app import Running, create_gateway
 from simdes.gateway.facade import Notified
 from simdes.gateway.stopping import Stage, Stopping
+from simdes.own_store import storekeeper
 
 ADDRESS: Final = "127.0.0.1"
 HEADER_SECONDS: Final = 10
@@ -75,6 +76,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
             threading.Thread(target=worker.run, args=(one.node, stop), name="worker"),
             threading.Thread(target=worker.tell, args=(one.node, stop), name="subscriptions"),
             threading.Thread(target=worker.take_in, args=(one.node, stop), name="imports"),
+            threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
         ]
         if one.settings.facade_url:
             reader = stack.enter_context(facade(one))

@@ -97,7 +97,6 @@ class Node:
         self.pins.discard(query["arg"])
         return 200, _json({"Pins": [query["arg"]]})
 
-
     def _pins(self, query: dict[str, str], _: bytes) -> tuple[int, bytes]:
         cid = query["arg"]
         assert query["type"] == "recursive"

@@ -138,15 +138,19 @@ def found(
     names: Sequence[str] = ("north", "south", "east"),
     shares_needed: int = 2,
     databases: Mapping[str, str] | None = None,
+    stores: Mapping[str, str] | None = None,
 ) -> None:
     """Found a network of these organisations in ``folder``, verified and staffed.
 
-    ``databases`` gives the database URL of members that are not on SQLite.
+    ``databases`` gives the database URL of members that are not on SQLite, ``stores`` the store
+    URL of those with a store of their own; the others share a folder.
     """
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     with own_settings(), cheap_locks():
         for name in names:
-            _create(folder, name, names, shares_needed, (databases or {}).get(name), ports[name])
+            urls = {"database_url": (databases or {}).get(name, "sqlite:simdes.sqlite")}
+            urls["store_url"] = (stores or {}).get(name, "file:../blocks")
+            _create(folder, name, names, shares_needed, urls, ports[name])
         with opened(folder) as network:
             _verify_and_staff(network, names)
 
@@ -156,7 +160,7 @@ def _create(
     name: str,
     names: Sequence[str],
     shares_needed: int,
-    database: str | None,
+    urls: Mapping[str, str],
     port: int,
 ) -> None:
     title, kind = NAMES[name]
@@ -165,8 +169,7 @@ def _create(
         kind=kind,
         organisation="0x" + secrets.token_hex(32),
         ledger_url="embedded:../ledger.sqlite",
-        store_url="file:../blocks",
-        database_url=database or "sqlite:simdes.sqlite",
+        **urls,
         custody_url=f"http://127.0.0.1:{port}",
         shares_needed=shares_needed,
         custodians=len(names),

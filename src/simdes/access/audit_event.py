@@ -44,6 +44,9 @@ class Verb(StrEnum):
     VAULTS = "vaults"
     ATTEST = "attest"
     ACK = "ack"
+    KEEP = "keep"
+    DROP = "drop"
+    BLOCKS = "blocks"
     READ = "read"
     WRITE = "write"
     QUARANTINE_READ = "quarantine-read"
@@ -63,6 +66,9 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.VAULTS: ("create", "C"),
     Verb.ATTEST: ("create", "C"),
     Verb.ACK: ("operation", "E"),
+    Verb.KEEP: ("create", "C"),
+    Verb.DROP: ("delete", "D"),
+    Verb.BLOCKS: ("read", "R"),
     Verb.READ: ("read", "R"),
     Verb.WRITE: ("create", "C"),
     Verb.QUARANTINE_READ: ("read", "R"),

@@ -18,12 +18,16 @@ from simdes.access.audit_event import Verb
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
 from simdes.access.custody_release import release
+from simdes.access.custody_store import blocks, drop, keep
 from simdes.access.custody_vaults import ack, attest, vaults
 from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
 from simdes.access.messages import (
     AckBody,
     AttestBody,
+    BlocksBody,
     CapsulesBody,
+    DropBody,
+    KeepBody,
     LocateBody,
     LogBody,
     ManifestsBody,
@@ -48,6 +52,9 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "log": (LogBody, log),
     "ack": (AckBody, ack),
     "attest": (AttestBody, attest),
+    "keep": (KeepBody, keep),
+    "drop": (DropBody, drop),
+    "blocks": (BlocksBody, blocks),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 
@@ -154,7 +161,10 @@ class Custodian:
 
     def _limited(self, method: str, asker: Asker) -> Outcome | None:
         limits = self.desk.limits
-        per_minute = {"locate": limits.locates_per_minute}.get(method, limits.calls_per_minute)
+        per_minute = {
+            "locate": limits.locates_per_minute,
+            "blocks": limits.blocks_per_minute,
+        }.get(method, limits.calls_per_minute)
         if self._rate.passes(asker.standing.account, method, per_minute=per_minute):
             return None
         self.counters["rate"] += 1

@@ -41,11 +41,16 @@ class Limits:
     """Calls an account may make in a minute at one process, and the age of a usable head.
 
     `stale_after_seconds` 0: the ledger makes blocks on demand, its head has no meaningful age.
-    `reading` are the rules for unusual reading by people here.
+    `reading` are the rules for unusual reading by people here. `keep_bytes` is what each other
+    organisation may have us keep of its contents (0: without limit), of which `keep_waiting` may
+    wait to be fetched.
     """
 
     calls_per_minute: int = 600
     locates_per_minute: int = 30
+    blocks_per_minute: int = 6_000
+    keep_bytes: int = 0
+    keep_waiting: int = 20_000
     stale_after_seconds: int = 0
     reading: tuple[Rule, ...] = RULES
 
@@ -193,6 +198,7 @@ UNKNOWN_RECORD: Final = "UNKNOWN_RECORD"
 UNREACHABLE: Final = "SHARE_UNAVAILABLE"
 WRONG_EPOCH: Final = "WRONG_EPOCH"
 RATE: Final = "RATE_LIMITED"
+QUOTA: Final = "QUOTA"
 
 _AUTHORS: Final = STAFF | {Role.AGENT}
 
@@ -255,6 +261,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[SimdesError], str]]] = {
     UNKNOWN_RECORD: (NotFound, "The custodian holds no share of such a record in this vault."),
     WRONG_EPOCH: (NotFound, "The custodian holds no share of this epoch."),
     RATE: (TooLarge, "Too many requests by this account; wait a minute."),
+    QUOTA: (TooLarge, "The asker keeps as much here as it may (QUOTA)."),
 }
 
 

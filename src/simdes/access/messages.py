@@ -21,8 +21,13 @@ MAX_VAULTS = 256
 MAX_IDENTIFIERS = 16
 MAX_PROOF = 32
 MAX_PAGE = 1_000
+MAX_CIDS = 256
+MAX_BLOCKS = 64
+MAX_COPIES = 16
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
+Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
+Cids = Annotated[list[Cid], Meta(min_length=1, max_length=MAX_CIDS)]
 Mask = Annotated[int, Meta(ge=0)]
 Small = Annotated[int, Meta(ge=0, le=255)]
 
@@ -183,3 +188,22 @@ class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     vault: Hex32
     records: Records
+
+
+class KeepBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`keep`: keep these contents of ours; `copies` is how many there are to be, ours included."""
+
+    cids: Cids
+    copies: Annotated[int, Meta(ge=2, le=MAX_COPIES)]
+
+
+class DropBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`drop`: delete your copies of these contents of ours for good."""
+
+    cids: Cids
+
+
+class BlocksBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`blocks`: give the blocks that lie in your own store."""
+
+    cids: Annotated[list[Cid], Meta(min_length=1, max_length=MAX_BLOCKS)]

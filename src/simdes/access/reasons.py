@@ -41,6 +41,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "UNKNOWN_RECORD": "the custodian holds no such record in this vault",
     "SHARE_UNAVAILABLE": "the custodian could not reach its share",
     "WRONG_EPOCH": "the custodian holds no share of this epoch",
+    "QUOTA": "the asker keeps as much here as it may",
     "RATE_LIMITED": "too many requests by this account",
     "WRONG_PASSPHRASE": "the passphrase is wrong",
     "WRONG_CODE": "the code is wrong or was used before",

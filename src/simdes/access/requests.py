@@ -23,7 +23,19 @@ from simdes.crypto.digest import keccak256, sha256
 from simdes.crypto.keys import OpeningKey, recover, seal_to
 from simdes.errors import Invalid, SimdesError, Tampered, TooLarge, Unauthenticated
 
-METHODS = ("vaults", "locate", "manifests", "capsules", "release", "log", "ack", "attest")
+METHODS = (
+    "vaults",
+    "locate",
+    "manifests",
+    "capsules",
+    "release",
+    "log",
+    "ack",
+    "attest",
+    "keep",
+    "drop",
+    "blocks",
+)
 REQUEST_TYPE = "simdes-custody+jws"
 ANSWER_TYPE = "simdes-receipt+jws"
 LIFETIME_SECONDS = 60

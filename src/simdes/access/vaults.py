@@ -24,6 +24,7 @@ from simdes.access.requests import Signer, hexed
 from simdes.crypto.capsule import Custodian
 from simdes.crypto.digest import sha256
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered
+from simdes.index import contents
 from simdes.index import vaults as rows
 from simdes.index.database import Database
 from simdes.index.transaction import Transaction
@@ -206,6 +207,8 @@ def _settle(opener: Opener, tag: bytes) -> SimdesError | None:
         return error
 
     def write(tx: Transaction) -> None:
+        now_ms = int(opener.clock() * 1000)
+        contents.add(tx, [(cid, contents.VAULT, None)], now_ms=now_ms)
         rows.set_epoch(
             tx,
             tag,

@@ -10,7 +10,7 @@ stored before it is sent and sent again unchanged. So nothing is lost and nothin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.access import vaults as vault_access
@@ -24,7 +24,7 @@ from simdes.errors import Conflict, SimdesError, Unavailable
 from simdes.exchange.logbook import anchor_trail
 from simdes.exchange.node import Node
 from simdes.exchange.submit import resource_context
-from simdes.index import batches, chain, outbox, records, resources, vaults
+from simdes.index import batches, chain, contents, outbox, records, resources, vaults
 from simdes.index.batches import Batch, NewBatch, Unbatched
 from simdes.index.outbox import Claim
 from simdes.index.records import NewLeaf, NewRecord
@@ -158,8 +158,17 @@ def seal_pending(node: Node, *, worker: str) -> Progress:
     if ready:
         with node.database.transaction() as tx:
             records.add(tx, sealed)
+            contents.add(tx, _stored(sealed), now_ms=node.now_ms())
             outbox.complete(tx, [claim.id for claim in ready], worker=worker)
     return Progress(resources=len(ready), records=len(sealed))
+
+
+def _stored(
+    sealed: Sequence[tuple[NewRecord, Sequence[NewLeaf]]],
+) -> Iterator[tuple[str, str, bytes | None]]:
+    for record, _ in sealed:
+        yield record.body_cid, contents.BODY, record.record_id
+        yield record.capsule_cid, contents.CAPSULE, record.record_id
 
 
 def _put_off(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
@@ -276,6 +285,8 @@ def anchor_sealed(node: Node) -> Progress:
     try:
         with node.database.transaction() as tx:
             batches.build(tx, batch, leaves=leaves)
+            stored = (batch.manifest_cid, contents.MANIFEST, None)
+            contents.add(tx, [stored], now_ms=node.now_ms())
     except Conflict:
         return Progress()  # another worker of ours took them; its batch stands
     return finish_batches(node)

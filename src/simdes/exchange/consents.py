@@ -17,7 +17,7 @@ from simdes.errors import Forbidden, NotFound
 from simdes.exchange.following import KnownConsent, known_consents
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import chain
+from simdes.index import chain, contents
 from simdes.ledger.consents import Permit
 from simdes.ledger.terms import GranteeKind, Terms
 from simdes.storage.cid import digest_of_cid
@@ -62,7 +62,7 @@ def grant(
         "tag": vault,
         "handle": drafted.handle,
         "commitment": drafted.commitment,
-        "pointer": digest_of_cid(node.store.put(letter)),
+        "pointer": _stored(node, letter),
     }
     generation = consents.generation(vault)
     permit = _permit(
@@ -74,6 +74,14 @@ def grant(
     )
     node.agent.transact(consents.grant_by_signature(**what, generation=generation, permit=permit))
     return drafted
+
+
+def _stored(node: Node, letter: bytes) -> bytes:
+    """Store sealed terms for good, before the chain points at them; their digest."""
+    cid = node.store.put(letter)
+    stored = (cid, contents.LETTER, None)
+    node.database.write(lambda tx: contents.add(tx, [stored], now_ms=node.now_ms()))
+    return digest_of_cid(cid)
 
 
 def revoke(node: Node, session: Session, *, vault: bytes, handle: bytes) -> None:

@@ -14,6 +14,10 @@ from simdes.exchange.following import Following
 METHODS: Final = tuple(VERBS)
 """The verbs of ``/custody/v1``."""
 
+_ASKS_NOBODY: Final = frozenset(("blocks", "keep", "drop"))
+"""Verbs that answer from what is here. Following the chain may ask others for blocks, who must be
+able to answer while somebody waits for us: else two organisations would wait for each other."""
+
 __all__ = ["MAX_REQUEST_BYTES", "METHODS", "CustodyDesk"]
 
 
@@ -36,7 +40,7 @@ class CustodyDesk:
 
         ``heard`` is told who asks (account, organisation), once that is established.
         """
-        if self._following is not None:
+        if self._following is not None and method not in _ASKS_NOBODY:
             self._following.catch_up()
         return self._custodian.answer(method, token, heard=heard)
 

@@ -14,11 +14,15 @@ from simdes.access.desk import Desk
 from simdes.errors import SimdesError, Unavailable
 from simdes.exchange.custody import CustodyDesk
 from simdes.index.backlog import Backlog, backlog
+from simdes.index.storekeeping import Storekeeping, storekeeping
 
-__all__ = ["Backlog", "Figures", "Operations"]
+__all__ = ["Backlog", "Figures", "Operations", "Storekeeping"]
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 """Free space below which the program is not ready: a database that can't grow loses its writers."""
+
+OVERDUE_MS = 6 * 3_600_000
+"""How far behind reading the store again may be before it counts as overdue."""
 
 LOOK_AGAIN_SECONDS = 1.0
 """How long an answer to `ready` stands; anybody may ask, and each look asks ledger and store."""
@@ -29,6 +33,7 @@ class Figures:
     """Numbers of one moment; None where the part that knows does not answer."""
 
     backlog: Backlog | None
+    storekeeping: Storekeeping | None
     oldest_seconds: float | None
     head_seconds: float | None
     head_number: int | None
@@ -76,6 +81,7 @@ class Operations:
         free = self._free()
         return Figures(
             backlog=counted,
+            storekeeping=self._storekeeping(now),
             oldest_seconds=_age(counted, now),
             head_seconds=None if head is None else head[1],
             head_number=None if head is None else head[0],
@@ -98,6 +104,13 @@ class Operations:
         try:
             with self._desk.database.read() as tx:
                 return backlog(tx, now_ms=int(now * 1000))
+        except SimdesError:
+            return None
+
+    def _storekeeping(self, now: float) -> Storekeeping | None:
+        try:
+            with self._desk.database.read() as tx:
+                return storekeeping(tx, overdue_before_ms=int(now * 1000) - OVERDUE_MS)
         except SimdesError:
             return None
 

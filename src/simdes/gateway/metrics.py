@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simdes.exchange.operations import Backlog, Figures, Operations
+from simdes.exchange.operations import Backlog, Figures, Operations, Storekeeping
 from simdes.gateway.facade import bears
 from simdes.gateway.problems import outcome
 from simdes.gateway.stopping import Stopping
@@ -107,6 +107,8 @@ def _flags(parts: Mapping[str, str]) -> dict[str, float]:
 def _figures(figures: Figures) -> Iterator[Metric]:
     if figures.backlog is not None:
         yield from _backlog(figures.backlog)
+    if figures.storekeeping is not None:
+        yield from _storekeeping(figures.storekeeping)
     single = {
         "simdes_oldest_unanchored_seconds": (
             "Age of the oldest resource that is not anchored; 0: none waits.",
@@ -141,6 +143,31 @@ def _backlog(counted: Backlog) -> Iterator[Metric]:
         ("simdes_copies", "Records of other organisations held for a time.", counted.copies),
         ("simdes_audit_unanchored", "Audit entries not on chain yet.", counted.audit),
         ("simdes_quarantine_open", "Documents in quarantine, undecided.", counted.quarantine),
+    ):
+        yield GaugeMetricFamily(name, text, value=value)
+
+
+def _storekeeping(counted: Storekeeping) -> Iterator[Metric]:
+    yield _gauge(
+        "simdes_store_contents",
+        "Contents of this organisation: all that are kept, and those that something is wrong with.",
+        "state",
+        {
+            "kept": counted.contents,
+            "short": counted.short,  # of confirmed copies
+            "damaged": counted.damaged,
+            "erasing": counted.erasing,
+        },
+    )
+    yield _gauge(
+        "simdes_store_kept_for_others",
+        "Contents of other organisations: held, or on their way here.",
+        "state",
+        {"held": counted.kept, "fetching": counted.fetching},
+    )
+    for name, text, value in (
+        ("simdes_store_overdue", "Contents that should have been read again.", counted.overdue),
+        ("simdes_store_kept_for_others_bytes", "Their size.", counted.kept_bytes),
     ):
         yield GaugeMetricFamily(name, text, value=value)
 

@@ -58,11 +58,18 @@ class Receipt:
 
 _CONTENT = select(Content, "content")
 _COPY = select(Copy, "content_copy")
+_RECEIPT = select(Receipt, "copy_receipt")
+_OF_CONTENTS = (
+    " WHERE digest IN (SELECT receipt FROM content_copy WHERE cid IN :cids)"
+    " ORDER BY received_ms, digest"
+)
 
 
-def add(
-    tx: Transaction, stored: Iterable[tuple[str, str, bytes | None]], *, now_ms: int, next_ms: int
-) -> None:
+FIRST_READ_MS = 86_400_000
+"""How long after it was stored a content is read again for the first time."""
+
+
+def add(tx: Transaction, stored: Iterable[tuple[str, str, bytes | None]], *, now_ms: int) -> None:
     """Note contents that were just stored: (CID, kind, record id); known ones stay as they are."""
     rows = [
         row_of(
@@ -73,7 +80,7 @@ def add(
                 state=KEPT,
                 plan="",
                 created_ms=now_ms,
-                next_ms=next_ms,
+                next_ms=now_ms + FIRST_READ_MS,
                 damaged=0,
             )
         )
@@ -165,9 +172,7 @@ def asked_of(tx: Transaction, *, state: str, now_ms: int) -> list[bytes]:
     return sorted(row[0] for row in rows)
 
 
-def due(
-    tx: Transaction, organisation: bytes, *, state: str, now_ms: int, limit: int
-) -> list[Copy]:
+def due(tx: Transaction, organisation: bytes, *, state: str, now_ms: int, limit: int) -> list[Copy]:
     """Return copies that an organisation is to be asked about now, longest due first."""
     rows = tx.all(
         _COPY + " WHERE organisation = :organisation AND state = :state AND next_ms <= :now"
@@ -221,11 +226,7 @@ def put_off(
 
 def receipts(tx: Transaction, cids: Sequence[str]) -> list[Receipt]:
     """Return what other organisations signed of these contents last."""
-    rows = tx.all(
-        select(Receipt, "copy_receipt") + " WHERE digest IN"
-        " (SELECT receipt FROM content_copy WHERE cid IN :cids) ORDER BY received_ms, digest",
-        cids=cids,
-    )
+    rows = tx.all(_RECEIPT + _OF_CONTENTS, cids=cids)
     return [read(Receipt, row) for row in rows]
 
 
@@ -260,11 +261,14 @@ def was_read(tx: Transaction, cid: str, *, damaged: bool, next_ms: int) -> None:
     )
 
 
-def read_soon(tx: Transaction, cids: Sequence[str] | None = None) -> None:
-    """Let contents be read again at once; all of them without ``cids``."""
-    some = "" if cids is None else " AND cid IN :cids"
-    parameters = {} if cids is None else {"cids": cids}
-    tx.run("UPDATE content SET next_ms = 0 WHERE state = 'kept'" + some, **parameters)
+def read_soon(tx: Transaction, cids: Sequence[str]) -> None:
+    """Let these contents be read again at once."""
+    tx.run("UPDATE content SET next_ms = 0 WHERE state = 'kept' AND cid IN :cids", cids=cids)
+
+
+def read_all_soon(tx: Transaction) -> None:
+    """Let everything be read again, as fast as it may be."""
+    tx.run("UPDATE content SET next_ms = 0 WHERE state = 'kept'")
 
 
 # Erasing them -----------------------------------------------------------------------------------
@@ -309,9 +313,7 @@ def erasing(tx: Transaction, *, limit: int) -> list[str]:
 
 def erased_here(tx: Transaction, cids: Sequence[str]) -> None:
     """Note that contents are deleted here."""
-    tx.run(
-        "UPDATE content SET next_ms = 1 WHERE state = 'erasing' AND cid IN :cids", cids=cids
-    )
+    tx.run("UPDATE content SET next_ms = 1 WHERE state = 'erasing' AND cid IN :cids", cids=cids)
 
 
 def close_erased(tx: Transaction) -> int:

@@ -52,7 +52,8 @@ def known(tx: Transaction, organisation: bytes, cids: Sequence[str]) -> dict[str
 def load(tx: Transaction, organisation: bytes) -> Load:
     """Count what an organisation has here."""
     row = tx.one(
-        "SELECT coalesce(sum(bytes), 0), coalesce(sum(CASE state WHEN 'wanted' THEN 1 ELSE 0 END), 0)"
+        "SELECT coalesce(sum(bytes), 0),"
+        " coalesce(sum(CASE state WHEN 'wanted' THEN 1 ELSE 0 END), 0)"
         " FROM kept_content WHERE organisation = :organisation AND state IN ('wanted', 'held')",
         organisation=organisation,
     )
@@ -71,7 +72,7 @@ def want(tx: Transaction, organisation: bytes, cids: Sequence[str], *, now_ms: i
 
 
 def drop(tx: Transaction, organisation: bytes, cids: Sequence[str], *, now_ms: int) -> None:
-    """Note contents to be deleted; also those never kept, of which a copy may lie here by chance."""
+    """Note contents to be deleted; also such as lie here by chance and were never kept."""
     rows = [
         row_of(
             Kept(
@@ -142,11 +143,23 @@ def still_kept(tx: Transaction, cid: str) -> bool:
     return own is not None or others is not None
 
 
-def read_soon(tx: Transaction, cids: Sequence[str] | None = None) -> None:
-    """Let what is held be read again at once; all of it without ``cids``."""
-    some = "" if cids is None else " AND cid IN :cids"
-    parameters = {} if cids is None else {"cids": cids}
-    tx.run("UPDATE kept_content SET next_ms = 0 WHERE state = 'held'" + some, **parameters)
+def read_soon(tx: Transaction, cids: Sequence[str]) -> None:
+    """Let these contents be read again at once."""
+    tx.run("UPDATE kept_content SET next_ms = 0 WHERE state = 'held' AND cid IN :cids", cids=cids)
+
+
+def read_all_soon(tx: Transaction) -> None:
+    """Let everything be read again, as fast as it may be."""
+    tx.run("UPDATE kept_content SET next_ms = 0 WHERE state = 'held'")
+
+
+def unread(tx: Transaction) -> int:
+    """Count what `read_soon` and `contents.read_soon` named and nobody has read since."""
+    row = tx.one(
+        "SELECT (SELECT count(*) FROM kept_content WHERE state = 'held' AND next_ms = 0)"
+        " + (SELECT count(*) FROM content WHERE state = 'kept' AND next_ms = 0)"
+    )
+    return 0 if row is None else int(row[0])
 
 
 def hold(tx: Transaction, name: str, holder: str, *, now_ms: int, until_ms: int) -> bool:

@@ -59,22 +59,29 @@ class FallbackStore(BlockStore):
             Unavailable: somebody who may have it does not answer now.
 
         """
-        failure = self._read_here(cid)
-        if isinstance(failure, bytes):
-            return failure
+        found = self._read_here(cid)
+        if isinstance(found, bytes):
+            return found
         try:
             block = check(cid, self._elsewhere(cid))
         except NotFound:
-            raise failure from None
+            raise found from None
         except Unavailable as error:
-            raise (failure if isinstance(failure, Tampered) else error) from None
-        if isinstance(failure, NotFound | Tampered):
+            raise (found if isinstance(found, Tampered) else error) from None
+        if not isinstance(found, Unavailable):
             self._missed(cid)
         return block
 
     def get_block_here(self, cid: str) -> bytes:
         """See `Store`."""
         return self.here.get_block_here(cid)
+
+    def get_block_near(self, cid: str) -> bytes:
+        """See `Store`."""
+        found = self._read_here(cid)
+        if isinstance(found, SimdesError):
+            raise found
+        return found
 
     def verify(self, cid: str) -> int:
         """See `Store`."""

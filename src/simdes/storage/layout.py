@@ -101,6 +101,12 @@ def get(cid: str, get_block: GetBlock, *, most_bytes: int) -> bytes:
     return block if codec == RAW else b"".join(get_chunks(cid, get_block))
 
 
+def size_of(cid: str, get_block: GetBlock) -> int:
+    """Return the size of content in bytes, from its first block alone; as `get_chunks`."""
+    block = get_block(cid)
+    return len(block) if parse(cid)[0] == RAW else decode_root(block).size
+
+
 def links_of(cid: str, get_block: GetBlock) -> tuple[str, ...]:
     """Return the CIDs of the blocks below a CID; none for a raw block."""
     return () if parse(cid)[0] == RAW else decode_root(get_block(cid)).links

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from simdes.errors import Invalid, NotFound, Tampered
 from simdes.storage import layout
-from simdes.storage.cid import cid_of, cid_of_digest, digest_of_cid
+from simdes.storage.cid import cid_of, cid_of_digest, digest_of_cid, parse
 
 __all__ = ["BlockStore", "Store", "cid_of", "cid_of_digest", "digest_of_cid", "open_store"]
 
@@ -55,8 +55,14 @@ class Store(Protocol):
     def has(self, cid: str) -> bool:
         """Whether every block of the content is in this store itself."""
 
+    def get_block(self, cid: str) -> bytes:
+        """Read one block, wherever it can be had from; as `get`."""
+
     def get_block_here(self, cid: str) -> bytes:
         """Read one block as it lies in this store itself, without asking anybody else; as `get`."""
+
+    def get_block_near(self, cid: str) -> bytes:
+        """Read one block from this store or its own peers (IPFS), from nobody else; as `get`."""
 
     def verify(self, cid: str) -> int:
         """Read all of the content again as it lies in this store itself; its size in bytes.
@@ -66,6 +72,10 @@ class Store(Protocol):
             Tampered: a block has other bytes than its CID names.
 
         """
+
+    def mend(self, cid: str) -> None:
+        """Make content that `verify` refuses whole here again, where somebody else has it; as
+        `get`."""
 
     def delete(self, cid: str) -> None:
         """Remove the content from this store; nothing happens when it is not there.
@@ -95,6 +105,10 @@ class BlockStore(ABC):
     @abstractmethod
     def get_block_here(self, cid: str) -> bytes:
         """See `Store`."""
+
+    def get_block_near(self, cid: str) -> bytes:
+        """See `Store`."""
+        return self.get_block(cid)
 
     @abstractmethod
     def has_block(self, cid: str) -> bool:
@@ -129,6 +143,27 @@ class BlockStore(ABC):
     def verify(self, cid: str) -> int:
         """See `Store`."""
         return sum(len(chunk) for chunk in layout.get_chunks(cid, self.get_block_here))
+
+    def mend(self, cid: str) -> None:
+        """See `Store`; blocks that are missing or wrong are read as `get_block` finds them."""
+        self._mend_block(cid, cid)
+        for link in layout.links_of(cid, self.get_block_here):
+            self._mend_block(link, cid)
+        # Once more, so that the whole is kept and not only in reach.
+        self.put_block(parse(cid)[0], self.get_block_here(cid))
+
+    def _mend_block(self, cid: str, root: str) -> None:
+        try:
+            self.get_block_here(cid)
+            return
+        except (NotFound, Tampered):
+            block = self.get_block(cid)
+        # The root goes along: a node deletes nothing that a kept root leads to.
+        above = self.get_block_here(root) if cid != root else None
+        self.delete_blocks([cid] if above is None else [cid, root])
+        self.put_block(parse(cid)[0], block)
+        if above is not None:
+            self.put_block(parse(root)[0], above)
 
     def delete(self, cid: str) -> None:
         """See `Store`; the root goes last, so that a repeated call finds what is left.

@@ -16,8 +16,11 @@ from simdes.access.consent import Grantee
 from simdes.access.messages import (
     AckBody,
     AttestBody,
+    BlocksBody,
     CapsulesBody,
+    DropBody,
     Identifier,
+    KeepBody,
     LocateBody,
     LogBody,
     ManifestsBody,
@@ -33,6 +36,7 @@ from simdes.exchange.custody import METHODS
 from simdes.gateway.app import create_gateway
 from simdes.gateway.fhir.routes import endpoints
 from simdes.ledger.accounts import GuardianProof
+from simdes.storage.cid import cid_of
 from unit.access.conftest import Scene
 from unit.access.network import Network, Organisation
 
@@ -70,6 +74,9 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             deadline=int(scene.network.clock()) + 60,
         ),
         "ack": lambda: AckBody(vault=vault, records=records),
+        "keep": lambda: KeepBody(cids=[cid_of(os.urandom(8))], copies=2),
+        "drop": lambda: DropBody(cids=[cid_of(os.urandom(8))]),
+        "blocks": lambda: BlocksBody(cids=[cid_of(os.urandom(8))]),
     }[verb]()
 
 

@@ -131,7 +131,8 @@ def test_nobody_and_nothing_is_named_by_any_label(scene: Scene) -> None:
         "verb": set(METHODS),
         "outcome": {"granted", "refused"},
         "part": {"ledger", "database", "contracts", "store", "disk"},
-        "state": {"pending", "sealed", "anchored", "free", "claimed"},
+        "state": {"pending", "sealed", "anchored", "free", "claimed"}
+        | {"kept", "short", "damaged", "erasing", "held", "fetching"},
     }
     for name, labels in found:
         for label, worth in labels:
@@ -149,6 +150,11 @@ def test_what_waits_is_counted(scene: Scene) -> None:
         assert value(found, "simdes_resources", state=state) >= 0
     for name in ("oldest_unanchored_seconds", "copies", "audit_unanchored", "quarantine_open"):
         assert value(found, f"simdes_{name}") >= 0
+    for state in ("kept", "short", "damaged", "erasing"):
+        assert value(found, "simdes_store_contents", state=state) >= 0
+    assert value(found, "simdes_store_kept_for_others", state="held") >= 0
+    for name in ("overdue", "kept_for_others_bytes"):
+        assert value(found, f"simdes_store_{name}") == 0
     assert value(found, "simdes_ledger_head") > 0
     assert value(found, "simdes_ready", part="ledger") == 1
 
