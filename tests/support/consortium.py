@@ -58,7 +58,11 @@ def passphrase_of(user: str) -> str:
 
 @dataclass(slots=True)
 class Clock:
-    """The time of a network in seconds, which a test may move forward."""
+    """The time of a network in seconds, which a test may move forward and nobody moves back.
+
+    A ledger's blocks never go back in time, nor do leases: who set a network's clock back would
+    have consents that run out before they begin.
+    """
 
     ahead_seconds: float = 0.0
 

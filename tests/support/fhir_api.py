@@ -7,7 +7,7 @@ test lets minutes pass.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from simdes.access.app_context import Context
-from simdes.access.tokens import mint_agent
+from simdes.access.tokens import MAX_VALID_SECONDS, mint_agent
 from simdes.app import Opened
 from simdes.exchange.signin import sign_in
 from simdes.gateway.app import create_gateway
@@ -33,19 +33,28 @@ def application(one: Opened) -> Starlette:
 
 @dataclass(slots=True)
 class Api:
-    """Requests in one person's name; paths are below ``/fhir/``."""
+    """Requests in one person's name; paths are below ``/fhir/``.
+
+    ``renew`` gets a new token once the time of the present one is over: nobody works for longer
+    than five minutes with one, and a test may let them pass. None: this token and no other.
+    """
 
     one: Opened
     user: str
     app: Starlette
     token: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    renew: Callable[[], str] | None = None
+    until: float = 0.0
 
     @classmethod
     def of(cls, one: Opened, user: str, *, app: Starlette | None = None, scope: str = "") -> Api:
         """Sign a user of the consortium in."""
-        session = sign_in(one.node, user, passphrase_of(user), scope=scope)
-        return cls(one, user, app or application(one), session.token)
+
+        def renew() -> str:
+            return sign_in(one.node, user, passphrase_of(user), scope=scope).token
+
+        return cls(one, user, app or application(one), renew=renew).renewed()
 
     @classmethod
     def of_agent(cls, one: Opened, app: Starlette, *, scope: str = "system/*.cruds") -> Api:
@@ -53,8 +62,19 @@ class Api:
         node = one.node
         standing = node.contracts.accounts.standing(node.desk.keystore.lanes[0].address)
         assert standing is not None
-        context = Context(client="backend", scope=scope)
-        return cls(one, "", app, mint_agent(node.issuer, standing.account, context=context))
+        account, context = standing.account, Context(client="backend", scope=scope)
+
+        def renew() -> str:
+            return mint_agent(node.issuer, account, context=context)
+
+        return cls(one, "", app, renew=renew).renewed()
+
+    def renewed(self) -> Api:
+        """The same with a token whose time is not over."""
+        now = self.one.node.now_seconds()
+        if self.renew is not None and now >= self.until:
+            self.token, self.until = self.renew(), now + MAX_VALID_SECONDS - 5
+        return self
 
     def send(
         self,
@@ -66,7 +86,9 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """One request."""
-        sent = {"authorization": f"Bearer {self.token}"} | self.headers | dict(headers or {})
+        sent = (
+            {"authorization": f"Bearer {self.renewed().token}"} | self.headers | dict(headers or {})
+        )
         if resource is not None:
             content = json.dumps(resource).encode()
             sent.setdefault("content-type", JSON)

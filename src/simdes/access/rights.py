@@ -25,7 +25,7 @@ from simdes.access.categories import (
     Role,
     mask,
 )
-from simdes.access.write_roles import PUBLIC_TYPES, deletes, keeps, writes
+from simdes.access.write_roles import PUBLIC_TYPES, REGISTRARS, deletes, keeps, writes
 from simdes.errors import Forbidden
 from simdes.fhir.search.conditions import (
     ALWAYS,
@@ -210,6 +210,13 @@ class Rights:
         scopes = self.scopes(Interaction.UPDATE, type_)
         free = any(one.vaults is None and one.where == ALWAYS for one in scopes)
         return seen and free and self.role is not Role.PATIENT and type_ not in OWNED
+
+    @property
+    def registers(self) -> bool:
+        """Whether the caller may merge patients and give known ones further identifiers."""
+        scopes = self.scopes(Interaction.UPDATE, "Patient")
+        free = any(one.vaults is None and one.where == ALWAYS for one in scopes)
+        return self.role in REGISTRARS and free
 
     def visible(self, interaction: Interaction) -> Visible:
         """What may be seen by a read (by id) or a search; of writes, what may be changed."""

@@ -105,6 +105,14 @@ def writes(role: Role) -> frozenset[str]:
     return _WRITES.get(role, frozenset()) - SYSTEM_TYPES
 
 
+REGISTRARS = frozenset({Role.ADMINISTRATOR, Role.AGENT})
+"""Who says that two records are one person's: patient administration and the interfaces it runs.
+
+Whoever adds an identifier to a patient decides where later messages go, and a merge moves records;
+clinicians, pharmacists and insurers treat and bill patients as they find them.
+"""
+
+
 def deletes(role: Role) -> frozenset[str]:
     """The types that a role may delete."""
     its = writes(role)

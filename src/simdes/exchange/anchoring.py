@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from simdes.access import vaults as vault_access
@@ -20,7 +21,7 @@ from simdes.crypto import anchor
 from simdes.crypto.keys import unwrap
 from simdes.crypto.manifest import Manifest, ManifestEntry, encode_manifest, seal_entries
 from simdes.crypto.seal import Item, SealedRecord, seal
-from simdes.errors import Conflict, SimdesError, Unavailable
+from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
 from simdes.exchange.logbook import anchor_trail
 from simdes.exchange.node import Node
 from simdes.exchange.submit import resource_context
@@ -100,7 +101,9 @@ def open_vaults(node: Node) -> Progress:
     failures = [error for error in results.values() if error is not None]
     if failures and len(failures) == len(results):
         raise failures[0]
-    return Progress(vaults=len(results) - len(failures))
+    opened = [tag for tag, error in results.items() if error is None]
+    node.database.write(lambda tx: outbox.free(tx, opened))
+    return Progress(vaults=len(opened))
 
 
 def opener(node: Node) -> vault_access.Opener:
@@ -148,12 +151,13 @@ def seal_pending(node: Node, *, worker: str) -> Progress:
     with node.database.read() as tx:
         known = vaults.get_many(tx, sorted({claim.vault for claim in claims}))
         rows = {row.id: row for row in resources.get_many(tx, [one.resource_id for one in claims])}
-    ready = [claim for claim in claims if known[claim.vault].state == vaults.OPEN]
-    _put_off(node, [claim for claim in claims if claim not in ready], worker=worker)
     try:
-        sealed = _seal(node, known, rows, _groups(ready, rows))
+        descriptors = _descriptors(node, [known[tag] for tag in {one.vault for one in claims}])
+        ready = [claim for claim in claims if claim.vault in descriptors]
+        _put_off(node, [claim for claim in claims if claim not in ready], worker=worker)
+        sealed = _seal(node, known, descriptors, rows, _groups(ready, rows))
     except SimdesError:
-        _put_off(node, ready, worker=worker)
+        _put_off(node, claims, worker=worker)
         raise
     if ready:
         with node.database.transaction() as tx:
@@ -169,6 +173,16 @@ def _stored(
     for record, _ in sealed:
         yield record.body_cid, contents.BODY, record.record_id
         yield record.capsule_cid, contents.CAPSULE, record.record_id
+
+
+def _descriptors(node: Node, known: Sequence[Vault]) -> dict[bytes, VaultDescriptor]:
+    """The custodians of the vaults that are open, and that the ledger knows."""
+    found: dict[bytes, VaultDescriptor] = {}
+    for vault in known:
+        if vault.state == vaults.OPEN:
+            with suppress(NotFound):
+                found[vault.tag] = node.desk.directory.vault(vault.tag)
+    return found
 
 
 def _put_off(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
@@ -203,11 +217,11 @@ def _groups(claims: Sequence[Claim], rows: Mapping[int, Resource]) -> list[list[
 def _seal(
     node: Node,
     known: Mapping[bytes, Vault],
+    descriptors: Mapping[bytes, VaultDescriptor],
     rows: Mapping[int, Resource],
     groups: Sequence[Sequence[Claim]],
 ) -> list[tuple[NewRecord, list[NewLeaf]]]:
     """Seal each group into one body; store all bodies and capsules; return what to write down."""
-    descriptors = {tag: node.desk.directory.vault(tag) for tag in {g[0].vault for g in groups}}
     sealed = []
     for group in groups:
         members = [rows[claim.resource_id] for claim in group]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from simdes.access.accounts import why_inactive
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import STAFF, Role
 from simdes.access.desk import refusal
-from simdes.access.write_roles import writes
+from simdes.access.write_roles import REGISTRARS, writes
 from simdes.errors import Forbidden, SimdesError
 from simdes.exchange.attempting import attempt_of, record
 from simdes.exchange.node import Node
@@ -27,7 +28,7 @@ from simdes.ledger.consents import Reason
 from simdes.mapper import Limits, map_bytes
 from simdes.mapper import Mapping as Mapped
 
-MAY_SUBMIT = STAFF | {Role.ADMINISTRATOR}
+MAY_SUBMIT = STAFF | {Role.ADMINISTRATOR, Role.AGENT}
 """Whose sessions may submit: those who write records in the organisation's name."""
 
 _ALONG = frozenset(("MessageHeader", "Patient"))
@@ -54,17 +55,23 @@ def submit_legacy(
     kind: str = "auto",
     name: str = "submitted",
     dry_run: bool = False,
+    registers: bool | None = None,
 ) -> Legacy:
     """Map ``data`` and make it durable; ``dry_run`` maps and validates alone.
 
-    ``kind`` is ``auto`` or a kind of input of the mapper. Bad input is answered, not raised: it is
-    in quarantine, and the outcome says why. Raises Forbidden unless the session is of this
-    organisation's staff or administrators, Unavailable as `submit` does.
+    ``kind`` is ``auto`` or a kind of input of the mapper; ``registers`` whether the caller may
+    merge patients and give known ones further identifiers, None for what their role may. Bad input
+    is answered, not raised: it is in quarantine, and the outcome says why. Raises Forbidden unless
+    the session is of this organisation's staff, administrators or services, Unavailable as `submit`
+    does.
     """
     _may_submit(node, session)
     mapping = map_bytes(name, data, kind=kind, site=node.site, limits=CALL_LIMITS)
     _may_write(node, session, mapping)
-    answers = check(mapping) if dry_run else submit(node, mapping)
+    if registers is None:
+        registers = session.actor.role in REGISTRARS
+    told = check if dry_run else partial(submit, node)
+    answers = told(mapping, registers=registers)
     if not dry_run:
         _audit(node, session, [vault for one in answers for vault in _vaults(one)] or [None])
     accepted = {one.index for one in answers if isinstance(one, Accepted)}

@@ -32,6 +32,11 @@ _WAITS = (
     "The merge is of two vaults, and a patient, or another organisation, controls one of them.",
     "Nothing was moved. Ask the patient; until then send records of either under its own number.",
 )
+_NOT_THEIRS = (
+    "merge-needs-registration",
+    "The message merges two patients, which its sender may not.",
+    "Find out whether they are one person; replay the message if they are.",
+)
 _ERASED = (
     "vault-erased",
     "One of the two patients' records were erased here.",
@@ -45,11 +50,21 @@ class _Pair:
     survivor: Vault
 
 
-def settle(node: Node, tx: Transaction, ready: Ready) -> Quarantined | None:
+def unregistered(ready: Ready) -> Quarantined | None:
+    """Why a message waits whose sender may not merge patients; None where it merges none."""
+    return refusal(ready.message, *_NOT_THEIRS) if ready.merges else None
+
+
+def settle(
+    node: Node, tx: Transaction, ready: Ready, *, registers: bool = True
+) -> Quarantined | None:
     """Carry out a message's merges, so that each merged patient has one vault here.
 
-    Returns why the message must wait; then nothing was moved.
+    ``registers``: whether the sender may merge patients. Returns why the message must wait; then
+    nothing was moved.
     """
+    if not registers and (waits := unregistered(ready)) is not None:
+        return waits
     pairs = [one for one in (_pair(tx, merge) for merge in ready.merges) if one is not None]
     for pair in pairs:
         if pair.prior.key_wrapped is None or pair.survivor.key_wrapped is None:

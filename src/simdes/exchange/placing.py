@@ -7,7 +7,7 @@ so that of two feeds that meet a new patient at once the second starts over and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simdes.access import vaults as vault_access
@@ -37,15 +37,18 @@ class Placed:
     homes: tuple[Home, ...]
 
 
-def place(node: Node, tx: Transaction, group: Sequence[Ready]) -> list[Placed | Quarantined]:
+def place(
+    node: Node, tx: Transaction, group: Sequence[Ready], *, registers: bool = True
+) -> list[Placed | Quarantined]:
     """Find or begin the vault of every part of every message, one answer each.
 
-    Raises Repeat where another transaction linked an identifier elsewhere since we looked.
+    ``registers``: whether the sender may give known patients further identifiers. Raises Repeat
+    where another transaction linked an identifier elsewhere since we looked.
     """
     asked = [one for ready in group for part in ready.parts for one in part.identifiers]
     known = vaults.find_many(tx, asked)
     held = vaults.lock_many(tx, sorted(set(known.values())))
-    placing = _Placing(node, known, held)
+    placing = _Placing(node, known, held, registers=registers)
     answers = [placing.message(ready) for ready in group]
     vaults.add_many(tx, list(placing.new.values()))
     vaults.link_many(tx, placing.links)
@@ -59,8 +62,14 @@ class _Placing:
     """What is known of identifiers while a group's messages are gone through in their order."""
 
     def __init__(
-        self, node: Node, known: Mapping[Identifier, bytes], held: Mapping[bytes, Vault]
+        self,
+        node: Node,
+        known: Mapping[Identifier, bytes],
+        held: Mapping[bytes, Vault],
+        *,
+        registers: bool,
     ) -> None:
+        self._registers = registers
         self._node = node
         self._known = dict(known)
         self._held = dict(held)
@@ -86,12 +95,24 @@ class _Placing:
                 "The patient's records were erased here.",
                 "Find out whether the patient wants records again before replaying it.",
             )
+        if not self._registers and any(map(self._adds, ready.parts, tags)):
+            return refusal(
+                ready.message,
+                "identifiers-need-registration",
+                "The message says by which further identifiers a known patient is known, "
+                "which its sender may not.",
+                "Compare the identifiers; replay the message if they are this patient's.",
+            )
         homes = [self._home(part, its) for part, its in zip(ready.parts, tags, strict=True)]
         return Placed(ready, tuple(homes))
 
     def expected(self) -> dict[Identifier, bytes]:
         """Where each identifier that was relied on must lead."""
         return {one: self._known[one] for one in self._used}
+
+    def _adds(self, part: Part, tags: Collection[bytes]) -> bool:
+        """Whether a known patient would get an identifier that nobody has yet."""
+        return bool(tags) and any(one not in self._known for one in part.identifiers)
 
     def _tags(self, part: Part) -> set[bytes]:
         return {self._known[one] for one in part.identifiers if one in self._known}

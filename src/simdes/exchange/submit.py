@@ -41,21 +41,27 @@ GROUP_BYTES = 8 * 1024 * 1024
 """How much of inputs' messages may wait for others to share a commit with."""
 
 
-def submit(node: Node, mapping: Mapping) -> tuple[Accepted | Refused, ...]:
+def submit(
+    node: Node, mapping: Mapping, *, registers: bool = True
+) -> tuple[Accepted | Refused, ...]:
     """Make one input's messages durable, in their order; returns when they are.
 
-    Raises Unavailable where the database does not answer; then nothing of the group was accepted.
+    ``registers`` False: who sends them may neither merge patients nor give known ones further
+    identifiers; a message that does waits in quarantine. Raises Unavailable where the database does
+    not answer; then nothing of the group was accepted.
     """
-    return submit_all(node, [mapping])[0]
+    return submit_all(node, [mapping], registers=registers)[0]
 
 
-def submit_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted | Refused, ...]]:
+def submit_all(
+    node: Node, mappings: Sequence[Mapping], *, registers: bool = True
+) -> list[tuple[Accepted | Refused, ...]]:
     """Make several inputs' messages durable, in their order; one answer for each input.
 
     Messages of different inputs share durable commits, `GROUP` at a time, so that many small
     inputs at once cost no more than a large one. Raises as `submit` does.
     """
-    taken = accept_all(node, mappings)
+    taken = accept_all(node, mappings, registers=registers)
     keeping.keep(
         node,
         [
@@ -90,7 +96,9 @@ def submit_each(
     yield from zip(ahead, submit_all(node, ahead), strict=True)
 
 
-def accept_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted | Quarantined, ...]]:
+def accept_all(
+    node: Node, mappings: Sequence[Mapping], *, registers: bool = True
+) -> list[tuple[Accepted | Quarantined, ...]]:
     """What `submit_all` does with what can be accepted; the rest comes back and is kept nowhere."""
     answers: list[list[Accepted | Quarantined]] = [list(one.quarantined) for one in mappings]
     waiting = [
@@ -100,17 +108,20 @@ def accept_all(node: Node, mappings: Sequence[Mapping]) -> list[tuple[Accepted |
     ]
     for start in range(0, len(waiting), GROUP):
         group = waiting[start : start + GROUP]
-        found = _accept_group(node, [(mapping, message) for _, mapping, message in group])
+        pairs = [(mapping, message) for _, mapping, message in group]
+        found = _accept_group(node, pairs, registers)
         for (number, _, _), answer in zip(group, found, strict=True):
             answers[number].append(answer)
     return [tuple(sorted(found, key=lambda answer: answer.index)) for found in answers]
 
 
-def check(mapping: Mapping) -> tuple[Accepted | Refused, ...]:
+def check(mapping: Mapping, *, registers: bool = True) -> tuple[Accepted | Refused, ...]:
     """What `submit` would answer, as far as that can be told without a database."""
     answers: list[Accepted | Refused] = [_refused(mapping.name, one) for one in mapping.quarantined]
     for message in mapping.messages:
-        checked = check_message(mapping, message)
+        checked: Ready | Quarantined = check_message(mapping, message)
+        if isinstance(checked, Ready) and not registers:
+            checked = merging.unregistered(checked) or checked
         if isinstance(checked, Quarantined):
             answers.append(_refused(mapping.name, checked))
         else:
@@ -128,12 +139,12 @@ def check(mapping: Mapping) -> tuple[Accepted | Refused, ...]:
 
 
 def _accept_group(
-    node: Node, messages: Sequence[tuple[Mapping, Mapped]]
+    node: Node, messages: Sequence[tuple[Mapping, Mapped]], registers: bool
 ) -> list[Accepted | Quarantined]:
     """Store a group of messages in one commit, merges in their own; answers in their order."""
     checked = [check_message(mapping, message) for mapping, message in messages]
     ready = [one for one in checked if isinstance(one, Ready)]
-    stored = iter([one for run in _runs(ready) for one in _store(node, run)])
+    stored = iter([one for run in _runs(ready) for one in _store(node, run, registers)])
     return [next(stored) if isinstance(one, Ready) else one for one in checked]
 
 
@@ -146,14 +157,16 @@ def _runs(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
             yield list(run)
 
 
-def _store(node: Node, run: Sequence[Ready]) -> list[Accepted | Quarantined]:
-    return node.database.write(lambda tx: _store_in(node, tx, run))
+def _store(node: Node, run: Sequence[Ready], registers: bool) -> list[Accepted | Quarantined]:
+    return node.database.write(lambda tx: _store_in(node, tx, run, registers))
 
 
-def _store_in(node: Node, tx: Transaction, run: Sequence[Ready]) -> list[Accepted | Quarantined]:
-    waits = [merging.settle(node, tx, one) for one in run]
+def _store_in(
+    node: Node, tx: Transaction, run: Sequence[Ready], registers: bool
+) -> list[Accepted | Quarantined]:
+    waits = [merging.settle(node, tx, one, registers=registers) for one in run]
     going = [one for one, why in zip(run, waits, strict=True) if why is None]
-    placed = place(node, tx, going) if going else []
+    placed = place(node, tx, going, registers=registers) if going else []
     stored = iter(store(node, tx, [one for one in placed if isinstance(one, Placed)]))
     settled = iter([next(stored) if isinstance(one, Placed) else one for one in placed])
     return [next(settled) if why is None else why for why in waits]

@@ -208,6 +208,7 @@ def test_a_merge_that_waits_is_carried_out_by_a_replay_once_nobody_controls_a_va
 def test_a_vault_of_another_organisation_is_not_merged(network: Consortium, who: str) -> None:
     old, new = f"{who}-old", f"{who}-new"
     prior, _ = feed(network, old), feed(network, new)
+    network.settle("north")  # nothing of it waits: no worker could seal for a vault that is none
     with network["north"].node.database.transaction() as tx:
         tx.run("UPDATE vault SET home = 0, state = 'open' WHERE tag = :tag", tag=prior)
     [answer] = network.submit("north", "merge", merge(new, old))
@@ -218,6 +219,7 @@ def test_a_vault_of_another_organisation_is_not_merged(network: Consortium, who:
 def test_an_erased_patient_is_not_merged(network: Consortium, who: str) -> None:
     old, new = f"{who}-old", f"{who}-new"
     prior, _ = feed(network, old), feed(network, new)
+    network.settle("north")
     with network["north"].node.database.transaction() as tx:
         vaults.erase(tx, prior)
     [answer] = network.submit("north", "merge", merge(new, old))

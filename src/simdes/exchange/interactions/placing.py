@@ -27,6 +27,7 @@ from simdes.index.entries import Entry
 from simdes.index.seeing import SHARED, vaults_of
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Identifier, Vault
+from simdes.ledger.consents import Reason
 
 Resource = Mapping[str, Any]
 Name = tuple[str, str]
@@ -157,11 +158,17 @@ class Placing:
                 "The Patient's identifiers belong to different patients here.",
                 advice="Find out who the patient is; merge the two, or correct the identifiers.",
             )
+        links = [one for one in named if one not in known]
+        if tags and links and not self._asking.rights.registers:
+            raise Forbidden(
+                "This account may not say by which further identifiers a patient is known.",
+                advice="Ask patient administration (an administrator) to add the identifier.",
+                reason=Reason.WRONG_ROLE.name,
+            )
         tag = tags.pop() if tags else self._begin()
-        links = {one: tag for one in named if one not in known}
         if links:
-            vaults.link_many(self._tx, links)
-            found = vaults.find_many(self._tx, list(links))
+            vaults.link_many(self._tx, dict.fromkeys(links, tag))
+            found = vaults.find_many(self._tx, links)
             if any(found.get(one) != tag for one in links):
                 raise Conflict("Another request made the same patient at the same moment.")
         return tag

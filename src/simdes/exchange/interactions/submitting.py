@@ -29,4 +29,12 @@ def submit(
                 advice="Sign in again and allow the app user/*.c or system/*.c.",
                 reason=SCOPE,
             )
-    return submit_legacy(node, asking.session, data, kind=kind, name=name, dry_run=dry_run)
+    return submit_legacy(
+        node,
+        asking.session,
+        data,
+        kind=kind,
+        name=name,
+        dry_run=dry_run,
+        registers=asking.rights.registers,
+    )

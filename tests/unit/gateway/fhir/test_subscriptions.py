@@ -37,14 +37,6 @@ def node(network: Consortium) -> Iterator[Node]:
     hooks.close()
 
 
-@pytest.fixture
-def later(clock: Clock, doctor: Api) -> Iterator[Clock]:
-    """The clock, for tests that let minutes pass; tokens that ended meanwhile are made anew."""
-    yield clock
-    clock.ahead_seconds = 0
-    doctor.token = Api.of(doctor.one, doctor.user, app=doctor.app).token
-
-
 def work(node: Node) -> None:
     """Let the worker do everything that is due."""
     for _ in range(50):
@@ -272,7 +264,7 @@ def test_a_patient_is_told_of_their_own_record_alone(
 
 def test_what_arrived_and_was_not_noted_comes_again_under_its_number_and_nothing_is_lost(
     node: Node,
-    later: Clock,
+    clock: Clock,
     doctor: Api,
     receiver: Receiver,
     patient: Json,
@@ -303,7 +295,7 @@ def test_what_arrived_and_was_not_noted_comes_again_under_its_number_and_nothing
     assert receiver.numbers == [1, 2, 3]
     work(node)
     assert receiver.numbers == [1, 2, 3]  # the lease of the dead one stands
-    later.ahead_seconds += 61
+    clock.ahead_seconds += 61
     work(node)
     assert receiver.numbers == [1, 2, 3, 3, 4, 5]
     focus = [
@@ -317,7 +309,7 @@ def test_what_arrived_and_was_not_noted_comes_again_under_its_number_and_nothing
 
 def test_an_endpoint_that_fails_is_tried_again_then_said_to_be_in_error_then_left(
     node: Node,
-    later: Clock,
+    clock: Clock,
     doctor: Api,
     receiver: Receiver,
     patient: Json,
@@ -332,7 +324,7 @@ def test_an_endpoint_that_fails_is_tried_again_then_said_to_be_in_error_then_lef
     states = []
     for _ in range(telling.OFF_AFTER):
         work(node)
-        later.ahead_seconds += 3
+        clock.ahead_seconds += 3
         fresh = Api.of(doctor.one, doctor.user, app=doctor.app)
         states.append(fresh.get(f"Subscription/{made['id']}").json())
     found = [one["status"] for one in states]
@@ -353,7 +345,7 @@ def test_an_endpoint_that_fails_is_tried_again_then_said_to_be_in_error_then_lef
 
 def test_an_endpoint_that_does_not_answer_its_handshake_is_in_error_at_once_and_told_nothing(
     node: Node,
-    later: Clock,
+    clock: Clock,
     doctor: Api,
     receiver: Receiver,
     patient: Json,
@@ -370,11 +362,11 @@ def test_an_endpoint_that_does_not_answer_its_handshake_is_in_error_at_once_and_
     assert status["status"] == "error"
     assert status["error"]
     doctor.create(pulse(66))
-    later.ahead_seconds += 2
+    clock.ahead_seconds += 2
     work(node)
     assert {one.kind for one in receiver.got} == {"handshake"}
     receiver.answer = None
-    later.ahead_seconds += 30
+    clock.ahead_seconds += 30
     work(node)
     assert doctor.get(path).json()["status"] == "active"
     assert [one.kind for one in receiver.got][-2:] == ["handshake", "event-notification"]
@@ -407,7 +399,7 @@ def test_statuses_are_asked_for_by_id_and_state_and_of_one_by_its_address(
 
 
 def test_heartbeats_come_and_the_end_is_kept(
-    node: Node, later: Clock, doctor: Api, receiver: Receiver, patient: Json
+    node: Node, clock: Clock, doctor: Api, receiver: Receiver, patient: Json
 ) -> None:
     end = datetime.fromtimestamp(node.now_seconds() + 100, UTC).isoformat()
     asked = topical(node, receiver, "Observation-created", observations(patient))
@@ -416,13 +408,13 @@ def test_heartbeats_come_and_the_end_is_kept(
     ]
     made = doctor.create(asked | {"end": end})
     work(node)
-    later.ahead_seconds += 31
+    clock.ahead_seconds += 31
     work(node)
     assert [one.kind for one in receiver.got] == ["handshake", "heartbeat"]
-    later.ahead_seconds += 70
+    clock.ahead_seconds += 70
     work(node)
     assert doctor.get(f"Subscription/{made['id']}").json()["status"] == "off"
-    later.ahead_seconds += 31
+    clock.ahead_seconds += 31
     work(node)
     assert len(receiver.got) == 2
 

@@ -1,0 +1,48 @@
+"""The worker's rounds: what stops one vault stops no other, and nothing waits without a reason."""
+
+from __future__ import annotations
+
+from simdes.exchange import anchoring
+from simdes.exchange.submit import Accepted
+from simdes.index import resources
+from support.bundles import bundle
+from support.consortium import Consortium
+
+
+def feed(network: Consortium, patient: str) -> bytes:
+    """Submit a patient's records; their vault, which is not open yet."""
+    [answer] = network.submit("north", f"{patient}.json", bundle(patient))
+    assert isinstance(answer, Accepted)
+    return answer.vault
+
+
+def states(network: Consortium, vault: bytes) -> set[str]:
+    with network["north"].node.database.read() as tx:
+        return {one.state for one in resources.of_vault(tx, vault, categories=range(64))}
+
+
+def put(network: Consortium, vault: bytes, state: str) -> None:
+    with network["north"].node.database.transaction() as tx:
+        tx.run("UPDATE vault SET state = :state WHERE tag = :tag", state=state, tag=vault)
+
+
+def test_a_vault_that_the_network_does_not_know_stops_no_other(
+    network: Consortium, who: str
+) -> None:
+    unknown = feed(network, f"{who}-unknown")
+    put(network, unknown, "open")
+    known = feed(network, f"{who}-known")
+    network.settle("north")
+    assert states(network, known) == {resources.ANCHORED}
+    assert states(network, unknown) == {resources.PENDING}
+    put(network, unknown, "opening")
+    network.settle("north")
+    assert states(network, unknown) == {resources.ANCHORED}
+
+
+def test_what_was_put_off_is_sealed_once_its_vault_is_open(network: Consortium, who: str) -> None:
+    network.settle("north")
+    vault = feed(network, who)
+    assert anchoring.seal_pending(network["north"].node, worker="early").idle
+    network.settle("north")
+    assert states(network, vault) == {resources.ANCHORED}
