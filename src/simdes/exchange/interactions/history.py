@@ -13,9 +13,11 @@ from simdes.exchange.interactions.read import read_any
 from simdes.exchange.interactions.search import MOST, PAGE, Page
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.index import resources
-from simdes.index.histories import LAST, sizes
+from simdes.index import histories, resources
+from simdes.index.histories import LAST, WHENEVER, During, sizes
 from simdes.index.transaction import Transaction
+
+__all__ = ["During", "of_instance", "of_types"]
 
 
 def of_instance(
@@ -24,7 +26,7 @@ def of_instance(
     type_: str,
     logical_id: str,
     *,
-    since_ms: int | None = None,
+    during: During = WHENEVER,
     count: int | None = None,
     cursor: str = "",
 ) -> Page:
@@ -36,18 +38,25 @@ def of_instance(
     present = read_any(node, asking, type_, logical_id)
     if present.source != finding.own_source(node):
         audit_found(node, asking, [present])
-        return Page((present,), total=1)
+        shown = (present,) if _is_within(present.updated_ms, during) else ()
+        return Page(() if count == 0 else shown, total=len(shown))
     return _page(
         node,
         asking,
         (type_,),
         logical_id=logical_id,
         vaults=(present.vault,),
-        since_ms=since_ms,
+        during=during,
         count=count,
         cursor=cursor,
         interaction=Interaction.READ,
     )
+
+
+def _is_within(updated_ms: int, during: During) -> bool:
+    """Whether a version that still stands is one of those that are meant."""
+    is_since = during.since_ms is None or updated_ms >= during.since_ms
+    return is_since and (during.at is None or updated_ms < during.at[1])
 
 
 def of_types(
@@ -55,7 +64,7 @@ def of_types(
     asking: Asking,
     types: tuple[str, ...],
     *,
-    since_ms: int | None = None,
+    during: During = WHENEVER,
     count: int | None = None,
     cursor: str = "",
 ) -> Page:
@@ -68,7 +77,7 @@ def of_types(
         types,
         logical_id=None,
         vaults=None,
-        since_ms=since_ms,
+        during=during,
         count=count,
         cursor=cursor,
         interaction=Interaction.SEARCH,
@@ -82,28 +91,36 @@ def _page(
     *,
     logical_id: str | None,
     vaults: tuple[bytes, ...] | None,
-    since_ms: int | None,
+    during: During,
     count: int | None,
     cursor: str,
     interaction: Interaction,
 ) -> Page:
     pages = ("history", types, logical_id)
-    size = max(1, min(PAGE if count is None else count, MOST))
+    visible = asking.rights.visible(interaction)
+    if count == 0:
+        with node.database.read() as tx:
+            total = histories.count(
+                tx, visible, types=types, logical_id=logical_id, vaults=vaults, during=during
+            )
+        audit_found(node, asking, ())
+        return Page((), total=total)
+    size = min(PAGE if count is None else count, MOST)
     with node.database.read() as tx:
         listed = sizes(
             tx,
-            asking.rights.visible(interaction),
+            visible,
             types=types,
             logical_id=logical_id,
             vaults=vaults,
-            since_ms=since_ms,
+            during=during,
             before=_before(node, asking, pages, cursor),
             limit=size + 1,
         )
         shown = finding.fitting_rows(dict(list(listed.items())[:size]))
         more = len(listed) > len(shown)
         found = _load(node, tx, shown)
-    if logical_id is not None and not found:
+    if logical_id is not None and not found and during == WHENEVER:
         raise NotFound("There is no such resource, or not for you.")
     audit_found(node, asking, found)
     return Page(tuple(found), next=cursors.seal(node, asking, pages, shown[-1]) if more else "")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from simdes.errors import Invalid, Unsupported
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.fhir.negotiation import preferences
+from simdes.fhir.form import Form
+from simdes.fhir.negotiation import Body, preferences
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -22,6 +23,13 @@ _NOT_SEARCHED = frozenset(("_format", "_pretty", "_totalMethod"))
 
 RESULT_PARAMETERS = frozenset(("_format", "_pretty", "_summary", "_elements"))
 """Parameters about the form of an answer, which every interaction takes."""
+
+
+PATCHES: Final = (
+    *(one.value for one in (Body.JSON_PATCH, Body.MERGE_PATCH)),
+    *(one.value for one in Form),
+)
+"""What a patch may be sent as (RFC 5789, section 3.1)."""
 
 
 @dataclass(slots=True)
@@ -38,7 +46,14 @@ class NotAcceptable(Unsupported):
 
 
 class WrongBody(Unsupported):
-    """The body is of a type that this address does not take (HTTP 415)."""
+    """The body is of a type that this address does not take (HTTP 415); ``accepted`` are those
+    that it does."""
+
+    def __init__(
+        self, message: str, *, advice: str | None = None, accepted: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.accepted = accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

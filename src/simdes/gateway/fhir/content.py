@@ -20,7 +20,15 @@ from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, answer_form, body_of, media_type, query_pairs
 from simdes.fhir.summary import projected, projection_of
 from simdes.gateway.fhir.bulk import is_ndjson
-from simdes.gateway.fhir.call import Asked, Call, NotAcceptable, Pairs, Reply, WrongBody
+from simdes.gateway.fhir.call import (
+    PATCHES,
+    Asked,
+    Call,
+    NotAcceptable,
+    Pairs,
+    Reply,
+    WrongBody,
+)
 from simdes.gateway.fhir.routes import Routed
 
 CONTEXT: Final = "x-security-context"
@@ -31,6 +39,7 @@ _GROWS: Final = 12
 _BINARY_READS: Final = frozenset(("read", "vread"))
 _BINARY_WRITES: Final = frozenset(("create", "update"))
 _FHIR_TYPES: Final = ("application/fhir+json", "application/fhir+xml")
+_ACCEPTED: Final = _FHIR_TYPES
 
 
 # In -------------------------------------------------------------------------------------------
@@ -45,24 +54,30 @@ def with_body(call: Call, asked: Asked, routed: Routed | None) -> Call:
         return replace(call, resource=_binary(call, routed, asked), media_type=Form.JSON.value)
     kind = body_of(content_type)
     if kind is Body.FIELDS:
-        if asked.method != "POST":
-            raise WrongBody("Fields of a form are for searches by POST.")
+        if routed is None or not _takes_fields(routed):
+            raise WrongBody("Fields of a form are for searches by POST.", accepted=_ACCEPTED)
         return replace(call, pairs=(*call.pairs, *query_pairs(_text(asked.body))))
     if kind in (Body.JSON_PATCH, Body.MERGE_PATCH):
         return replace(call, resource=loads(asked.body), media_type=kind.value)
     if kind is None or kind.form is None:
+        accepted = PATCHES if asked.method == "PATCH" else _ACCEPTED
         raise WrongBody(
             "This type of body is not taken here.",
-            advice="Send application/fhir+json or application/fhir+xml, in UTF-8.",
+            advice=f"Send {' or '.join(accepted)}, in UTF-8.",
+            accepted=accepted,
         )
     return replace(call, resource=kind.form.read(asked.body), media_type=kind.value)
 
 
+def _takes_fields(routed: Routed) -> bool:
+    return routed.endpoint.interaction.startswith(("search", "$"))
+
+
 def _text(body: bytes) -> str:
     try:
-        return body.decode("ascii")
+        return body.decode()
     except UnicodeDecodeError as error:
-        raise Invalid("The fields of a form are percent-encoded ASCII.") from error
+        raise Invalid("The fields of a form are in UTF-8.") from error
 
 
 def _is_content(routed: Routed, content_type: str | None, body: bytes) -> bool:
@@ -97,6 +112,13 @@ def _binary(call: Call, routed: Routed, asked: Asked) -> dict[str, Any]:
 
 
 # Out ------------------------------------------------------------------------------------------
+
+
+def form_of(call: Call, asked: Asked) -> Form:
+    """The form of the answer, a search by POST naming it in its body too. Raises NotAcceptable."""
+    if call.pairs and call.body:
+        require_form(asked, call.pairs)
+    return form_or_json(asked, call.pairs)
 
 
 def form_or_json(asked: Asked, pairs: Pairs) -> Form:

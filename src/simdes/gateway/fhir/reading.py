@@ -12,6 +12,7 @@ from simdes.errors import Invalid
 from simdes.exchange.interactions import everything as every
 from simdes.exchange.interactions import history, read, search
 from simdes.exchange.interactions.found import Found
+from simdes.exchange.interactions.history import During
 from simdes.exchange.interactions.search import Page
 from simdes.exchange.interactions.terms import expander
 from simdes.exchange.provenance import instant
@@ -22,7 +23,7 @@ from simdes.fhir.search.conditions import FIRST_MS, LAST_MS, All, AnyOf, Query
 from simdes.fhir.search.parameters import compartments
 from simdes.fhir.search.parse import in_compartment, parse
 from simdes.fhir.search.spans import span_ms
-from simdes.gateway.fhir.call import Call, Reply
+from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply, WrongBody
 
 CURSOR: Final = "_cursor"
 _NOT_REPEATED: Final = frozenset((CURSOR,))
@@ -71,15 +72,19 @@ def version_headers(found: Found) -> dict[str, str]:
 # History --------------------------------------------------------------------------------------
 
 
+_OF_HISTORIES: Final = frozenset(("_at", "_count", "_since", CURSOR)) | RESULT_PARAMETERS
+
+
 def history_of_instance(call: Call) -> Reply:
     """``GET [base]/[type]/[id]/_history``."""
+    call = _understood(call, _OF_HISTORIES)
     page = history.of_instance(
         call.node,
         call.asking,
         call.type,
         call.id,
-        since_ms=_since(call),
-        count=_count(call),
+        during=_during(call),
+        count=_counted(call),
         cursor=call.value(CURSOR),
     )
     return _history(call, page)
@@ -87,12 +92,36 @@ def history_of_instance(call: Call) -> Reply:
 
 def history_of_type(call: Call) -> Reply:
     """``GET [base]/[type]/_history``."""
+    call = _understood(call, _OF_HISTORIES)
     return _history(call, _history_of(call, (call.type,)))
 
 
 def history_of_system(call: Call) -> Reply:
     """``GET [base]/_history``; types that the app was not allowed are left out."""
-    return _history(call, _history_of(call, searchable(call)))
+    call = _understood(call, _OF_HISTORIES | {"_type"})
+    chosen = _types(call)
+    types = tuple(one for one in searchable(call) if not chosen or one in chosen)
+    return _history(call, _history_of(call, types))
+
+
+def _understood(call: Call, known: frozenset[str]) -> Call:
+    """The call with the parameters that a history knows; Invalid for others, unless leniently."""
+    kept = tuple(pair for pair in call.pairs if pair[0] in known)
+    if len(kept) < len(call.pairs) and not call.is_lenient:
+        raise Invalid(
+            f"A history takes {', '.join(sorted(known - {CURSOR}))} alone.",
+            advice="Leave other parameters away, or search.",
+        )
+    return replace(call, pairs=kept)
+
+
+def _during(call: Call) -> During:
+    return During(since_ms=_since(call), at=_span(call, "_at"))
+
+
+def _counted(call: Call) -> int | None:
+    """How many a page of a history has; 0 where only their number is asked for."""
+    return 0 if call.value("_summary") == "count" else _count(call)
 
 
 def _history_of(call: Call, types: tuple[str, ...]) -> Page:
@@ -100,8 +129,8 @@ def _history_of(call: Call, types: tuple[str, ...]) -> Page:
         call.node,
         call.asking,
         types,
-        since_ms=_since(call),
-        count=_count(call),
+        during=_during(call),
+        count=_counted(call),
         cursor=call.value(CURSOR),
     )
 
@@ -167,7 +196,13 @@ def _search(call: Call, query: Query, vaults: tuple[bytes, ...] | None = None) -
 
 
 def query_of(call: Call, types: tuple[str, ...]) -> Query:
-    """The search of a request. Raises Invalid for what it can't mean."""
+    """The search of a request. Raises Invalid for what it can't mean, WrongBody for a resource:
+    who sends one means something by it."""
+    if call.resource is not None:
+        raise WrongBody(
+            "A search is sent as fields of a form.",
+            advice="Send application/x-www-form-urlencoded, or ask by GET.",
+        )
     pairs = tuple(pair for pair in call.search_pairs if pair[0] not in _NOT_REPEATED)
     return parse(
         types,
@@ -258,7 +293,8 @@ def _span(call: Call, name: str) -> tuple[int, int] | None:
     if not text:
         return None
     try:
-        return span_ms(text)
+        # A + in a query means a space to who decodes it; before a time zone it can't be one.
+        return span_ms(text.replace(" ", "+"))
     except ValueError as error:
         raise Invalid(f"The parameter {name} is no date or time.") from error
 

@@ -231,12 +231,21 @@ def answer(node: Node, asked: Asked, asking: Asking) -> Response:
                 trying.sent = call.resource
             if trying is not None and routed is None:
                 trying.interaction = bundles.interaction_of(call.resource)
+            if not may_hold:
+                form = content.form_of(call, asked)
             reply = _answered(call, routed)
         if may_hold:
             reply = content.held(reply, asked, pairs)
         return _written(reply, form, call.pairs, asked)
     except SimdesError as error:
-        return _written(failed(error), form, (), asked)
+        reply = failed(error)
+        if isinstance(error, WrongBody) and asked.method == "PATCH" and error.accepted:
+            reply = replace(reply, headers={**reply.headers, "Accept-Patch": _listed(error)})
+        return _written(reply, form, (), asked)
+
+
+def _listed(error: WrongBody) -> str:
+    return ", ".join(error.accepted)
 
 
 def _trying(routed: Routed | None) -> Trying | None:

@@ -18,7 +18,7 @@ from simdes.fhir.json import loads
 from simdes.fhir.negotiation import Body, if_none_exist, preferences, versions
 from simdes.fhir.outcome import Issue, issue_of, outcome_resource
 from simdes.fhir.patch import fhirpath_patch, json_patch, merge_patch
-from simdes.gateway.fhir.call import RESULT_PARAMETERS, Call, Reply, WrongBody
+from simdes.gateway.fhir.call import PATCHES, RESULT_PARAMETERS, Call, Reply, WrongBody
 from simdes.gateway.fhir.reading import version_headers
 
 STATUS: Final[Mapping[Became, int]] = {
@@ -123,6 +123,7 @@ def _patch(call: Call) -> Patch:
     raise WrongBody(
         "This form of patch is not known here.",
         advice=f"Send {JSON_PATCH}, or a Parameters resource (FHIRPath Patch).",
+        accepted=PATCHES,
     )
 
 
