@@ -16,16 +16,25 @@ const solc = createRequire(import.meta.url)("solc");
 const EVM_VERSION = "cancun";
 const MOST_CODE_BYTES = 24_576; // EIP-170
 
-// Contract name -> source that defines it. OpenZeppelin's are deployed as they are.
+// Contract name -> source that defines it. Others' are deployed as they are.
 const OPENZEPPELIN = "node_modules/@openzeppelin/contracts";
+const POSEIDON = "node_modules/poseidon-solidity";
 const SHIPPED = {
   AccessManager: `${OPENZEPPELIN}/access/manager/AccessManager.sol`,
   Accounts: "contracts/src/Accounts.sol",
   Administrators: "contracts/src/Administrators.sol",
   AuditLog: "contracts/src/AuditLog.sol",
   Consents: "contracts/src/Consents.sol",
+  DisclosureVerifier: "contracts/src/generated/DisclosureVerifier.sol",
+  DispenseVerifier: "contracts/src/generated/DispenseVerifier.sol",
   ERC1967Proxy: `${OPENZEPPELIN}/proxy/ERC1967/ERC1967Proxy.sol`,
+  Nullifiers: "contracts/src/Nullifiers.sol",
+  PoseidonT3: `${POSEIDON}/PoseidonT3.sol`,
+  PoseidonT4: `${POSEIDON}/PoseidonT4.sol`,
+  Prescriptions: "contracts/src/Prescriptions.sol",
   Records: "contracts/src/Records.sol",
+  Statements: "contracts/src/Statements.sol",
+  Tags: "contracts/src/Tags.sol",
   TimelockController: `${OPENZEPPELIN}/governance/TimelockController.sol`,
 };
 
@@ -56,6 +65,7 @@ function standardInput() {
       remappings: [
         `@openzeppelin/contracts/=${OPENZEPPELIN}/`,
         "@openzeppelin/contracts-upgradeable/=node_modules/@openzeppelin/contracts-upgradeable/",
+        `poseidon-solidity/=${POSEIDON}/`,
       ],
       outputSelection: selection,
     },
@@ -74,8 +84,12 @@ function compile() {
 // Where in the deployed code the constructor writes immutable values: byte offsets and lengths,
 // without the compiler's node numbers, so that two codes can be compared with those bytes left out.
 function immutableReferences(deployed) {
-  return Object.values(deployed.immutableReferences ?? {})
-    .flat()
+  const immutables = Object.values(deployed.immutableReferences ?? {}).flat();
+  // A library's code begins with its own address (PUSH20), filled in when it is deployed.
+  if (deployed.object.startsWith(`73${"00".repeat(20)}30`)) {
+    immutables.push({ start: 1, length: 20 });
+  }
+  return immutables
     .map(({ start, length }) => ({ start, length }))
     .sort((a, b) => a.start - b.start);
 }

@@ -2,8 +2,10 @@
 pragma solidity 0.8.30;
 
 import {IConsents} from "../src/interfaces/IConsents.sol";
+import {IPrescriptions} from "../src/interfaces/IPrescriptions.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
 import {Asking} from "./support/Asking.sol";
+import {AnyProof} from "./support/Dispensing.sol";
 import {Guarded} from "./support/Guarded.sol";
 import {Member, Network, Person} from "./support/Network.sol";
 import {ReferenceTree} from "./support/ReferenceTree.sol";
@@ -36,6 +38,7 @@ contract GasTest is Guarded, Asking, Snapshot {
         _measureKeys();
         _measureConsents();
         _measureRecords();
+        _measurePrescriptions();
         if (_isWriting()) {
             string[] memory lines = new string[](_names.length);
             for (uint256 i = 0; i < lines.length; ++i) {
@@ -192,5 +195,33 @@ contract GasTest is Guarded, Asking, Snapshot {
         vm.prank(hospital.agent.key);
         auditLog.append(2, root, _id("root"), 1024);
         _cost("AuditLog.append");
+    }
+
+    function _measurePrescriptions() private {
+        Member memory pharmacy = _member("pharmacy", 2);
+        vm.etch(address(dispenseVerifier), address(new AnyProof()).code);
+        for (uint256 i = 1; i <= 3; ++i) {
+            vm.prank(hospital.agent.key);
+            statements.insertRoot(1, i);
+        }
+        _cost("Statements.insertRoot");
+        IPrescriptions.Step memory step;
+        (,, step.root) = statements.forestOf(1);
+        step.tag = poseidon3.hash(
+            [uint256(2), prescriptions.context(), poseidon2.hash([uint256(5), 1234])]
+        );
+        vm.prank(pharmacy.agent.key);
+        prescriptions.bindPharmacy(step);
+        _cost("Prescriptions.bindPharmacy");
+        (step.partAfter, step.begins) = (3_334, true);
+        vm.prank(pharmacy.agent.key);
+        prescriptions.dispense(step);
+        _cost("Prescriptions.dispense");
+        (step.partBefore, step.begins) = (3_334, false);
+        vm.prank(pharmacy.agent.key);
+        prescriptions.releasePharmacy(step);
+        _cost("Prescriptions.releasePharmacy");
+        prescriptions.cancel(1234);
+        _cost("Prescriptions.cancel");
     }
 }

@@ -147,6 +147,51 @@ library Errors {
     /// The previous root is not the head's root.
     error AuditLog_Fork(bytes32 organisation, bytes32 expected, bytes32 given);
 
+    // --- Statements ------------------------------------------------------------------------
+
+    /// A root stays recent for 1 second to 7 days.
+    error Statements_RecentMalformed(uint64 recentSeconds);
+    /// The kind of statement is not one of 1..3.
+    error Statements_KindUnknown(uint8 kind);
+    /// The caller is not an active Agent of a verified organisation that issues this kind.
+    error Statements_NotIssuer(uint8 kind, address caller);
+    /// A root is an element of the field and not zero.
+    error Statements_NotElement(uint256 batchRoot);
+    /// The organisation has this root in the forest already; nothing changed.
+    error Statements_AlreadyInserted(uint8 kind, bytes32 organisation, uint256 batchRoot);
+    /// No place is left in the kind's forest; governance begins a new one.
+    error Statements_ForestFull(uint8 kind);
+
+    // --- Prescriptions ---------------------------------------------------------------------
+
+    /// The caller is not an active Agent of a verified pharmacy or hospital.
+    error Prescriptions_NotDispenser(address caller);
+    /// The proof's forest root is not recent: prove again under a newer one.
+    error Prescriptions_RootNotRecent(uint256 root);
+    /// Something else was dispensed meanwhile; nothing changed. Ask for the state and prove again.
+    error Prescriptions_Moved(uint256 tag, uint16 part);
+    /// The prescription is bound to another pharmacy.
+    error Prescriptions_BoundElsewhere(uint256 tag);
+    /// The prescription is not bound to the caller's organisation.
+    error Prescriptions_NotBound(uint256 tag);
+    /// The prescription was cancelled.
+    error Prescriptions_Cancelled(uint256 tag);
+    /// A step dispenses more than nothing, up to 10,000 parts in all.
+    error Prescriptions_PartMalformed(uint16 partBefore, uint16 partAfter);
+    /// The proof does not show that this step is allowed, today, to the caller.
+    error Prescriptions_ProofRefused(uint256 tag);
+    /// The secret is no element of the field.
+    error Prescriptions_NotElement(uint256 secret);
+
+    // --- Tags ------------------------------------------------------------------------------
+
+    /// The part would fall, or exceed the whole.
+    error Tags_PartRefused(uint256 tag, uint16 part, uint16 next);
+    /// The tag is closed, for ever.
+    error Tags_Closed(uint256 tag);
+    /// The nullifier was spent before.
+    error Nullifiers_Spent(address owner, uint256 nullifier);
+
     // --- Pause -----------------------------------------------------------------------------
 
     /// The verb is paused until the given time (Unix seconds).

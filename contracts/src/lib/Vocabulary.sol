@@ -11,6 +11,7 @@ library Vocabulary {
 
     /// Kinds of organisations run from 1 (hospital) to 4 (research).
     uint8 internal constant HOSPITAL = 1;
+    uint8 internal constant PHARMACY = 2;
     uint8 internal constant LAST_KIND = 4;
 
     /// Roles of accounts run from 1 to 8; only those that a contract asks for are named.
@@ -32,6 +33,14 @@ library Vocabulary {
     /// What an emergency opens: demographics, conditions, observations, medications, allergies,
     /// immunizations (bits 0, 2, 3, 4, 5, 6), and of these only what carries no label.
     uint64 internal constant EMERGENCY_CATEGORIES = 0x7D;
+
+    /// Kinds of statements run from 1 to 3 (encounters, for claims).
+    uint8 internal constant STATEMENT_PRESCRIPTION = 1;
+    uint8 internal constant STATEMENT_FACT = 2;
+    uint8 internal constant LAST_STATEMENT = 3;
+
+    /// A whole, in parts.
+    uint16 internal constant PARTS = 10_000;
 
     /// AccessManager roles. 0 is its own admin role, held by the timelock.
     uint64 internal constant GOVERNANCE_ROLE = 1;

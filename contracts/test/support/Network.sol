@@ -8,9 +8,16 @@ import {Accounts} from "../../src/Accounts.sol";
 import {Administrators} from "../../src/Administrators.sol";
 import {AuditLog} from "../../src/AuditLog.sol";
 import {Consents} from "../../src/Consents.sol";
+import {Nullifiers} from "../../src/Nullifiers.sol";
+import {Prescriptions} from "../../src/Prescriptions.sol";
 import {Records} from "../../src/Records.sol";
+import {Statements} from "../../src/Statements.sol";
+import {Tags} from "../../src/Tags.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IDispenseVerifier} from "../../src/interfaces/IDispenseVerifier.sol";
 import {IPausable} from "../../src/interfaces/IPausable.sol";
+import {IPoseidon2, IPoseidon3} from "../../src/interfaces/IPoseidon.sol";
+import {IStatements} from "../../src/interfaces/IStatements.sol";
 import {Assertions} from "./Assertions.sol";
 
 /// @notice Somebody with an account and a signing key.
@@ -39,6 +46,7 @@ abstract contract Network is Assertions {
     uint32 internal constant QUOTA = 3;
     uint64 internal constant OPEN = 4 hours;
     uint64 internal constant REVIEW = 3 days;
+    uint64 internal constant RECENT = 1 hours;
     uint64 internal constant START = 1_800_000_000;
     uint8 internal constant PATIENT = 1;
     uint8 internal constant DOCTOR = 2;
@@ -54,6 +62,13 @@ abstract contract Network is Assertions {
     Consents internal consents;
     Records internal records;
     AuditLog internal auditLog;
+    Statements internal statements;
+    Prescriptions internal prescriptions;
+    Tags internal tagStore;
+    Nullifiers internal nullifiers;
+    IDispenseVerifier internal dispenseVerifier;
+    IPoseidon2 internal poseidon2;
+    IPoseidon3 internal poseidon3;
     address[] internal owners;
 
     function setUp() public virtual {
@@ -82,6 +97,7 @@ abstract contract Network is Assertions {
         timelock.grantRole(timelock.CANCELLER_ROLE(), address(administrators));
         authority = AccessManager(_createForeign("AccessManager", abi.encode(address(this))));
         _deployProxies();
+        _deployProofs();
         auditLog = AuditLog(_create("AuditLog", abi.encode(accounts)));
         _wire();
     }
@@ -97,6 +113,30 @@ abstract contract Network is Assertions {
         consents = Consents(_proxy("Consents", init));
         init = abi.encodeCall(Records.initialize, (address(authority), accounts, PAUSE, COOL_DOWN));
         records = Records(_proxy("Records", init));
+    }
+
+    function _deployProofs() private {
+        poseidon2 = IPoseidon2(_create("PoseidonT3", ""));
+        poseidon3 = IPoseidon3(_create("PoseidonT4", ""));
+        dispenseVerifier = IDispenseVerifier(_create("DispenseVerifier", ""));
+        tagStore = Tags(_create("Tags", ""));
+        nullifiers = Nullifiers(_create("Nullifiers", ""));
+        bytes memory init = abi.encodeCall(
+            Statements.initialize,
+            (address(authority), accounts, poseidon2, RECENT, PAUSE, COOL_DOWN)
+        );
+        statements = Statements(_proxy("Statements", init));
+        Prescriptions.Parts memory parts = Prescriptions.Parts({
+            accounts: accounts,
+            statements: statements,
+            tags: tagStore,
+            verifier: dispenseVerifier,
+            poseidon2: poseidon2,
+            poseidon3: poseidon3
+        });
+        init =
+            abi.encodeCall(Prescriptions.initialize, (address(authority), parts, PAUSE, COOL_DOWN));
+        prescriptions = Prescriptions(_proxy("Prescriptions", init));
     }
 
     function _proxy(string memory name, bytes memory init) private returns (address) {
@@ -137,11 +177,18 @@ abstract contract Network is Assertions {
         unpause[0] = IPausable.unpause.selector;
         authority.setTargetFunctionRole(address(consents), unpause, 1);
         authority.setTargetFunctionRole(address(records), unpause, 1);
+        authority.setTargetFunctionRole(address(prescriptions), unpause, 1);
+        bytes4[] memory forests = new bytes4[](2);
+        forests[0] = IPausable.unpause.selector;
+        forests[1] = IStatements.beginForest.selector;
+        authority.setTargetFunctionRole(address(statements), forests, 1);
         bytes4[] memory pause = new bytes4[](1);
         pause[0] = IPausable.pause.selector;
         authority.setTargetFunctionRole(address(accounts), pause, 2);
         authority.setTargetFunctionRole(address(consents), pause, 2);
         authority.setTargetFunctionRole(address(records), pause, 2);
+        authority.setTargetFunctionRole(address(statements), pause, 2);
+        authority.setTargetFunctionRole(address(prescriptions), pause, 2);
         authority.grantRole(1, address(administrators), 0);
         authority.grantRole(2, address(administrators), 0);
         authority.grantRole(0, address(timelock), 0);

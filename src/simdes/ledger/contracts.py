@@ -1,9 +1,9 @@
 """The network's contracts as Python objects, and their events as values.
 
-`Contracts` is the one thing the floors above need: `contracts.accounts`, `.consents`, `.records`,
-`.audit_log` and `.administrators` offer views that return dataclasses and verbs that return a
-`Call` for a `Lane`; `decode` turns a log into a typed event. Refusals of the contracts arrive as
-classes of `simdes.errors` (see `refusals`). `deploy` sets up a new network.
+`Contracts` is the one thing the floors above need: each of its contracts offers views that return
+dataclasses and verbs that return a `Call` for a `Lane`; `decode` turns a log into a typed event.
+Refusals of the contracts arrive as classes of `simdes.errors` (see `refusals`). `deploy` sets up a
+new network.
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ from simdes.ledger.records import (
     batch_id_of,
 )
 from simdes.ledger.refusals import refusal_of, translate
+from simdes.ledger.statements import (
+    DisclosureVerifierContract,
+    Forest,
+    PrescriptionsContract,
+    PrescriptionStatus,
+    ProvenStep,
+    StatementKind,
+    StatementsContract,
+    element_of_contract,
+    element_of_id,
+)
 from simdes.ledger.terms import GranteeKind, Request, Terms
 
 __all__ = [
@@ -70,8 +81,10 @@ __all__ = [
     "Contracts",
     "Decision",
     "Delays",
+    "DisclosureVerifierContract",
     "Emergency",
     "EmergencyLimits",
+    "Forest",
     "GranteeKind",
     "GuardianProof",
     "Leaf",
@@ -83,13 +96,18 @@ __all__ = [
     "PendingKey",
     "Permit",
     "Pins",
+    "PrescriptionStatus",
+    "PrescriptionsContract",
     "Proposal",
+    "ProvenStep",
     "Reason",
     "RecordsContract",
     "Request",
     "Role",
     "Standing",
     "State",
+    "StatementKind",
+    "StatementsContract",
     "Terms",
     "Vault",
     "batch_id_of",
@@ -97,6 +115,8 @@ __all__ = [
     "check_pins",
     "commitment",
     "deploy",
+    "element_of_contract",
+    "element_of_id",
     "pins",
     "refusal_of",
     "translate",
@@ -113,12 +133,17 @@ class Contracts:
         self.consents = ConsentsContract(ledger, addresses.consents)
         self.records = RecordsContract(ledger, addresses.records)
         self.audit_log = AuditLogContract(ledger, addresses.audit_log)
+        self.statements = StatementsContract(ledger, addresses.statements)
+        self.prescriptions = PrescriptionsContract(ledger, addresses.prescriptions)
+        self.disclosure_verifier = DisclosureVerifierContract(ledger, addresses.disclosure_verifier)
         self.administrators = AdministratorsContract(ledger, addresses.administrators)
         self._emitters: dict[Address, Artifact] = {
             addresses.accounts: artifact("Accounts"),
             addresses.consents: artifact("Consents"),
             addresses.records: artifact("Records"),
             addresses.audit_log: artifact("AuditLog"),
+            addresses.statements: artifact("Statements"),
+            addresses.prescriptions: artifact("Prescriptions"),
         }
 
     def decode(self, log: Log) -> ChainEvent | None:

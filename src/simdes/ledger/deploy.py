@@ -22,6 +22,15 @@ _ROOT_ROLE = bytes(32)
 _PROPOSER_ROLE = keccak256(b"PROPOSER_ROLE")
 _CANCELLER_ROLE = keccak256(b"CANCELLER_ROLE")
 _NOBODY = bytes(20)
+_PLAIN = {
+    "tags": "Tags",
+    "nullifiers": "Nullifiers",
+    "dispense_verifier": "DispenseVerifier",
+    "disclosure_verifier": "DisclosureVerifier",
+    "poseidon2": "PoseidonT3",
+    "poseidon3": "PoseidonT4",
+}
+"""Contracts that need nothing and belong to nobody: where they stand in `Addresses`, their name."""
 _GOVERNED = (
     "verifyOrganisation(bytes32)",
     "suspendOrganisation(bytes32)",
@@ -33,7 +42,10 @@ _GOVERNED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """A network's times in seconds, and its quota of emergencies per organisation and day."""
+    """A network's times in seconds, and its quota of emergencies per organisation and day.
+
+    `recent_seconds`: how long a proof may name the forest's root after a newer one.
+    """
 
     ballot_seconds: int = 604_800
     timelock_seconds: int = 604_800
@@ -43,6 +55,7 @@ class Delays:
     quota: int = 20
     open_seconds: int = 14_400
     review_seconds: int = 259_200
+    recent_seconds: int = 3_600
 
 
 PRODUCTION = Delays()
@@ -87,23 +100,34 @@ def deploy(
         lane,
         ("TimelockController", delays.timelock_seconds, [], [_NOBODY], lane.address),
         ("AccessManager", lane.address),
-        ("Accounts",),
-        ("Consents",),
-        ("Records",),
+        *((name,) for name in map(_contract, PROXIES)),
     )
+    code = dict(zip(PROXIES, implementations, strict=True))
     pause = (delays.pause_seconds, delays.cool_down_seconds)
     owners = ("Administrators", list(administrators), threshold, alarm_threshold)
-    administration, accounts = _create(
+    administration, accounts, *plain = _create(
         lane,
         (*owners, delays.ballot_seconds, timelock),
-        _proxy("Accounts", implementations[0], manager, delays.delay_seconds, *pause),
+        _proxy("Accounts", code["accounts"], manager, delays.delay_seconds, *pause),
+        *((name,) for name in _PLAIN.values()),
     )
+    places = dict(zip(_PLAIN, plain, strict=True))
     emergencies = (delays.quota, delays.open_seconds, delays.review_seconds)
-    consents, records, audit_log = _create(
+    forests = (accounts, places["poseidon2"], delays.recent_seconds)
+    consents, records, statements, audit_log = _create(
         lane,
-        _proxy("Consents", implementations[1], manager, accounts, *emergencies, *pause),
-        _proxy("Records", implementations[2], manager, accounts, *pause),
+        _proxy("Consents", code["consents"], manager, accounts, *emergencies, *pause),
+        _proxy("Records", code["records"], manager, accounts, *pause),
+        _proxy("Statements", code["statements"], manager, *forests, *pause),
         ("AuditLog", accounts),
+    )
+    used = (
+        accounts,
+        statements,
+        *(places[name] for name in ("tags", "dispense_verifier", "poseidon2", "poseidon3")),
+    )
+    (prescriptions,) = _create(
+        lane, _proxy("Prescriptions", code["prescriptions"], manager, used, *pause)
     )
     genesis = lane.ledger.block(0)
     addresses = Addresses(
@@ -114,9 +138,12 @@ def deploy(
         consents=consents,
         records=records,
         audit_log=audit_log,
+        statements=statements,
+        prescriptions=prescriptions,
         administrators=administration,
         timelock=timelock,
         manager=manager,
+        **places,
     )
     _carry_out(lane, _wiring(lane.ledger, addresses, lane.address))
     check_deployment(lane.ledger, addresses, deployer=lane.address, delays=delays)
@@ -157,13 +184,19 @@ def check_deployment(
 def _code_facts(ledger: Ledger, addresses: Addresses) -> dict[str, bool]:
     """Compare the code on the chain with what ships in the package."""
     implementations = pins(ledger, addresses).implementations
-    places = {name.capitalize(): implementations[name] for name in PROXIES}
+    places = {_contract(name): implementations[name] for name in PROXIES}
+    places |= {name: getattr(addresses, where) for where, name in _PLAIN.items()}
     places["AuditLog"] = addresses.audit_log
     places["Administrators"] = addresses.administrators
     return {
         f"{name} runs the shipped code": artifact(name).is_code(ledger.code(address))
         for name, address in places.items()
     }
+
+
+def _contract(name: str) -> str:
+    """The Solidity name of a member of `PROXIES`."""
+    return name.capitalize()
 
 
 def _create(lane: Lane, *contracts: tuple[object, ...]) -> list[Address]:
@@ -194,9 +227,10 @@ def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Cal
     timelock = TimelockContract(ledger, addresses.timelock)
     manager = ManagerContract(ledger, addresses.manager)
     owners = addresses.administrators
-    proxies = (addresses.accounts, addresses.consents, addresses.records)
+    proxies = [getattr(addresses, name) for name in PROXIES]
     unpause, pause = [selector("unpause(bytes4)")], [selector("pause(bytes4)")]
     governed = [selector(signature) for signature in _GOVERNED]
+    begin = [*unpause, selector("beginForest(uint8)")]
     allow = "setTargetFunctionRole"
     return [
         timelock.write("grantRole", _PROPOSER_ROLE, owners),
@@ -204,6 +238,8 @@ def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Cal
         manager.write(allow, addresses.accounts, governed, _GOVERNANCE),
         manager.write(allow, addresses.consents, unpause, _GOVERNANCE),
         manager.write(allow, addresses.records, unpause, _GOVERNANCE),
+        manager.write(allow, addresses.statements, begin, _GOVERNANCE),
+        manager.write(allow, addresses.prescriptions, unpause, _GOVERNANCE),
         *(manager.write(allow, proxy, pause, _ALARM) for proxy in proxies),
         manager.write("grantRole", _GOVERNANCE, owners, 0),
         manager.write("grantRole", _ALARM, owners, 0),

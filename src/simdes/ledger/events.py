@@ -286,6 +286,59 @@ class Appended(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RootInserted(ChainEvent):
+    """A batch of statements stands in its kind's forest."""
+
+    kind: int
+    organisation: bytes
+    forest: int
+    index: int
+    batch_root: int
+    forest_root: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForestBegun(ChainEvent):
+    """A kind of statement begins anew with an empty forest."""
+
+    kind: int
+    forest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispensed(ChainEvent):
+    """So much of a prescription is dispensed in all, of 10,000."""
+
+    tag: int
+    pharmacy: bytes
+    part: int
+    fill_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PharmacyBound(ChainEvent):
+    """A prescription belongs to a pharmacy until it releases it."""
+
+    tag: int
+    pharmacy: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PharmacyReleased(ChainEvent):
+    """A pharmacy let a prescription go."""
+
+    tag: int
+    pharmacy: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(ChainEvent):
+    """A prescription is cancelled for ever."""
+
+    tag: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerbPaused(ChainEvent):
     """A verb (function selector) is paused until a time."""
 

@@ -23,13 +23,21 @@ CONTRACTS = (
     "consents",
     "records",
     "audit_log",
+    "statements",
+    "prescriptions",
+    "tags",
+    "nullifiers",
+    "dispense_verifier",
+    "disclosure_verifier",
+    "poseidon2",
+    "poseidon3",
     "administrators",
     "timelock",
     "manager",
 )
 """The members of `Addresses` that are contracts."""
 
-PROXIES = ("accounts", "consents", "records")
+PROXIES = ("accounts", "consents", "records", "statements", "prescriptions")
 """Those that can be upgraded, behind an ERC-1967 proxy."""
 
 
@@ -44,6 +52,14 @@ class Addresses:
     consents: Address
     records: Address
     audit_log: Address
+    statements: Address
+    prescriptions: Address
+    tags: Address
+    nullifiers: Address
+    dispense_verifier: Address
+    disclosure_verifier: Address
+    poseidon2: Address
+    poseidon3: Address
     administrators: Address
     timelock: Address
     manager: Address
@@ -63,7 +79,14 @@ class Addresses:
 
     def watched(self) -> tuple[Address, ...]:
         """Return the contracts whose events a gateway follows."""
-        return (self.accounts, self.consents, self.records, self.audit_log)
+        return (
+            self.accounts,
+            self.consents,
+            self.records,
+            self.audit_log,
+            self.statements,
+            self.prescriptions,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

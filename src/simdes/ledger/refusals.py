@@ -114,6 +114,51 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
         Conflict,
         "the audit batch does not follow the last root on the chain",
     ),
+    "Statements_RecentMalformed(uint64)": (Invalid, "a root stays recent for at most 7 days"),
+    "Statements_KindUnknown(uint8)": (Invalid, "there is no such kind of statement"),
+    "Statements_NotIssuer(uint8,address)": (
+        Forbidden,
+        "this organisation may not issue statements of this kind",
+    ),
+    "Statements_NotElement(uint256)": (Invalid, "the batch's root is no element of the field"),
+    "Statements_AlreadyInserted(uint8,bytes32,uint256)": (
+        Conflict,
+        "the batch stands in the forest already",
+    ),
+    "Statements_ForestFull(uint8)": (Unavailable, "the forest has no free place"),
+    "Prescriptions_NotDispenser(address)": (
+        Forbidden,
+        "only an active agent of a verified pharmacy or hospital dispenses",
+    ),
+    "Prescriptions_RootNotRecent(uint256)": (
+        Conflict,
+        "the proof names a root of the forest that is not recent",
+    ),
+    "Prescriptions_Moved(uint256,uint16)": (
+        Conflict,
+        "the prescription was dispensed from meanwhile",
+    ),
+    "Prescriptions_BoundElsewhere(uint256)": (
+        Conflict,
+        "the prescription is bound to another pharmacy",
+    ),
+    "Prescriptions_NotBound(uint256)": (
+        Conflict,
+        "the prescription is not bound to this pharmacy",
+    ),
+    "Prescriptions_Cancelled(uint256)": (Conflict, "the prescription was cancelled"),
+    "Prescriptions_PartMalformed(uint16,uint16)": (
+        Invalid,
+        "a step dispenses more than nothing, up to the whole",
+    ),
+    "Prescriptions_ProofRefused(uint256)": (
+        Forbidden,
+        "the proof does not show that this is allowed today",
+    ),
+    "Prescriptions_NotElement(uint256)": (Invalid, "the secret is no element of the field"),
+    "Tags_PartRefused(uint256,uint16,uint16)": (Conflict, "what was dispensed can't fall"),
+    "Tags_Closed(uint256)": (Conflict, "the tag is closed"),
+    "Nullifiers_Spent(address,uint256)": (Conflict, "this was done before"),
     "Pause_Paused(bytes4,uint64)": (Unavailable, "the network's owners paused this verb"),
     "Pause_NotPausable(bytes4)": (Forbidden, "this verb can never be paused"),
     "Pause_CoolingDown(bytes4,uint64)": (Conflict, "the verb was paused too recently"),

@@ -18,8 +18,16 @@ SHIPPED = {
     "Administrators",
     "AuditLog",
     "Consents",
+    "DisclosureVerifier",
+    "DispenseVerifier",
     "ERC1967Proxy",
+    "Nullifiers",
+    "PoseidonT3",
+    "PoseidonT4",
+    "Prescriptions",
     "Records",
+    "Statements",
+    "Tags",
     "TimelockController",
 }
 EIP_170_BYTES = 24_576

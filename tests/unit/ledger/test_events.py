@@ -10,7 +10,7 @@ from simdes.ledger.abi import artifact
 from simdes.ledger.contracts import _snake
 from simdes.ledger.events import EVENTS
 
-CONTRACTS = ("Accounts", "Consents", "Records", "AuditLog")
+CONTRACTS = ("Accounts", "Consents", "Records", "AuditLog", "Statements", "Prescriptions")
 # Set-up of OpenZeppelin's base contracts, of no interest to anybody who follows.
 IGNORED = {"Initialized", "AuthorityUpdated", "EIP712DomainChanged"}
 

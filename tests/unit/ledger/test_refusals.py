@@ -19,11 +19,25 @@ OURS = (
     "Consents_",
     "Records_",
     "AuditLog_",
+    "Statements_",
+    "Prescriptions_",
+    "Tags_",
+    "Nullifiers_",
     "Pause_",
     "Administrators_",
 )
 ERRORS = Path(__file__).parents[3] / "contracts/src/interfaces/Errors.sol"
-CONTRACTS = ("Accounts", "Consents", "Records", "AuditLog", "Administrators")
+CONTRACTS = (
+    "Accounts",
+    "Consents",
+    "Records",
+    "AuditLog",
+    "Statements",
+    "Prescriptions",
+    "Tags",
+    "Nullifiers",
+    "Administrators",
+)
 
 
 def test_every_error_in_the_sources_has_its_row() -> None:

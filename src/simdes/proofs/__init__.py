@@ -1,0 +1,1 @@
+"""Zero-knowledge statements: what is shown about a record without showing the record (pure)."""
