@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simdes.proofs.keys import CIRCUITS, SHIPPED
-
 from simdes.errors import Tampered
+from simdes.proofs.keys import CIRCUITS, SHIPPED
 
 TARGET = Path(__file__).parents[1] / "contracts/src/generated"
 
