@@ -37,7 +37,10 @@ Name = tuple[str, str]
 """Type and id."""
 
 _WRITES: Final = frozenset(
-    ("create", "update", "patch", "delete", "transaction", "$submit-legacy", "$import")
+    (
+        *("create", "update", "patch", "delete", "transaction"),
+        *("$submit-legacy", "$import", "$meta-add", "$meta-delete"),
+    )
 )
 _ON_RECORD: Final = "The attempt is in the audit trail."
 _REASON: Final = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)

@@ -41,7 +41,3 @@ class BrokenRules(Invalid):
         self.problems = tuple(problems)
         first = self.problems[0]
         super().__init__(f"{first.expression}: {first.message}", advice=advice)
-
-
-class BrokenProfiles(BrokenRules):
-    """A resource that is valid R4 and breaks a profile that it claims."""

@@ -161,9 +161,11 @@ _HISTORY: Final[Mapping[str, Json]] = {
     "_count": {"type": "integer", "minimum": 0, "maximum": 1000},
     "_since": _TEXT,
 }
+_STOOD: Final[Mapping[str, Json]] = {**_HISTORY, "_at": _TEXT}
 _NAMES: Final[Mapping[str, Mapping[str, Json]]] = {
     **dict.fromkeys(("search-type", "search-system"), _SEARCHING),
-    **dict.fromkeys(("history-instance", "history-type", "history-system"), _HISTORY),
+    **dict.fromkeys(("history-instance", "history-type"), _STOOD),
+    "history-system": {**_STOOD, "_type": _TEXT},
     "$everything": {**_HISTORY, "start": _TEXT, "end": _TEXT, "_type": _TEXT},
     "$validate": {"mode": _TEXT, "profile": _TEXT},
     "$submit-legacy": {"dry-run": {"enum": ["true", "false"]}},
@@ -173,7 +175,13 @@ _NAMES: Final[Mapping[str, Mapping[str, Json]]] = {
     },
 }
 _PREFER: Final[Json] = {
-    "enum": ["return=minimal", "return=representation", "handling=strict", "handling=lenient"]
+    "enum": [
+        "return=minimal",
+        "return=representation",
+        "return=OperationOutcome",
+        "handling=strict",
+        "handling=lenient",
+    ]
 }
 _TAG: Final[Json] = {"type": "string", "examples": ['W/"1"']}
 _HEADERS: Final[Mapping[str, Mapping[str, Json]]] = {

@@ -16,7 +16,7 @@ from simdes.access.categories import labels_of
 from simdes.errors import Invalid
 from simdes.exchange.indexing import STATE_SYSTEM
 from simdes.exchange.provenance import security_of
-from simdes.fhir.problem import BrokenProfiles, BrokenRules, Problem
+from simdes.fhir.problem import BrokenRules, Problem
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.summary import SUBSETTED
 from simdes.fhir.validate import Profiles, validate
@@ -109,7 +109,7 @@ def check_valid(
     """Raise BrokenRules, with every error's place, unless all are valid R4 and whole.
 
     Returned are the warnings of each. ``profiles`` checks those that a resource claims
-    (``meta.profile``), too: BrokenProfiles, or warnings unless they ``are_binding``.
+    (``meta.profile``), too: errors, or warnings unless they ``are_binding``.
     """
     found = [_placed(one, (*validate(one.resource), *_parts(one.resource))) for one in sent]
     if broken := _errors(found):
@@ -118,7 +118,7 @@ def check_valid(
         return found
     claimed = [_placed(one, profiles.check(dict(one.resource))) for one in sent]
     if are_binding and (broken := _errors(claimed)):
-        raise BrokenProfiles(broken)
+        raise BrokenRules(broken)
     return [
         (*its, *(replace(problem, severity="warning") for problem in claims))
         for its, claims in zip(found, claimed, strict=True)

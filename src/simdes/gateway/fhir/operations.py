@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simdes.errors import Invalid
-from simdes.exchange.interactions import matching, submitting, terms, validating
+from simdes.exchange.interactions import matching, metas, submitting, terms, validating
 from simdes.exchange.interactions.summary import summary as summarised
 from simdes.fhir.json import dumps
 from simdes.fhir.negotiation import media_type
@@ -100,6 +100,39 @@ def _to_validate(call: Call) -> tuple[Any, dict[str, list[str]]]:
             if isinstance(value, str):
                 named.setdefault(str(row.get("name")), []).append(value)
     return resource, named
+
+
+# Meta -----------------------------------------------------------------------------------------
+
+
+def meta(call: Call) -> Reply:
+    """``GET [base]/[type]/[id]/$meta``."""
+    return _told(metas.meta(call.node, call.asking, call.type, call.id))
+
+
+def meta_add(call: Call) -> Reply:
+    """``POST [base]/[type]/[id]/$meta-add``."""
+    given = _meta_given(call)
+    return _told(metas.add(call.node, call.asking, call.type, call.id, given, base=call.base))
+
+
+def meta_delete(call: Call) -> Reply:
+    """``POST [base]/[type]/[id]/$meta-delete``."""
+    given = _meta_given(call)
+    return _told(metas.delete(call.node, call.asking, call.type, call.id, given, base=call.base))
+
+
+def _meta_given(call: Call) -> Json:
+    rows = [one for one in parameters_of(call)["parameter"] if one.get("name") == "meta"]
+    given = rows[0].get("valueMeta") if len(rows) == 1 else None
+    if not isinstance(given, Mapping):
+        raise Invalid("One parameter meta is needed, with a valueMeta.")
+    return dict(given)
+
+
+def _told(meta: Json) -> Reply:
+    rows = [{"name": "return", "valueMeta": meta}]
+    return Reply(resource={"resourceType": "Parameters", "parameter": rows})
 
 
 # Patients -------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from simdes.exchange.room import PATIENCE_SECONDS, Visit
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.outcome import issues_of, outcome_resource
-from simdes.fhir.problem import BrokenProfiles
 from simdes.gateway.bodies import read_body
 from simdes.gateway.fhir import bundles, content, routes
 from simdes.gateway.fhir.authenticating import authenticate
@@ -276,7 +275,6 @@ STATUS: Final[Mapping[type[SimdesError], int]] = {
     routes.NotAllowed: 405,
     NotAcceptable: 406,
     TooMany: 429,
-    BrokenProfiles: 422,
     TooLarge: 413,
     WrongBody: 415,
     Unsupported: 422,

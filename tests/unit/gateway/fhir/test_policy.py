@@ -89,6 +89,10 @@ def ask(world: World, api: Api, method: str, probe: Probe) -> httpx.Response:
     bodies = {
         "observation": observation_of(anna["patient"], id=anna["observation"], code="changed"),
         "parameters": {"resourceType": "Parameters"},
+        "meta": {
+            "resourceType": "Parameters",
+            "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "probed"}]}}],
+        },
     }
     return api.send(method, address, bodies.get(probe.body))
 
