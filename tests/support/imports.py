@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from simdes.exchange.bulk import jobs
+from simdes.exchange.bulk.stages import INPUTS
 from support.bulk import ASYNC, fetch, work
 from support.fhir_api import Api, Json
 
@@ -102,15 +103,19 @@ def manifest(*inputs: tuple[str, str], **others: Any) -> Json:
     listed = [{"type": type_, "url": url} for type_, url in inputs]
     return {
         "inputFormat": NDJSON,
-        "inputSource": "https://source.example",
+        "inputSource": "https://source.example/fhir",
         "input": listed,
     } | others
 
 
 def left(api: Api) -> list[tuple[str, int]]:
-    """What is kept of jobs that came in: kinds and how many pieces."""
+    """What is kept of what came in, but for lists of files: kinds and how many pieces."""
     with api.one.node.database.read() as tx:
-        rows = tx.all("SELECT kind, count(*) FROM bulk_part WHERE kind = 'input' GROUP BY kind")
+        rows = tx.all(
+            "SELECT kind, count(*) FROM bulk_part WHERE kind = 'input' AND file <> :list"
+            " GROUP BY kind",
+            list=INPUTS,
+        )
     return [(str(kind), int(count)) for kind, count in rows]
 
 
@@ -133,12 +138,10 @@ class FileServer:
     asked: list[str] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
 
-    def put(
-        self, path: str, resources: Iterable[Mapping[str, Any] | str], pack: bool = False
-    ) -> str:
-        """A file of resources; its address."""
+    def put(self, path: str, *resources: Mapping[str, Any] | str) -> str:
+        """A file of resources; its address. It is packed where its name says so."""
         content = ndjson(resources)
-        self.files[path] = gzip.compress(content) if pack else content
+        self.files[path] = gzip.compress(content) if path.endswith(".gz") else content
         return self.url + path
 
 

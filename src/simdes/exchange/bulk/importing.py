@@ -93,10 +93,12 @@ class Importing:
         inputs = staging.inputs_of(self.node, job, self.asked.load)
         until = time.monotonic() + _READ_SECONDS
         number, refusals, parts = at.at, list[Refusal](), list[Part]()
-        while number < at.chunks and time.monotonic() < until:
+        while number < at.chunks:
             found = list(self._looked_at(self._chunk(job, number), inputs, refusals))
             parts.append(staging.staged(self.node, job.id, NAMES, number, found))
             number += 1
+            if time.monotonic() >= until:
+                break
         at, told = parts_of(self.node, job, at, refusals)
         put_on_record(self.node, unattended(self.node, self.asked.who), refusals)
         over = number == at.chunks

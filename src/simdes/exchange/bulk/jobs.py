@@ -239,7 +239,7 @@ def work(
     try:
         busy = _Turn(node, worker, stopped).run(job)
     except Conflict:
-        return True  # cancelled, or another worker's: nothing of this slice was kept
+        busy = not stopped()  # else cancelled, or another's: nothing of this slice was kept
     free_ms = node.now_ms() + (0 if busy else _WAIT_MS)
     node.database.write(lambda tx: bulk.hold(tx, job.id, worker=worker, until_ms=free_ms))
     return busy
