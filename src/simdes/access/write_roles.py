@@ -11,8 +11,13 @@ from collections.abc import Mapping
 
 from simdes.access.categories import CATEGORY_OF_TYPE, Category, Role
 
-SYSTEM_TYPES = frozenset({"AuditEvent", "OperationOutcome", "Provenance", "SubscriptionStatus"})
-"""What only the system writes: evidence, answers, and what it sends to subscribers."""
+SYSTEM_TYPES = frozenset(
+    {"AuditEvent", "OperationOutcome", "Parameters", "Provenance", "SubscriptionStatus"}
+)
+"""What only the system writes: evidence, answers, and what it sends to subscribers.
+
+Parameters are what operations take and give; R4 has no place where they are kept.
+"""
 
 
 def _of(*categories: Category) -> frozenset[str]:
@@ -38,12 +43,29 @@ _CARE = _of(
     Category.FAMILY_SOCIAL,
 )
 _PRESCRIBING = _types("MedicationRequest VisionPrescription")
+_PROVIDING = _types(
+    "Account ChargeItem Claim Contract Coverage CoverageEligibilityRequest EnrollmentRequest "
+    "Invoice PaymentNotice"
+)
+"""Of claims what those say who treat and bill."""
+_PAYING = _types(
+    "Account ClaimResponse Contract Coverage CoverageEligibilityResponse EnrollmentRequest "
+    "EnrollmentResponse ExplanationOfBenefit InsurancePlan Invoice PaymentNotice "
+    "PaymentReconciliation"
+)
+"""Of claims what those say who insure: their decisions are nobody else's to write."""
+_WARD = _types("ChargeItem Coverage CoverageEligibilityRequest")
+"""Of claims what is noted where patients lie: what was used, and by whom they are insured."""
 _EVERYDAY = _types("Basic Bundle Communication CommunicationRequest List Subscription Task")
 _DIRECTORY = _types(
     "Endpoint HealthcareService Location Organization OrganizationAffiliation Practitioner "
     "PractitionerRole"
 )
-_PLANNING = _types("Group Linkage Questionnaire Schedule Slot Substance VerificationResult")
+_NAMED = _types("Location Organization Practitioner PractitionerRole")
+"""Of the directory what a record names that comes from elsewhere: a referrer, a laboratory."""
+_PLANNING = _types("Group Questionnaire Schedule Slot Substance")
+_IDENTITY = _types("Linkage Person VerificationResult")
+"""Who is who, and that it was checked: said by patient administration."""
 _KNOWLEDGE = _types(
     "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition "
     "ConceptMap DeviceDefinition EventDefinition ExampleScenario GraphDefinition "
@@ -52,7 +74,7 @@ _KNOWLEDGE = _types(
     "StructureDefinition StructureMap TerminologyCapabilities TestReport TestScript ValueSet"
 )
 
-_DOCTOR = _CARE | _of(Category.CLAIMS) | _DIRECTORY | _PLANNING | _EVERYDAY
+_CLINICIAN = (_CARE - _IDENTITY) | _NAMED | _PLANNING | _EVERYDAY
 _STUDY = _of(Category.RESEARCH) | _types("Group Library List Subscription")
 
 _WRITES: Mapping[Role, frozenset[str]] = {
@@ -60,19 +82,21 @@ _WRITES: Mapping[Role, frozenset[str]] = {
         "AppointmentResponse Communication Consent MedicationStatement Observation "
         "QuestionnaireResponse Subscription"
     ),
-    Role.DOCTOR: _DOCTOR,
-    Role.NURSE: _DOCTOR - _PRESCRIBING,
+    Role.DOCTOR: _CLINICIAN | _PROVIDING,
+    Role.NURSE: (_CLINICIAN - _PRESCRIBING) | _WARD,
     Role.PHARMACIST: _EVERYDAY
     | _types(
-        "AllergyIntolerance Claim Coverage DetectedIssue DocumentReference Binary Immunization "
-        "Medication MedicationAdministration MedicationDispense MedicationStatement Observation "
-        "Patient Practitioner RelatedPerson SupplyDelivery"
+        "AllergyIntolerance Binary Claim Coverage CoverageEligibilityRequest DetectedIssue "
+        "DocumentReference Immunization Medication MedicationAdministration MedicationDispense "
+        "MedicationStatement Observation Organization Patient Practitioner PractitionerRole "
+        "RelatedPerson SupplyDelivery"
     ),
-    Role.INSURER: _EVERYDAY | _of(Category.CLAIMS) | _types("Organization Patient RelatedPerson"),
+    Role.INSURER: _EVERYDAY | _PAYING | _types("Organization Patient RelatedPerson"),
     Role.RESEARCHER: _STUDY,
     Role.ADMINISTRATOR: _of(Category.DEMOGRAPHICS)
     | _DIRECTORY
     | _PLANNING
+    | _IDENTITY
     | _EVERYDAY
     | _KNOWLEDGE
     | _of(Category.RESEARCH),
@@ -88,9 +112,10 @@ PUBLIC_TYPES = _DIRECTORY | _KNOWLEDGE | _types("Questionnaire Schedule Slot Sub
 _KEEPS: Mapping[Role, frozenset[str]] = {
     Role.RESEARCHER: _STUDY | PUBLIC_TYPES | {"Provenance"},
     Role.ADMINISTRATOR: _PLANNING
+    | _IDENTITY
     | _of(Category.RESEARCH)
     | PUBLIC_TYPES
-    | _types("Person Provenance Subscription"),
+    | _types("Provenance Subscription"),
 }
 """What those who see no patient's records see of the organisation's own vault."""
 
@@ -114,6 +139,12 @@ clinicians, pharmacists and insurers treat and bill patients as they find them.
 
 
 def deletes(role: Role) -> frozenset[str]:
-    """The types that a role may delete."""
+    """The types that a role may delete.
+
+    Who a patient is, and what the directory says, only those take away who keep it: everybody else
+    corrects it.
+    """
     its = writes(role)
-    return its & _DELETES_OF_PATIENTS if role is Role.PATIENT else its
+    if role is Role.PATIENT:
+        return its & _DELETES_OF_PATIENTS
+    return its if role in REGISTRARS else its - _DIRECTORY - {"Patient"}
