@@ -141,10 +141,12 @@ clinicians, pharmacists and insurers treat and bill patients as they find them.
 def deletes(role: Role) -> frozenset[str]:
     """The types that a role may delete.
 
-    Who a patient is, and what the directory says, only those take away who keep it: everybody else
-    corrects it.
+    What the directory says only those take away who keep it, and a Patient they or a doctor, who
+    registered somebody by mistake: everybody else corrects it.
     """
     its = writes(role)
     if role is Role.PATIENT:
         return its & _DELETES_OF_PATIENTS
-    return its if role in REGISTRARS else its - _DIRECTORY - {"Patient"}
+    if role in REGISTRARS:
+        return its
+    return its - _DIRECTORY - (frozenset() if role is Role.DOCTOR else {"Patient"})
