@@ -197,9 +197,13 @@ class Reader:
             if size >= self.bytes_per_second:
                 break
         self._free_at = time.monotonic() + size / self.bytes_per_second
+        mended = sum(one.mended for one in found)
+        wrong = sum(not one.sound for one in found)
+        if mended or wrong:
+            _log.warning("contents damaged", mended=mended, left=wrong)
         if found:
             self._note(found)
-        return Tended(read=len(found), mended=sum(one.mended for one in found))
+        return Tended(read=len(found), mended=mended)
 
     def read_all(self, told: Callable[[int], None]) -> Tended:
         """Read everything again now; ``told`` how many contents, bit by bit.
@@ -233,13 +237,12 @@ class Reader:
         store = self.node.store
         try:
             return Found(one, size=store.verify(one.cid), sound=True)
-        except (NotFound, Tampered) as error:
-            _log.warning("content damaged", kind=type(error).__name__)
+        except (NotFound, Tampered):
+            pass
         try:
             store.mend(one.cid)
             return Found(one, size=store.verify(one.cid), sound=True, mended=True)
-        except SimdesError as error:
-            _log.error("content not mended", kind=type(error).__name__)
+        except SimdesError:
             return Found(one)
 
     def _kept(self, one: Kept) -> Found:
