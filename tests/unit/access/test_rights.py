@@ -59,6 +59,12 @@ def test_a_role_writes_what_its_table_says_and_nothing_else(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_patients_and_researchers_write_into_their_own_vaults_alone(role: Role) -> None:
+    into = {Role.PATIENT: (MINE,), Role.RESEARCHER: (HOME,)}
+    assert rights(role).vaults == into.get(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_no_role_may_ask_for_a_purpose_outside_its_table(role: Role) -> None:
     for purpose in Purpose:
         if purpose in PURPOSES[role]:

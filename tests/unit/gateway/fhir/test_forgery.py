@@ -274,3 +274,19 @@ def test_a_large_body_is_answered_like_any_other(doctor: Api, pulse: Callable[..
     told = [{"text": "x" * 1000} for _ in range(1500)]
     made = doctor.create(pulse(note=told))
     assert len(doctor.get(f"Observation/{made['id']}").json()["note"]) == 1500
+
+
+def test_a_researcher_writes_into_no_patients_vault(
+    researcher: Api, patient: Json, number: str
+) -> None:
+    subject: Json = {
+        "resourceType": "ResearchSubject",
+        "status": "candidate",
+        "study": {"reference": "ResearchStudy/s"},
+    }
+    identifier = {"system": "urn:oid:2.16.840.1.113883.4.1", "value": number}
+    for named in ({"reference": f"Patient/{patient['id']}"}, {"identifier": identifier}):
+        answer = researcher.send("POST", "ResearchSubject", subject | {"individual": named})
+        assert answer.status_code in (400, 403), answer.text
+    own = {"resourceType": "ResearchStudy", "status": "active"}
+    assert researcher.send("POST", "ResearchStudy", own).status_code == 201
