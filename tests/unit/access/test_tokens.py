@@ -18,10 +18,11 @@ from simdes.access.app_context import Context
 from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
 from simdes.access.requests import b64, hexed, unb64
-from simdes.access.tokens import Issuer, check, mint, mint_agent, revoke, unlock
+from simdes.access.tokens import Issuer, check, mint, mint_agent, revoke, session_of, unlock
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, Unauthenticated
 from simdes.index import sessions
+from simdes.index.transaction import Transaction
 from unit.access.network import PASSPHRASE, Network, Organisation
 
 Claims = dict[str, object]
@@ -178,6 +179,79 @@ def test_a_forged_token_is_refused(name: str, issuer: Issuer, doctor: Organisati
         unlock(issuer, forged)
 
 
+# A token that we never gave out has no session and is refused for that alone. Had it one, say
+# because it was given out under another address of ours, it would have to be refused just as well.
+
+NOT_OF_A_SESSION = frozenset(
+    (
+        *("administrator", "fresh jti", "wider scope", "another app", "another patient"),
+        *("another encounter", "another user", "a second factor", "a stronger sign-in"),
+        "a later sign-in",
+    )
+)
+"""Claims that nothing but our signature vouches for, or that `check` does not believe."""
+OLD: dict[str, Callable[[Claims], Claims]] = {
+    "over": lambda c: c | {"iat": int(str(c["iat"])) - 300, "exp": int(str(c["iat"]))},
+    "over before it began": lambda c: c | {"exp": int(str(c["iat"])) - 1},
+}
+REFUSED = {name: how for name, how in CHANGED_CLAIMS.items() if name not in NOT_OF_A_SESSION} | OLD
+
+
+def admitted(issuer: Issuer, token: str, forged: str) -> None:
+    """Give a forged token a session as the token has one."""
+
+    def write(tx: Transaction) -> None:
+        row = sessions.get(tx, session_of(token), now_ms=0)
+        assert row is not None
+        sessions.add(tx, dataclasses.replace(row, id=session_of(forged), expires_ms=1 << 52))
+
+    issuer.database.write(write)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_claims_count_by_themselves(name: str, issuer: Issuer, doctor: Organisation) -> None:
+    token = signed_in(issuer)
+    header, claims, _ = parts(token)
+    forged = signed(issuer, header, REFUSED[name](claims))
+    admitted(issuer, token, forged)
+    with pytest.raises(Unauthenticated):
+        check(issuer, doctor.contracts, forged)
+
+
+@pytest.mark.parametrize("name", sorted(FORGERIES.keys() - {"the same claims signed again"}))
+def test_headers_and_signatures_count_by_themselves(
+    name: str, issuer: Issuer, doctor: Organisation
+) -> None:
+    token = signed_in(issuer)
+    forged = FORGERIES[name](issuer, parts(token)[1])
+    admitted(issuer, token, forged)
+    with pytest.raises(Unauthenticated):
+        check(issuer, doctor.contracts, forged)
+
+
+def test_what_has_a_session_and_our_signature_is_admitted(
+    issuer: Issuer, doctor: Organisation
+) -> None:
+    token = signed_in(issuer)
+    header, claims, _ = parts(token)
+    again = signed(issuer, header, claims)
+    admitted(issuer, token, again)
+    assert check(issuer, doctor.contracts, again).user == "doctor"
+
+
+def test_a_services_session_admits_no_person(issuer: Issuer, doctor: Organisation) -> None:
+    lane = issuer.keystore.lanes[0]
+    standing = doctor.contracts.accounts.standing(lane.address)
+    assert standing is not None
+    token = mint_agent(issuer, standing.account, context=Context(client="a", scope="system/*.rs"))
+    header, claims, _ = parts(token)
+    for changed in ({"sub": hexed(standing.account)}, {"role": int(Role.DOCTOR)}):
+        forged = signed(issuer, header, claims | changed)
+        admitted(issuer, token, forged)
+        with pytest.raises(Unauthenticated):
+            check(issuer, doctor.contracts, forged)
+
+
 def test_every_character_of_a_token_counts(issuer: Issuer, doctor: Organisation) -> None:
     token = signed_in(issuer)
     for at, letter in enumerate(token):
@@ -248,6 +322,7 @@ def test_a_suspended_account_is_told_so_whatever_its_token_says(
     person = doctor.enrol(user, Role.DOCTOR)
     issuer = network.issuer(doctor)
     token = signed_in(issuer, user)
+    assert check(issuer, doctor.contracts, token).account == person.account  # remembered from now
     administrator = network.lane(doctor.administrator)
     administrator.transact(doctor.contracts.accounts.suspend(person.account))
     with pytest.raises(Forbidden, match="suspended"):

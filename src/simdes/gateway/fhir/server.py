@@ -327,6 +327,7 @@ def _written(reply: Reply, form: Form, pairs: Pairs, asked: Asked) -> Response:
         body = content.body_out(reply, form, dict(pairs))
     except SimdesError as error:
         reply = failed(error)
+        headers = dict(reply.headers)
         body = form.write(dict(reply.resource or {}))
     media = reply.media_type or form.content_type
     if not body:

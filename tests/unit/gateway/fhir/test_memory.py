@@ -118,6 +118,22 @@ def test_large_answers_wait_for_room_and_small_ones_do_not(
     assert doctor.get(path).status_code == 200
 
 
+def test_what_is_written_anew_for_xml_needs_room_of_its_own(
+    doctor: Api, patient: Json, notes: list[str], full: Visit
+) -> None:
+    full.keep(full.room.most_bytes - 100_000)  # room for the page, not for parsing it
+    path = f"Observation?patient={patient['id']}"
+    assert doctor.get(path).status_code == 200
+    answer = doctor.get(f"{path}&_format=xml")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.headers["content-type"].startswith("application/fhir+xml")
+    read = doctor.get(f"Observation/{notes[0]}")
+    assert read.headers["etag"]
+    full.need(100_000)
+    assert "etag" not in doctor.get(f"Observation/{notes[0]}").headers
+
+
 @pytest.mark.parametrize("form", ["", "?_format=xml", "?_summary=text"])
 def test_a_large_resource_waits_for_room(doctor: Api, pulse: Make, full: Visit, form: str) -> None:
     full.leave()
