@@ -37,7 +37,9 @@ SHORT = Delays(
 
 
 @contextmanager
-def running_anvil(*, chain_id: int = 31_337, at_once: bool = True) -> Iterator[str]:
+def running_anvil(
+    *, chain_id: int = 31_337, at_once: bool = True, accounts: int = 1
+) -> Iterator[str]:
     """Start anvil on loopback, give its URL, end it.
 
     There is a block every second, and with `at_once` also one for whatever arrives (mixed mining:
@@ -50,7 +52,7 @@ def running_anvil(*, chain_id: int = 31_337, at_once: bool = True) -> Iterator[s
     node = subprocess.Popen(
         [ANVIL, "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id),
          "--block-time", "1", *(["--mixed-mining"] if at_once else []),
-         "--hardfork", "cancun", "--accounts", "1",
+         "--hardfork", "cancun", "--accounts", str(accounts),
          "--gas-limit", "1000000000", "--gas-price", "0", "--block-base-fee-per-gas", "0",
          "--disable-min-priority-fee", "--quiet"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -22,7 +22,10 @@ from simdes.ledger.transactions import sign_transaction
 def test_blocks_are_chained_from_the_genesis(ledger: Ledger, lane: Lane, probe: Address) -> None:
     head = ledger.head()
     assert head.number >= 1
-    for number in range(1, head.number + 1):
+    for number in {
+        *range(1, min(head.number, 20) + 1),
+        *range(max(1, head.number - 20), head.number + 1),
+    }:
         block, parent = ledger.block(number), ledger.block(number - 1)
         assert block is not None
         assert parent is not None

@@ -48,7 +48,7 @@ def send(web3: Web3, account: Any, call: Any, **changes: Any) -> Any:
     }
     signed = account.sign_transaction(call.build_transaction(fields))
     sent = web3.eth.send_raw_transaction(signed.raw_transaction)
-    return web3.eth.wait_for_transaction_receipt(sent, timeout=10, poll_latency=0.02)
+    return web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.05)
 
 
 def test_a_contract_is_deployed_called_and_read(web3: Web3, probe_code: Artifact) -> None:
@@ -93,7 +93,7 @@ def test_blocks_and_transactions_have_the_usual_form(web3: Web3) -> None:
     }
     raw = account.sign_transaction(fields).raw_transaction
     sent = web3.eth.send_raw_transaction(raw)
-    receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=10, poll_latency=0.02)
+    receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.05)
     transaction = web3.eth.get_transaction(sent)
     assert transaction["from"] == account.address
     assert transaction.nonce == 0

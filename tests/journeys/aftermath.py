@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import httpx
 import pytest
 import structlog
 
+from journeys.scenes import journey_ledger
 from simdes import errors
 from simdes.access.consent import Grantee
 from simdes.errors import Forbidden, SimdesError
@@ -65,8 +67,8 @@ def listening(said: Said) -> Iterator[None]:
     """Take down every log line and every error that is made, whether anybody sees it or not."""
     made = SimdesError.__init__
 
-    def remember(self: SimdesError, message: str, *, advice: str | None = None) -> None:
-        made(self, message, advice=advice)
+    def remember(self: SimdesError, message: str, **more: Any) -> None:
+        made(self, message, **more)
         said.errors.append(f"{self!r} {self.message} {self.advice}")
 
     log = logging.StreamHandler(said.logs)
@@ -87,7 +89,7 @@ def listening(said: Said) -> Iterator[None]:
 def play(folder: Path) -> Aftermath:
     """The whole journey of a seeded patient in an empty folder, with all that goes wrong."""
     network = folder / "network"
-    consortium.found(network)
+    consortium.found(network, ledger_url=journey_ledger())
     said = Said()
     with listening(said), consortium.opened(network) as opened:
         vault = _write(opened)
@@ -95,8 +97,7 @@ def play(folder: Path) -> Aftermath:
         _journey(opened, vault, said, lambda: shutil.copytree(network / "south", folder / "held"))
         _errors(opened, vault, said)
         opened.settle()
-        url = json.loads((network / "ledger.sqlite.endpoint").read_text())["url"]
-        chain = tuple(leaks.chain(url))
+        chain = tuple(leaks.chain(opened))
     return Aftermath(network, said, folder / "held", chain, refused)
 
 

@@ -8,19 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from journeys.scenes import Templates, journey_ledger
 from simdes.access.consent import Grantee
 from simdes.exchange import consents, retrieve
 from simdes.exchange.retrieve import Retrieved
 from simdes.exchange.signin import Session
-from simdes.exchange.submit import Accepted
 from support import acceptance, consortium
-from support.bundles import bundle
 from support.consortium import Clock, Consortium
-
-SHAPES = {
-    "2-of-3": (("north", "south", "east"), 2),
-    "3-of-4": (("north", "south", "east", "west"), 3),
-}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,38 +73,21 @@ class Scene:
         )
 
 
-def _prepare(folder: Path, names: tuple[str, ...], shares_needed: int) -> None:
-    consortium.found(folder, names=names, shares_needed=shares_needed)
-    with consortium.opened(folder) as network:
-        for patient in ("ada", "bea"):
-            [answer] = network.submit("north", f"{patient}.json", bundle(patient))
-            assert isinstance(answer, Accepted)
-            network.settle()
-            network.enrol(answer.vault, patient)
-            (folder / patient).write_bytes(answer.vault)
-        network.settle()
-
-
 @pytest.fixture(scope="session")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Templates by shape; each is made when it is first needed."""
-    return {}
+def templates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Templates]:
+    """Prepared networks; each shape is made when it is first needed."""
+    made = Templates(tmp_path_factory.mktemp("scenes"), journey_ledger(), request.session.items)
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["2-of-3"])
-def scene(
-    request: pytest.FixtureRequest,
-    scenes: dict[str, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-    tmp_path: Path,
-) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path) -> Iterator[Scene]:
     """A network of its own for a test; ``both_shapes`` runs it on 3-of-4 too."""
-    shape = request.param
-    if shape not in scenes:
-        folder = tmp_path_factory.mktemp("scene") / "network"
-        _prepare(folder, *SHAPES[shape])
-        scenes[shape] = folder
-    folder = consortium.copy(scenes[shape], tmp_path / "network")
+    alone = request.node.get_closest_marker("silent") is None
+    folder = templates.give(request.param, tmp_path / "network", alone=alone)
     vaults = {patient: (folder / patient).read_bytes() for patient in ("ada", "bea")}
     clock = Clock()
     with consortium.opened(folder, clock=clock) as network:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from journeys.conftest import SHAPES, Scene
+from journeys.conftest import Scene
+from journeys.scenes import SHAPES
 from simdes import app
 from simdes.access import reading
 from simdes.access.asking import Because, ask

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from journeys.conftest import Scene
+from journeys.scenes import journey_ledger
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.errors import Forbidden
@@ -88,6 +89,7 @@ def adt(event: str, structure: str, *segments: str, at: int = 1) -> bytes:
 # Patient administration -----------------------------------------------------------------------
 
 
+@pytest.mark.silent
 @pytest.mark.parametrize(
     ("event", "structure"), [("A40", "A39"), ("A34", "A30"), ("A18", "A18"), ("A47", "A30")]
 )
@@ -122,6 +124,7 @@ def test_a_result_for_the_prior_number_lands_with_the_survivor(
     scene.network.settle("north")
 
 
+@pytest.mark.silent
 def test_numbers_without_authority_are_merged_too(scene: Scene) -> None:
     sent(
         scene,
@@ -134,6 +137,7 @@ def test_numbers_without_authority_are_merged_too(scene: Scene) -> None:
     assert vault_of(scene, "7") == vault_of(scene, "8")
 
 
+@pytest.mark.silent
 def test_numbers_of_two_hospitals_that_name_no_authority_stay_apart(scene: Scene) -> None:
     for sender in ("EAST", "WEST"):
         swap = message(
@@ -145,6 +149,7 @@ def test_numbers_of_two_hospitals_that_name_no_authority_stay_apart(scene: Scene
     assert len(found) == 4
 
 
+@pytest.mark.silent
 @pytest.mark.parametrize(("event", "structure"), [("A17", "A17"), ("A24", "A24"), ("A37", "A37")])
 def test_two_patients_of_one_message_stay_apart(scene: Scene, event: str, structure: str) -> None:
     one, two = (pid(name, f"{name}^X") for name in ("one", "two"))
@@ -156,6 +161,7 @@ def test_two_patients_of_one_message_stay_apart(scene: Scene, event: str, struct
         assert len(held(scene, name, "Encounter")) == 1
 
 
+@pytest.mark.silent
 @pytest.mark.parametrize(
     ("event", "structure", "more"),
     [
@@ -182,6 +188,7 @@ def test_a_move_neither_mixes_patients_nor_takes_away_what_is_known_of_them(
     assert (right["address"][0]["city"], wrong["address"][0]["city"]) == ("Nice", "Rome")
 
 
+@pytest.mark.silent
 def test_a_number_moved_to_somebody_else_waits_for_a_person(scene: Scene) -> None:
     sent(
         scene,
@@ -222,6 +229,7 @@ def by_mllp_at_once(scene: Scene, *inputs: bytes) -> None:
     assert all(b"MSA|AA|" in one.answers[0] for one in found)
 
 
+@pytest.mark.silent
 @pytest.mark.parametrize("way", [by_file, by_mllp, by_mllp_at_once])
 @pytest.mark.parametrize("order", ["PFC", "CFP", "FPC", "FCP", "CPFFPC"])
 def test_the_corrected_result_stands_in_whatever_order_they_came(
@@ -335,7 +343,7 @@ def sources_read(scene: Scene) -> list[dict[str, Any]]:
 
 def test_files_and_a_live_feed_tell_one_story(tmp_path: Path) -> None:
     """Admission, update, merge and a correction as files, the outdated result over MLLP."""
-    consortium.found(tmp_path / "network")
+    consortium.found(tmp_path / "network", ledger_url=journey_ledger())
     north, files = tmp_path / "network" / "north", tmp_path / "files"
     files.mkdir()
     story = [

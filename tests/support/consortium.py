@@ -15,6 +15,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ from simdes.exchange.signin import Session, sign_in
 from simdes.exchange.submit import Accepted, Refused
 from simdes.mapper import map_bytes
 from support.gateways import free_ports
+
+EMBEDDED = "embedded:../ledger.sqlite"
 
 CHEAP = ArgonCost(passes=1, memory_kib=64, lanes=1)
 
@@ -143,20 +146,41 @@ def found(
     shares_needed: int = 2,
     databases: Mapping[str, str] | None = None,
     stores: Mapping[str, str] | None = None,
+    ledger_url: str = EMBEDDED,
 ) -> None:
     """Found a network of these organisations in ``folder``, verified and staffed.
 
     ``databases`` gives the database URL of members that are not on SQLite, ``stores`` the store
-    URL of those with a store of their own; the others share a folder.
+    URL of those with a store of their own; the others share a folder. On a node that
+    ``ledger_url`` names, members wait for their blocks together.
     """
     ports = dict(zip(names, free_ports(len(names)), strict=True))
+
+    def create(name: str) -> None:
+        urls = {"database_url": (databases or {}).get(name, "sqlite:simdes.sqlite")}
+        urls["store_url"] = (stores or {}).get(name, "file:../blocks")
+        urls["ledger_url"] = ledger_url
+        _create(folder, name, names, shares_needed, urls, ports[name])
+
     with own_settings(), cheap_locks():
-        for name in names:
-            urls = {"database_url": (databases or {}).get(name, "sqlite:simdes.sqlite")}
-            urls["store_url"] = (stores or {}).get(name, "file:../blocks")
-            _create(folder, name, names, shares_needed, urls, ports[name])
+        for_each = one_by_one if ledger_url == EMBEDDED else at_once
+        create(names[0])
+        for_each(create, names[1:])
         with opened(folder) as network:
-            _verify_and_staff(network, names)
+            _verify_and_staff(network, names, for_each)
+
+
+def at_once(work: Callable[[str], object], names: Sequence[str]) -> None:
+    """Do something for several members while each waits for its blocks."""
+    with ThreadPoolExecutor(max_workers=len(names) or 1) as pool:
+        for done in [pool.submit(work, name) for name in names]:
+            done.result()
+
+
+def one_by_one(work: Callable[[str], object], names: Sequence[str]) -> None:
+    """Do something for several members in turn."""
+    for name in names:
+        work(name)
 
 
 def _create(
@@ -172,7 +196,6 @@ def _create(
         name=title,
         kind=kind,
         organisation="0x" + secrets.token_hex(32),
-        ledger_url="embedded:../ledger.sqlite",
         **urls,
         custody_url=f"http://127.0.0.1:{port}",
         shares_needed=shares_needed,
@@ -188,28 +211,35 @@ def _create(
     )
 
 
-def _verify_and_staff(network: Consortium, names: Sequence[str]) -> None:
+def _verify_and_staff(
+    network: Consortium,
+    names: Sequence[str],
+    for_each: Callable[[Callable[[str], object], Sequence[str]], None],
+) -> None:
     owner = network.session(names[0], ADMINISTRATOR)
     for name in names[1:]:
         membership.verify_organisation(
             network[names[0]].node, owner.key, network[name].node.organisation
         )
-    for name in names:
-        node = network[name].node
-        for user, role in PEOPLE[name].items():
-            enrolment.add_person(
-                node,
-                network.session(name, ADMINISTRATOR),
-                user,
-                role=role,
-                passphrase=passphrase_of(user),
-            )
-        node.database.write(
-            lambda tx, node=node: custody_keys.fill_pool(
-                tx, node.desk.keystore, random=node.random, now_ms=node.now_ms()
-            )
-        )
+    for_each(lambda name: _staff(network, name), names)
     network.settle()
+
+
+def _staff(network: Consortium, name: str) -> None:
+    node = network[name].node
+    for user, role in PEOPLE[name].items():
+        enrolment.add_person(
+            node,
+            network.session(name, ADMINISTRATOR),
+            user,
+            role=role,
+            passphrase=passphrase_of(user),
+        )
+    node.database.write(
+        lambda tx: custody_keys.fill_pool(
+            tx, node.desk.keystore, random=node.random, now_ms=node.now_ms()
+        )
+    )
 
 
 def let_read(folder: Path) -> None:

@@ -19,6 +19,9 @@ from typing import Any
 
 import httpx
 
+from simdes.ledger.network import CONTRACTS
+from support.consortium import Consortium
+
 SHORTEST = 8
 """Characters of a seeded value: shorter ones are found by chance."""
 
@@ -141,8 +144,19 @@ def without(database: Path, tables: Sequence[str], folder: Path) -> Path:
     return copy
 
 
-def chain(url: str, *, first: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Every block from ``first`` with transactions, receipts and logs, asked over JSON-RPC."""
+def chain(network: Consortium, *, first: int | None = None) -> Iterator[tuple[str, bytes]]:
+    """What a network wrote into every block from ``first``, with receipts and logs, over JSON-RPC.
+
+    Others may write to the same chain: what goes to this network's contracts, or to and from its
+    members' software, is this network's.
+    """
+    north = network["north"]
+    addresses = north.node.contracts.addresses
+    contracts = [f"0x{getattr(addresses, name).hex()}" for name in CONTRACTS]
+    agents = [one.node.desk.keystore.lane_addresses() for one in network.members.values()]
+    ours = {*contracts, *(f"0x{address.hex()}" for lanes in agents for address in lanes)}
+    first = addresses.first_block if first is None else first
+    url = ledger_url(network)
 
     def ask(method: str, *params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -152,13 +166,27 @@ def chain(url: str, *, first: int = 0) -> Iterator[tuple[str, bytes]]:
     head = int(ask("eth_blockNumber"), 16)
     for number in range(first, head + 1):
         block = ask("eth_getBlockByNumber", hex(number), True)
-        yield f"block {number}", _decoded(block)
-        for transaction in block["transactions"]:
+        transactions = [t for t in block["transactions"] if {t["from"], t["to"]} & ours]
+        yield f"block {number}", _decoded({**block, "transactions": transactions})
+        for transaction in transactions:
             receipt = ask("eth_getTransactionReceipt", transaction["hash"])
             yield f"receipt in block {number}", _decoded(receipt)
     for start in range(first, head + 1, 1000):
-        span = {"fromBlock": hex(start), "toBlock": hex(min(head, start + 999))}
+        span = {
+            "fromBlock": hex(start),
+            "toBlock": hex(min(head, start + 999)),
+            "address": contracts,
+        }
         yield f"logs from block {start}", _decoded(ask("eth_getLogs", span))
+
+
+def ledger_url(network: Consortium) -> str:
+    """Where a network's ledger answers JSON-RPC: its node, or the endpoint of its journal."""
+    url = network["north"].settings.ledger_url
+    if not url.startswith("embedded:"):
+        return url
+    endpoint = Path(f"{url.removeprefix('embedded:')}.endpoint")
+    return str(json.loads(endpoint.read_text())["url"])
 
 
 def _decoded(value: Any) -> bytes:

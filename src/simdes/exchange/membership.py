@@ -7,14 +7,13 @@ proposes, the others confirm, and whoever completes the number carries it out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from simdes.access.categories import Kind, Role, State
 from simdes.access.descriptors import OrganisationDescriptor, encode_organisation
 from simdes.access.requests import Signer
 from simdes.crypto.digest import keccak256, sha256
-from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError
 from simdes.exchange.node import Node
 from simdes.index import chain
 from simdes.ledger.contracts import Contracts
@@ -48,16 +47,26 @@ def ask_to_join(
                 account=account,
             )
         )
-    for address in agents:
-        if contracts.accounts.account_of(address) is None:
-            administrator.transact(
-                contracts.accounts.register(
-                    account=random(32),
-                    organisation=descriptor.organisation,
-                    role=Role.AGENT,
-                    key=address,
-                )
+    _carry_out(
+        administrator,
+        [
+            contracts.accounts.register(
+                account=random(32),
+                organisation=descriptor.organisation,
+                role=Role.AGENT,
+                key=address,
             )
+            for address in agents
+            if contracts.accounts.account_of(address) is None
+        ],
+    )
+
+
+def _carry_out(lane: Lane, calls: Sequence[Call]) -> None:
+    """Send calls together, so that they share a block; raises what the first refusal means."""
+    for outcome in lane.transact_many(calls):
+        if isinstance(outcome, SimdesError):
+            raise outcome
 
 
 def verify_organisation(node: Node, owner: Signer, organisation: bytes) -> bool:
@@ -71,17 +80,16 @@ def verify_organisation(node: Node, owner: Signer, organisation: bytes) -> bool:
     if known is None:
         raise NotFound("The network knows no such organisation.")
     accounts = node.contracts.accounts
-    calls = []
+    done = True
     if known.state != State.VERIFIED:
-        calls.append(accounts.verify_organisation(organisation))
-    calls += [accounts.verify(account) for account in _pending_agents(node, organisation)]
-    decided = [_decide(node, owner, call) for call in calls]
-    return all(decided)
+        done = _decide(node, owner, [accounts.verify_organisation(organisation)])
+    agents = [accounts.verify(account) for account in _pending_agents(node, organisation)]
+    return _decide(node, owner, agents) and done
 
 
 def suspend_organisation(node: Node, owner: Signer, organisation: bytes) -> bool:
     """Suspend an organisation; none of its accounts acts from the next block on."""
-    return _decide(node, owner, node.contracts.accounts.suspend_organisation(organisation))
+    return _decide(node, owner, [node.contracts.accounts.suspend_organisation(organisation)])
 
 
 def _pending_agents(node: Node, organisation: bytes) -> list[bytes]:
@@ -91,11 +99,12 @@ def _pending_agents(node: Node, organisation: bytes) -> list[bytes]:
     return [one.id for one in listed if one.role == Role.AGENT and one.state == chain.PENDING]
 
 
-def _decide(node: Node, owner: Signer, call: Call) -> bool:
-    """Propose or confirm a call as an owner; carry it out when that completes the number.
+def _decide(node: Node, owner: Signer, calls: Sequence[Call]) -> bool:
+    """Propose or confirm calls as an owner; carry out those that now have enough owners.
 
-    The salt follows from the call, so that owners who never met mean the same proposal; once
-    carried out it is gone, and the same call may be proposed anew.
+    Returns whether all were carried out. A proposal's salt follows from its call, so that owners
+    who never met mean the same proposal; once carried out it is gone, and the same call may be
+    proposed anew.
     """
     administrators = node.contracts.administrators
     if owner.address not in administrators.members():
@@ -104,16 +113,25 @@ def _decide(node: Node, owner: Signer, call: Call) -> bool:
             advice="Ask the owners of the network to run this command.",
         )
     lane = node.lane(owner)
-    salt = keccak256(call.data + b"simdes/proposal/v1")
-    proposal_id = administrators.proposal_id(call, salt=salt)
-    open_proposal = administrators.proposal(proposal_id)
-    if open_proposal is None:
-        lane.transact(administrators.propose(call, salt=salt))
-    else:
-        with suppress(Conflict):  # this owner confirmed before
-            lane.transact(administrators.confirm(proposal_id))
-    now = administrators.proposal(proposal_id)
-    if now is None or now.confirmed < administrators.threshold():
-        return now is None
-    lane.transact(administrators.execute(call, salt=salt))
-    return True
+    salts = [keccak256(call.data + b"simdes/proposal/v1") for call in calls]
+    proposals = [
+        administrators.proposal_id(call, salt=salt) for call, salt in zip(calls, salts, strict=True)
+    ]
+    votes = [
+        administrators.propose(call, salt=salt)
+        if administrators.proposal(proposal) is None
+        else administrators.confirm(proposal)
+        for call, salt, proposal in zip(calls, salts, proposals, strict=True)
+    ]
+    for outcome in lane.transact_many(votes):
+        if isinstance(outcome, SimdesError) and not isinstance(outcome, Conflict):
+            raise outcome  # a conflict: this owner confirmed before
+    threshold = administrators.threshold()
+    ready, waiting = [], False
+    for call, salt, proposal in zip(calls, salts, proposals, strict=True):
+        now = administrators.proposal(proposal)
+        if now is not None and now.confirmed >= threshold:
+            ready.append(administrators.execute(call, salt=salt))
+        waiting = waiting or (now is not None and now.confirmed < threshold)
+    _carry_out(lane, ready)
+    return not waiting
