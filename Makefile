@@ -60,6 +60,15 @@ $(KUBO): | tools/kubo/go.mod tools/kubo/go.sum
 $(TOXIPROXY): | tools/toxiproxy/go.mod tools/toxiproxy/go.sum
 	@tools/go_program.sh tools/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server $@
 
+# Another Ethereum node than anvil, for the ledger's suites; a library of its own reaches into Go.
+GETH := .tools/geth/geth
+
+.PHONY: geth
+geth: $(GETH) ## Build go-ethereum, on which the ledger's suites run too (needs Go; minutes, once)
+
+$(GETH): | tools/geth/go.mod tools/geth/go.sum
+	@GO_LDFLAGS=-checklinkname=0 tools/go_program.sh tools/geth github.com/ethereum/go-ethereum/cmd/geth $@
+
 # Without Go the tests on real nodes are left out, and that is said; CI may not leave them out.
 .PHONY: nodes
 nodes:
@@ -78,8 +87,13 @@ lint: $(VENV)/.development ## Style, types, import rules
 	@$(VENV)/bin/lint-imports --no-cache >/dev/null || $(VENV)/bin/lint-imports --no-cache
 
 .PHONY: journeys
-journeys: setup ## The paper's journeys as tests
+journeys: setup ## The paper's journeys as tests; on the node that SIMDES_LEDGER_URL names, if it does
 	@$(PYTHON) -m pytest -q tests/journeys
+
+.PHONY: plain-node
+plain-node: setup ## The ledger's suites and the journeys on a node that looks like a stranger's Besu
+	@$(PYTHON) tests/support/plain_node.py -- $(PYTHON) -m pytest -q tests/adapters -k "ledger and node"
+	@$(PYTHON) tests/support/plain_node.py -- $(PYTHON) -m pytest -q -n 2 --dist loadfile tests/journeys
 
 .PHONY: validator
 validator: tools/validator/target/validator-1.jar ## Build the harness around HL7's own validator (needs Java 17 and Maven)
@@ -96,7 +110,7 @@ tools/hapi_client/target/hapi-client-1.jar: tools/hapi_client/pom.xml tools/hapi
 	@touch $@
 
 .PHONY: accept
-accept: setup validator hapi-client ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator, HAPI's client (Java 17, Maven)
+accept: setup validator hapi-client geth ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: peers

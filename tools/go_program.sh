@@ -20,9 +20,9 @@ if [ "$oldest" != "$needed" ]; then
   fi
   export GOTOOLCHAIN=auto
 fi
-echo "Building $name with Go (once; Kubo takes four minutes on two cores, more on a busy machine)." >&2
+echo "Building $name with Go (once; minutes, more on a busy machine)." >&2
 mkdir -p "$(dirname "$program")"
 # Beside its place first, so that a build that is cut off leaves nothing that looks whole.
 trap 'rm -f "$program.$$"' EXIT
-go build -C "$folder" -mod=readonly -trimpath -ldflags='-s -w' -o "$(realpath -m "$program.$$")" "$package"
+go build -C "$folder" -mod=readonly -trimpath -ldflags="-s -w ${GO_LDFLAGS:-}" -o "$(realpath -m "$program.$$")" "$package"
 mv "$program.$$" "$program"

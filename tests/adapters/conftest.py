@@ -15,6 +15,7 @@ from simdes.ledger.abi import Artifact
 from simdes.ledger.contracts import Role
 from simdes.ledger.lane import Call, Lane, MemoryTransactionStore
 from simdes.ledger.ledger import Address, Ledger, open_ledger
+from support.geth import GETH, running_geth
 
 
 @pytest.fixture(scope="session")
@@ -28,13 +29,24 @@ def node_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["embedded", "node"])
+KINDS = ["embedded", "node", *(["geth"] if GETH.exists() else [])]
+"""geth is another node than anvil with other words for refusals; `make geth` builds it."""
+
+
+@pytest.fixture(scope="session")
+def geth_url() -> Iterator[str]:
+    """URL of a go-ethereum node of our own."""
+    with running_geth() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=KINDS)
 def ledger(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ledger]:
     """Each kind of ledger in turn, for the whole session."""
-    if request.param == "node":
-        opened = open_ledger(request.getfixturevalue("node_url"), clock=time.time)
+    if request.param != "embedded":
+        opened = open_ledger(request.getfixturevalue(f"{request.param}_url"), clock=time.time)
     else:
         path = tmp_path_factory.mktemp("ledger") / "chain.db"
         opened = open_ledger(f"embedded:{path}", clock=time.time)
