@@ -38,8 +38,9 @@ contract Accounts is Registry, Recovery, Vaults, UUPSUpgradeable {
     function isPausable(bytes4 verb) public pure override returns (bool) {
         return verb == this.registerOrganisation.selector || verb == this.register.selector
             || verb == this.verify.selector || verb == this.openVault.selector
-            || verb == this.setVault.selector || verb == this.recover.selector
-            || verb == this.recoverAttested.selector || verb == this.completeRecovery.selector;
+            || verb == this.setVault.selector || verb == this.renewVault.selector
+            || verb == this.recover.selector || verb == this.recoverAttested.selector
+            || verb == this.completeRecovery.selector;
     }
 
     // An empty body: the modifier asks the AccessManager, which knows the timelock alone.

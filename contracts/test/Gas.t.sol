@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IConsents} from "../src/interfaces/IConsents.sol";
 import {IPrescriptions} from "../src/interfaces/IPrescriptions.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
@@ -91,6 +92,12 @@ contract GasTest is Guarded, Asking, Snapshot {
         _cost("Accounts.openVault");
         _claim(tag, patient, hospital, clinic);
         _cost("Accounts.setVault");
+        IAccounts.Renewal memory next = _renewal(tag, hospital.id, block.timestamp);
+        bytes[] memory signed = new bytes[](1);
+        signed[0] = _sign(patient.secret, _renewDigest(next));
+        vm.prank(hospital.agent.key);
+        accounts.renewVault(next, signed);
+        _cost("Accounts.renewVault");
     }
 
     function _measureKeys() private {

@@ -21,6 +21,7 @@ from simdes.commands import (
     quarantine,
     records,
     storage,
+    vaults,
 )
 from simdes.errors import SimdesError
 
@@ -53,6 +54,7 @@ for module in (
     storage,
     consent,
     proof,
+    vaults,
 ):
     module.add_commands(cli)
 

@@ -43,6 +43,8 @@ NAMES = {
     "south": ("Clinic South", "hospital"),
     "east": ("Insurer East", "insurer"),
     "west": ("Pharmacy West", "pharmacy"),
+    "hill": ("Laboratory Hill", "research"),
+    "lake": ("Hospital Lake", "hospital"),
 }
 
 PEOPLE: dict[str, dict[str, Role]] = {
@@ -50,6 +52,8 @@ PEOPLE: dict[str, dict[str, Role]] = {
     "south": {"dr.lee": Role.DOCTOR, "nurse.kim": Role.NURSE, "prof.ray": Role.RESEARCHER},
     "east": {"clerk.poe": Role.INSURER},
     "west": {},
+    "hill": {},
+    "lake": {},
 }
 """Who works where; the founders' administrators come on top."""
 
@@ -209,6 +213,19 @@ def _create(
         network=folder / names[0] / "network.json" if name != names[0] else None,
         delays=app.DELAYS["demo"],
     )
+
+
+def join(folder: Path, name: str, *, names: Sequence[str], shares_needed: int) -> None:
+    """Let one more organisation join a closed network of ``names``, verified by its founder."""
+    with own_settings(), cheap_locks():
+        urls = {"database_url": "sqlite:simdes.sqlite", "store_url": "file:../blocks"}
+        urls["ledger_url"] = EMBEDDED
+        _create(folder, name, names, shares_needed, urls, free_ports(1)[0])
+        with opened(folder) as network:
+            owner = network.session(names[0], ADMINISTRATOR)
+            joined = network[name].node
+            membership.verify_organisation(network[names[0]].node, owner.key, joined.organisation)
+            network.settle()
 
 
 def _verify_and_staff(

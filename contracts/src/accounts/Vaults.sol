@@ -20,14 +20,17 @@ abstract contract Vaults is AccountsState {
     bytes32 private constant ATTEST_VAULT_TYPE =
         keccak256("AttestVault(bytes32 tag,bytes32 account,uint256 deadline)");
 
+    bytes32 private constant RENEW_VAULT_TYPE = keccak256(
+        "RenewVault(bytes32 tag,uint32 epoch,bytes32 descriptor,uint8 m,uint8 n,bytes32 organisation,uint256 deadline)"
+    );
+
     /// @inheritdoc IAccounts
     function openVault(bytes32 tag, bytes32 descriptor, uint8 m, uint8 n)
         external
         unlessPaused(this.openVault.selector)
     {
-        if (tag == 0 || descriptor == 0) revert Errors.Accounts_Zero();
-        // One share must never be enough: no single server holds the key.
-        if (m < 2 || m > n || n > MOST_CUSTODIANS) revert Errors.Accounts_VaultMalformed(m, n);
+        if (tag == 0) revert Errors.Accounts_Zero();
+        _requireSane(descriptor, m, n);
         Standing memory who = standing(msg.sender);
         if (!who.isActiveAs(Vocabulary.AGENT)) revert Errors.Accounts_NotPermitted(msg.sender);
         Vault storage v = _state().vaults[tag];
@@ -63,8 +66,53 @@ abstract contract Vaults is AccountsState {
     }
 
     /// @inheritdoc IAccounts
+    function renewVault(Renewal calldata next, bytes[] calldata signatures)
+        external
+        unlessPaused(this.renewVault.selector)
+    {
+        Signatures.requireInTime(next.deadline);
+        _requireSane(next.descriptor, next.m, next.n);
+        Vault storage v = _state().vaults[next.tag];
+        if (v.epoch == 0) revert Errors.Accounts_VaultUnknown(next.tag);
+        if (next.epoch != v.epoch + 1) revert Errors.Accounts_WrongEpoch(next.tag, v.epoch);
+        Standing memory who = standing(msg.sender);
+        if (!who.isActiveAs(Vocabulary.AGENT) || who.organisation != next.organisation) {
+            revert Errors.Accounts_NotPermitted(msg.sender);
+        }
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(RENEW_VAULT_TYPE, next)));
+        if (v.control == 0) _requireTwoAttestors(digest, signatures, v.organisation);
+        else _requireControlSigned(digest, signatures, v.control);
+
+        v.descriptor = next.descriptor;
+        v.m = next.m;
+        v.n = next.n;
+        v.epoch = next.epoch;
+        v.since = uint64(block.timestamp);
+        emit VaultRenewed(next.tag, next.organisation, next.descriptor, next.m, next.n, next.epoch);
+    }
+
+    /// @inheritdoc IAccounts
     function vault(bytes32 tag) external view returns (Vault memory) {
         return _state().vaults[tag];
+    }
+
+    function _requireSane(bytes32 descriptor, uint8 m, uint8 n) private pure {
+        if (descriptor == 0) revert Errors.Accounts_Zero();
+        // One share must never be enough: no single server holds the key.
+        if (m < 2 || m > n || n > MOST_CUSTODIANS) revert Errors.Accounts_VaultMalformed(m, n);
+    }
+
+    function _requireControlSigned(bytes32 digest, bytes[] calldata signatures, bytes32 control)
+        private
+        view
+    {
+        if (signatures.length != 1) {
+            revert Errors.Signatures_AttestationCount(signatures.length);
+        }
+        address signer = Signatures.signer(digest, signatures[0]);
+        Standing memory who = standing(signer);
+        if (who.account != control) revert Errors.Signatures_Invalid(signer);
+        if (!who.isActive()) revert Errors.Accounts_NotPermitted(signer);
     }
 
     function _requirePatientSigned(

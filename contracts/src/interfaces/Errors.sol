@@ -63,6 +63,8 @@ library Errors {
     error Accounts_VaultUnknown(bytes32 tag);
     /// m and n must hold 2 <= m <= n <= 64.
     error Accounts_VaultMalformed(uint8 m, uint8 n);
+    /// A vault's next epoch follows the present one.
+    error Accounts_WrongEpoch(bytes32 tag, uint32 present);
     /// The vault has its control account already; it is set once.
     error Accounts_VaultSet(bytes32 tag);
 

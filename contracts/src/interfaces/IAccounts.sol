@@ -59,6 +59,18 @@ interface IAccounts {
         uint64 since;
     }
 
+    /// The next epoch of a vault: who its custodians will be (`descriptor`, `m` of `n`), which
+    /// organisation sees to it, until when.
+    struct Renewal {
+        bytes32 tag;
+        uint32 epoch;
+        bytes32 descriptor;
+        uint8 m;
+        uint8 n;
+        bytes32 organisation;
+        uint256 deadline;
+    }
+
     /// All that another contract needs to judge a caller, in one call. All zero: not registered.
     struct Standing {
         bytes32 account;
@@ -138,6 +150,15 @@ interface IAccounts {
 
     /// A provisional vault, epoch 1.
     event VaultOpened(
+        bytes32 indexed tag,
+        bytes32 indexed organisation,
+        bytes32 descriptor,
+        uint8 m,
+        uint8 n,
+        uint32 epoch
+    );
+    /// The vault's next epoch: `organisation` saw to it that the new custodians have their shares.
+    event VaultRenewed(
         bytes32 indexed tag,
         bytes32 indexed organisation,
         bytes32 descriptor,
@@ -245,6 +266,15 @@ interface IAccounts {
         bytes calldata signature,
         bytes[] calldata attestations
     ) external;
+
+    /// @notice Give a vault its next epoch. Caller: an active Agent of `next.organisation`, once the
+    /// new custodians hold their shares. Old custodians ask this function, by a call that changes
+    /// nothing, whether they may deal theirs: what it allows is agreed.
+    /// @param next the epoch after the present one; the other fields as in `openVault`
+    /// @param signatures RenewVault over `next`: by the key of the active control account alone, or,
+    /// while there is none, by active Administrators or Agents of two organisations, one of them
+    /// the one that opened the vault unless that is suspended
+    function renewVault(Renewal calldata next, bytes[] calldata signatures) external;
 
     /// @notice An organisation; all zero if unknown.
     function organisation(bytes32 id) external view returns (Organisation memory);

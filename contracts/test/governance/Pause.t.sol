@@ -146,7 +146,8 @@ contract PauseTest is Guarded {
         bool listed = verb == IAccounts.registerOrganisation.selector
             || verb == IAccounts.register.selector || verb == IAccounts.verify.selector
             || verb == IAccounts.openVault.selector || verb == IAccounts.setVault.selector
-            || verb == IAccounts.recover.selector || verb == IAccounts.recoverAttested.selector
+            || verb == IAccounts.renewVault.selector || verb == IAccounts.recover.selector
+            || verb == IAccounts.recoverAttested.selector
             || verb == IAccounts.completeRecovery.selector;
         assertEq(accounts.isPausable(verb), listed, "accounts");
         listed = verb == IConsents.grant.selector || verb == IConsents.openEmergency.selector;
@@ -191,6 +192,8 @@ contract PauseTest is Guarded {
         vm.expectPartialRevert(paused);
         accounts.setVault(_id("v"), patient.account, 0, "", none);
         vm.expectPartialRevert(paused);
+        accounts.renewVault(IAccounts.Renewal(0, 0, 0, 0, 0, 0, 0), none);
+        vm.expectPartialRevert(paused);
         accounts.recover(patient.account, fresh, 0, proofs);
         vm.expectPartialRevert(paused);
         accounts.recoverAttested(patient.account, fresh, 0, none);
@@ -207,17 +210,18 @@ contract PauseTest is Guarded {
     }
 
     function _pauseEverything() private {
-        bytes4[8] memory ofAccounts = [
+        bytes4[9] memory ofAccounts = [
             IAccounts.registerOrganisation.selector,
             IAccounts.register.selector,
             IAccounts.verify.selector,
             IAccounts.openVault.selector,
             IAccounts.setVault.selector,
+            IAccounts.renewVault.selector,
             IAccounts.recover.selector,
             IAccounts.recoverAttested.selector,
             IAccounts.completeRecovery.selector
         ];
-        for (uint256 i = 0; i < 8; ++i) {
+        for (uint256 i = 0; i < 9; ++i) {
             _pause(address(accounts), ofAccounts[i]);
         }
         _pause(address(consents), IConsents.grant.selector);

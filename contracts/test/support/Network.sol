@@ -379,6 +379,25 @@ abstract contract Network is Assertions {
         return _accountsTyped(keccak256(abi.encode(kind, tag, account, deadline)));
     }
 
+    function _renewal(bytes32 tag, bytes32 by, uint256 deadline)
+        internal
+        view
+        returns (IAccounts.Renewal memory)
+    {
+        uint32 epoch = accounts.vault(tag).epoch + 1;
+        return IAccounts.Renewal(tag, epoch, keccak256("next"), 3, 5, by, deadline);
+    }
+
+    function _renewDigest(IAccounts.Renewal memory next) internal view returns (bytes32) {
+        bytes32 kind = keccak256(
+            "RenewVault(bytes32 tag,uint32 epoch,bytes32 descriptor,uint8 m,uint8 n,bytes32 organisation,uint256 deadline)"
+        );
+        bytes memory fields = abi.encode(next.tag, next.epoch, next.descriptor, next.m, next.n);
+        return _accountsTyped(
+            keccak256(bytes.concat(kind, fields, abi.encode(next.organisation, next.deadline)))
+        );
+    }
+
     function _attestRecoveryDigest(bytes32 account, address key, uint256 nonce, uint256 deadline)
         internal
         view

@@ -47,6 +47,9 @@ class Verb(StrEnum):
     KEEP = "keep"
     DROP = "drop"
     BLOCKS = "blocks"
+    RENEW = "renew"
+    DEAL = "deal"
+    ACCEPT = "accept"
     READ = "read"
     WRITE = "write"
     QUARANTINE_READ = "quarantine-read"
@@ -69,6 +72,9 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.KEEP: ("create", "C"),
     Verb.DROP: ("delete", "D"),
     Verb.BLOCKS: ("read", "R"),
+    Verb.RENEW: ("create", "C"),
+    Verb.DEAL: ("operation", "E"),
+    Verb.ACCEPT: ("update", "U"),
     Verb.READ: ("read", "R"),
     Verb.WRITE: ("create", "C"),
     Verb.QUARANTINE_READ: ("read", "R"),

@@ -139,6 +139,15 @@ def _vault(tx: Transaction, event: events.VaultOpened) -> None:
             block_number=event.log.block_number,
         ),
     )
+    rows.add_epoch(tx, _epoch(event))
+
+
+def _renewed(tx: Transaction, event: events.VaultRenewed) -> None:
+    rows.renew_vault(tx, _epoch(event), m=event.m, n=event.n)
+
+
+def _epoch(event: events.VaultOpened | events.VaultRenewed) -> rows.Epoch:
+    return rows.Epoch(tag=event.tag, epoch=event.epoch, descriptor=event.descriptor)
 
 
 def _granted(tx: Transaction, event: events.Granted) -> None:
@@ -250,6 +259,7 @@ _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.AccountFrozen: lambda tx, e: rows.set_frozen(tx, e.account, frozen=True),
     events.AccountRecovered: _recovered,
     events.VaultOpened: _vault,
+    events.VaultRenewed: _renewed,
     events.VaultSet: lambda tx, e: rows.set_control(tx, e.tag, e.account),
     events.Granted: _granted,
     events.Revoked: _revoked,

@@ -18,20 +18,24 @@ from simdes.access.audit_event import Verb
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
 from simdes.access.custody_release import release
+from simdes.access.custody_renewal import accept, deal, renew
 from simdes.access.custody_store import blocks, drop, keep
 from simdes.access.custody_vaults import ack, attest, vaults
 from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
 from simdes.access.messages import (
+    AcceptBody,
     AckBody,
     AttestBody,
     BlocksBody,
     CapsulesBody,
+    DealBody,
     DropBody,
     KeepBody,
     LocateBody,
     LogBody,
     ManifestsBody,
     ReleaseBody,
+    RenewBody,
     VaultsBody,
 )
 from simdes.access.requests import Question, decode, read_request, sign_answer
@@ -55,6 +59,9 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "keep": (KeepBody, keep),
     "drop": (DropBody, drop),
     "blocks": (BlocksBody, blocks),
+    "renew": (RenewBody, renew),
+    "deal": (DealBody, deal),
+    "accept": (AcceptBody, accept),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose
 from simdes.access.desk import UNKNOWN_RECORD, Asker, Desk, Ground, Outcome, judge, refusal, refuse
-from simdes.access.held import held_in_vault, held_records
+from simdes.access.held import at_present, held_in_vault, held_records
 from simdes.access.messages import NO_TERMS, CapsulesBody, LogBody, ManifestsBody
 from simdes.access.requests import hexed, unhex
 from simdes.crypto import cbor
@@ -22,7 +22,9 @@ def manifests(desk: Desk, asker: Asker, body: ManifestsBody) -> Outcome:
     ground = Ground.of(body.basis)
     with desk.database.read() as tx:
         after = unhex(body.after) if body.after else None
-        listed = tuple(held_in_vault(tx, ground.vault, after=after))
+        listed = tuple(
+            at_present(tx, ground.vault, list(held_in_vault(tx, ground.vault, after=after)))
+        )
     reasons = judge(desk, asker, ground, listed)
     opened = [entry for entry, reason in zip(listed, reasons, strict=True) if not reason]
     if not opened and (reasons or after is None):
@@ -41,7 +43,7 @@ def capsules(desk: Desk, asker: Asker, body: CapsulesBody) -> Outcome:
     records = tuple(dict.fromkeys(unhex(record) for record in body.records))
     with desk.database.read() as tx:
         found = held_records(tx, ground.vault, records)
-    listed = [found[record] for record in records if record in found]
+        listed = at_present(tx, ground.vault, [found[one] for one in records if one in found])
     reasons = judge(desk, asker, ground, listed)
     opened = [entry for entry, reason in zip(listed, reasons, strict=True) if not reason]
     if not opened:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from simdes.access import custody_keys
+from simdes.access import custody_keys, epochs
 from simdes.access.audit_event import Verb
+from simdes.access.descriptors import MAX_EPOCH
 from simdes.access.desk import (
     UNKNOWN_RECORD,
     UNREACHABLE,
@@ -24,7 +25,7 @@ from simdes.access.desk import (
     judge,
     refusal,
 )
-from simdes.access.held import held_records
+from simdes.access.held import at_epoch, held_records
 from simdes.access.messages import ReleaseBody
 from simdes.access.requests import hexed, unhex
 from simdes.crypto.capsule import MAX_CAPSULE_BYTES, OpenedShare
@@ -48,7 +49,8 @@ def release(desk: Desk, asker: Asker, body: ReleaseBody) -> Outcome:
     """Judge each record; shares of the allowed ones go out, each refusal is recorded."""
     ground = Ground.of(body.basis)
     records = tuple(dict.fromkeys(unhex(record) for record in body.records))
-    found = _judged(desk, asker, ground, _entries(desk, ground.vault, records))
+    entries = _entries(desk, ground.vault, records, epoch=body.epoch)
+    found = _judged(desk, asker, ground, entries)
     opened = _opened(desk, ground.vault, found, epoch=body.epoch)
     granted = [one for one in opened if one.share is not None]
     attempts = tuple(
@@ -81,15 +83,23 @@ def release(desk: Desk, asker: Asker, body: ReleaseBody) -> Outcome:
     )
 
 
-def opened_shares(desk: Desk, vault: bytes, records: Sequence[bytes]) -> tuple[Found, ...]:
-    """The entries and shares of records as they lie here, whatever anybody may have of them."""
-    return _opened(desk, vault, _entries(desk, vault, records), epoch=None)
+def opened_shares(
+    desk: Desk, vault: bytes, records: Sequence[bytes], *, before: int = MAX_EPOCH + 1
+) -> tuple[Found, ...]:
+    """The entries and shares of records as they lie here, whatever anybody may have of them.
+
+    `before` leaves out capsules of that epoch and later ones.
+    """
+    return _opened(desk, vault, _entries(desk, vault, records, epoch=before - 1), epoch=None)
 
 
-def _entries(desk: Desk, vault: bytes, records: Sequence[bytes]) -> list[Found]:
-    """The entry anchored first counts: who anchors a copied record id later is too late."""
+def _entries(desk: Desk, vault: bytes, records: Sequence[bytes], *, epoch: int) -> list[Found]:
+    """The entry anchored first counts: who anchors a copied record id later is too late.
+
+    Each names the newest capsule of this epoch or an earlier one.
+    """
     with desk.database.read() as tx:
-        held = held_records(tx, vault, records)
+        held = at_epoch(tx, held_records(tx, vault, records), epoch=epoch)
     return [
         Found(record, held[record]) if record in held else Found(record, reason=UNKNOWN_RECORD)
         for record in records
@@ -108,14 +118,13 @@ def _opened(
     """Open the shares of those without a reason against it."""
     if all(one.reason for one in found):
         return tuple(found)
-    index = _index(desk, vault)
-    keys: dict[int, OpeningKey | None] = {}
+    places: dict[int, tuple[OpeningKey | None, int | None]] = {}
     opened = []
     for one in found:
         if one.reason or one.entry is None:
             opened.append(one)
             continue
-        share, reason = _share(desk, one.entry, keys, index=index, epoch=epoch)
+        share, reason = _share(desk, one.entry, places, epoch=epoch)
         opened.append(replace(one, share=share, reason=reason))
     return tuple(opened)
 
@@ -123,20 +132,25 @@ def _opened(
 def _share(
     desk: Desk,
     entry: ManifestEntry,
-    keys: dict[int, OpeningKey | None],
+    places: dict[int, tuple[OpeningKey | None, int | None]],
     *,
-    index: int | None,
     epoch: int | None,
 ) -> tuple[OpenedShare | None, str]:
     """Our share of one record; `epoch` None: of whatever epoch its capsule is."""
-    capsule = b""
     try:
         capsule = desk.store.get(entry.capsule_cid, most_bytes=MAX_CAPSULE_BYTES)
-        key = _key(desk, entry.vault, keys, epoch or read_capsule(capsule).epoch)
+    except SimdesError as error:
+        away = isinstance(error, (Unavailable, NotFound))
+        return None, UNREACHABLE if away else UNKNOWN_RECORD
+    try:
+        number = epoch or read_capsule(capsule).epoch
+        if number not in places:
+            places[number] = _place(desk, entry.vault, number)
+        key, index = places[number]
         if key is None:
             return None, WRONG_EPOCH
         share = open_share(capsule, key, desk.organisation, index=index)
-    except (Unavailable, NotFound):
+    except Unavailable:
         return None, UNREACHABLE
     except SimdesError:
         return None, WRONG_EPOCH if _of_another_epoch(capsule, epoch) else UNKNOWN_RECORD
@@ -145,13 +159,17 @@ def _share(
     return (share, "") if _signed_as_anchored(share, entry) else (None, UNKNOWN_RECORD)
 
 
-def _key(
-    desk: Desk, vault: bytes, keys: dict[int, OpeningKey | None], epoch: int
-) -> OpeningKey | None:
-    if epoch not in keys:
-        with desk.database.read() as tx:
-            keys[epoch] = custody_keys.opening_key(tx, desk.keystore, vault, epoch=epoch)
-    return keys[epoch]
+def _place(desk: Desk, vault: bytes, epoch: int) -> tuple[OpeningKey | None, int | None]:
+    """Our key of an epoch, and our number among its custodians.
+
+    Without the number (the epoch is not known here yet) every share is tried.
+    """
+    with desk.database.read() as tx:
+        key = custody_keys.opening_key(tx, desk.keystore, vault, epoch=epoch)
+    try:
+        return key, epochs.at(desk, vault, epoch).index_of(desk.organisation)
+    except SimdesError:
+        return key, None
 
 
 def _of_another_epoch(capsule: bytes, epoch: int | None) -> bool:
@@ -169,11 +187,3 @@ def _signed_as_anchored(share: OpenedShare, entry: ManifestEntry) -> bool:
         entry.organisation,
         entry.author,
     )
-
-
-def _index(desk: Desk, vault: bytes) -> int | None:
-    """Our place among the custodians; None (every share is tried) if the descriptor is away."""
-    try:
-        return desk.directory.vault(vault).index_of(desk.organisation)
-    except SimdesError:
-        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simdes.access import custody_keys
+from simdes.access import custody_keys, epochs
 from simdes.access.accounts import why_inactive
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Role
@@ -25,7 +25,8 @@ NOT_AUTHOR = "NOT_AUTHOR"
 KEY_DESTROYED = "KEY_DESTROYED"
 
 
-def _unfit_software(asker: Asker) -> str:
+def unfit_software(asker: Asker) -> str:
+    """Why the asker is not an organisation's active software; "" where it is."""
     reason = asker.unfit or why_inactive(asker.standing)
     if not reason and asker.standing.role is not Role.AGENT:
         reason = Reason.WRONG_ROLE.name
@@ -35,10 +36,10 @@ def _unfit_software(asker: Asker) -> str:
 def vaults(desk: Desk, asker: Asker, body: VaultsBody) -> Outcome:
     """A public key for each vault; the private half stays here, bound to vault and epoch."""
     asked = [(unhex(one.tag), one.epoch) for one in body.vaults]
-    reason = _unfit_software(asker)
+    reason = unfit_software(asker)
     for tag, _ in asked if not reason else ():
         known = desk.contracts.accounts.vault(tag)
-        if known is not None and known.organisation != asker.standing.organisation:
+        if known is not None and not epochs.sees_to(desk, asker.standing.organisation, tag):
             reason = NOT_ITS_VAULT
     reason = reason or _why_no_key(desk, asked)
     if reason:
@@ -69,7 +70,7 @@ def _why_no_key(desk: Desk, asked: Sequence[tuple[bytes, int]]) -> str:
 def attest(desk: Desk, asker: Asker, body: AttestBody) -> Outcome:
     """Our signature that the account is the person of the vault, under a standing decision."""
     vault, account = unhex(body.vault), unhex(body.account)
-    reason = _unfit_software(asker) or _why_not_attested(desk, vault, account, body.deadline)
+    reason = unfit_software(asker) or _why_not_attested(desk, vault, account, body.deadline)
     if reason:
         return refuse(asker.attempt(Verb.ATTEST, vault=vault, reason=reason))
     digest = desk.contracts.accounts.attest_vault_digest(
@@ -106,7 +107,7 @@ def ack(desk: Desk, asker: Asker, body: AckBody) -> Outcome:
     """
     vault = unhex(body.vault)
     records = tuple(dict.fromkeys(unhex(record) for record in body.records))
-    reason = _unfit_software(asker)
+    reason = unfit_software(asker)
     found = () if reason else opened_shares(desk, vault, records)
     if not reason and any(
         one.entry is not None and one.entry.organisation != asker.standing.organisation

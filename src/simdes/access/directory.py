@@ -80,16 +80,15 @@ class Directory:
         known = self.contracts.accounts.vault(tag)
         if known is None:
             raise NotFound("No vault has this tag.")
-        digest = known.descriptor
-
-        def read() -> VaultDescriptor:
-            return decode_vault(self._block(digest), digest=digest)
-
-        descriptor = self._vaults.get(digest, read)
+        descriptor = self.descriptor(known.descriptor)
         found = (descriptor.tag, descriptor.m, descriptor.n, descriptor.epoch)
         if found != (tag, known.m, known.n, known.epoch):
             raise Tampered("A vault's descriptor differs from what the chain says of the vault.")
         return descriptor
+
+    def descriptor(self, digest: bytes) -> VaultDescriptor:
+        """The vault descriptor with this digest; `Unavailable` when it is not in the store now."""
+        return self._vaults.get(digest, lambda: decode_vault(self._block(digest), digest=digest))
 
     def _block(self, digest: bytes) -> bytes:
         try:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from simdes.access import custody_keys
 from simdes.access.chain_model import apply_events
 from simdes.access.consent import check_terms, encode_terms_row, open_terms
+from simdes.access.descriptors import VaultDescriptor
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore
 from simdes.access.vaults import add_local
@@ -209,28 +210,42 @@ class Fetcher:
         control = None if known is None else known.control
 
         def write(tx: Transaction) -> None:
-            add_local(
-                tx,
-                self.keystore,
-                event.tag,
-                m=descriptor.m,
-                n=descriptor.n,
-                home=False,
-                random=self.random,
-                now_ms=int(self.clock() * 1000),
-            )
-            vault_rows.set_epoch(
-                tx,
-                event.tag,
-                epoch=descriptor.epoch,
-                m=descriptor.m,
-                n=descriptor.n,
-                descriptor_cid=cid,
-            )
+            self._add_vault(tx, event.tag, descriptor)
+            _set_epoch(tx, descriptor, cid)
             if control is not None:  # set while the descriptor could not be fetched yet
                 vault_rows.set_control(tx, event.tag, control)
 
         return write
+
+    def vault_renewed(self, event: events.VaultRenewed) -> Write | None:
+        """The next epoch of a vault that we know, or whose new custodians we are one of."""
+        with self.database.read() as tx:
+            known = vault_rows.get(tx, event.tag) is not None
+        descriptor = self.directory.descriptor(event.descriptor)
+        if not known and descriptor.index_of(self.keystore.organisation) is None:
+            return None
+        found = self.contracts.accounts.vault(event.tag)
+
+        def write(tx: Transaction) -> None:
+            if not known:
+                self._add_vault(tx, event.tag, descriptor)
+            _set_epoch(tx, descriptor, cid_of_digest(event.descriptor))
+            if found is not None and found.control is not None:
+                vault_rows.set_control(tx, event.tag, found.control)
+
+        return write
+
+    def _add_vault(self, tx: Transaction, tag: bytes, descriptor: VaultDescriptor) -> None:
+        add_local(
+            tx,
+            self.keystore,
+            tag,
+            m=descriptor.m,
+            n=descriptor.n,
+            home=False,
+            random=self.random,
+            now_ms=int(self.clock() * 1000),
+        )
 
     def vault_set(self, event: events.VaultSet) -> Write | None:
         """A vault that we know has its patient now."""
@@ -345,10 +360,22 @@ _HINT: Final = b"simdes/hint/v1"
 
 _TAKERS: Final[Mapping[type[events.ChainEvent], Callable[[Fetcher, Any], Write | None]]] = {
     events.VaultOpened: Fetcher.vault_opened,
+    events.VaultRenewed: Fetcher.vault_renewed,
     events.VaultSet: Fetcher.vault_set,
     events.Granted: Fetcher.granted,
     events.Anchored: Fetcher.anchored,
 }
+
+
+def _set_epoch(tx: Transaction, descriptor: VaultDescriptor, cid: str) -> None:
+    vault_rows.set_epoch(
+        tx,
+        descriptor.tag,
+        epoch=descriptor.epoch,
+        m=descriptor.m,
+        n=descriptor.n,
+        descriptor_cid=cid,
+    )
 
 
 def _addressed(letter: bytes, digests: list[bytes]) -> bytes | None:

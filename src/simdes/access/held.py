@@ -8,9 +8,10 @@ an entry claims for itself proves nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from simdes.index import chain
+from simdes.index import chain, renewals
 from simdes.index import custody as rows
 from simdes.index.custody import ManifestEntry
 from simdes.index.transaction import Transaction
@@ -25,6 +26,26 @@ def held_records(
     """The entries of these records, of those that are in this vault."""
     first = _first_anchored(tx, records)
     return {record: entry for record, entry in first.items() if entry.vault == vault}
+
+
+def at_epoch(
+    tx: Transaction, held: Mapping[bytes, ManifestEntry], *, epoch: int
+) -> dict[bytes, ManifestEntry]:
+    """The same entries, each with the newest capsule of this epoch or an earlier one."""
+    later = renewals.capsules(tx, list(held), epoch=epoch)
+    return {
+        record: replace(entry, capsule_cid=later[record].capsule_cid) if record in later else entry
+        for record, entry in held.items()
+    }
+
+
+def at_present(
+    tx: Transaction, vault: bytes, listed: Sequence[ManifestEntry]
+) -> list[ManifestEntry]:
+    """Entries of a vault, each with its capsule of the vault's present epoch."""
+    known = chain.vault(tx, vault)
+    held = {entry.record_id: entry for entry in listed}
+    return list(at_epoch(tx, held, epoch=known.epoch if known else 1).values())
 
 
 def held_in_vault(

@@ -14,6 +14,8 @@ from msgspec import Meta
 from simdes.access.categories import Purpose
 from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
 from simdes.errors import Invalid
+from simdes.index.custody import ManifestEntry
+from simdes.ledger.renewals import Renewal
 from simdes.ledger.terms import ZERO20, ZERO32, Terms
 
 MAX_RECORDS = 1_000
@@ -24,11 +26,14 @@ MAX_PAGE = 1_000
 MAX_CIDS = 256
 MAX_BLOCKS = 64
 MAX_COPIES = 16
+MAX_DEALT = 32
+MAX_ACCEPTED = 200
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
 Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
 Cids = Annotated[list[Cid], Meta(min_length=1, max_length=MAX_CIDS)]
 Mask = Annotated[int, Meta(ge=0)]
+Hex65 = Annotated[str, Meta(pattern="^0x[0-9a-f]{130}$")]
 Small = Annotated[int, Meta(ge=0, le=255)]
 
 
@@ -181,6 +186,117 @@ class AttestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     vault: Hex32
     account: Hex32
     deadline: Seconds
+
+
+class RenewalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A vault's next epoch, field by field as in `ledger.renewals.Renewal`."""
+
+    vault: Hex32
+    epoch: Annotated[int, Meta(ge=2, lt=1 << 32)]
+    descriptor: Hex32
+    m: Small
+    n: Small
+    organisation: Hex32
+    deadline: Seconds
+
+    @classmethod
+    def of(cls, renewal: Renewal) -> RenewalBody:
+        """The body of a renewal."""
+        return cls(
+            vault=hexed(renewal.tag),
+            epoch=renewal.epoch,
+            descriptor=hexed(renewal.descriptor),
+            m=renewal.m,
+            n=renewal.n,
+            organisation=hexed(renewal.organisation),
+            deadline=renewal.deadline,
+        )
+
+    def value(self) -> Renewal:
+        """The renewal of a body."""
+        return Renewal(
+            tag=unhex(self.vault),
+            epoch=self.epoch,
+            descriptor=unhex(self.descriptor),
+            m=self.m,
+            n=self.n,
+            organisation=unhex(self.organisation),
+            deadline=self.deadline,
+        )
+
+
+class RenewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`renew`: agree to the next epoch of a vault that no patient controls."""
+
+    renewal: RenewalBody
+
+
+class DealBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`deal`: split your shares of these records for the next epoch's custodians."""
+
+    renewal: RenewalBody
+    signatures: Annotated[list[Hex65], Meta(max_length=2)]
+    records: Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_DEALT)]
+
+
+class EntryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A record as its author anchored it, and where its capsule of the next epoch lies."""
+
+    record: Hex32
+    batch: Hex32
+    category: Annotated[int, Meta(ge=0, le=63)]
+    labels: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    types: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_PAGE)]
+    body_cid: Annotated[str, Meta(max_length=128)]
+    body_digest: Hex32
+    capsule_cid: Annotated[str, Meta(max_length=128)]
+    indexes: Annotated[list[Mask], Meta(min_length=1, max_length=MAX_PAGE)]
+    organisation: Hex32
+    author: Hex20
+    created_ms: Seconds
+
+    @classmethod
+    def of(cls, entry: ManifestEntry, capsule_cid: str) -> EntryBody:
+        """The body of an entry."""
+        return cls(
+            record=hexed(entry.record_id),
+            batch=hexed(entry.batch_id),
+            category=entry.category,
+            labels=entry.labels,
+            types=list(entry.types),
+            body_cid=entry.body_cid,
+            body_digest=hexed(entry.body_digest),
+            capsule_cid=capsule_cid,
+            indexes=list(entry.indexes),
+            organisation=hexed(entry.organisation),
+            author=hexed(entry.author),
+            created_ms=entry.created_ms,
+        )
+
+    def entry(self, vault: bytes) -> ManifestEntry:
+        """The entry of a body."""
+        return ManifestEntry(
+            batch_id=unhex(self.batch),
+            record_id=unhex(self.record),
+            vault=vault,
+            category=self.category,
+            labels=self.labels,
+            types=tuple(self.types),
+            body_cid=self.body_cid,
+            body_digest=unhex(self.body_digest),
+            capsule_cid=self.capsule_cid,
+            indexes=tuple(self.indexes),
+            organisation=unhex(self.organisation),
+            author=unhex(self.author),
+            created_ms=self.created_ms,
+        )
+
+
+class AcceptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`accept`: look at your shares of the next epoch and keep those that hold."""
+
+    renewal: RenewalBody
+    entries: Annotated[list[EntryBody], Meta(min_length=1, max_length=MAX_ACCEPTED)]
 
 
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -32,6 +32,7 @@ from simdes.crypto.shares import Share
 from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge, Unavailable
 
 T = TypeVar("T")
+Trusted = Callable[[bytes, Share], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +140,22 @@ def gather(
     vault: VaultDescriptor,
     because: Because,
     capsules: Mapping[bytes, bytes],
+    *,
+    trusted: Trusted = lambda _capsule, _share: None,
 ) -> Gathered:
     """Ask m custodians for shares of these records and combine them.
 
-    `capsules` are the capsule bytes by record id, at most 1,000. A custodian that fails or gives a
-    bad share is replaced by another. Raises `Unavailable` when fewer than m custodians answer
-    (before anything is released), `Forbidden` when the records are refused, `Tampered` naming the
-    culprits when good shares of fewer than m custodians are left.
+    `capsules` are the capsule bytes by record id, at most 1,000. `trusted` raises where a share of
+    a redistributed capsule names dealers that were no custodians of the old epoch. A custodian that
+    fails or gives a bad share is replaced by another. Raises `Unavailable` when fewer than m
+    custodians answer (before anything is released), `Forbidden` when the records are refused,
+    `Tampered` naming the culprits when good shares of fewer than m custodians are left.
     """
     if not capsules:
         raise Invalid("There is no record to ask for.")
     if len(capsules) > MAX_RECORDS:
         raise TooLarge("At most 1,000 records can be asked for at once.")
-    round_ = _Round(caller, vault, because, capsules)
+    round_ = _Round(caller, vault, because, capsules, trusted)
     waiting = list(round_.reachable())
     if len(waiting) < vault.m:
         raise Unavailable(
@@ -173,8 +177,10 @@ class _Round:
         vault: VaultDescriptor,
         because: Because,
         capsules: Mapping[bytes, bytes],
+        trusted: Trusted,
     ) -> None:
         self.caller, self.vault, self.because = caller, vault, because
+        self.trusted = trusted
         self.raw = capsules
         self.capsules = {record: read_capsule(data) for record, data in capsules.items()}
         if any(one.record_id != record for record, one in self.capsules.items()):
@@ -252,6 +258,11 @@ class _Round:
             or not share_matches(capsule, Share(index, value))
         ):
             self.culprits[custodian] = "gave a share that its author did not commit to"
+            return
+        try:
+            self.trusted(self.raw[record], Share(index, value))
+        except SimdesError:
+            self.culprits[custodian] = "gave a share from dealers who were no custodians"
             return
         self.shares[record][index] = Share(index, value)
 

@@ -40,6 +40,7 @@ __all__ = [
     "ask_attestation",
     "attest_here",
     "claim",
+    "custodian_keys",
     "fresh_row",
     "open_vaults",
     "vault_key",
@@ -158,7 +159,7 @@ def _describe(
         return {}
     if len(set(custodians)) != len(custodians) or not 2 <= m <= len(custodians):
         raise Invalid("A vault needs 2 ≤ m ≤ n distinct custodians.")
-    publics = {one: _keys(opener, one, tags) for one in custodians}
+    publics = {one: custodian_keys(opener, one, tags) for one in custodians}
     return {
         tag: VaultDescriptor(
             tag, EPOCH, m, tuple(Custodian(one, publics[one][tag]) for one in custodians)
@@ -167,9 +168,12 @@ def _describe(
     }
 
 
-def _keys(opener: Opener, custodian: bytes, tags: Sequence[bytes]) -> Mapping[bytes, bytes]:
+def custodian_keys(
+    opener: Opener, custodian: bytes, tags: Sequence[bytes], *, epoch: int = EPOCH
+) -> Mapping[bytes, bytes]:
+    """A custodian's public keys for these vaults in an epoch; asked again, the same ones."""
     if custodian == opener.keystore.organisation:
-        asked = [(tag, EPOCH) for tag in tags]
+        asked = [(tag, epoch) for tag in tags]
         now_ms = int(opener.clock() * 1000)
         publics = opener.database.write(
             lambda tx: custody_keys.bind(
@@ -177,12 +181,12 @@ def _keys(opener: Opener, custodian: bytes, tags: Sequence[bytes]) -> Mapping[by
             )
         )
         return dict(zip(tags, publics, strict=True))
-    body = VaultsBody(vaults=[VaultAsked(tag=hexed(tag), epoch=EPOCH) for tag in tags])
+    body = VaultsBody(vaults=[VaultAsked(tag=hexed(tag), epoch=epoch) for tag in tags])
     answer = ask(opener.caller, custodian, "vaults", body)
     keys = answer.body.get("keys")
     found: dict[bytes, bytes] = {}
     for item in keys if isinstance(keys, list) else []:
-        if isinstance(item, list) and len(item) == 3 and item[1] == EPOCH:
+        if isinstance(item, list) and len(item) == 3 and item[1] == epoch:
             tag, _, public = item
             if isinstance(tag, bytes) and isinstance(public, bytes):
                 found[tag] = public

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,8 @@ import typer
 from simdes import console
 from simdes.commands.common import AsJson
 from simdes.commands.network import Kind
-from simdes.deploy import network, spec
+from simdes.deploy import network, spec, voting
+from simdes.errors import Invalid
 
 Out = Annotated[Path, typer.Option("--out", help="The folder to write into.")]
 
@@ -21,6 +24,9 @@ def add_commands(cli: typer.Typer) -> None:
     group = typer.Typer(help="The machines of a consortium.", no_args_is_help=True)
     group.command("member")(member)
     group.command("besu")(besu)
+    group.command("validators")(validators)
+    group.command("join")(join)
+    group.command("leave")(leave)
     cli.add_typer(group, name="network")
 
 
@@ -108,6 +114,66 @@ def besu(
         console.warn(warning)
     if not dry_run:
         console.say(f"Each organisation's folder is in {out}; start with its README.md.")
+
+
+Ledger = Annotated[str, typer.Option("--ledger", help="Your own Besu node: http://….")]
+Who = Annotated[Path, typer.Argument(help="The organisation's member.toml.", show_default=False)]
+Wait = Annotated[
+    int, typer.Option("--wait", help="Seconds to wait for the others' votes.", min=0, max=3600)
+]
+
+
+def validators(ledger: Ledger, as_json: AsJson = False) -> None:
+    """Say who makes blocks, and how your node votes."""
+    with closing(voting.Voter(ledger)) as voter:
+        _tell(voter.standing(), as_json=as_json)
+
+
+def join(who: Who, ledger: Ledger, wait: Wait = 0, as_json: AsJson = False) -> None:
+    """Vote for an organisation's node as validator; every validator's operator runs it.
+
+    The whole procedure is in docs/operations/join-leave.md: its node must be on every allow-list
+    first, and its organisation is verified by `simdes organisation verify`.
+    """
+    _vote(who, ledger, add=True, wait=wait, as_json=as_json)
+
+
+def leave(who: Who, ledger: Ledger, wait: Wait = 0, as_json: AsJson = False) -> None:
+    """Vote an organisation's node out; every other validator's operator runs it.
+
+    First see to its vaults (`simdes vault renew`); docs/operations/join-leave.md has the order.
+    """
+    _vote(who, ledger, add=False, wait=wait, as_json=as_json)
+
+
+def _vote(who: Path, ledger: str, *, add: bool, wait: int, as_json: bool) -> None:
+    address = _address(spec.read_member(who))
+    if not address:
+        raise Invalid(f"{who} names no public key.", advice="Ask for the file with its keys.")
+    with closing(voting.Voter(ledger)) as voter:
+        found = voting.settle(voter, address, add=add, wait_seconds=wait, sleep=time.sleep)
+    done = (address in found.validators) is add
+    _tell(found, as_json=as_json, address=address, done=done)
+
+
+def _tell(
+    found: voting.Standing, *, as_json: bool, address: str = "", done: bool | None = None
+) -> None:
+    if as_json:
+        console.print_json(
+            {"validators": list(found.validators), "votes": found.votes, "needed": found.needed}
+            | ({} if done is None else {"address": address, "done": done})
+        )
+        return
+    for one in found.validators:
+        console.say(f"{one} makes blocks")
+    for one, add in found.votes.items():
+        console.say(f"{one}: your node votes to {'add' if add else 'remove'} it")
+    if done is False:
+        count = len(found.validators)
+        console.say(f"Voted. {found.needed} of {count} validators must vote alike.")
+    elif done:
+        console.say("Done: the validators are as wanted.")
 
 
 def _address(one: spec.Organisation) -> str:

@@ -158,6 +158,11 @@ def read_spec(path: Path) -> Spec:
     return spec
 
 
+def read_member(path: Path) -> Organisation:
+    """Read one organisation's public table, as `simdes network member` writes it."""
+    return organisation(_table(path), str(path))
+
+
 def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

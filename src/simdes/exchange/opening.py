@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from simdes.access import evidence, reading
+from simdes.access import epochs, evidence, reading
 from simdes.access import vaults as vault_access
 from simdes.access.asking import Because
 from simdes.access.audit_event import Attempt, Verb
@@ -110,7 +111,13 @@ def read_under(
     for start in range(0, len(missing), MAX_RECORDS):
         group = missing[start : start + MAX_RECORDS]
         capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
-        gathered = reading.gather(caller, descriptor, because, capsules)
+        gathered = reading.gather(
+            caller,
+            descriptor,
+            because,
+            capsules,
+            trusted=partial(epochs.require_true_dealers, node.desk, vault),
+        )
         for one in group:
             if (secret := gathered.secrets.get(one.record_id)) is not None:
                 opened[one.record_id] = _open(node, vault, one, secret, checked)

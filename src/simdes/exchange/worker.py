@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import structlog
 
 from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
-from simdes.exchange import anchoring, indexing
+from simdes.exchange import anchoring, indexing, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.node import Node
@@ -25,6 +26,10 @@ IDLE_SECONDS = 0.25
 GATHER_SECONDS = 1.0
 """How long resources gather after a round that had work."""
 LONGEST_PAUSE_SECONDS = 8.0
+TEND_SECONDS = 30.0
+"""How often vaults in a new epoch are looked after."""
+RETIRE_SECONDS = 3_600.0
+"""How often keys of past epochs are looked for that can go."""
 
 _log = structlog.get_logger("simdes.worker")
 
@@ -38,6 +43,7 @@ def run(node: Node, stop: threading.Event) -> None:
     """Work in rounds until ``stop`` is set."""
     name = worker_name()
     pause = IDLE_SECONDS
+    tended, retired = _Every(TEND_SECONDS), _Every(RETIRE_SECONDS)
     while not stop.is_set():
         try:
             _fill_keys(node)
@@ -46,9 +52,29 @@ def run(node: Node, stop: threading.Event) -> None:
             done = anchoring.work(node, worker=name)
             bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
             pause = 0.0 if bulk else _pause(done, left)
+            if tended.due():
+                resharing.tend(node)
+            if retired.due():
+                resharing.retire(node)
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)
+
+
+class _Every:
+    """A step that is due now and then, at the start first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time; the next time is set with the answer."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
 
 
 def _pause(done: Progress, left: int) -> float:

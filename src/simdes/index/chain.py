@@ -21,6 +21,7 @@ TABLES = (
     "chain_organisation",
     "chain_account",
     "chain_vault",
+    "chain_epoch",
     "chain_consent",
     "chain_batch",
     "chain_leaf",
@@ -69,6 +70,15 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """Who a vault's custodians were in an epoch: the digest of the descriptor that names them."""
+
+    tag: bytes
+    epoch: int
+    descriptor: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """An anchored batch; ``manifest`` is the binary CID of its manifest list."""
 
@@ -108,6 +118,7 @@ class AuditRoot:
 _ORGANISATION = select(Organisation, "chain_organisation")
 _ACCOUNT = select(Account, "chain_account")
 _VAULT = select(Vault, "chain_vault")
+_EPOCH = select(Epoch, "chain_epoch")
 _BATCH = select(Batch, "chain_batch")
 _LEAF = select(LeafStatus, "chain_leaf")
 _ROOT = select(AuditRoot, "chain_audit_root")
@@ -195,6 +206,29 @@ def accounts(tx: Transaction, organisation: bytes) -> list[Account]:
 def add_vault(tx: Transaction, vault: Vault) -> None:
     """Add a newly opened vault; one known already stays as it is."""
     tx.insert("chain_vault", [row_of(vault)], conflict="(tag) DO NOTHING")
+
+
+def renew_vault(tx: Transaction, epoch: Epoch, *, m: int, n: int) -> None:
+    """Give a vault its next epoch; an older one than the present changes nothing."""
+    add_epoch(tx, epoch)
+    tx.run(
+        "UPDATE chain_vault SET descriptor = :descriptor, m = :m, n = :n, epoch = :epoch"
+        " WHERE tag = :tag AND epoch < :epoch",
+        m=m,
+        n=n,
+        **row_of(epoch),
+    )
+
+
+def add_epoch(tx: Transaction, epoch: Epoch) -> None:
+    """Add an epoch of a vault; one known already stays as it is."""
+    tx.insert("chain_epoch", [row_of(epoch)], conflict="(tag, epoch) DO NOTHING")
+
+
+def epoch_of(tx: Transaction, tag: bytes, epoch: int) -> Epoch | None:
+    """Return an epoch of a vault, past or present."""
+    row = tx.one(_EPOCH + " WHERE tag = :tag AND epoch = :epoch", tag=tag, epoch=epoch)
+    return None if row is None else read(Epoch, row)
 
 
 def set_control(tx: Transaction, tag: bytes, control: bytes) -> None:

@@ -72,6 +72,14 @@ table(
 )
 
 table(
+    "chain_epoch",
+    id32("tag"),
+    integer("epoch"),
+    id32("descriptor"),
+    PrimaryKeyConstraint("tag", "epoch"),
+)
+
+table(
     "chain_consent",
     id32("vault"),
     id32("handle"),

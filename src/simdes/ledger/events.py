@@ -178,6 +178,18 @@ class VaultOpened(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultRenewed(ChainEvent):
+    """A vault's next epoch; `organisation` saw to it."""
+
+    tag: bytes
+    organisation: bytes
+    descriptor: bytes
+    m: int
+    n: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VaultSet(ChainEvent):
     """The vault has its control account, for good."""
 

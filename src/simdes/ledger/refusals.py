@@ -49,6 +49,7 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
     "Accounts_VaultUnknown(bytes32)": (NotFound, "no vault has this tag"),
     "Accounts_VaultMalformed(uint8,uint8)": (Invalid, "a vault needs 2 <= m <= n <= 64"),
     "Accounts_NotPatient(bytes32)": (Forbidden, "only a patient's account can do or be this"),
+    "Accounts_WrongEpoch(bytes32,uint32)": (Conflict, "a vault's next epoch follows the present"),
     "Accounts_VaultSet(bytes32)": (Conflict, "the vault has its control account already"),
     "Signatures_Expired(uint256)": (Conflict, "the signature's deadline has passed"),
     "Signatures_Invalid(address)": (Tampered, "a signature is not by the key that must sign"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simdes import errors
-from simdes.access import attempts, custody_vaults, oauth, rights
+from simdes.access import attempts, custody_renewal, custody_vaults, oauth, rights
 from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
@@ -15,7 +15,7 @@ from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for module in (custody_vaults, attempts, oauth, rights)
+    for module in (custody_vaults, custody_renewal, attempts, oauth, rights)
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
 }

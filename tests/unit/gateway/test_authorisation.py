@@ -25,6 +25,8 @@ from simdes.access.messages import (
     LogBody,
     ManifestsBody,
     ReleaseBody,
+    RenewalBody,
+    RenewBody,
     VaultAsked,
     VaultsBody,
 )
@@ -39,6 +41,7 @@ from simdes.ledger.accounts import GuardianProof
 from simdes.storage.cid import cid_of
 from unit.access.conftest import Scene
 from unit.access.network import Network, Organisation
+from unit.access.renewing import accept_body, deal_body, next_epoch, signed
 
 PAGE = (Path(__file__).parents[3] / "docs/security/authorisation.md").read_text()
 ROLES = ("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator")
@@ -77,6 +80,17 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         "keep": lambda: KeepBody(cids=[cid_of(os.urandom(8))], copies=2),
         "drop": lambda: DropBody(cids=[cid_of(os.urandom(8))]),
         "blocks": lambda: BlocksBody(cids=[cid_of(os.urandom(8))]),
+        "renew": lambda: RenewBody(renewal=RenewalBody.of(scene.agreed)),  # type: ignore[attr-defined]
+        "deal": lambda: deal_body(
+            scene.renewal,  # type: ignore[attr-defined]
+            signed(scene, scene.renewal),  # type: ignore[attr-defined]
+            [scene.written.sealed.record_id],
+        ),
+        "accept": lambda: accept_body(
+            scene,
+            scene.renewal,  # type: ignore[attr-defined]
+            scene.written.capsule_cid,
+        ),
     }[verb]()
 
 
@@ -85,6 +99,9 @@ def stage(scene: Scene) -> Scene:
     """The scene with a vault nobody claimed, for which `second` would attest."""
     vault = scene.network.open_vault(scene.home, scene.network.members[:3], m=2)
     scene.unclaimed = vault.tag  # type: ignore[attr-defined]
+    after = (scene.home, scene.second, scene.network.members[3])
+    scene.renewal = next_epoch(scene, after)  # type: ignore[attr-defined]
+    scene.agreed = next_epoch(scene, after, vault=vault)  # type: ignore[attr-defined]
     scene.second.desk.attestations.decide(
         scene.second.administrator,
         scene.second.contracts,
