@@ -77,7 +77,7 @@ nodes:
 
 .PHONY: test
 test: chromium setup lint nodes ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(VENV)/.development ## Style, types, import rules

@@ -50,6 +50,8 @@ CHECKS: list[Any] = [
 ]
 ACCEPT = os.environ.get("SIMDES_ACCEPT") == "1"
 CASES = 10_000 if ACCEPT else 1_100
+SPARE = 1.4 if ACCEPT else 1.0
+"""Of some operations there are fewer different requests than that."""
 TOKEN_SECONDS = 200
 LIKELY = 0.6
 """The share of right requests that are about something that is there."""
@@ -191,21 +193,26 @@ def test_no_request_is_answered_otherwise_than_the_document_says(
 ) -> None:
     operation = schema[path][method.upper()]
     is_first = ACCEPT or "sqlite" in request.node.name
-    cases = max(1, CASES // len(operations()) // (2 if is_first else 10))
+    cases = max(1, int(SPARE * CASES) // len(operations()) // (2 if is_first else 10))
     for number, mode in enumerate(GenerationMode):
         attempt(operation, mode, caller, seed=number, cases=cases)
-    if operation.label in NEVER_WELL:
+    if not ACCEPT or operation.label in NEVER_WELL:
         return
     for seed in range(2, ROUNDS):
         if operation.label not in caller.went_well:
             attempt(operation, GenerationMode.POSITIVE, caller, seed=seed, cases=4, likely=1.0)
-    if is_first:
-        assert operation.label in caller.went_well, "nothing but refusals was tried"
+    assert operation.label in caller.went_well, "nothing but refusals was tried"
 
 
 @pytest.mark.accept
 def test_as_many_were_sent_as_were_asked_for(caller: Caller) -> None:
     assert caller.sent >= CASES
+
+
+def is_minimal(case: Case, answer: Any) -> bool:
+    """Whether nothing came back because nothing was asked for, which OpenAPI has no word for."""
+    wanted = str((case.headers or {}).get("Prefer", ""))
+    return answer.status_code in (200, 201) and not answer.content and "minimal" in wanted
 
 
 def attempt(
@@ -232,7 +239,8 @@ def attempt(
     def tried(case: Case) -> None:
         is_likely = mode is GenerationMode.POSITIVE and chance.random() < likely
         made = caller.lived.likely(case) if is_likely else typed(case, chance)
-        answer = made.call_and_validate(headers=caller.headers(made, chance), checks=CHECKS)
+        answer = made.call(headers=caller.headers(made, chance))
+        made.validate_response(answer, checks=CHECKS[:2] if is_minimal(made, answer) else CHECKS)
         caller.learn(made, answer)
 
     try:
