@@ -2,9 +2,11 @@
 
 Run `.venv/bin/python bench/fhir.py` on an idle machine. It founds a network of three, starts three
 `simdes serve` (sealing, audit and anchoring on), and drives hospital north with `bench/fhirload.py`
-in a process of its own, which checks every answer. Without ``--database`` it measures both
-databases at 1, 8 and 32 clients, then ten times as many resources (`RUNS`); with it one of them.
-CPU and memory are those of north's server process, without PostgreSQL's own.
+in a process of its own, which checks every answer. It measures each of `RUNS` and writes its row as
+soon as it is done; what stands in the file already is not measured again, so that it goes on where
+it was stopped (``--again`` forgets). ``--database`` and its companions measure one row instead.
+CPU and memory are those of north's processes together, without PostgreSQL's own. ``--server-cpus``,
+``--client-cpus`` and ``--others-cpus`` keep the three apart on a machine that has more than two.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,49 +33,109 @@ import httpx  # noqa: E402
 from adapters.postgres import Databases, running_postgres  # noqa: E402
 from simdes import app, config  # noqa: E402
 from simdes.exchange.signin import sign_in  # noqa: E402
+from simdes.index.migrations import migrate  # noqa: E402
 from support import consortium  # noqa: E402
 
 NAMES = ("north", "south", "east")
-RUNS = (("sqlite", "1,8,32", 320), ("postgresql", "1,8,32", 320), ("sqlite", "1", 3200))
-"""Database, clients, patients (about 34 resources each): what `make bench` measures."""
 USER = "dr.north"
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row: ``patients`` have about 34 resources each; ``clients`` as `fhirload` takes them."""
+
+    database: str
+    patients: int
+    processes: int
+    clients: str
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others."""
+        return f"{self.database}, {self.patients} patients, {self.processes} processes"
+
+
+RUNS = (
+    Run("sqlite", 320, 1, "1,8,32"),
+    Run("sqlite", 320, 2, "1,8,32"),
+    Run("postgresql", 320, 1, "1,8,32"),
+    Run("postgresql", 320, 2, "1,8,32"),
+    Run("sqlite", 3200, 2, "1,8,32"),
+    Run("postgresql", 3200, 2, "1,8,32"),
+)
+
+
 def main() -> None:
-    """Measure what is asked for, and write down what came of it."""
+    """Measure what is asked for and not known yet, and write down what came of it."""
     asked = _arguments()
-    chosen = [(asked.database, asked.concurrency, asked.patients)] if asked.database else RUNS
-    found = [measured(asked, *one) for one in chosen]
-    asked.out.write_text(json.dumps({"results": found}, indent=2) + "\n")
-    print(json.dumps([summary(one) for one in found], indent=2))
+    found = [] if asked.again or not asked.out.exists() else _read(asked.out)
+    for run in _chosen(asked):
+        if any(one["name"] == run.name for one in found):
+            continue
+        print(run.name, "…", flush=True)
+        one = {**measured(asked, run), "name": run.name, "machine": machine()}
+        found.append(one)
+        asked.out.write_text(json.dumps({"results": found}, indent=2) + "\n")
+        print(json.dumps(summary(one), indent=2), flush=True)
 
 
-def measured(
-    asked: argparse.Namespace, database: str, concurrency: str, patients: int
-) -> dict[str, object]:
+def _read(path: Path) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(path.read_text())["results"]
+    return found
+
+
+def _chosen(asked: argparse.Namespace) -> Sequence[Run]:
+    if asked.database:
+        return [Run(asked.database, asked.patients, asked.processes, asked.concurrency)]
+    return RUNS
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((one.partition(":")[2].strip() for one in lines if "model name" in one), "")
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def measured(asked: argparse.Namespace, run: Run) -> dict[str, object]:
     """Found a network, serve it, load it; what `bench/fhirload.py` found out."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "network"
         databases = {}
-        if database == "postgresql":
+        if run.database == "postgresql":
             server = stack.enter_context(running_postgres(durable=True))
-            databases["north"] = Databases(server).create()
+            databases["north"] = Databases(server, migrate).create()
         consortium.found(folder, databases=databases)
         consortium.let_read(folder / "north")
-        served = [stack.enter_context(serving(folder / name)) for name in reversed(NAMES)]
-        base, process = served[-1]
+        for name in NAMES[1:]:
+            stack.enter_context(serving(folder / name, 1, asked.others_cpus))
+        north = folder / "north"
+        base, process = stack.enter_context(serving(north, run.processes, asked.server_cpus))
         token, out = folder / "token", folder / "found.json"
-        stack.enter_context(tokens(folder / "north", token))
+        stack.enter_context(tokens(north, token))
         command = [
+            *pinned(asked.client_cpus),
             *(sys.executable, str(ROOT / "bench" / "fhirload.py"), "--base", f"{base}/fhir"),
             *("--token-file", str(token), "--pid", str(process.pid), "--out", str(out)),
-            *("--seconds", str(asked.seconds), "--concurrency", concurrency),
-            *("--patients", str(patients), "--label", f"SIMDES on {database}"),
+            *("--seconds", str(asked.seconds), "--concurrency", run.clients),
+            *("--patients", str(run.patients), "--label", f"SIMDES on {run.database}"),
+            *("--procs", str(asked.client_processes)),
             *(("--phases", asked.phases) if asked.phases else ()),
         ]
         subprocess.run(command, check=True)  # noqa: S603 (our own words)
         found: dict[str, object] = json.loads(out.read_text())
-    return {"database": database, "patients": patients, **found}
+    return {
+        "database": run.database,
+        "patients": run.patients,
+        "processes": run.processes,
+        "server_cpus": asked.server_cpus,
+        **found,
+    }
+
+
+def pinned(cpus: str) -> list[str]:
+    """What keeps a command on some processors."""
+    return ["taskset", "-c", cpus] if cpus else []
 
 
 def summary(found: dict[str, object]) -> list[dict[str, object]]:
@@ -82,20 +146,21 @@ def summary(found: dict[str, object]) -> list[dict[str, object]]:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(data: Path, processes: int, cpus: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """`simdes serve` of an organisation; its address and process."""
     url = config.load(data, {}).custody_url
     port = url.rpartition(":")[2]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIMDES_")}
+    words = ["serve", "--data", str(data), "--port", port, "--processes", str(processes)]
     with (data / "serve.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 (our own words)
-            [sys.executable, "-m", "simdes", "serve", "--data", str(data), "--port", port],
+            [*pinned(cpus), sys.executable, "-m", "simdes", *words],
             env=environment,
             stdout=log,
             stderr=log,
         )
         try:
-            for _ in range(300):
+            for _ in range(1_200):
                 try:
                     httpx.get(f"{url}/readyz", timeout=2)
                     break
@@ -104,7 +169,7 @@ def serving(data: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             yield url, process
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=120)
 
 
 @contextmanager
@@ -139,7 +204,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--concurrency", default="1,8,32")
     parser.add_argument("--patients", type=int, default=400)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--client-processes", type=int, default=1)
     parser.add_argument("--phases", default="")
+    for whose in ("server", "client", "others"):
+        parser.add_argument(f"--{whose}-cpus", default="", help="as `taskset -c` takes them")
+    parser.add_argument("--again", action="store_true", help="forget what was measured before")
     parser.add_argument("--out", type=Path, default=Path("fhir.json"))
     return parser.parse_args()
 

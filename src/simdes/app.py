@@ -7,16 +7,14 @@ A folder holds one organisation: `simdes.toml` (settings), `keystore.json` (keys
 
 from __future__ import annotations
 
-import fcntl
 import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from simdes import config
 from simdes.access import accounts, anomaly
@@ -32,7 +30,7 @@ from simdes.access.tokens import Issuer, Remembered
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import LocalCustody
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated, Unavailable
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
 from simdes.exchange import membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.facade import Facade, Options
@@ -48,6 +46,7 @@ from simdes.import_http import HttpFiles
 from simdes.index.database import open_database
 from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
+from simdes.lanes import LANES, sending
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, deploy
 from simdes.ledger.embedded import EmbeddedLedger
@@ -58,9 +57,6 @@ from simdes.mapper import Site
 from simdes.own_ledger import own_ledger, send_lost_again
 from simdes.own_store import own_store
 from simdes.storage.store import open_store
-
-LANES = 4
-"""Ledger accounts of an organisation's software: as many processes may send at once."""
 
 ADMINISTRATOR = "admin"
 
@@ -181,8 +177,12 @@ def opened(
     passphrase: str | None = None,
     clock: Clock = time.time,
     random: Random = secrets.token_bytes,
+    processes: int = 1,
 ) -> Iterator[Opened]:
     """Open an organisation's parts, and close them at the end.
+
+    ``processes``: how many answer requests together. Each takes its share of what callers may do in
+    a minute, and borrows a ledger lane where one has no process of its own.
 
     Raises NotFound where the folder holds none, Unauthenticated without its passphrase, Unavailable
     where ledger, store or database do not answer.
@@ -216,7 +216,7 @@ def opened(
             clock=clock,
             random=random,
             pins=PinWatch(read_pins(data)),
-            limits=_limits(settings),
+            limits=_limits(settings, processes),
         )
         transactions = Transactions(database, StoredTransaction)
         # A ledger in this process says what its head is for nothing; another's is asked over HTTP.
@@ -225,13 +225,13 @@ def opened(
             believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS,
             reorganised=partial(send_lost_again, ledger, transactions),
         )
-        number, held = _claim_lane(data)
-        stack.callback(held.close)
+        lanes = keystore.lanes
+        lane = sending(data, ledger, lanes, transactions, borrow=processes > 1)
         node = Node(
             name=settings.name,
             desk=desk,
             following=following,
-            agent=Lane(ledger, keystore.lanes[number], transactions),
+            agent=stack.enter_context(lane),
             custody=custody,
             app_keys=app_keys,
             hooks=hooks,
@@ -256,8 +256,12 @@ def opened(
         yield Opened(settings, data, node, CustodyDesk(desk, following))
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _limits(settings: Settings, processes: int) -> Limits:
+    whole = Limits()
+    return replace(
+        whole,
+        calls_per_minute=share_of(whole.calls_per_minute, processes),
+        locates_per_minute=share_of(whole.locates_per_minute, processes),
         keep_bytes=settings.keep_gib << 30,
         stale_after_seconds=settings.stale_after_seconds,
         reading=anomaly.rules(
@@ -348,6 +352,11 @@ def _named(data: Path, name: str) -> Path | None:
     return data / name if name else None
 
 
+def share_of(whole: int, processes: int) -> int:
+    """One process's share of a limit, rounded up."""
+    return -(-whole // processes)
+
+
 @contextmanager
 def answering(one: Opened) -> Iterator[None]:
     """Let this organisation's custody API be asked inside this process, without a server."""
@@ -356,27 +365,6 @@ def answering(one: Opened) -> Iterator[None]:
         yield
     finally:
         _here.shut(one.node.organisation)
-
-
-def _claim_lane(data: Path) -> tuple[int, IO[str]]:
-    """Take the first ledger lane that no other process of this organisation uses.
-
-    The system lets go of it when the process ends, however it ends; whoever takes it next sends
-    what was left unsettled.
-    """
-    folder = data / "lanes"
-    folder.mkdir(exist_ok=True)
-    for number in range(LANES):
-        held = (folder / f"{number}.lock").open("a")
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            held.close()
-            continue
-        return number, held
-    raise Unavailable(
-        f"{LANES} programs of this organisation run already.", advice="Stop one of them."
-    )
 
 
 @contextmanager

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +33,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp
 
 from simdes import logs
-from simdes.app import Opened, facade, secret_of
+from simdes.app import Opened, facade, secret_of, share_of
 from simdes.config import Settings
 from simdes.errors import Unavailable
 from simdes.exchange import worker
@@ -40,6 +42,7 @@ from simdes.exchange.operations import Operations
 from simdes.fhir_http import checked
 from simdes.gateway.app import Running, create_gateway
 from simdes.gateway.facade import Notified
+from simdes.gateway.limits import LIMITS
 from simdes.gateway.stopping import Stage, Stopping
 from simdes.own_store import storekeeper
 
@@ -55,6 +58,7 @@ AT_ONCE: Final = 70
 """Exit code of a program that was told to stop twice, or that did not stop in time."""
 
 _log = structlog.get_logger("simdes.serving")
+_YOUNG_OBJECTS: Final = 10_000
 _WAKE_SECONDS: Final = 0.02
 _LAST_SECONDS: Final = 1.0
 """How long answers that are complete may take to reach whom they are for."""
@@ -67,10 +71,48 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
     file, Invalid where the FHIR server of the settings has no usable address.
     """
     running = _running(one)
-    _require_free(address, port)
+    require_free(address, port)
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
+    with _working(one, stop):
+        ready()
+        _run(application, (address, port), one.settings, running.stopping, stop)
+
+
+def answer(
+    one: Opened, *, port: int, address: str, processes: int, ready: Callable[[], None]
+) -> None:
+    """As `serve`, as one of several ``processes`` on a port, none of which does the worker's steps.
+
+    The system gives each connection to one of them.
+    """
+    running = _running(one, processes=processes)
+    logs.to_standard_error(one.settings.log_level, one.settings.log_format)
+    limits = replace(
+        LIMITS,
+        tokens_per_minute=share_of(LIMITS.tokens_per_minute, processes),
+        websockets=share_of(LIMITS.websockets, processes),
+    )
+    application = create_gateway(one.custody, limits, running=running, node=one.node)
+    settings = replace(
+        one.settings, serve_connections=share_of(one.settings.serve_connections, processes)
+    )
+    ready()
+    _run(application, (address, port), settings, running.stopping, threading.Event())
+
+
+def work(one: Opened, *, stop: threading.Event, ready: Callable[[], None]) -> None:
+    """Do the worker's steps alone, until ``stop`` is set."""
+    logs.to_standard_error(one.settings.log_level, one.settings.log_format)
+    with _working(one, stop):
+        ready()
+        stop.wait()
+
+
+@contextmanager
+def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
+    """The worker's threads, which end with what is done meanwhile."""
     with ExitStack() as stack:
         threads = [
             threading.Thread(target=worker.run, args=(one.node, stop), name="worker"),
@@ -83,18 +125,39 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
             threads.append(threading.Thread(target=reader.run, args=(stop,), name="facade"))
         for thread in threads:
             thread.start()
-        ready()
         try:
-            asyncio.run(_serve(application, (address, port), one.settings, running.stopping, stop))
-        except (OSError, RuntimeError) as error:
-            raise _taken(port) from error
+            yield
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
 
 
-def _running(one: Opened) -> Running:
+def _run(
+    application: ASGIApp,
+    place: tuple[str, int],
+    settings: Settings,
+    stopping: Stopping,
+    stop: threading.Event,
+) -> None:
+    _keep_what_stays()
+    try:
+        asyncio.run(_serve(application, place, settings, stopping, stop))
+    except (OSError, RuntimeError) as error:
+        raise _taken(place[1]) from error
+
+
+def _keep_what_stays() -> None:
+    """Let the collector of garbage leave alone what is there from the start and never goes.
+
+    FHIR's definitions are most of the objects here; to go through them costs each search a tenth.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+
+
+def _running(one: Opened, *, processes: int = 1) -> Running:
     settings = one.settings
     operations = Operations(
         one.custody,
@@ -106,6 +169,7 @@ def _running(one: Opened) -> Running:
         metrics_token=secret_of(one.data, settings.metrics_token_file),
         random=one.node.random,
         notified=_notified(one),
+        processes=processes,
     )
 
 
@@ -129,7 +193,7 @@ def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
 _FILES: Final = ("file:", "sqlite:", "embedded:")
 
 
-def _require_free(address: str, port: int) -> None:
+def require_free(address: str, port: int) -> None:
     """Look before anything starts and says that it answers; the server binds it for good."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 from simdes import config
 
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 

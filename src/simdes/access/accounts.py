@@ -8,13 +8,13 @@ organisation verifies; nobody verifies themselves. What the chain says now is as
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from simdes.access.categories import Role, State
 from simdes.access.keystore import KeyStore, Person
 from simdes.crypto.keys import DEFAULT_COST, ArgonCost, SigningKey
-from simdes.errors import Forbidden, Invalid
+from simdes.errors import Forbidden, Invalid, SimdesError
 from simdes.ledger.accounts import Standing
 from simdes.ledger.consents import Reason
 from simdes.ledger.contracts import Contracts
@@ -32,6 +32,20 @@ class Transactor(Protocol):
 
     def transact(self, call: Call) -> Receipt:
         """Raises the contract's refusal as one of `simdes.errors`."""
+
+
+class Agent(Transactor, Protocol):
+    """What sends as the organisation's software; `ledger.lane.Lane` is one."""
+
+    @property
+    def address(self) -> bytes:
+        """By what its lane is known on chain."""
+
+    def transact_many(self, calls: Sequence[Call]) -> list[Receipt | SimdesError]:
+        """As `transact`, several; what a contract refuses stands in its place."""
+
+    def resume(self) -> Sequence[Receipt]:
+        """Send what an earlier run left again, and wait for it."""
 
 
 def new_person(

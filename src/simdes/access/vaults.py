@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simdes.access import custody_keys
-from simdes.access.accounts import Transactor
+from simdes.access.accounts import Agent, Transactor
 from simdes.access.asking import Caller, ask
 from simdes.access.descriptors import VaultDescriptor, encode_vault
 from simdes.access.directory import Directory
@@ -29,7 +29,6 @@ from simdes.index import vaults as rows
 from simdes.index.database import Database
 from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import Contracts
-from simdes.ledger.lane import Lane
 from simdes.storage.store import Store
 
 __all__ = [
@@ -58,7 +57,7 @@ class Opener:
     store: Store
     directory: Directory
     caller: Caller
-    lane: Lane
+    lane: Agent
     clock: Callable[[], float]
     random: Callable[[int], bytes]
 

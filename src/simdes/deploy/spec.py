@@ -39,7 +39,7 @@ from simdes.errors import Invalid, NotFound
 KINDS: Final = ("hospital", "pharmacy", "insurer", "research")
 MOST_ORGANISATIONS: Final = 100
 MOST_GATEWAYS: Final = 3
-"""One less than an organisation's ledger lanes (`app.LANES`): a command needs one, too."""
+"""One less than an organisation's ledger lanes (`lanes.LANES`): a command needs one, too."""
 
 FAULT_TOLERANT: Final = 4
 """So many validators at least, and QBFT goes on when one of them fails."""

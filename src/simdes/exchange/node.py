@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from simdes.access.accounts import Agent
 from simdes.access.asking import Caller, CustodyClient
 from simdes.access.assertions import KeySource
 from simdes.access.desk import Desk
@@ -49,7 +50,7 @@ class Node:
     name: str
     desk: Desk
     following: Following
-    agent: Lane
+    agent: Agent
     custody: CustodyClient
     app_keys: KeySource
     transactions: TransactionStore

@@ -38,6 +38,7 @@ from simdes.gateway.observing import Observing
 from simdes.gateway.openapi import openapi_route
 from simdes.gateway.pages.places import missing_page, page_routes, trouble_page
 from simdes.gateway.problems import EXCEPTION_HANDLERS
+from simdes.gateway.shared_metrics import SharedMeter
 from simdes.gateway.smart.cors import Cors
 from simdes.gateway.smart.routes import smart_routes
 from simdes.gateway.stopping import Stopping
@@ -49,6 +50,7 @@ class Running:
 
     ``metrics_token`` is the operators' for ``/metrics``; "" leaves that to this machine alone.
     ``notified`` is what a FHIR server that we read may set off; None where there is none.
+    ``processes`` is how many of them answer on one port together.
     """
 
     operations: Operations
@@ -56,6 +58,7 @@ class Running:
     metrics_token: str = field(default="", repr=False)
     random: Callable[[int], bytes] = secrets.token_bytes
     notified: Notified | None = None
+    processes: int = 1
 
 
 def create_gateway(
@@ -70,7 +73,8 @@ def create_gateway(
     Without ``node`` it is a custodian alone, which nobody signs in to.
     """
     running = running or Running(operations=Operations(custody))
-    meter = Meter(running.operations, running.stopping)
+    kind = Meter if running.processes == 1 else SharedMeter
+    meter = kind(running.operations, running.stopping)
     smart = smart_routes(node, limits, trouble_page(node)) if node is not None else []
     app = Starlette(
         routes=[

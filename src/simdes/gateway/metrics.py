@@ -29,6 +29,7 @@ PATH: Final = "/metrics"
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper ends of the latency histogram's buckets."""
 
+STAGES: Final = "0: serving, 1: leaving, 2: closed."
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 OTHER: Final = "other"
 """The label of methods and addresses that are none of ours: senders choose those."""
@@ -52,16 +53,27 @@ class Meter:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._operations = operations
+        self._watch(stopping)
+
+    def _watch(self, stopping: Stopping) -> None:
+        """Register what is looked up when somebody asks."""
         under_way = Gauge(
             "simdes_requests_under_way", "Requests begun, not ended.", registry=self.registry
         )
         under_way.set_function(lambda: float(stopping.under_way))
-        stage = Gauge(
-            "simdes_stopping", "0: serving, 1: leaving, 2: closed.", registry=self.registry
-        )
+        stage = Gauge("simdes_stopping", STAGES, registry=self.registry)
         stage.set_function(lambda: float(stopping.stage))
-        self.registry.register(_Condition(operations))
+        self.registry.register(Condition(self._operations))
+        self.registry.register(_Counts(self._operations))
         ProcessCollector(namespace="simdes", registry=self.registry)
+
+    def shown(self) -> CollectorRegistry:
+        """What is to be shown now."""
+        return self.registry
+
+    def begun(self) -> None:
+        """Take note of a request that begins."""
 
     def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; ``route`` is a template, `OTHER` where none matched."""
@@ -70,7 +82,7 @@ class Meter:
         self._seconds.labels(route, method).observe(seconds)
 
 
-class _Condition(Collector):
+class Condition(Collector):
     """What the exchange knows, asked for when somebody looks."""
 
     def __init__(self, operations: Operations) -> None:
@@ -85,6 +97,20 @@ class _Condition(Collector):
         ready = self._operations.ready()
         yield _gauge("simdes_ready", "1: this part answers.", "part", _flags(ready))
         yield from _figures(self._operations.figures())
+
+
+class _Counts(Collector):
+    """What this process counted in the exchange."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def describe(self) -> list[Metric]:
+        """Nothing is known before it is asked for."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask and format."""
         yield _decisions(self._operations.decisions())
         lost = self._operations.refusals_lost()
         yield CounterMetricFamily(
@@ -198,7 +224,7 @@ def metrics_route(meter: Meter, token: str) -> Route:
         if refused is not None:
             return refused
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(meter.registry), headers={"Content-Type": media_type})
+        return Response(encode(meter.shown()), headers={"Content-Type": media_type})
 
     return Route(PATH, metrics, methods=["GET"])
 

@@ -86,6 +86,7 @@ class Observing:
             await send(message)
 
         self._stopping.begin()
+        self._meter.begun()
         try:
             if self._stopping.stage is Stage.CLOSED and scope["path"] not in _ALWAYS:
                 await _closed(scope, receive, noting)

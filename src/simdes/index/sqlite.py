@@ -2,11 +2,13 @@
 
 WAL with ``synchronous=FULL`` makes each commit durable (https://www.sqlite.org/pragma.html).
 ``secure_delete`` overwrites deleted rows with zeros, so that an erased vault's wrapped key does
-not stay in free pages. Writers of several processes queue on the file's lock (BEGIN IMMEDIATE).
+not stay in free pages. Writers of several processes queue on a lock of their own, and hold SQLite's
+besides (BEGIN IMMEDIATE).
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -24,6 +26,9 @@ from simdes.index.transaction import INSERT_ROWS, Database, Row, Transaction
 WAIT_SECONDS = 30
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 READERS = 32
+READING_AT_ONCE = 4
+"""How many threads read at once. The driver lets go of the interpreter's lock at every row: where
+many threads wait for it each row costs a change of threads. Who waits for a turn sleeps."""
 
 
 def path_of(url: str) -> Path:
@@ -160,6 +165,37 @@ class SqliteTransaction(Transaction):
         return _execute(self._connection, text, flat)
 
 
+class _Turn:
+    """The file on which writers of several processes wait for each other, beside the database.
+
+    SQLite's own lock is taken with it, but who waits for that sleeps up to 100 ms at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        name = path.with_name(f"{path.name}-turn")
+        try:
+            self._file = open(  # noqa: SIM115 (open as long as the database)
+                name, "ab", opener=lambda file, flags: os.open(file, flags, 0o600)
+            )
+        except OSError as error:
+            raise Unavailable("The database's folder cannot be written") from error
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for the turn and have it; the system ends it with the process."""
+        if self._file.closed:
+            raise Unavailable("The database is closed")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
 class SqliteDatabase(Database):
     """An SQLite file: one writer (a lock in this process, the file's lock between processes)."""
 
@@ -168,7 +204,10 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         self._writer = connect(path)
         self._turn = threading.Lock()
+        self._processes_turn = _Turn(path)
         self._writing = threading.local()
+        self._reading = threading.local()
+        self._reading_turns = threading.BoundedSemaphore(READING_AT_ONCE)
         self._readers = Pool(
             lambda: _reader(path), sqlite3.Connection.close, size=READERS, wait_seconds=WAIT_SECONDS
         )
@@ -182,14 +221,15 @@ class SqliteDatabase(Database):
             raise Unavailable("The database has been busy for too long")
         self._writing.now = True
         try:
-            _execute(self._writer, "BEGIN IMMEDIATE")
-            try:
-                yield SqliteTransaction(self._writer)
-                _execute(self._writer, "COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+            with self._processes_turn.taken():
+                _execute(self._writer, "BEGIN IMMEDIATE")
+                try:
+                    yield SqliteTransaction(self._writer)
+                    _execute(self._writer, "COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                    raise
         finally:
             self._writing.now = False
             self._turn.release()
@@ -197,7 +237,11 @@ class SqliteDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """See `Database`."""
-        connection = self._readers.take()
+        with self._turn_to_read():
+            connection = self._readers.take()
+            yield from self._read(connection)
+
+    def _read(self, connection: sqlite3.Connection) -> Iterator[Transaction]:
         try:
             _execute(connection, "BEGIN")
             try:
@@ -213,6 +257,22 @@ class SqliteDatabase(Database):
         self._readers.give(connection)
 
     @contextmanager
+    def _turn_to_read(self) -> Iterator[None]:
+        """Wait for a turn; who reads within a reading has one."""
+        depth = getattr(self._reading, "depth", 0)
+        # A writer has everybody waiting for it: it waits for no reader.
+        depth = depth or int(getattr(self._writing, "now", False))
+        if not depth and not self._reading_turns.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable("The database has been busy for too long")
+        self._reading.depth = depth + 1
+        try:
+            yield
+        finally:
+            self._reading.depth = depth
+            if not depth:
+                self._reading_turns.release()
+
+    @contextmanager
     def look(self) -> Iterator[Transaction]:
         """See `Database`."""
         connection = self._readers.take()
@@ -226,6 +286,7 @@ class SqliteDatabase(Database):
         self._readers.close()
         with self._turn:
             self._writer.close()
+            self._processes_turn.close()
 
 
 def _reader(path: Path) -> sqlite3.Connection:

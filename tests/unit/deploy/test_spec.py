@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simdes import app
+from simdes import lanes
 from simdes.deploy.spec import GAS_PER_SECOND, MOST_GATEWAYS, read_spec
 from simdes.errors import Invalid, NotFound
 
@@ -56,7 +56,7 @@ def test_members_tables_are_read_from_their_files(tmp_path: Path) -> None:
 
 
 def test_an_organisation_has_a_ledger_lane_left_for_commands() -> None:
-    assert MOST_GATEWAYS < app.LANES
+    assert MOST_GATEWAYS < lanes.LANES
 
 
 @pytest.mark.parametrize(
