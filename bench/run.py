@@ -180,6 +180,8 @@ def fhir(found: dict[str, Any]) -> str:
             rows.append(
                 (
                     run["database"],
+                    run.get("processes", 1),
+                    f"{int(run['load']['resources']):,}",
                     name,
                     *(its[one]["ops_per_s"] for one in clients),
                     its[clients[0]]["latency_ms"]["p50"],
@@ -189,14 +191,51 @@ def fhir(found: dict[str, Any]) -> str:
                     sum(one["errors"] for one in its.values()),
                 )
             )
-    columns = ("database", "what", "1 client", "8", "32", "p50 ms of 1", "p99 ms of 32")
+    columns = (
+        "database",
+        "processes",
+        "resources",
+        "what",
+        "1 client",
+        "8",
+        "32",
+        "p50 ms of 1",
+        "p99 ms of 32",
+    )
     return table((*columns, "CPU ms each", "memory MB", "wrong"), rows) + "\n\n" + _growth(runs)
+
+
+def scaling(found: dict[str, Any]) -> str:
+    """The same requests by one and by several processes: operations and CPU time."""
+    runs = found["results"]
+    rows = []
+    for phase, name in _PHASES.items():
+        for clients in (8, 32):
+            its = [_phase(run, phase, clients) for run in runs]
+            if all(its):
+                rows.append(
+                    (
+                        name,
+                        clients,
+                        *(one["ops_per_s"] for one in its),
+                        *(one["server"]["cpu_ms_per_op"] for one in its),
+                    )
+                )
+    counts = [run["processes"] for run in runs]
+    columns = [*(f"{n}: per second" for n in counts), *(f"{n}: CPU ms each" for n in counts)]
+    return table(("what", "clients", *columns), rows)
+
+
+def _phase(run: dict[str, Any], phase: str, clients: int) -> dict[str, Any]:
+    found = (p for p in run["phases"] if (p["phase"], p["concurrency"]) == (phase, clients))
+    return next(found, {})
 
 
 def _growth(runs: Sequence[dict[str, Any]]) -> str:
     """CPU time an operation of one client against the number of resources."""
+    most = max(one.get("processes", 1) for one in runs)
     of_sqlite = sorted(
-        (one for one in runs if one["database"] == "sqlite"),
+        (one for one in runs if one["database"] == "sqlite" and one.get("processes", 1) == most),
         key=lambda one: int(one["load"]["resources"]),
     )
     each = [
@@ -246,6 +285,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "submit": submitting,
     "listen": listening,
     "fhir": fhir,
+    "scaling": scaling,
 }
 
 
