@@ -9,7 +9,9 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
+from starlette.applications import Starlette
 
+from support.consortium import Consortium
 from support.fhir_api import Api, Json
 
 Make = Callable[..., Json]
@@ -34,6 +36,23 @@ def _versions(api: Api, path: str, query: str) -> list[str]:
 
 
 # History --------------------------------------------------------------------------------------
+
+
+def test_who_may_not_search_a_type_sees_no_history_of_it(
+    network: Consortium, north: Starlette, changed: tuple[str, list[str]]
+) -> None:
+    reader = Api.of(network["north"], "dr.north", app=north, scope="user/Observation.r")
+    assert reader.get(changed[0]).status_code == 200
+    assert len(_versions(reader, changed[0], "")) == 3
+    assert reader.get("Observation/_history").status_code == 403
+    both = Api.of(
+        network["north"], "dr.north", app=north, scope="user/Observation.r user/Patient.rs"
+    )
+    assert both.get("Patient/_history").status_code == 200
+    answer = both.get("_history?_type=Patient,Observation")
+    assert answer.status_code == 403 or not any(
+        one["fullUrl"].split("/")[-2] == "Observation" for one in answer.json().get("entry", [])
+    )
 
 
 def test_at_gives_the_versions_that_stood_at_a_time(
