@@ -10,7 +10,7 @@ stored before it is sent and sent again unchanged. So nothing is lost and nothin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -71,14 +71,27 @@ def work(node: Node, *, worker: str) -> Progress:
     """Do one round of every step; call it again until it is idle, and at every start.
 
     ``worker`` names one running worker (process and thread). Raises Unavailable where the ledger,
-    the store or a custodian does not answer; what was done stays done.
+    the store or a custodian does not answer; what was done stays done. A step that fails keeps none
+    of the others: a custodian that is down must hold up neither others' records nor the trail.
     """
     node.following.catch_up()
-    done = finish_batches(node)
-    done += open_vaults(node)
-    done += seal_pending(node, worker=worker)
-    done += anchor_sealed(node)
-    return done + Progress(audit_batches=anchor_trail(node))
+    steps: tuple[Callable[[], Progress], ...] = (
+        lambda: finish_batches(node),
+        lambda: open_vaults(node),
+        lambda: seal_pending(node, worker=worker),
+        lambda: anchor_sealed(node),
+        lambda: Progress(audit_batches=anchor_trail(node)),
+    )
+    done = Progress()
+    failures: list[SimdesError] = []
+    for step in steps:
+        try:
+            done += step()
+        except SimdesError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
 
 
 def settle(node: Node, *, worker: str) -> Progress:

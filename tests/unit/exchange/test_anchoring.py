@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from simdes.exchange import anchoring
+import pytest
+
+from simdes.errors import Unavailable
+from simdes.exchange import anchoring, logbook
 from simdes.exchange.submit import Accepted
 from simdes.index import resources
 from support.bundles import bundle
@@ -46,3 +49,25 @@ def test_what_was_put_off_is_sealed_once_its_vault_is_open(network: Consortium, 
     assert anchoring.seal_pending(network["north"].node, worker="early").idle
     network.settle("north")
     assert states(network, vault) == {resources.ANCHORED}
+
+
+def test_a_custodian_that_is_down_holds_up_new_vaults_alone(network: Consortium, who: str) -> None:
+    node = network["north"].node
+    vault = feed(network, f"{who}-known")
+    network.settle("north")
+    network.down("south")
+    try:
+        new = feed(network, f"{who}-new")
+        again = network.submit("north", "again.json", bundle(f"{who}-known", observations=3))
+        assert isinstance(again[0], Accepted)
+        with pytest.raises(Unavailable):
+            anchoring.work(node, worker="test")
+        with pytest.raises(Unavailable):
+            network.settle("north")
+        assert states(network, vault) == {resources.ANCHORED}
+        assert states(network, new) == {resources.PENDING}
+        assert logbook.anchor_trail(node) == 0
+    finally:
+        network.up("south")
+    network.settle("north")
+    assert states(network, new) == {resources.ANCHORED}
