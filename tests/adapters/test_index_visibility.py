@@ -44,7 +44,7 @@ from simdes.fhir.search.conditions import (
 )
 from simdes.index import entries
 from simdes.index.database import Database
-from simdes.index.histories import LAST
+from simdes.index.histories import LAST, During
 from simdes.index.histories import versions as listed
 from simdes.index.search import count, get, include, search
 from simdes.index.transaction import Transaction
@@ -494,7 +494,7 @@ def test_each_version_is_seen_by_its_own_category_and_labels(database: Database)
         assert versions(tx, narrow, types=("Observation",), logical_id="o", version=3) == []
         assert versions(tx, sees(), types=("Observation",), logical_id="o", version=3) == all_[2:3]
         assert versions(tx, sees(ground(2))) == [("Patient/p", 1)]
-        assert versions(tx, sees(), since_ms=3) == all_[:3]
+        assert versions(tx, sees(), during=During(since_ms=3)) == all_[:3]
         assert versions(tx, sees(), limit=2) == all_[:2]
         last = listed(tx, sees(), types=TYPES, before=LAST, limit=2)[-1].id
         assert versions(tx, sees(), before=last) == all_[2:]

@@ -38,7 +38,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, data in consortium.sample_messages("ORU-R01-01.hl7"):
             opened.submit("north", name, data)
         opened.settle()
-        Keepers(opened).work()
+        keeping = Keepers(opened)
+        until = time.monotonic() + 30
+        # A keeper is asked again some time after it agreed: has it fetched what it keeps?
+        while not everything_is_held(opened):
+            assert time.monotonic() < until, "the copies never came"
+            keeping.work(rounds=1)
+            time.sleep(0.1)
     return folder
 
 
@@ -86,6 +92,15 @@ def copies(one: Opened, cid: str) -> dict[bytes, contents.Copy]:
 
 def named(network: Consortium) -> dict[bytes, str]:
     return {one.node.organisation: name for name, one in network.members.items()}
+
+
+def everything_is_held(network: Consortium) -> bool:
+    """Whether two others hold each of north's contents, and north knows it."""
+    north = network["north"]
+    return all(
+        [copy.state for copy in copies(north, one.cid).values()].count(HELD) == 2
+        for one in own(north)
+    )
 
 
 def holders(network: Consortium, cid: str) -> set[str]:
