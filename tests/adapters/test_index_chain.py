@@ -58,6 +58,7 @@ def _tell(tx: Transaction) -> None:
     chain.set_account_state(tx, ACCOUNT, chain.VERIFIED)
     chain.set_descriptor(tx, ORG, id32("second descriptor"))
     chain.add_vault(tx, _vault())
+    chain.add_epoch(tx, chain.Epoch(tag=TAG, epoch=1, descriptor=id32("first epoch")))
     chain.set_control(tx, TAG, id32("patient"))
     chain_consents.add(tx, [_grant(), _emergency()])
     chain_consents.review(tx, TAG, id32("emergency"), 2)
