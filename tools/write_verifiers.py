@@ -1,6 +1,6 @@
 """Write ``contracts/src/generated``: a Solidity verifier for each circuit's verification key.
 
-    python -m tools.write_verifiers
+    python -m tools.write_verifiers && contracts/forge fmt
 
 Groth16 over BN254 (https://eprint.iacr.org/2016/260) with the precompiled contracts of EIP-196 and
 EIP-197. The keys are those that ship with `simdes.proofs`.
@@ -8,13 +8,12 @@ EIP-197. The keys are those that ship with `simdes.proofs`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from simdes.errors import Tampered
-from simdes.proofs.keys import CIRCUITS, SHIPPED
+from simdes.proofs.keys import CIRCUITS, load
 
 TARGET = Path(__file__).parents[1] / "contracts/src/generated"
 
@@ -114,7 +113,7 @@ def main() -> None:
     """Write every verifier."""
     TARGET.mkdir(exist_ok=True)
     for circuit in CIRCUITS:
-        key = json.loads((SHIPPED / circuit / "verification_key.json").read_text())
+        key = load(circuit, allow_development=True).verification_key()
         target = TARGET / f"{circuit.capitalize()}Verifier.sol"
         target.write_text(source(circuit, key), encoding="utf-8")
 

@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from simdes.errors import Conflict, Invalid
 from simdes.proofs.poseidon import FIELD, poseidon
-from simdes.proofs.trees import Place
+from simdes.proofs.trees import LATEST_DAY, Place
 
 _LEAF, _HOLDER = 3, 4
 MOST_VALUE: Final = 2**64 - 1
-_LATEST_DAY = 2**20 - 1
 
 
 def holder_of(key: int) -> int:
@@ -50,7 +49,7 @@ class Fact:
         if not (
             all(0 <= one < FIELD for one in elements)
             and 0 <= self.value <= MOST_VALUE
-            and 0 <= self.day <= _LATEST_DAY
+            and 0 <= self.day <= LATEST_DAY
         ):
             raise Invalid("the fact's value, day or keys are outside what can be proved")
 
@@ -74,7 +73,7 @@ class Question:
     least: int = 0
     most: int = MOST_VALUE
     first_day: int = 0
-    last_day: int = _LATEST_DAY
+    last_day: int = LATEST_DAY
 
     def require_answered_by(self, fact: Fact) -> None:
         """Say what is wrong before a prover would only fail. Raises Conflict."""

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 from simdes.errors import Conflict, Invalid
 from simdes.proofs.poseidon import FIELD, poseidon
-from simdes.proofs.trees import Place
+from simdes.proofs.trees import DAY_BITS, LATEST_DAY, Place
 
 PARTS: Final = 10_000
 _LEAF, _TAG, _KEY = 1, 2, 5
-_AMOUNT_BITS, _DAY_BITS = 14, 20
-_LATEST_DAY = 2**_DAY_BITS - 1
+_AMOUNT_BITS = 14
 
 
 def nullifier_key(secret: int) -> int:
@@ -52,7 +51,7 @@ class Prescription:
         sound = (
             1 <= self.per_fill <= self.total <= PARTS
             and 0 <= self.interval < 2**_AMOUNT_BITS
-            and 0 <= self.first_day <= self.last_day <= _LATEST_DAY
+            and 0 <= self.first_day <= self.last_day <= LATEST_DAY
             and all(0 <= one < FIELD for one in (self.key, self.salt, self.bound))
         )
         if not sound:
@@ -127,9 +126,9 @@ class Step:
         fields = (
             (prescription.part(self.before), _AMOUNT_BITS),
             (prescription.part(self.after), _AMOUNT_BITS),
-            (self.fill_day, _DAY_BITS),
-            (begun, _DAY_BITS),
-            (self.day, _DAY_BITS),
+            (self.fill_day, DAY_BITS),
+            (begun, DAY_BITS),
+            (self.day, DAY_BITS),
             (int(self.releases), 1),
         )
         packed = at = 0

@@ -40,16 +40,6 @@ def prove(keys: Keys, signals: Mapping[str, Any], public: Sequence[int]) -> byte
     return proof
 
 
-def verify(keys: Keys, proof: bytes, public: Sequence[int]) -> bool:
-    """Whether a proof holds for its public inputs; False for anything malformed."""
-    module = _module()
-    _, verifier = _loaded(keys)
-    try:
-        return bool(verifier.verify(proof, list(public)))
-    except (module.VerificationError, module.EncodingError):
-        return False
-
-
 @lru_cache(maxsize=8)
 def _loaded(keys: Keys) -> tuple[Any, Any]:
     module = _module()

@@ -16,6 +16,9 @@ from simdes.proofs.poseidon import FIELD, poseidon
 
 BATCH_DEPTH: Final = 10
 FOREST_DEPTH: Final = 24
+DAY_BITS: Final = 20
+LATEST_DAY: Final = 2**DAY_BITS - 1
+"""Days of statements count from 1970-01-01; the circuits take so many bits of them."""
 
 
 def _empty_roots(depth: int) -> tuple[int, ...]:
