@@ -147,6 +147,8 @@ ENDPOINTS: Mapping[str, Probe | None] = {
     "POST {type}/$validate": None,
     "GET {type}/{id}/$validate": Probe("Observation/<id>/$validate"),
     "POST {type}/{id}/$validate": _VALIDATE,
+    "GET $meta": Probe("$meta"),
+    "GET {type}/$meta": Probe("Observation/$meta"),
     "GET {type}/{id}/$meta": Probe("Observation/<id>/$meta"),
     "POST {type}/{id}/$meta-add": Probe("Observation/<id>/$meta-add", body="meta"),
     "POST {type}/{id}/$meta-delete": Probe("Observation/<id>/$meta-delete", body="meta"),

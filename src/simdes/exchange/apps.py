@@ -56,7 +56,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedApp:
-    """An app that a person allowed something, with its name and what that was."""
+    """An app that a person allowed something, with its name and what that was.
+
+    ``used_ms``: when it last got an access token, which is good for an hour; None: never.
+    """
 
     grant: bytes
     name: str
@@ -65,6 +68,7 @@ class AllowedApp:
     patient: str
     created_ms: int
     expires_ms: int
+    used_ms: int | None
 
 
 def wishes(asked: Scopes) -> tuple[Wish, ...]:
@@ -124,6 +128,7 @@ def allowed(node: Node, session: Session) -> list[AllowedApp]:
     grants = requests.grants(node, session)
     with node.database.read() as tx:
         clients = {one.client_id: rows.client(tx, one.client_id) for one in grants}
+        used = rows.last_uses(tx, [one.id for one in grants])
     return [
         AllowedApp(
             grant=one.id,
@@ -133,6 +138,7 @@ def allowed(node: Node, session: Session) -> list[AllowedApp]:
             patient=one.patient,
             created_ms=one.created_ms,
             expires_ms=one.expires_ms,
+            used_ms=used.get(one.id),
         )
         for one in grants
     ]

@@ -101,6 +101,7 @@ def _of_code(
         if not authorization.use_code(tx, code.id):
             return False
         authorization.bind_grant(tx, grant.id, bound)
+        authorization.note_use(tx, grant.id, now_ms=now_ms)
         if grant.lasting == "none":
             authorization.extend_grant(tx, grant.id, now_ms + (ACCESS_SECONDS + 60) * 1000)
         return True
@@ -282,6 +283,7 @@ def _next_refresh(node: Node, grant: Grant, key: SigningKey) -> str:
         if authorization.lock_grant(tx, grant.id, now_ms=node.now_ms()) is None:
             return False
         authorization.add_refresh(tx, row)
+        authorization.note_use(tx, grant.id, now_ms=node.now_ms())
         return True
 
     if not node.database.write(write):

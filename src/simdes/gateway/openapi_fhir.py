@@ -136,6 +136,10 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json]]] = {
     "job-cancel": _told({202: OUTCOME_BODY}, _COMMON),
     "job-file": _told({200: _LINES}, _COMMON),
 }
+_MINIMAL: Final = frozenset(("create", "update", "patch"))
+_MINIMAL_STATUS: Final = frozenset(("200", "201"))
+_MINIMAL_TEXT: Final = "; without content and Content-Type where Prefer is return=minimal"
+"""OpenAPI has no word for content that may be missing, so it is said in words."""
 _OF_OPERATIONS: Final = _told({200: _RESOURCE}, (*_COMMON, 409, 410, 422))
 """What an operation answers with that has no row of its own."""
 
@@ -265,6 +269,9 @@ def _item(interaction: str, method: str, template: str) -> Json:
         "parameters": _parameters(interaction, method, template),
         "responses": answers(told),
     }
+    if interaction in _MINIMAL:
+        for status in _MINIMAL_STATUS & made["responses"].keys():
+            made["responses"][status]["description"] += _MINIMAL_TEXT
     if interaction != "metadata":
         made["security"] = [{"token": []}]
     if method in ("POST", "PUT", "PATCH"):

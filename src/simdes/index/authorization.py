@@ -275,6 +275,20 @@ def extend_grant(tx: Transaction, id: bytes, expires_ms: int) -> None:
     )
 
 
+def note_use(tx: Transaction, id: bytes, *, now_ms: int) -> None:
+    """Remember that an app got a token by a grant that the transaction holds."""
+    row: dict[str, Value] = {"grant_id": id, "used_ms": now_ms}
+    tx.insert("grant_use", [row], conflict="(grant_id) DO UPDATE SET used_ms = excluded.used_ms")
+
+
+def last_uses(tx: Transaction, ids: Sequence[bytes]) -> dict[bytes, int]:
+    """Return when tokens were last got by grants, in ms; those never used are left out."""
+    if not ids:
+        return {}
+    rows = tx.all("SELECT grant_id, used_ms FROM grant_use WHERE grant_id IN :ids", ids=ids)
+    return {bytes(id): int(used) for id, used in rows}
+
+
 def end_grants(tx: Transaction, ids: Sequence[bytes]) -> int:
     """End grants with their codes, refresh tokens and sessions; how many there were."""
     if not ids:

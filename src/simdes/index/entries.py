@@ -186,6 +186,12 @@ def _copy(one: Entry) -> tuple[bytes, bytes, bytes]:
     return (one.vault, one.record_id or b"", one.handle)
 
 
+def authors_of_copies(tx: Transaction) -> list[bytes]:
+    """Return the organisations of whose records there are copies here."""
+    rows = tx.all("SELECT DISTINCT organisation FROM entry WHERE record_id IS NOT NULL")
+    return sorted(bytes(row[0]) for row in rows)
+
+
 def drop_own(tx: Transaction, vault: bytes) -> int:
     """Let nothing be found of what this organisation wrote in a vault, as after a merge."""
     return tx.run("DELETE FROM entry WHERE vault = :vault AND handle = :own", vault=vault, own=OWN)

@@ -19,6 +19,7 @@ from simdes.fhir.search.conditions import (
     ALWAYS,
     All,
     AnyOf,
+    Authors,
     Chain,
     Condition,
     Exists,
@@ -30,9 +31,11 @@ from simdes.fhir.search.conditions import (
     Not,
     ReferenceTest,
     Slot,
+    States,
     Together,
     Updated,
 )
+from simdes.index import kept
 from simdes.index.bound import Bound
 from simdes.index.leading import PATIENTS, On, backwards, leads, ways
 from simdes.index.leaves import row_tests, span_test
@@ -269,6 +272,15 @@ class Predicates:
             f" AND {both((self._updated(where, on),))}"
         )
 
+    def _kept(self, where: Authors | States, on: On) -> str:
+        return either(kept.ways(where, on.alias, self.bound))
+
+    def _kept_source(self, where: Authors | States, types: frozenset[str]) -> Iterator[str]:
+        alias = self.bound.alias()
+        kinds = self.bound.among(f"{alias}.type", types)
+        for one in kept.ways(where, alias, self.bound):
+            yield f"SELECT {alias}.id FROM entry AS {alias} WHERE {kinds} AND {both((one,))}"
+
     # References --------------------------------------------------------------------------------
 
     def _chain(self, where: Chain, on: On) -> str:
@@ -358,6 +370,7 @@ class Predicates:
 _MEETS: Mapping[type, Callable[..., str]] = {
     All: Predicates._all,
     AnyOf: Predicates._any_of,
+    Authors: Predicates._kept,
     Chain: Predicates._chain,
     Exists: Predicates._exists,
     Has: Predicates._has,
@@ -365,17 +378,20 @@ _MEETS: Mapping[type, Callable[..., str]] = {
     Listed: Predicates._listed,
     Match: Predicates._match,
     Not: Predicates._not,
+    States: Predicates._kept,
     Together: Predicates._together,
     Updated: Predicates._updated,
 }
 _SOURCES: Mapping[type, Callable[..., Iterator[str]]] = {
     All: Predicates._all_source,
     AnyOf: Predicates._any_of_source,
+    Authors: Predicates._kept_source,
     Chain: Predicates._chain_source,
     Has: Predicates._has_source,
     Ids: Predicates._ids_source,
     Listed: Predicates._listed_source,
     Match: Predicates._match_source,
+    States: Predicates._kept_source,
     Together: Predicates._together_source,
     Updated: Predicates._updated_source,
 }

@@ -85,6 +85,15 @@ table(
     Index(None, "expires_ms"),
 )
 
+# When an app last got a token by a grant. Apart from it: a refresh changes nothing of what a person
+# allowed, and whoever ends a grant ends this, too.
+table(
+    "grant_use",
+    id32("grant_id", ForeignKey("authorization_grant.id", ondelete="CASCADE")),
+    integer("used_ms"),
+    PrimaryKeyConstraint("grant_id"),
+)
+
 table(
     "authorization_code",
     id32("id"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from simdes.fhir.search.conditions import (
     All,
     AnyOf,
+    Authors,
     Chain,
     Condition,
     Has,
@@ -14,12 +15,13 @@ from simdes.fhir.search.conditions import (
     Match,
     Not,
     ReferenceTest,
+    States,
     Together,
     Updated,
 )
 from simdes.index.leaves import is_id
 
-_LEAVES = (Match, Together, Ids, Updated)
+_LEAVES = (Match, Together, Ids, Updated, Authors, States)
 
 
 def leaves(where: Condition) -> list[Condition]:

@@ -10,8 +10,9 @@ from simdes.access import scopes
 from simdes.app import ADMINISTRATOR
 from simdes.errors import Forbidden, NotFound
 from simdes.exchange import apps
-from support.consortium import Consortium
-from support.smart import a_patient, allow, register
+from simdes.index import authorization as rows
+from support.consortium import Clock, Consortium
+from support.smart import a_patient, allow, redeem, refresh, register
 
 ASKED = (
     "launch/patient openid offline_access patient/Observation.cruds "
@@ -75,4 +76,24 @@ def test_a_person_sees_what_they_allow_with_the_apps_name(network: Consortium, w
     newest = apps.allowed(node, doctor)[0]
     assert (newest.name, newest.lasting) == ("Growth chart", False)
     assert [one.type for one in newest.wishes] == ["Observation"]
+    assert newest.used_ms is None
     assert apps.allowed(node, network.session("north", ADMINISTRATOR)) == []
+
+
+def test_a_person_sees_when_an_app_last_got_a_token(
+    network: Consortium, clock: Clock, who: str
+) -> None:
+    node, doctor = network["north"].node, network.session("north", "dr.north")
+    asking = register(node, f"used-{who}")
+    code = allow(asking, doctor, "openid offline_access user/Observation.rs")
+    assert apps.allowed(node, doctor)[0].used_ms is None
+    answer = redeem(asking, code)
+    first = apps.allowed(node, doctor)[0].used_ms
+    assert first is not None and 0 <= node.now_ms() - first < 60_000
+    clock.ahead_seconds += 600
+    refresh(asking, answer["refresh_token"])
+    later = apps.allowed(node, doctor)[0].used_ms
+    assert later is not None and later >= first + 600_000
+    node.database.write(lambda tx: rows.end_grants(tx, [apps.allowed(node, doctor)[0].grant]))
+    with node.database.read() as tx:
+        assert tx.one("SELECT count(*) FROM grant_use WHERE used_ms = :at", at=later) == (0,)

@@ -142,7 +142,9 @@ def test_what_an_app_may_not_have_is_left_out(asking: Asking, who: str) -> None:
 def test_a_constraint_that_is_not_understood_is_not_passed_over(asking: Asking) -> None:
     kept = "patient/Observation.rs?category=laboratory patient/*.rs?category=laboratory"
     request = authorize(
-        asking, scope=f"{kept} patient/Observation.rs?nonsense=1 patient/Patient.rs?birthdate=soon"
+        asking,
+        scope=f"{kept} patient/Observation.rs?nonsense=1 patient/Patient.rs?birthdate=soon"
+        " patient/Observation.rs?_source=http://south.example",
     )
     assert authorization.describe(asking.node, request.id).scopes.text == kept
     with pytest.raises(OAuthRefusal) as refused:

@@ -18,6 +18,7 @@ import msgspec
 from simdes.access.rights import Interaction
 from simdes.exchange.bulk.asked import Asked, Export, place_of, sealed, unattended
 from simdes.exchange.bulk.slices import finish
+from simdes.exchange.interactions.stating import stated
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.search.conditions import ALWAYS, All, AnyOf, Condition, Query, SpanTest, Updated
@@ -106,7 +107,7 @@ def _copies(
     """Others' resources of a type, each once, and none that this organisation has itself."""
     visible = narrowed(asking.rights.searching, export.vaults)
     opened = _of(visible, own=False)
-    query = Query(types=(type_,), where=_where(node, export, type_))
+    query = Query(types=(type_,), where=_where(node, tx, export, type_))
     after: Hit | None = None
     known: set[tuple[bytes, str]] = set()
     while opened.grounds:
@@ -197,7 +198,7 @@ class _Walk:
 
     def _page(self, tx: Transaction, step: _Step, limit: int) -> int:
         visible = self._visible(step)
-        query = Query(types=(step.type,), where=_where(self.node, self.export, step.type))
+        query = Query(types=(step.type,), where=_where(self.node, tx, self.export, step.type))
         after = Hit(self.position.after) if self.position.after else None
         hits = search.search(tx, visible, query, limit=limit, after=after)
         if hits:
@@ -299,10 +300,11 @@ def _steps(export: Export) -> list[_Step]:
     return [_Step(type_, chunk) for type_ in kinds for chunk in chunks]
 
 
-def _where(node: Node, export: Export, type_: str) -> Condition:
+def _where(node: Node, tx: Transaction, export: Export, type_: str) -> Condition:
     conditions: list[Condition] = []
     if filters := export.filters.get(type_):
-        conditions.append(AnyOf(tuple(filter_of(node, type_, pairs).where for pairs in filters)))
+        asked = tuple(filter_of(node, type_, pairs).where for pairs in filters)
+        conditions.append(stated(node, tx, AnyOf(asked)))
     if export.since_ms is not None:
         since = export.since_ms
         conditions.append(Updated((SpanTest("gt", since, since + 1),)))

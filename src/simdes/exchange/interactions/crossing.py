@@ -14,6 +14,7 @@ from typing import Final
 from simdes.errors import TooLarge
 from simdes.exchange.interactions import finding, views
 from simdes.exchange.interactions.found import Found
+from simdes.exchange.interactions.stating import leaf
 from simdes.exchange.interactions.views import View
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -101,7 +102,7 @@ class Views:
             return self._chained(where)
         if isinstance(where, Has):
             return self._had(where, types)
-        return where
+        return leaf(self.node, where)
 
     def _chained(self, where: Chain) -> Condition:
         chain = Chain(where.slot, where.types, self.widened(where.where, where.types))

@@ -14,6 +14,7 @@ from simdes.access.rights import Interaction
 from simdes.exchange.indexing import is_ended
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.found import Found
+from simdes.exchange.interactions.stating import stated
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions.wanted import CREATED, DELETED, UPDATED, Wanted
@@ -133,7 +134,9 @@ def _let_out(node: Node, tx: Transaction, asking: Asking, found: Found) -> bool:
 def _decided(node: Node, tx: Transaction, asking: Asking, found: Found, where: Condition) -> bool:
     def elsewhere(condition: Chain | Has | Listed) -> bool:
         """What other resources decide is asked as a search, of what the owner may see."""
-        query = Query(types=(found.type,), where=All((Ids((found.id,)), condition)))
+        query = Query(
+            types=(found.type,), where=All((Ids((found.id,)), stated(node, tx, condition)))
+        )
         visible = asking.rights.visible(Interaction.SEARCH)
         return bool(search.search(tx, visible, query, limit=1))
 

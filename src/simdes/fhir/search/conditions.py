@@ -247,6 +247,23 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class Authors:
+    """One of these organisations wrote the resource; ids as whoever keeps it knows them.
+
+    What ``_source`` comes to where ``meta.source`` is said by the server.
+    """
+
+    organisations: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Whoever keeps the resource has brought its record to one of these states."""
+
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """A Reference under the slot leads to a resource of one of the types that meets ``where``."""
 
@@ -292,7 +309,10 @@ class Not:
     what: Condition
 
 
-Condition = Match | Exists | Together | Ids | Updated | Chain | Has | Listed | All | AnyOf | Not
+Kept = Ids | Updated | Authors | States
+"""What belongs to whoever keeps a resource, not to the resource."""
+
+Condition = Match | Exists | Together | Kept | Chain | Has | Listed | All | AnyOf | Not
 
 
 ALWAYS = All(())

@@ -15,6 +15,7 @@ from simdes.fhir.search.compare import NUMBER_RULES, SPAN_RULES
 from simdes.fhir.search.conditions import (
     All,
     AnyOf,
+    Authors,
     Chain,
     Condition,
     Exists,
@@ -27,6 +28,7 @@ from simdes.fhir.search.conditions import (
     QuantityTest,
     ReferenceTest,
     SpanTest,
+    States,
     TextTest,
     Together,
     TokenTest,
@@ -59,8 +61,8 @@ def matches(
     return _Resource(type, id, updated_ms, by_slot, resolver or _refuse).meets(condition)
 
 
-def _refuse(condition: Chain | Has | Listed) -> bool:
-    raise Unsupported("a condition that depends on other resources can't be decided here")
+def _refuse(condition: Condition) -> bool:
+    raise Unsupported("a condition that the resource alone does not decide can't be decided here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,9 @@ _CONDITIONS: Mapping[type, Callable[[_Resource, Any], bool]] = {
     Chain: lambda resource, c: resource.resolver(c),
     Has: lambda resource, c: resource.resolver(c),
     Listed: lambda resource, c: resource.resolver(c),
+    # A resource as it is served says these itself: what is asked for is a match there.
+    Authors: lambda resource, c: _refuse(c),
+    States: lambda resource, c: _refuse(c),
 }
 
 

@@ -20,6 +20,7 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("Patient", "$match"): _R4 + "Patient-match",
     ("Patient", "$summary"): "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
     ("{type}", "$meta"): _R4 + "Resource-meta",
+    ("", "$meta"): _R4 + "Resource-meta",
     ("{type}", "$meta-add"): _R4 + "Resource-meta-add",
     ("{type}", "$meta-delete"): _R4 + "Resource-meta-delete",
     ("{type}", "$validate"): _R4 + "Resource-validate",

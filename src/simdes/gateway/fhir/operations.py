@@ -106,7 +106,11 @@ def _to_validate(call: Call) -> tuple[Any, dict[str, list[str]]]:
 
 
 def meta(call: Call) -> Reply:
-    """``GET [base]/[type]/[id]/$meta``."""
+    """``GET [base]/[type]/[id]/$meta``; without an id what is in use of a type, or of all."""
+    if parameters_of(call)["parameter"] and not call.is_lenient:
+        raise Invalid("$meta takes no parameters.")
+    if not call.id:
+        return _told(metas.in_use(call.node, call.asking, (call.type,) if call.type else ()))
     return _told(metas.meta(call.node, call.asking, call.type, call.id))
 
 

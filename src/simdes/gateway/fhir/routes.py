@@ -102,6 +102,8 @@ OPERATIONS: Final[Sequence[Endpoint]] = (
     Endpoint("POST", "{type}/$validate", "$validate", operations.validate),
     Endpoint("GET", "{type}/{id}/$validate", "$validate", operations.validate),
     Endpoint("POST", "{type}/{id}/$validate", "$validate", operations.validate),
+    Endpoint("GET", "$meta", "$meta", operations.meta),
+    Endpoint("GET", "{type}/$meta", "$meta", operations.meta),
     Endpoint("GET", "{type}/{id}/$meta", "$meta", operations.meta),
     Endpoint("POST", "{type}/{id}/$meta-add", "$meta-add", operations.meta_add),
     Endpoint("POST", "{type}/{id}/$meta-delete", "$meta-delete", operations.meta_delete),

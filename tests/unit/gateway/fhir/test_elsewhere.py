@@ -105,6 +105,56 @@ def test_what_a_consent_opens_is_found_read_and_named_by_its_source(shared: Shar
     assert {"system": "urn:simdes:state", "code": "anchored"} in read["meta"]["tag"]
 
 
+def test_records_are_found_by_whose_they_are_and_by_their_state(shared: Shared) -> None:
+    shared.grant("observations", "demographics")
+    urls = {name: shared.network[name].settings.custody_url for name in ("north", "south")}
+    id_, patient = shared.observation["id"], shared.patient["id"]
+    found = [id_]
+    for asked in (
+        f"_source={urls['north']}",
+        f"_source={urls['south']},{urls['north']}",
+        f"_source:below={urls['north']}",
+        "_source:missing=false",
+        "_tag=urn:simdes:state|anchored",
+        "_tag=anchored",
+        "_tag:not=urn:simdes:state|pending",
+        "_tag:missing=false",
+        f"patient._source={urls['north']}",
+    ):
+        assert shared.codes(f"{shared.own}&{asked}") == found, asked
+    for asked in (
+        f"_source={urls['south']}",
+        f"_source={urls['north']}/x",
+        "_source:missing=true",
+        "_tag=urn:simdes:state|pending",
+        "_tag:not=anchored",
+        "_tag=urn:simdes:other|anchored",
+        f"patient._source={urls['south']}",
+    ):
+        assert shared.codes(f"{shared.own}&{asked}") == [], asked
+    has = f"Patient?_id={patient}&_has:Observation:patient:_tag=anchored"
+    assert shared.codes(has) == [patient]
+
+
+def test_the_state_that_is_searched_is_the_one_that_is_served(
+    doctor: Api, pulse: Callable[..., Json], network: Consortium
+) -> None:
+    own = f"_source={network['north'].settings.custody_url}"
+    id_ = doctor.create(pulse(meta={"tag": [{"system": "urn:x", "code": "pending"}]}))["id"]
+    here = f"Observation?_id={id_}"
+
+    def ids(asked: str) -> list[str]:
+        return [one["id"] for one in doctor.found(f"{here}&{asked}")]
+
+    assert ids(f"{own}&_tag=urn:simdes:state|pending") == [id_]
+    assert ids("_tag=urn:simdes:state|sealed,urn:simdes:state|anchored") == []
+    network.settle()
+    assert ids("_tag=urn:simdes:state|anchored") == [id_]
+    assert ids("_tag=urn:simdes:state|pending") == []
+    assert ids("_tag=pending") == [id_]  # its own tag of another system
+    assert ids("_tag=urn:simdes:state|") == [id_]
+
+
 def test_search_paths_run_over_own_and_opened_records_alike(shared: Shared, number: str) -> None:
     shared.grant("observations", "demographics")
     id_, patient = shared.observation["id"], shared.patient["id"]

@@ -54,6 +54,9 @@ READS = (
     "Patient/<patient>/*",
     "Encounter/<encounter>/Observation",
     # searches by values, ids and meta
+    "Observation?_id=<observation>&_source:missing=false",
+    "Observation?_id=<observation>&_tag=urn:simdes:state|anchored,urn:simdes:state|pending",
+    "Observation?_tag:not=anchored&_id=<observation>&_total=accurate",
     "Patient?identifier=" + "urn:oid:2.16.840.1.113883.4.1|<mrn>",
     "Patient?family=<family>",
     "Patient?family:exact=<family>",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starlette.applications import Starlette
+
+from simdes.app import ADMINISTRATOR
+from support.consortium import Consortium
 from support.fhir_api import Api, Json
 
 TAG = {"system": "urn:x:tag", "code": "study"}
@@ -63,3 +67,31 @@ def test_what_is_no_meta_is_refused(doctor: Api, pulse: Callable[..., Json]) -> 
         assert doctor.send("POST", f"{path}/$meta-add", body).status_code in (400, 422)
     assert doctor.send("POST", "Observation/none/$meta-add", _asked(tag=[TAG])).status_code == 404
     assert doctor.get("Observation/none/$meta").status_code == 404
+
+
+def test_labels_in_use_are_told_by_type_and_of_all_that_is_seen(
+    doctor: Api, pulse: Callable[..., Json], patient: Json, number: str
+) -> None:
+    tag = {"system": "urn:x:in-use", "code": number}
+    profile = f"http://x.example/StructureDefinition/{number}"
+    doctor.create(pulse(meta={"tag": [tag], "security": [HIV], "profile": [profile]}))
+    for path in ("$meta", "Observation/$meta"):
+        told = _told(doctor, "GET", path)
+        assert tag in told["tag"]
+        assert profile in told["profile"]
+        assert [one["code"] for one in told["security"]].count("HIV") == 1
+        assert {"versionId", "lastUpdated", "source"}.isdisjoint(told)
+        assert all(one["system"] != "urn:simdes:state" for one in told["tag"])
+    assert tag not in _told(doctor, "GET", "Encounter/$meta").get("tag", [])
+
+
+def test_labels_of_what_is_not_seen_are_not_told(
+    network: Consortium, north: Starlette, doctor: Api, pulse: Callable[..., Json], number: str
+) -> None:
+    tag = {"system": "urn:x:in-use", "code": f"hidden-{number}"}
+    doctor.create(pulse(meta={"tag": [tag]}))
+    app = Api.of(network["north"], "dr.north", app=north, scope="user/Encounter.rs")
+    assert tag not in _told(app, "GET", "$meta").get("tag", [])
+    assert app.get("Observation/$meta").status_code == 403
+    keeper = Api.of(network["north"], ADMINISTRATOR, app=north)
+    assert tag not in _told(keeper, "GET", "$meta").get("tag", [])
