@@ -109,8 +109,17 @@ tools/hapi_client/target/hapi-client-1.jar: tools/hapi_client/pom.xml tools/hapi
 	@mvn -q -B -f tools/hapi_client/pom.xml package
 	@touch $@
 
+# A symbolic executor with its solver (AGPL-3.0: a tool beside the project, in a place of its own).
+.PHONY: halmos
+halmos: .tools/halmos/.installed ## Install halmos, which proves what contracts/test/halmos says of all states
+
+.tools/halmos/.installed: $(UV) tools/halmos/requirements.txt
+	@$(UV) venv --quiet --clear --python "$(HOST_PYTHON)" .tools/halmos
+	@$(UV) pip install --quiet --python .tools/halmos/bin/python --require-hashes -r tools/halmos/requirements.txt
+	@touch $@
+
 .PHONY: accept
-accept: setup validator hapi-client geth ## Slow acceptance suites: 200 kills, long fuzzing, HL7's validator, HAPI's client (Java 17, Maven)
+accept: setup validator hapi-client geth halmos ## Slow acceptance suites: 200 kills, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: peers
@@ -130,6 +139,7 @@ requirements: $(UV) ## Resolve the hashed requirement files again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev --extra proofs pyproject.toml -c requirements.txt -o requirements-dev.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements-peers.in -o bench/requirements-peers.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tools/halmos/requirements.in -o tools/halmos/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and built here

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simdes.errors import Tampered
 from simdes.proofs.keys import CIRCUITS, load
+from simdes.proofs.verification_keys import require_sound
 
 TARGET = Path(__file__).parents[1] / "contracts/src/generated"
 
@@ -74,11 +74,7 @@ contract {name} {{
 
 def source(circuit: str, key: Mapping[str, Any]) -> str:
     """The verifier of a circuit, from its key in snarkjs' form."""
-    if key["vk_gamma_2"] == key["vk_delta_2"]:
-        raise Tampered(
-            f"the key of {circuit} was never contributed to: anybody can forge its proofs",
-            advice="Hold a ceremony, or take its outcome.",
-        )
+    require_sound(circuit, key)
     points = [(int(x), int(y)) for x, y, _ in key["IC"]]
     additions = [
         f"            good := and(good, add_input(sum, {x}, {y},"

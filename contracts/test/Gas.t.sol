@@ -5,6 +5,7 @@ import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IConsents} from "../src/interfaces/IConsents.sol";
 import {IPrescriptions} from "../src/interfaces/IPrescriptions.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
+import {DisclosureVerifier} from "../src/generated/DisclosureVerifier.sol";
 import {Asking} from "./support/Asking.sol";
 import {AnyProof} from "./support/Dispensing.sol";
 import {Guarded} from "./support/Guarded.sol";
@@ -39,6 +40,7 @@ contract GasTest is Guarded, Asking, Snapshot {
         _measureKeys();
         _measureConsents();
         _measureRecords();
+        _measureProofs();
         _measurePrescriptions();
         if (_isWriting()) {
             string[] memory lines = new string[](_names.length);
@@ -230,5 +232,60 @@ contract GasTest is Guarded, Asking, Snapshot {
         _cost("Prescriptions.releasePharmacy");
         prescriptions.cancel(1234);
         _cost("Prescriptions.cancel");
+    }
+
+    /// Of real proofs, as a call: what a step costs more than with a verifier that only nods.
+    function _measureProofs() private {
+        string memory json = vm.readFile("tests/vectors/proofs.json");
+        bytes memory question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[5])", _eight(json, "dispense"), _five(json, "dispense")
+        );
+        _verify("DispenseVerifier.verifyProof", address(dispenseVerifier), question);
+        uint256[8] memory inputs;
+        for (uint256 i = 0; i < 8; ++i) {
+            inputs[i] = _at(json, "disclosure", "inputs", i);
+        }
+        question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[8])", _eight(json, "disclosure"), inputs
+        );
+        _verify("DisclosureVerifier.verifyProof", address(new DisclosureVerifier()), question);
+    }
+
+    function _verify(string memory name, address verifier, bytes memory question) private {
+        uint256 before = gasleft();
+        (bool done, bytes memory answer) = verifier.staticcall(question);
+        before -= gasleft();
+        assertTrue(done && abi.decode(answer, (bool)), "the proof holds");
+        _names.push(name);
+        _costs.push(before);
+    }
+
+    function _at(string memory json, string memory circuit, string memory part, uint256 index)
+        private
+        pure
+        returns (uint256)
+    {
+        string memory place = string.concat("$['", circuit, "']['", part, "'][");
+        return vm.parseJsonUint(json, string.concat(place, _number(index), "]"));
+    }
+
+    function _eight(string memory json, string memory circuit)
+        private
+        pure
+        returns (uint256[8] memory words)
+    {
+        for (uint256 i = 0; i < 8; ++i) {
+            words[i] = _at(json, circuit, "proof", i);
+        }
+    }
+
+    function _five(string memory json, string memory circuit)
+        private
+        pure
+        returns (uint256[5] memory words)
+    {
+        for (uint256 i = 0; i < 5; ++i) {
+            words[i] = _at(json, circuit, "inputs", i);
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Prescriptions} from "../../src/Prescriptions.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Asking} from "../support/Asking.sol";
 
@@ -134,5 +135,53 @@ contract StorageLayoutTest is Asking {
         administrators.pause(r, records.anchor.selector);
         slot = _under(bytes32(records.anchor.selector), base + 1);
         assertEq(_at(r, slot), START + PAUSE, "1 until");
+    }
+
+    function test_statements() external {
+        address s = address(statements);
+        uint256 base = _base("simdes.statements");
+        assertEq(_at(s, base), uint256(uint160(address(accounts))), "0 accounts");
+        assertEq(address(uint160(_at(s, base + 1))), address(poseidon2), "1 poseidon");
+        assertEq(uint64(_at(s, base + 1) >> 160), RECENT, "1 recentSeconds");
+        assertEq(_at(s, base + 3), poseidon2.hash([uint256(0), uint256(0)]), "2 empty: height 1");
+        vm.startPrank(hospital.agent.key);
+        statements.insertRoot(1, 41);
+        (,, uint256 first) = statements.forestOf(1);
+        statements.insertRoot(1, 42);
+        vm.stopPrank();
+        uint256 forest = _under(bytes32(0), _under(bytes32(uint256(1)), base + 28));
+        assertEq(_at(s, _under(bytes32(uint256(1)), base + 27)), 0, "27 forest");
+        assertEq(_at(s, forest), 2, "28 forests: count");
+        (,, uint256 root) = statements.forestOf(1);
+        assertEq(_at(s, forest + 1), root, "28 forests: root");
+        assertEq(_at(s, forest + 2), 41, "28 forests: filled");
+        assertEq(_at(s, _under(bytes32(first), forest + 26)), START, "28 forests: replacedAt");
+        uint256 mine = _under(hospital.id, forest + 27);
+        assertEq(_at(s, _under(bytes32(uint256(42)), mine)), 1, "28 forests: inserted");
+        vm.prank(address(administrators));
+        statements.beginForest(1);
+        assertEq(_at(s, _under(bytes32(uint256(1)), base + 27)), 1, "27 forest");
+    }
+
+    function test_prescriptions_and_tags() external {
+        address p = address(prescriptions);
+        uint256 base = _base("simdes.prescriptions");
+        Prescriptions.Parts memory parts = prescriptions.uses();
+        assertEq(_at(p, base), uint256(uint160(address(parts.accounts))), "0 accounts");
+        assertEq(_at(p, base + 1), uint256(uint160(address(parts.statements))), "1 statements");
+        assertEq(_at(p, base + 2), uint256(uint160(address(parts.tags))), "2 tags");
+        assertEq(_at(p, base + 3), uint256(uint160(address(parts.verifier))), "3 verifier");
+        assertEq(_at(p, base + 4), uint256(uint160(address(parts.poseidon2))), "4 poseidon2");
+        assertEq(_at(p, base + 5), uint256(uint160(address(parts.poseidon3))), "5 poseidon3");
+        vm.startPrank(p);
+        parts.tags.set(77, 3_334, 20_000, _id("pharmacy"));
+        parts.tags.close(77);
+        vm.stopPrank();
+        uint256 slot = _under(bytes32(uint256(77)), _under(bytes32(uint256(uint160(p))), 0));
+        uint256 word = _at(address(parts.tags), slot);
+        assertEq(uint16(word), 3_334, "tags: part");
+        assertEq(uint32(word >> 16), 20_000, "tags: day");
+        assertEq(uint8(word >> 48), 1, "tags: closed");
+        assertEq(_at(address(parts.tags), slot + 1), uint256(_id("pharmacy")), "tags: holder");
     }
 }

@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from simdes.errors import Invalid
 from simdes.proofs.extra import extra
 from simdes.proofs.keys import Keys
+from simdes.proofs.poseidon import FIELD
 from simdes.proofs.witness import witness
+
+PROOF_BYTES: Final = 256
 
 
 def prove(keys: Keys, signals: Mapping[str, Any], public: Sequence[int]) -> bytes:
@@ -38,6 +41,24 @@ def prove(keys: Keys, signals: Mapping[str, Any], public: Sequence[int]) -> byte
     if not verifier.verify(proof, list(public)):
         raise Invalid("what is to be proved is not true")
     return proof
+
+
+def holds(keys: Keys, proof: bytes, public: Sequence[int]) -> bool:
+    """Whether a proof holds for these public inputs; False for anything malformed.
+
+    An input that is no element of the field is refused, never reduced: else one statement would
+    have many names. Raises Unavailable without the extra.
+    """
+    _, verifier = _loaded(keys)
+    inputs = keys.verification_key()["nPublic"]
+    if len(proof) != PROOF_BYTES or len(public) != inputs:
+        return False
+    if not all(0 <= one < FIELD for one in public):
+        return False
+    try:
+        return bool(verifier.verify(proof, list(public)))
+    except (ValueError, _module().EncodingError, _module().VerificationError):
+        return False
 
 
 @lru_cache(maxsize=8)

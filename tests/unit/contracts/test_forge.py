@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tools import prove_contracts
 
 REPOSITORY = Path(__file__).parents[3]
 TESTS = REPOSITORY / "contracts/test"
@@ -38,6 +39,11 @@ def test_the_contracts_pass_their_tests() -> None:
 @pytest.mark.accept
 def test_the_contracts_pass_many_more_runs() -> None:
     assert re.search(r"tests passed, 0 failed, 0 skipped", forge_test("accept", 7200))
+
+
+@pytest.mark.accept
+def test_the_limits_are_proved_for_every_order_of_calls() -> None:
+    assert prove_contracts.main() == 0
 
 
 def test_every_verb_has_its_test() -> None:

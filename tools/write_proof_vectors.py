@@ -1,0 +1,111 @@
+"""Write ``tests/vectors/proofs.json``: a statement and a proof of each circuit.
+
+    python -m tools.write_proof_vectors
+
+For whoever writes a second implementation of docs/formats/statements.md, and for the contracts'
+gas. By the keys that ship; needs the extra ``proofs``. Proofs are random, all the rest repeats.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from simdes.proofs import facts, keys, prescriptions, prover
+from simdes.proofs.trees import BATCH_DEPTH, FOREST_DEPTH, Place, Tree
+
+TARGET = Path(__file__).parents[1] / "tests/vectors/proofs.json"
+
+
+def _number(name: int) -> int:
+    """Some element, the same each time."""
+    return pow(7, 100 + name, 2**248)
+
+
+def _issued(leaf: int) -> tuple[Place, int]:
+    batch = Tree(BATCH_DEPTH, [_number(1), leaf, _number(2)])
+    forest = Tree(FOREST_DEPTH, [_number(3), batch.root])
+    return Place.of(batch, 1, forest, 1), forest.root
+
+
+def _proved(circuit: str, signals: dict[str, Any], public: list[int]) -> dict[str, Any]:
+    proof = prover.prove(keys.load(circuit, allow_development=True), signals, public)
+    words = [str(int.from_bytes(proof[i : i + 32], "big")) for i in range(0, 256, 32)]
+    return {"inputs": [str(one) for one in public], "proof": words}
+
+
+def dispense() -> dict[str, Any]:
+    """A second fill of three, a month after the first."""
+    secret = _number(4)
+    one = prescriptions.Prescription(
+        key=prescriptions.nullifier_key(secret),
+        salt=_number(5),
+        total=90,
+        per_fill=30,
+        interval=28,
+        first_day=20_500,
+        last_day=20_800,
+    )
+    step = prescriptions.Step(before=30, after=60, day=20_530, fill_day=20_500)
+    place, root = _issued(one.leaf)
+    around = {"root": root, "pharmacy": _number(6), "context": _number(7)}
+    return {
+        "secret": str(secret),
+        "prescription": _text(asdict(one)),
+        "step": asdict(step),
+        "place": _text(place.signals()),
+        "leaf": str(one.leaf),
+        **_proved(
+            "dispense",
+            prescriptions.signals(one, step, place, **around),
+            prescriptions.public_inputs(one, step, **around),
+        ),
+    }
+
+
+def disclosure() -> dict[str, Any]:
+    """That a value lies within bounds."""
+    holder_key = _number(8)
+    fact = facts.Fact(
+        holder=facts.holder_of(holder_key),
+        salt=_number(9),
+        code=facts.element_of_code("http://loinc.org", "21112-8"),
+        value=11_000,
+        day=11_000,
+    )
+    question = facts.Question(challenge=_number(10), code=fact.code, most=12_000)
+    place, root = _issued(fact.leaf)
+    return {
+        "holder_key": str(holder_key),
+        "code": {"system": "http://loinc.org", "code": "21112-8"},
+        "fact": _text(asdict(fact)),
+        "place": _text(place.signals()),
+        "leaf": str(fact.leaf),
+        **_proved(
+            "disclosure",
+            facts.signals(question, fact, place, root=root, holder_key=holder_key),
+            question.public_inputs(root),
+        ),
+    }
+
+
+def _text(value: Any) -> Any:
+    """Large numbers as text: not every reader of JSON keeps them."""
+    if isinstance(value, dict):
+        return {name: _text(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_text(one) for one in value]
+    return str(value) if isinstance(value, int) and value > 2**53 else value
+
+
+def main() -> None:
+    """Write the file."""
+    vectors = {"about": "written by tools/write_proof_vectors.py with the development keys"}
+    document = {**vectors, "dispense": dispense(), "disclosure": disclosure()}
+    TARGET.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
