@@ -13,7 +13,11 @@ C = TypeVar("C")
 
 
 class Pool(Generic[C]):
-    """At most ``size`` connections at a time; a thread waits ``wait_seconds`` for a free one."""
+    """Connections for ``size`` threads at a time; others wait ``wait_seconds`` for their turn.
+
+    A thread that has one gets a further one at once: were it to wait for another's turn while
+    others wait for its, nobody would go on.
+    """
 
     def __init__(
         self,
@@ -28,12 +32,12 @@ class Pool(Generic[C]):
         self._free: deque[C] = deque()
         self._slots = threading.BoundedSemaphore(size)
         self._wait_seconds = wait_seconds
+        self._held = threading.local()
         self._closed = False
 
     def take(self) -> C:
         """Return a connection that nobody else has; `Unavailable` when none comes free in time."""
-        if not self._slots.acquire(timeout=self._wait_seconds):
-            raise Unavailable("Every database connection has been busy for too long")
+        self._begin()
         try:
             if self._closed:
                 raise Unavailable("The database is closed")
@@ -42,8 +46,19 @@ class Pool(Generic[C]):
             except IndexError:
                 return self._connect()
         except BaseException:
-            self._slots.release()
+            self._end()
             raise
+
+    def _begin(self) -> None:
+        depth = getattr(self._held, "depth", 0)
+        if not depth and not self._slots.acquire(timeout=self._wait_seconds):
+            raise Unavailable("Every database connection has been busy for too long")
+        self._held.depth = depth + 1
+
+    def _end(self) -> None:
+        self._held.depth -= 1
+        if not self._held.depth:
+            self._slots.release()
 
     def give(self, connection: C) -> None:
         """Return a connection that is in good order."""
@@ -51,12 +66,12 @@ class Pool(Generic[C]):
             self._disconnect(connection)
         else:
             self._free.append(connection)
-        self._slots.release()
+        self._end()
 
     def discard(self, connection: C) -> None:
         """Return a broken connection; idle ones probably broke with it, so they go too."""
         self._disconnect(connection)
-        self._slots.release()
+        self._end()
         self._drain()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -37,18 +38,41 @@ def test_a_returned_connection_is_used_again() -> None:
     assert made.opened == 1
 
 
-def test_no_more_connections_than_the_bound_are_out() -> None:
+def test_no_more_threads_than_the_bound_have_connections() -> None:
     pool = Made().pool(size=2)
-    assert {pool.take(), pool.take()} == {1, 2}
-    with pytest.raises(Unavailable):
-        pool.take()
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        assert {first.submit(pool.take).result(), second.submit(pool.take).result()} == {1, 2}
+        with pytest.raises(Unavailable):
+            pool.take()
 
 
 def test_a_thread_waits_for_a_connection_to_come_back() -> None:
     pool = Made().pool(size=1, wait_seconds=5)
-    held = pool.take()
-    threading.Timer(0.02, pool.give, [held]).start()
-    assert pool.take() == held
+    with ThreadPoolExecutor(1) as other:
+        held = other.submit(pool.take).result()
+        threading.Timer(0.02, other.submit, [pool.give, held]).start()
+        assert pool.take() == held
+
+
+def test_who_has_a_connection_gets_another_however_many_wait() -> None:
+    pool = Made().pool(size=2, wait_seconds=0.5)
+    both = threading.Barrier(2)
+
+    def nested() -> int:
+        outer = pool.take()
+        both.wait(5)
+        inner = pool.take()
+        pool.give(inner)
+        pool.give(outer)
+        return inner
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(one.result() for one in [threads.submit(nested) for _ in range(2)])
+    with ThreadPoolExecutor(1) as other:  # every turn was given back, once
+        other.submit(pool.take).result()
+        pool.take()
+        with ThreadPoolExecutor(1) as late, pytest.raises(Unavailable):
+            late.submit(pool.take).result()
 
 
 def test_a_broken_connection_takes_the_idle_ones_with_it() -> None:

@@ -252,9 +252,19 @@ class Views:
                 for name in _wanted(view.values, one)
             }
             for type_ in (one.target,) if one.target else sorted(views.TYPES - _UNASKED):
+                if not _is_type_named(type_, referred, kept):
+                    continue
                 for view in self.of(type_):
                     if view.found.name in referred or _is_named(view.found.name, one, kept):
                         yield view
+
+
+def _is_type_named(type_: str, referred: Iterable[str], kept: Iterable[Found]) -> bool:
+    """Whether a page refers to anything of a type: most pages to no view, which takes making."""
+    named, written = f"{type_}/", f'"{type_}/'.encode()
+    return any(one.startswith(named) for one in referred) or any(
+        written in one.content for one in kept
+    )
 
 
 def _is_named(name: str, include: Include, kept: Iterable[Found]) -> bool:
