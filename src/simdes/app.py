@@ -37,6 +37,7 @@ from simdes.exchange.facade import Facade, Options
 from simdes.exchange.following import BELIEVED_SECONDS, Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
+from simdes.exchange.prescriptions.rules import rules_of
 from simdes.exchange.standing import Standing
 from simdes.fhir.profiles import Profiles, load_package
 from simdes.fhir_credentials import read_credentials
@@ -252,6 +253,7 @@ def opened(
             standing=Standing(ledger),
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
+            rules=rules_of(settings, data),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, following))
 

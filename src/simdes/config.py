@@ -63,6 +63,12 @@ class Settings:
     claims: ``refuse``, or ``warn`` and store it.
     ``import_hosts`` lists the hosts (``host`` or ``host:port``) from which bulk imports may fetch
     files, and the addresses or networks of our own where these may be; empty: none.
+    ``nurses_prescribe`` 1 lets a hospital's nurses write prescriptions (0: doctors alone).
+    ``prescription_batch_seconds`` is the period in which a hospital issues a batch of statements,
+    ``prescription_valid_days`` how long a prescription is good that names no end,
+    ``offline_hours`` by how old a state a pharmacy hands out while the ledger is away (0: never),
+    ``proving_keys`` the folder with the ceremony's keys; ``development`` takes the shipped ones,
+    whose proofs anybody can forge. See docs/prescriptions.md.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     ``copies`` is at how many organisations what is stored lies, this one included; all is read
     again every ``verify_hours``, ``verify_mib_per_second`` at most; ``keep_gib`` is how much each
@@ -114,6 +120,11 @@ class Settings:
     subscription_hosts: str = ""
     profile_errors: str = "refuse"
     import_hosts: str = ""
+    nurses_prescribe: int = 0
+    prescription_batch_seconds: int = 300
+    prescription_valid_days: int = 365
+    offline_hours: int = 24
+    proving_keys: str = ""
 
 
 def data_path(url: str, data: Path) -> str:
@@ -198,6 +209,7 @@ def _check(settings: Settings) -> None:
     if settings.facade_mode not in ("", "history-system", "history-type", "search"):
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     _check_copies(settings)
+    _check_prescriptions(settings)
     if settings.facade_overlap_seconds < 0:
         raise Invalid("facade_overlap_seconds is at least 0.")
     if settings.profile_errors not in PROFILE_ERRORS:
@@ -213,3 +225,10 @@ def _check_copies(settings: Settings) -> None:
         raise Invalid(
             "verify_hours and verify_mib_per_second are at least 1, keep_gib is at least 0."
         )
+
+
+def _check_prescriptions(settings: Settings) -> None:
+    if settings.nurses_prescribe not in (0, 1) or settings.offline_hours < 0:
+        raise Invalid("nurses_prescribe is 0 or 1, offline_hours at least 0.")
+    if settings.prescription_batch_seconds < 1 or settings.prescription_valid_days < 1:
+        raise Invalid("prescription_batch_seconds and prescription_valid_days are at least 1.")

@@ -45,15 +45,17 @@ NAMES = {
     "west": ("Pharmacy West", "pharmacy"),
     "hill": ("Laboratory Hill", "research"),
     "lake": ("Hospital Lake", "hospital"),
+    "cove": ("Pharmacy Cove", "pharmacy"),
 }
 
 PEOPLE: dict[str, dict[str, Role]] = {
     "north": {"dr.north": Role.DOCTOR},
     "south": {"dr.lee": Role.DOCTOR, "nurse.kim": Role.NURSE, "prof.ray": Role.RESEARCHER},
     "east": {"clerk.poe": Role.INSURER},
-    "west": {},
+    "west": {"ph.west": Role.PHARMACIST},
     "hill": {},
     "lake": {},
+    "cove": {"ph.cove": Role.PHARMACIST},
 }
 """Who works where; the founders' administrators come on top."""
 
@@ -204,6 +206,7 @@ def _create(
         custody_url=f"http://127.0.0.1:{port}",
         shares_needed=shares_needed,
         custodians=len(names),
+        proving_keys="development",
     )
     app.create(
         folder / name,

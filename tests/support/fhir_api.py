@@ -105,6 +105,13 @@ class Api:
         made: Json = answer.json()
         return made
 
+    def update(self, resource: Mapping[str, Any]) -> Json:
+        """Update a resource; what the server made of it."""
+        answer = self.send("PUT", f"{resource['resourceType']}/{resource['id']}", resource)
+        assert answer.status_code == 200, answer.text
+        made: Json = answer.json()
+        return made
+
     def found(self, path: str) -> list[Json]:
         """The matches of a search, all pages."""
         found: list[Json] = []

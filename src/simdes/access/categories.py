@@ -22,8 +22,10 @@ __all__ = [
     "CATEGORY_OF_TYPE",
     "CLINICIANS",
     "CONFIDENTIALITY",
+    "DOCUMENT_SYSTEM",
     "EMERGENCY_CATEGORIES",
     "OWN_PURPOSES",
+    "PRESCRIPTION_CODE",
     "SOURCE_CODE",
     "SOURCE_SYSTEM",
     "STAFF",
@@ -67,6 +69,7 @@ class Category(IntEnum):
     RESEARCH = 14
     OTHER = 15
     SOURCES = 16
+    PRESCRIPTIONS = 17
 
     @property
     def label(self) -> str:
@@ -162,9 +165,11 @@ CATEGORY_OF_TYPE: Mapping[str, Category] = {
     name: category for category, names in _TYPES.items() for name in names.split()
 }
 
-SOURCE_SYSTEM = "urn:simdes:document"
+SOURCE_SYSTEM = DOCUMENT_SYSTEM = "urn:simdes:document"
 SOURCE_CODE = "simdes-source"
 """Marks a document that is a message as it came in: it holds everything that the message says."""
+PRESCRIPTION_CODE = "simdes-prescription"
+"""Marks the opening of a prescription's statement: who reads it can dispense."""
 
 # (resource type, code in its category element) -> category, where the type alone does not say it.
 _RULES: Mapping[tuple[str, str], Category] = {
@@ -177,6 +182,7 @@ _RULES: Mapping[tuple[str, str], Category] = {
     ("DiagnosticReport", "NMR"): Category.IMAGING,
     ("DiagnosticReport", "RUS"): Category.IMAGING,
     ("DocumentReference", SOURCE_CODE): Category.SOURCES,
+    ("DocumentReference", PRESCRIPTION_CODE): Category.PRESCRIPTIONS,
 }
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

@@ -25,7 +25,14 @@ from simdes.access.categories import (
     Role,
     mask,
 )
-from simdes.access.write_roles import PUBLIC_TYPES, REGISTRARS, deletes, keeps, writes
+from simdes.access.write_roles import (
+    PRESCRIBING,
+    PUBLIC_TYPES,
+    REGISTRARS,
+    deletes,
+    keeps,
+    writes,
+)
 from simdes.errors import Forbidden
 from simdes.fhir.search.conditions import (
     ALWAYS,
@@ -133,6 +140,7 @@ class Facts:
     consent or emergency opened for this account and purpose; ``home`` is the organisation's own
     vault; ``scopes`` by type, None: no client stands between. ``account`` and ``client`` say whose
     `OWNED` resources are seen; ``client`` None: those that any app made for the account.
+    ``nurses_prescribe``: the organisation lets its nurses write prescriptions.
     """
 
     role: Role
@@ -143,6 +151,7 @@ class Facts:
     vaults: tuple[bytes, ...] = ()
     opened: tuple[Ground, ...] = ()
     scopes: Scopes | None = None
+    nurses_prescribe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +258,7 @@ def decide(facts: Facts) -> Rights:
     allowed = _NO_CLIENT if facts.scopes is None else facts.scopes
     grounds = tuple(_grounds(facts))
     owner = _owner(facts)
+    more = PRESCRIBING if facts.role is Role.NURSE and facts.nurses_prescribe else frozenset()
     return Rights(
         role=facts.role,
         purpose=facts.purpose,
@@ -257,9 +267,9 @@ def decide(facts: Facts) -> Rights:
             grounds=grounds, scopes=_owned(allowed.visible(Interaction.SEARCH), owner)
         ),
         writable={
-            Interaction.CREATE: writes(facts.role),
-            Interaction.UPDATE: writes(facts.role),
-            Interaction.DELETE: deletes(facts.role),
+            Interaction.CREATE: writes(facts.role) | more,
+            Interaction.UPDATE: writes(facts.role) | more,
+            Interaction.DELETE: deletes(facts.role) | more,
         },
         allowed=allowed,
         vaults=_may_write_into(facts),

@@ -42,7 +42,8 @@ _CARE = _of(
     Category.CARE_PLANS,
     Category.FAMILY_SOCIAL,
 )
-_PRESCRIBING = _types("MedicationRequest VisionPrescription")
+PRESCRIBING = _types("MedicationRequest VisionPrescription")
+"""What prescribers write: doctors, and nurses where their organisation allows it."""
 _PROVIDING = _types(
     "Account ChargeItem Claim Contract Coverage CoverageEligibilityRequest EnrollmentRequest "
     "Invoice PaymentNotice"
@@ -83,7 +84,7 @@ _WRITES: Mapping[Role, frozenset[str]] = {
         "QuestionnaireResponse Subscription"
     ),
     Role.DOCTOR: _CLINICIAN | _PROVIDING,
-    Role.NURSE: (_CLINICIAN - _PRESCRIBING) | _WARD,
+    Role.NURSE: (_CLINICIAN - PRESCRIBING) | _WARD,
     Role.PHARMACIST: _EVERYDAY
     | _types(
         "AllergyIntolerance Binary Claim Coverage CoverageEligibilityRequest DetectedIssue "

@@ -19,6 +19,8 @@ from simdes.access.tokens import Issuer
 from simdes.exchange.bulk.files import Files, NoFiles
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
+from simdes.exchange.prescriptions.forest import Forests
+from simdes.exchange.prescriptions.rules import Rules
 from simdes.exchange.reached import Recent
 from simdes.exchange.room import Room
 from simdes.exchange.standing import Standing
@@ -42,6 +44,7 @@ class Node:
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
+    ``rules`` what it does with prescriptions, ``forests`` where statements stand,
     ``own_vault`` the tag of the organisation's own vault once it is known (`home.ensure_home`),
     ``room`` what requests may hold in memory, ``shares_needed`` and ``custodians`` (m, n) what
     vaults opened here get.
@@ -65,6 +68,8 @@ class Node:
     profiles_bind: bool = True
     hooks: Hooks = field(default_factory=NoHooks)
     files: Files = field(default_factory=NoFiles)
+    rules: Rules = field(default_factory=Rules)
+    forests: Forests = field(default_factory=Forests)
     own_vault: list[bytes] = field(default_factory=list)
     room: Room = field(default_factory=Room)
 

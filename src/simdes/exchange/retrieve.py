@@ -33,7 +33,7 @@ from simdes.index import chain, resources, vaults
 from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
 
-_BY_DEFAULT = mask(one for one in Category if one != Category.SOURCES)
+_BY_DEFAULT = mask(set(Category) - {Category.SOURCES, Category.PRESCRIPTIONS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

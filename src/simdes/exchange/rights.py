@@ -71,6 +71,7 @@ def ask(
             client=_client(session),
             vaults=_controlled(tx, session),
             scopes=scopes,
+            nurses_prescribe=node.rules.nurses_prescribe,
         )
         return _asking(node, tx, session, facts, emergency)
 

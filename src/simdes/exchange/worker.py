@@ -19,6 +19,7 @@ from simdes.exchange import anchoring, indexing, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import issuing
 from simdes.exchange.subscriptions import telling
 from simdes.index import copies
 
@@ -51,6 +52,7 @@ def run(node: Node, stop: threading.Event) -> None:
             left = indexing.catch_up(node)
             done = anchoring.work(node, worker=name)
             bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
+            issuing.work(node)
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)

@@ -64,6 +64,7 @@ def test_numbers_are_those_of_the_contract_and_never_move() -> None:
         "research",
         "other",
         "sources",
+        "prescriptions",
     ]
     assert [one.name for one in Label] == [
         "ETH",

@@ -6,14 +6,13 @@ https://hl7.org/fhir/R4/provenance.html. Accounts are named by the ids they have
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from simdes.access.categories import Role
 from simdes.access.requests import hexed
 from simdes.exchange.interactions.changes import Method
 from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant, security_of
-from simdes.exchange.rights import Asking
 from simdes.index.resources import Stored
 from simdes.index.vaults import ORGANISATION
 
@@ -30,9 +29,24 @@ Written = tuple[Method, Stored, int]
 """How a version was made, the version, and its label mask."""
 
 
-def writing_provenance(node: Node, asking: Asking, written: Sequence[Written]) -> dict[str, Any]:
+class Actor(Protocol):
+    """Who wrote, as the chain knows them."""
+
+    @property
+    def account(self) -> bytes:
+        """Their account's id."""
+
+    @property
+    def role(self) -> int:
+        """Their role."""
+
+    @property
+    def organisation(self) -> bytes:
+        """For whom they wrote."""
+
+
+def writing_provenance(node: Node, actor: Actor, written: Sequence[Written]) -> dict[str, Any]:
     """The Provenance of versions written together; it bears every label that one of them has."""
-    actor = asking.session.actor
     codes = sorted({_CODES[method] for method, _, _ in written})
     labels = 0
     for _, _, mask in written:

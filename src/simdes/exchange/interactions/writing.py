@@ -37,10 +37,12 @@ from simdes.exchange.interactions.referring import missing
 from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
+from simdes.exchange.prescriptions import stating
 from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps, loads
+from simdes.fhir.prescribing import TYPE as ORDER
 from simdes.fhir.problem import Problem
 from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
@@ -331,6 +333,7 @@ class _Writing:
         outbox.add(self._tx, [one.id for _, one in made])
         moments.put(self._tx, {one.id: (None, self._now_ms) for _, one in made})
         self._subscribe(plans, stored)
+        self._state(plans, stored)
         self._node.desk.trail.append(
             self._tx, [attempt(self._asking, Verb.WRITE, tag) for tag in homes]
         )
@@ -342,6 +345,19 @@ class _Writing:
         if self._by_server and new.type == registering.TYPE:
             known = subscriptions.get(self._tx, new.logical_id)
         return known.client if known else self._asking.session.actor.context.client
+
+    def _state(self, plans: Sequence[Plan], stored: Sequence[Stored]) -> None:
+        """Let prescriptions follow the orders that were written."""
+        orders = [
+            stating.Order(plan.home, plan.id, self._rows[plan.row].new.labels, plan.draft)
+            for plan in plans
+            if plan.change.type == ORDER
+            and plan.row is not None
+            and plan.home is not None
+            and stored[plan.row].created
+            and plan.home.tag != self._asking.facts.home
+        ]
+        stating.state(self._node, self._tx, self._asking.session, orders)
 
     def _subscribe(self, plans: Sequence[Plan], stored: Sequence[Stored]) -> None:
         """Keep what subscriptions ask for, with whose they are."""
@@ -368,7 +384,7 @@ class _Writing:
             if plan.row is not None and stored[plan.row].created
         ]
         if written:
-            made = writing_provenance(self._node, self._asking, written)
+            made = writing_provenance(self._node, self._asking.session.actor, written)
             new = self._new(
                 home, made, dumps(made), category=classify(made)[0], labels=classify(made)[1]
             )

@@ -11,7 +11,7 @@ from contextlib import closing
 
 from simdes.index.database import Database, open_database
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision; a test compares it with the files."""
 
 

@@ -1,0 +1,225 @@
+"""Statements go into the forest on a timetable, in shuffled batches that are padded with dummies.
+
+One batch in each period, whether or not anything was prescribed, so that its time tells nothing;
+at least 64 leaves, a power of two, in random places, so that neither its size nor a place does
+(docs/formats/statements.md). Each step takes what is durable and writes its result in one
+transaction: a batch is known by its root, which the ledger takes once, and openings are written in
+the commit that says it stands. Killed anywhere, it goes on and issues nothing twice.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from simdes.access.categories import DOCUMENT_SYSTEM, PRESCRIPTION_CODE
+from simdes.errors import Conflict
+from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import records, stating
+from simdes.exchange.provenance import instant, security_of
+from simdes.index import prescriptions
+from simdes.index.prescriptions import Batch, NewBatch, Prescription
+from simdes.index.transaction import Transaction
+from simdes.ledger.contracts import StatementKind
+from simdes.proofs.openings import Opening, encode, number, octets
+from simdes.proofs.poseidon import FIELD
+from simdes.proofs.prescriptions import tag_of
+from simdes.proofs.trees import BATCH_DEPTH, Tree
+
+LEAST_LEAVES: Final = 64
+MOST_STATED: Final = 512
+"""Prescriptions in one batch, so that half of it or more are dummies."""
+MOST_CANCELLED: Final = 64
+OPENING_TYPE: Final = "application/vnd.simdes.prescription-opening"
+_KIND: Final = StatementKind.PRESCRIPTION
+_BYTES: Final = 32
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What one round did."""
+
+    batches: int = 0
+    prescriptions: int = 0
+    cancelled: int = 0
+
+    def __add__(self, other: Issued) -> Issued:
+        """Add two rounds up."""
+        return Issued(
+            batches=self.batches + other.batches,
+            prescriptions=self.prescriptions + other.prescriptions,
+            cancelled=self.cancelled + other.cancelled,
+        )
+
+
+def work(node: Node) -> Issued:
+    """Issue what is due by the timetable and cancel what was ended; again changes nothing.
+
+    Raises Unavailable where the ledger does not answer; what was done stays done.
+    """
+    if not node.rules.issues:
+        return Issued()
+    done = _finish(node)
+    slot = node.now_seconds() // node.rules.batch_seconds
+    with node.database.read() as tx:
+        newest = prescriptions.newest_slot(tx)
+    if newest is None or newest < slot:
+        _build(node, slot)
+        done += _finish(node)
+    return done + Issued(cancelled=_cancel(node))
+
+
+def _build(node: Node, slot: int) -> None:
+    with node.database.read() as tx:
+        stated = prescriptions.stated(tx, limit=MOST_STATED)
+    leaves = [one.leaf for one in stated]
+    size = LEAST_LEAVES
+    while size < 2 * len(leaves):
+        size *= 2
+    leaves += [_dummy(node) for _ in range(size - len(leaves))]
+    order = shuffled(list(range(size)), node.random)
+    placed = [leaves[at] for at in order]
+    batch = NewBatch(
+        slot=slot,
+        root=octets(Tree(BATCH_DEPTH, map(number, placed)).root),
+        leaves=b"".join(placed),
+        created_ms=node.now_ms(),
+    )
+    places = {one.id: order.index(at) for at, one in enumerate(stated)}
+    try:
+        with node.database.transaction() as tx:
+            prescriptions.build(tx, batch, places)
+    except Conflict:
+        return  # another worker of ours was first, or something was withdrawn: the next round
+
+
+def _dummy(node: Node) -> bytes:
+    """A leaf that nothing is behind, and that looks like every other."""
+    return octets(int.from_bytes(node.random(_BYTES + 16), "big") % FIELD)
+
+
+def shuffled(items: list[T], random: Callable[[int], bytes]) -> list[T]:
+    """The items in a random order (Fisher and Yates), by a source of random bytes."""
+    for last in range(len(items) - 1, 0, -1):
+        # 16 bytes for fewer than 2^10 choices: the bias is below 2^-100.
+        other = int.from_bytes(random(16), "big") % (last + 1)
+        items[last], items[other] = items[other], items[last]
+    return items
+
+
+def _finish(node: Node) -> Issued:
+    """Insert what was built, and write the openings of what it holds."""
+    with node.database.read() as tx:
+        batches = prescriptions.unfinished(tx)
+    if not batches:
+        return Issued()
+    node.agent.resume()
+    author = records.software(node)
+    count = sum(_finish_one(node, batch, author) for batch in batches)
+    return Issued(batches=len(batches), prescriptions=count)
+
+
+def _finish_one(node: Node, batch: Batch, author: records.Author) -> int:
+    statements, root = node.contracts.statements, number(batch.root)
+    if not statements.is_inserted(_KIND, node.organisation, root):
+        try:
+            node.agent.transact(statements.insert_root(_KIND, root))
+        except Conflict:
+            if not statements.is_inserted(_KIND, node.organisation, root):
+                raise
+    tree = Tree(BATCH_DEPTH, _numbers(batch.leaves))
+
+    def write(tx: Transaction) -> int:
+        held = prescriptions.of_batch(tx, batch.id)
+        if not prescriptions.inserted(tx, batch.id):
+            return 0
+        for one in held:
+            if one.cancel == prescriptions.NO:
+                _open(node, tx, one, batch, tree, author)
+        return len(held)
+
+    return node.database.write(write)
+
+
+def _open(
+    node: Node,
+    tx: Transaction,
+    one: Prescription,
+    batch: Batch,
+    tree: Tree,
+    author: records.Author,
+) -> None:
+    """Write the opening into the patient's record, unless that was erased."""
+    assert one.place is not None  # noqa: S101 (built)
+    try:
+        home = records.home_of(node, tx, one.vault)
+    except Conflict:
+        return
+    kept = stating.opened(home.key, one)
+    opening = msgspec.structs.replace(
+        kept.opening,
+        batch_root=batch.root,
+        place=one.place,
+        siblings=tuple(octets(node_) for node_ in tree.siblings(one.place)),
+    )
+    records.write(node, tx, home, [document(node, opening, kept)], author)
+
+
+def document(node: Node, opening: Opening, kept: stating.Kept) -> dict[str, Any]:
+    """The opening as a DocumentReference, in a category of its own that a consent must name."""
+    return {
+        "resourceType": "DocumentReference",
+        "id": node.new_id(),
+        **security_of(kept.labels),
+        "status": "current",
+        "type": {"text": "Opening of a prescription"},
+        "category": [{"coding": [{"system": DOCUMENT_SYSTEM, "code": PRESCRIPTION_CODE}]}],
+        **({"subject": {"reference": kept.subject}} if kept.subject else {}),
+        "date": instant(node.now_ms()),
+        "content": [
+            {
+                "attachment": {
+                    "contentType": OPENING_TYPE,
+                    "data": b64encode(encode(opening)).decode(),
+                }
+            }
+        ],
+        "context": {"related": [{"reference": opening.request}]},
+    }
+
+
+def _numbers(leaves: bytes) -> Sequence[int]:
+    return [number(leaves[at : at + _BYTES]) for at in range(0, len(leaves), _BYTES)]
+
+
+def _cancel(node: Node) -> int:
+    """Cancel on the ledger what was ended here."""
+    with node.database.read() as tx:
+        waiting = prescriptions.to_cancel(tx, limit=MOST_CANCELLED)
+    for one in waiting:
+        _cancel_one(node, one)
+    return len(waiting)
+
+
+def _cancel_one(node: Node, one: Prescription) -> None:
+    """Cancel one statement; whoever did so before us did it for good."""
+    contract = node.contracts.prescriptions
+    try:
+        with node.database.read() as tx:
+            kept = stating.opened(records.home_of(node, tx, one.vault).key, one)
+    except Conflict:  # erased with the vault: nobody can open it, nor cancel it
+        kept = None
+    if kept is not None:
+        tag = tag_of(number(kept.opening.key), context=stating.context(node))
+        if not contract.status(tag).cancelled:
+            try:
+                node.agent.transact(contract.cancel(number(kept.secret)))
+            except Conflict:
+                if not contract.status(tag).cancelled:
+                    raise
+    node.database.write(lambda tx: prescriptions.cancelled(tx, one.id))
