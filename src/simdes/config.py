@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "database_url": "SIMDES_DATABASE_URL",
     "log_level": "SIMDES_LOG_LEVEL",
 }
+_FILES = ("file:", "sqlite:", "embedded:")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("json", "text")
 PROFILE_ERRORS = ("refuse", "warn")
@@ -133,6 +134,15 @@ def data_path(url: str, data: Path) -> str:
     if scheme not in ("file", "sqlite", "embedded") or rest.startswith("/"):
         return url
     return f"{scheme}:{(data / rest).resolve()}"
+
+
+def places(data: Path, settings: Settings) -> tuple[Path, ...]:
+    """The folders that an organisation writes into itself."""
+    urls = (settings.ledger_url, settings.store_url, settings.database_url)
+    named = [
+        Path(url.partition(":")[2].partition("?")[0]) for url in urls if url.startswith(_FILES)
+    ]
+    return (data, *(one if one.is_dir() else one.parent for one in named))
 
 
 def load(data: Path, environment: Mapping[str, str] = os.environ) -> Settings:

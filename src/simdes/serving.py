@@ -17,13 +17,13 @@ import asyncio
 import functools
 import gc
 import os
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -34,7 +34,7 @@ from starlette.types import ASGIApp
 
 from simdes import logs
 from simdes.app import Opened, facade, secret_of, share_of
-from simdes.config import Settings
+from simdes.config import Settings, places
 from simdes.errors import Unavailable
 from simdes.exchange import worker
 from simdes.exchange.facade import ask
@@ -141,6 +141,7 @@ def _run(
     stop: threading.Event,
 ) -> None:
     _keep_what_stays()
+    open_many_files()
     try:
         asyncio.run(_serve(application, place, settings, stopping, stop))
     except (OSError, RuntimeError) as error:
@@ -161,7 +162,7 @@ def _running(one: Opened, *, processes: int = 1) -> Running:
     settings = one.settings
     operations = Operations(
         one.custody,
-        places=_places(one.data, settings),
+        places=places(one.data, settings),
         least_free_bytes=settings.disk_free_mib * 1024 * 1024,
     )
     return Running(
@@ -183,14 +184,12 @@ def _notified(one: Opened) -> Notified | None:
     return Notified(secret, functools.partial(ask, one.node, url))
 
 
-def _places(data: Path, settings: Settings) -> tuple[Path, ...]:
-    """The folders that this organisation writes into itself."""
-    urls = (settings.ledger_url, settings.store_url, settings.database_url)
-    named = [Path(url.partition(":")[2]) for url in urls if url.startswith(_FILES)]
-    return (data, *(one if one.is_dir() else one.parent for one in named))
-
-
-_FILES: Final = ("file:", "sqlite:", "embedded:")
+def open_many_files() -> None:
+    """Let as many files be open as the system allows at all; the usual start is with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def require_free(address: str, port: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -189,35 +190,66 @@ def serve(
 
 
 def check(
-    data: Data,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The organisation's folder; not for --list.")
+    ] = None,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Accept the network's contracts as they are now."),
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="Run this check alone; may be given several times."),
+    ] = None,
+    list_checks: Annotated[
+        bool, typer.Option("--list", help="Say what is looked at, and look at nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check the set-up: node, chain, contracts, storage, database, custodians, clock."""
-    findings = doctor.examine(data, accept=accept)
+    """Check the set-up: keys, address, machine, ledger, storage, database, custodians, clocks."""
+    if list_checks:
+        _list_checks(as_json)
+        return 0
+    if data is None:
+        raise typer.BadParameter("is missing", param_hint="--data")
+    unknown = sorted(set(only or ()) - set(doctor.CHECKS))
+    if unknown:
+        raise typer.BadParameter(f"no such check: {', '.join(unknown)}", param_hint="--check")
+    findings = doctor.examine(data, accept=accept, only=only or ())
     if as_json:
-        console.print_json([vars_of(one) for one in findings])
+        console.print_json([asdict(one) for one in findings])
     else:
-        for one in findings:
-            mark = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}[one.state]
-            style = {"ok": "green", "warning": "yellow", "failed": "bold red"}[one.state]
-            console.say(f"{mark} {one.part}: {one.message}", style=style)
-            if one.advice:
-                console.say(f"        {one.advice}")
-    return 1 if any(one.state == "failed" for one in findings) else 0
+        _tell(findings)
+    return 1 if any(one.state in ("failed", "unknown") for one in findings) else 0
 
 
-def vars_of(finding: doctor.Finding) -> dict[str, str]:
-    """A finding as JSON."""
-    return {
-        "part": finding.part,
-        "state": finding.state,
-        "message": finding.message,
-        "advice": finding.advice,
-    }
+_MARKS = {
+    "ok": ("ok     ", "green"),
+    "warning": ("warning", "yellow"),
+    "failed": ("FAILED ", "bold red"),
+    "unknown": ("unknown", "yellow"),
+}
+
+
+def _tell(findings: list[doctor.Finding]) -> None:
+    for one in findings:
+        mark, style = _MARKS[one.state]
+        console.say(f"{mark} {one.check}: {one.message}", style=style)
+        if one.advice:
+            console.say(f"        {one.advice}")
+
+
+def _list_checks(as_json: bool) -> None:
+    checks = doctor.CHECKS.values()
+    if as_json:
+        rows = [{"check": c.name, "part": c.part, "means": c.means, "do": c.advice} for c in checks]
+        console.print_json(rows)
+        return
+    console.print_table(
+        "Checks",
+        ("Name", "What it means", "What to do"),
+        [(c.name, c.means, c.advice) for c in checks],
+    )
 
 
 def list_organisations(data: Data, as_json: AsJson = False) -> None:
