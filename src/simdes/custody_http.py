@@ -17,16 +17,16 @@ from simdes import errors
 from simdes.access.asking import CustodyClient
 from simdes.access.directory import Directory
 from simdes.access.requests import MAX_ANSWER_BYTES
+from simdes.budget import left
 
 MEDIA_TYPE: Final = "application/jose"
 CONNECT_SECONDS: Final = 3.0
-ANSWER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 9.0
+"""A custodian's own waits end a second before (`budget.CALL_SECONDS`), so that it can say so."""
 BLOCKS_SECONDS: Final = 3.0
 """For `blocks`: a reader waits for it, and others have the block, too."""
-_TIMEOUTS: Final[Mapping[str, httpx.Timeout]] = {
-    "blocks": httpx.Timeout(BLOCKS_SECONDS, connect=1.0),
-}
-_TIMEOUT: Final = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+_PATIENCE: Final[Mapping[str, tuple[float, float]]] = {"blocks": (BLOCKS_SECONDS, 1.0)}
+"""How long a verb's answer may take, and a connection to whom is asked; others take longer."""
 
 _OF_ISSUE: Final[Mapping[str, type[errors.SimdesError]]] = {
     kind.issue: kind
@@ -56,22 +56,25 @@ class HttpCustody:
     def __init__(self, directory: Directory, *, transport: httpx.BaseTransport | None = None):
         self._directory = directory
         self._client = httpx.Client(
-            timeout=_TIMEOUT, follow_redirects=False, trust_env=False, transport=transport
+            timeout=ANSWER_SECONDS, follow_redirects=False, trust_env=False, transport=transport
         )
 
     def post(self, organisation: bytes, method: str, token: bytes) -> bytes:
         """Hand in a question over HTTP; see `CustodyClient.post`."""
         url = f"{self._url(organisation)}/custody/v1/{method}"
+        answer, connect = _PATIENCE.get(method, (ANSWER_SECONDS, CONNECT_SECONDS))
+        seconds = left(answer)
+        if seconds <= 0:
+            raise errors.Unavailable("No time is left to ask a custodian.")
         try:
-            timeout = _TIMEOUTS.get(method, _TIMEOUT)
             with self._client.stream(
                 "POST",
                 url,
                 content=token,
                 headers={"Content-Type": MEDIA_TYPE},
-                timeout=timeout,
+                timeout=httpx.Timeout(seconds, connect=min(connect, seconds)),
             ) as response:
-                body = _bounded(response, time.monotonic() + (timeout.read or ANSWER_SECONDS))
+                body = _bounded(response, time.monotonic() + seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise errors.Unavailable("A custodian does not answer.") from error
         if response.status_code == 200:
@@ -82,7 +85,8 @@ class HttpCustody:
         """Whether ``/readyz`` says yes within a few seconds."""
         try:
             url = f"{self._url(organisation)}/readyz"
-            return self._client.get(url, timeout=CONNECT_SECONDS).status_code == 200
+            seconds = left(CONNECT_SECONDS)
+            return seconds > 0 and self._client.get(url, timeout=seconds).status_code == 200
         except (httpx.HTTPError, httpx.InvalidURL, errors.SimdesError):
             return False
 

@@ -17,11 +17,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+
+from support.gateways import free_ports
 
 NOBODY = 65534
 START_SECONDS = 60
@@ -40,41 +44,105 @@ def programs() -> Path:
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
+@dataclass(slots=True)
+class PostgresServer:
+    """A server in a temporary folder, on a unix socket; with a ``port`` also on loopback."""
+
+    home: Path
+    programs: Path
+    port: int = 0
+    durable: bool = False
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def running(cls, *, durable: bool = False, tcp: bool = False) -> Iterator[PostgresServer]:
+        """Make one, start it, stop it at the end.
+
+        ``durable`` keeps fsync on, which only measurements need: what is killed are processes, not
+        the machine. With ``tcp`` its log comes in pieces of 1 MiB, so that a limit of files' size
+        can stop its tables and leave the log alone.
+        """
+        home = Path(tempfile.mkdtemp(prefix="simdes-pg-"))
+        try:
+            bin_folder = programs()
+            if os.geteuid() == 0:
+                bin_folder = _reachable(bin_folder, home)
+                os.chown(home, NOBODY, NOBODY)
+            port = free_ports(1)[0] if tcp else 0
+            server = cls(home, bin_folder, port, durable)
+            server._run(
+                "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-N",
+                "-E", "UTF8", "--locale=C",
+                *(["--wal-segsize=1"] if tcp else []),
+            )  # fmt: skip
+            try:
+                server.start()
+                yield server
+            finally:
+                server.stop()
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        """The ``postgres`` database, over the unix socket."""
+        host = quote(str(self.home), safe="")
+        return f"postgresql://postgres@/postgres?host={host}&port={self.port or 5432}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        listen = ["-h", "127.0.0.1", "-p", str(self.port)] if self.port else ["-h", ""]
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.home / "data", "-k", self.home, *listen,
+                 "-c", f"fsync={'on' if self.durable else 'off'}", "-c", "max_connections=200"],
+                stdout=log, stderr=log, cwd=self.home, env=_env(), **_as_user(),
+            )  # fmt: skip
+        _wait(self.url, self.process, self.home / "log")
+
+    def stop(self) -> None:
+        """Immediate shutdown: nothing of it is kept, or it recovers at the next start."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=START_SECONDS)
+            self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL to it and all its children at once, as when the machine loses power."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(timeout=START_SECONDS)
+        self.process = None
+
+    def pids(self) -> list[int]:
+        """The server's processes, the first one first."""
+        assert self.process is not None
+        first = self.process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, children)]
+
+    def _run(self, program: str, *words: str | Path) -> None:
+        subprocess.run(
+            [self.programs / program, *words],
+            check=True, capture_output=True, cwd=self.home, env=_env(), **_as_user(),
+        )  # fmt: skip
+
+
 @contextmanager
 def running_postgres(*, durable: bool = False) -> Iterator[str]:
-    """Start a server, give the URL of its ``postgres`` database, stop it at the end.
+    """Start a server, give the URL of its ``postgres`` database, stop it at the end."""
+    with PostgresServer.running(durable=durable) as server:
+        yield server.url
 
-    ``durable`` keeps fsync on, which only measurements need: what the tests kill are clients.
-    """
-    home = Path(tempfile.mkdtemp(prefix="simdes-pg-"))
-    as_user: dict[str, int | list[int]] = {}
-    bin_folder = programs()
-    if os.geteuid() == 0:
-        bin_folder = _reachable(bin_folder, home)
-        os.chown(home, NOBODY, NOBODY)
-        as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    try:
-        data = home / "data"
-        subprocess.run(
-            [bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N",
-             "-E", "UTF8", "--locale=C"],
-            check=True, capture_output=True, cwd=home, env=_env(), **as_user,
-        )  # fmt: skip
-        with (home / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, "-k", home, "-h", "",
-                 "-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=200"],
-                stdout=log, stderr=log, cwd=home, env=_env(), **as_user,
-            )  # fmt: skip
-        try:
-            url = f"postgresql://postgres@/postgres?host={quote(str(home), safe='')}"
-            _wait(url, server, home / "log")
-            yield url
-        finally:
-            server.send_signal(signal.SIGQUIT)  # "immediate shutdown": nothing of it is kept
-            server.wait(timeout=START_SECONDS)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+
+def _as_user() -> dict[str, Any]:
+    """Root starts the server as nobody."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
 
 def with_name(url: str, name: str) -> str:

@@ -49,6 +49,12 @@ SEEDS = [
     pytest.param(seed, marks=() if seed < IN_CI else pytest.mark.accept) for seed in range(IN_ALL)
 ]
 
+FAULTS_SEEN = (
+    "| fault | writing | reading own | reading elsewhere | answered again | anchored |",
+    "| --- | --- | --- | --- | --- | --- |",
+)
+"""The head of the table of what callers saw: answers and the slowest one; seconds after the end."""
+
 Databases = Callable[[], Mapping[str, str]]
 
 

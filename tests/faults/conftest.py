@@ -63,9 +63,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     properties = [
         entry
         for report in terminalreporter.stats.get("passed", [])
+        + terminalreporter.stats.get("failed", [])
         for entry in report.user_properties
     ]
     places = [place for name, found in properties if name == "killed" for place in found]
+    faults = [str(row) for name, row in properties if name == "fault"]
+    if faults:
+        terminalreporter.section("what callers saw")
+        for line in [*cases.FAULTS_SEEN, *faults]:
+            terminalreporter.write_line(line)
     seconds = [value for name, value in properties if name == "seconds"]
     if places:
         terminalreporter.section("processes killed")

@@ -54,6 +54,10 @@ class Proxy:
         for toxic in httpx.get(f"{self.control}/proxies/{self.name}/toxics").json():
             self._ask("DELETE", f"/proxies/{self.name}/toxics/{toxic['name']}")
 
+    def lead_to(self, place: str) -> None:
+        """Lead to another host:port from now on; connections to the old one end."""
+        self._ask("POST", f"/proxies/{self.name}", {"upstream": place})
+
     def _add(self, kind: str, attributes: dict[str, int]) -> None:
         self._ask(
             "POST",
@@ -76,7 +80,7 @@ def proxies(folder: Path, *ports: int) -> Iterator[list[Proxy]]:
     try:
         wait_for_port(control)
         made = [
-            Proxy(front, f"to-{port}", f"http://127.0.0.1:{control}")
+            Proxy(front, f"{front}-to-{port}", f"http://127.0.0.1:{control}")
             for front, port in zip(fronts, ports, strict=True)
         ]
         for proxy, port in zip(made, ports, strict=True):

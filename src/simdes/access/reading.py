@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -302,9 +303,11 @@ class _Round:
 
 
 def _at_once(verb: Callable[[bytes], T], custodians: Sequence[bytes]) -> list[T | SimdesError]:
+    asker = copy_context()  # how long the asker waits holds in these threads, too
+
     def guarded(custodian: bytes) -> T | SimdesError:
         try:
-            return verb(custodian)
+            return asker.copy().run(verb, custodian)
         except SimdesError as error:
             return error
 

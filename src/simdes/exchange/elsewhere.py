@@ -15,6 +15,7 @@ from typing import Final
 from simdes.access.asking import Caller
 from simdes.access.categories import State
 from simdes.access.copies import ask_blocks
+from simdes.budget import latest_end
 from simdes.errors import NotFound, SimdesError, Unavailable
 from simdes.index import chain
 from simdes.index.database import Database
@@ -75,7 +76,7 @@ class Elsewhere:
             Unavailable: nobody gave it, and somebody did not answer.
 
         """
-        deadline = self._clock() + SECONDS
+        deadline = latest_end(SECONDS, self._clock)
         asked = silent = 0
         for one in ranked(cid, verified(self._database, but=self._organisation)):
             if asked == MOST or self._clock() > deadline:

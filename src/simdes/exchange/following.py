@@ -15,11 +15,14 @@ from typing import Final
 from simdes.access import following as access_following
 from simdes.access.consent import Consent, decode_terms_row
 from simdes.access.desk import Desk
+from simdes.budget import left
+from simdes.errors import Unavailable
 from simdes.index import chain, chain_consents, copies, custody
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
 from simdes.ledger.follow import HistoryChanged
 
+_WAIT_SECONDS = 60.0
 _FOLLOWERS = 2
 """The read model's, and the one that fetches letters; each has a checkpoint of its own."""
 
@@ -98,7 +101,9 @@ class Following:
 
     def _catch_up(self) -> int:
         desk = self._desk
-        with self._lock:
+        if not self._lock.acquire(timeout=left(_WAIT_SECONDS)):
+            raise Unavailable("The ledger node is slow; the chain is being followed.")
+        try:
             looked = self._monotonic()
             head = desk.contracts.ledger.head().hash
             if head == self._head and not self._fetcher.is_due:
@@ -112,6 +117,8 @@ class Following:
                 )
             self._head, self._looked = head, looked
             return count + fetched
+        finally:
+            self._lock.release()
 
     def _drop_copies(self, heard: Sequence[events.ChainEvent]) -> None:
         revoked = [one for one in heard if isinstance(one, events.Revoked)]

@@ -29,6 +29,7 @@ from simdes.crypto.seal import open_body
 from simdes.errors import Tampered
 from simdes.exchange.indexing import CopiedItem, index_copies
 from simdes.exchange.node import Node
+from simdes.exchange.reached import FRESH_SECONDS
 from simdes.exchange.signin import Session
 from simdes.index import chain, copies, vaults
 from simdes.index.copies import Copy
@@ -338,10 +339,10 @@ def _items(one: OpenedListed) -> Iterator[CopiedItem]:
 def _copied(
     node: Node, vault: Vault, handle: bytes, listed: Sequence[Listed]
 ) -> dict[bytes, OpenedListed]:
+    # A copy that ends while searches rest on this answer would be missed without a word.
+    until_ms = node.now_ms() + FRESH_SECONDS * 1000
     with node.database.read() as tx:
-        rows = copies.get(
-            tx, vault.tag, handle, [one.record_id for one in listed], now_ms=node.now_ms()
-        )
+        rows = copies.get(tx, vault.tag, handle, [one.record_id for one in listed], now_ms=until_ms)
     if not rows:
         return {}
     key = vault_access.vault_key(node.desk.keystore, vault)

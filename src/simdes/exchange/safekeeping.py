@@ -7,11 +7,13 @@ it: a content of ours from its keepers, one that we keep from its author.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -28,8 +30,13 @@ from simdes.storage import layout
 READ_CONTENTS: Final = 256
 SLOWEST_RETRY_MS: Final = 8_000
 SLOW_SECONDS: Final = 0.5
+AT_ONCE: Final = 8
+"""Contents that are fetched, read or mended at a time."""
 LEAST_COUNTED: Final = 16 << 10
 """Bytes that a reading counts as at least: a small content costs a look, too."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _log = structlog.get_logger("simdes.safekeeping")
 
@@ -96,37 +103,53 @@ def _fetch(node: Node, author: bytes, wanted: Sequence[Kept]) -> dict[Kept, int]
     near = _near(node, [one.cid for one in wanted])
     given = _given(node, author, [one.cid for one in wanted if one.cid not in near]) | near
     most = node.desk.limits.keep_bytes
-    sizes: dict[Kept, int] = {}
-    for one in wanted:
+    ended = threading.Event()
 
-        def block(cid: str) -> bytes:
-            return given[cid] if cid in given else node.store.get_block(cid)
+    def block(cid: str) -> bytes:
+        return given[cid] if cid in given else node.store.get_block(cid)
 
+    def take(one: Kept) -> int | None:
+        if ended.is_set():
+            return None
         try:
             size = layout.size_of(one.cid, block)
             if 0 < most < size:
-                continue
-            if node.store.put(layout.get_chunks(one.cid, block)) == one.cid:
-                sizes[one] = size
+                return None
+            return size if node.store.put(layout.get_chunks(one.cid, block)) == one.cid else None
         except (NotFound, Tampered):
-            continue
+            return None
         except SimdesError as error:
             _log.warning("copy not fetched", kind=type(error).__name__)
-            break
-    return sizes
+            ended.set()
+            return None
+
+    sizes = zip(wanted, _at_once(take, wanted), strict=True)
+    return {one: size for one, size in sizes if size is not None}
 
 
 def _near(node: Node, cids: Sequence[str]) -> dict[str, bytes]:
     """First blocks that our store or its peers give at once; a slow search ends the looking."""
-    found: dict[str, bytes] = {}
-    for cid in cids:
+    ended = threading.Event()
+
+    def look(cid: str) -> bytes | None:
         begun = time.monotonic()
         try:
-            found[cid] = node.store.get_block_near(cid)
+            return None if ended.is_set() else node.store.get_block_near(cid)
         except SimdesError:
             if time.monotonic() - begun > SLOW_SECONDS:
-                break
-    return found
+                ended.set()
+            return None
+
+    found = zip(cids, _at_once(look, cids), strict=True)
+    return {cid: block for cid, block in found if block is not None}
+
+
+def _at_once(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Do something for many contents, `AT_ONCE` at a time: a node syncs and searches each."""
+    if len(items) < 2:
+        return [work(one) for one in items]
+    with ThreadPoolExecutor(min(len(items), AT_ONCE)) as pool:
+        return list(pool.map(work, items))
 
 
 def _given(node: Node, author: bytes, cids: Sequence[str]) -> dict[str, bytes]:
@@ -187,14 +210,13 @@ class Reader:
             return Tended()
         found: list[Found] = []
         size = 0
-        for one in self._due():
-            try:
-                read = self._own(one) if isinstance(one, Content) else self._kept(one)
-            except Unavailable:
-                break
-            found.append(read)
-            size += max(read.size, LEAST_COUNTED)
-            if size >= self.bytes_per_second:
+        due = self._due()
+        for start in range(0, len(due), AT_ONCE):
+            some = _at_once(self._read, due[start : start + AT_ONCE])
+            read = [one for one in some if one is not None]
+            found += read
+            size += sum(max(one.size, LEAST_COUNTED) for one in read)
+            if len(read) < len(some) or size >= self.bytes_per_second:
                 break
         self._free_at = time.monotonic() + size / self.bytes_per_second
         mended = sum(one.mended for one in found)
@@ -232,6 +254,13 @@ class Reader:
             own = contents.to_read(tx, now_ms=now_ms, limit=READ_CONTENTS)
             kept = safekeeping.due(tx, state=safekeeping.HELD, now_ms=now_ms, limit=READ_CONTENTS)
         return sorted((*own, *kept), key=lambda one: one.next_ms)
+
+    def _read(self, one: Content | Kept) -> Found | None:
+        """What reading it found; None where the store does not answer."""
+        try:
+            return self._own(one) if isinstance(one, Content) else self._kept(one)
+        except Unavailable:
+            return None
 
     def _own(self, one: Content) -> Found:
         store = self.node.store

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simdes.budget import briefly
 from simdes.errors import SimdesError
 from simdes.exchange.custody import METHODS, CustodyDesk
 from simdes.gateway.bodies import read_body
@@ -52,7 +53,7 @@ def _endpoint(
         if body is None:
             return plain(413)
         heard = functools.partial(identify, request.scope)
-        asked = functools.partial(custody.answer, method, body, heard=heard)
+        asked = functools.partial(briefly, custody.answer, method, body, heard=heard)
         return await _answer(asked, limits.answer_seconds)
 
     return endpoint

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from simdes.budget import left
 from simdes.errors import Unavailable
 
 C = TypeVar("C")
+
+LEAST_SECONDS: Final = 1.0
+"""What a database gets in any case of a caller's time: a refusal is to be written down, too."""
 
 
 class Pool(Generic[C]):
@@ -51,7 +55,8 @@ class Pool(Generic[C]):
 
     def _begin(self) -> None:
         depth = getattr(self._held, "depth", 0)
-        if not depth and not self._slots.acquire(timeout=self._wait_seconds):
+        seconds = left(self._wait_seconds, least=LEAST_SECONDS)
+        if not depth and not self._slots.acquire(timeout=seconds):
             raise Unavailable("Every database connection has been busy for too long")
         self._held.depth = depth + 1
 

@@ -11,31 +11,59 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
+from simdes.budget import left
 from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
 from simdes.index import statements
-from simdes.index.pool import Pool
+from simdes.index.pool import LEAST_SECONDS, Pool
 from simdes.index.statements import Value
 from simdes.index.transaction import Database, Repeat, Row, Transaction
 
 WAIT_SECONDS = 30
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 20.0
+"""For one exchange with the server, also where it says nothing at all; a caller may have less."""
 SETTINGS = (
-    "SET lock_timeout = '30s'; SET statement_timeout = '60s';"
-    " SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on"
+    "SET lock_timeout = '15s'; SET statement_timeout = '20s';"
+    " SET idle_in_transaction_session_timeout = '30s'; SET synchronous_commit = on"
 )
+ALIVE: Mapping[str, int] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""So that the system notices when the server's machine is gone (libpq-connect in its manual)."""
 ARRAY_ROWS = 5_000
 """Rows of one INSERT by arrays, whose text doesn't grow with them."""
 _TYPES = (
     "SELECT CAST(attname AS text), format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 )
-Connection = psycopg.Connection[Row]
+
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[Row]):
+    """A connection on which no exchange takes longer than whoever asks will wait."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """See psycopg; a connection that stays silent is closed, what it was told is in doubt."""
+        seconds = left(ANSWER_SECONDS, least=LEAST_SECONDS)
+        seconds = seconds if timeout is None else min(timeout, seconds)
+        try:
+            return super().wait(gen, interval, seconds)
+        except errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the server does not answer in time") from None
 
 
 class PostgresqlTransaction(Transaction):
@@ -203,7 +231,7 @@ def _ended(connection: Connection, ending: bytes) -> Iterator[None]:
 
 def _connect(url: str) -> Connection:
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        connection = Connection.connect(make_conninfo(url, **ALIVE), autocommit=True)
         connection.execute(SETTINGS)
     except psycopg.ProgrammingError:
         raise Invalid("The PostgreSQL URL cannot be read") from None

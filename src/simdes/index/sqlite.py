@@ -17,9 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from simdes.budget import left
 from simdes.errors import Conflict, Invalid, Unavailable, Unsupported
 from simdes.index import statements
-from simdes.index.pool import Pool
+from simdes.index.pool import LEAST_SECONDS, Pool
 from simdes.index.statements import Value
 from simdes.index.transaction import INSERT_ROWS, Database, Row, Transaction
 
@@ -217,7 +218,7 @@ class SqliteDatabase(Database):
         """See `Database`."""
         if getattr(self._writing, "now", False):
             raise Conflict("This thread has a transaction open already")
-        if not self._turn.acquire(timeout=WAIT_SECONDS):
+        if not self._turn.acquire(timeout=left(WAIT_SECONDS, least=LEAST_SECONDS)):
             raise Unavailable("The database has been busy for too long")
         self._writing.now = True
         try:
@@ -262,7 +263,8 @@ class SqliteDatabase(Database):
         depth = getattr(self._reading, "depth", 0)
         # A writer has everybody waiting for it: it waits for no reader.
         depth = depth or int(getattr(self._writing, "now", False))
-        if not depth and not self._reading_turns.acquire(timeout=WAIT_SECONDS):
+        seconds = left(WAIT_SECONDS, least=LEAST_SECONDS)
+        if not depth and not self._reading_turns.acquire(timeout=seconds):
             raise Unavailable("The database has been busy for too long")
         self._reading.depth = depth + 1
         try:

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from simdes.budget import latest_end, within
 from simdes.errors import Conflict, SimdesError, Unavailable, Unsupported
-from simdes.ledger.budget import latest_end, within
 from simdes.ledger.ledger import Ledger, Receipt, Reverted
 from simdes.ledger.refusals import translate
 from simdes.ledger.stored import (

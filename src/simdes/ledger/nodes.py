@@ -17,8 +17,8 @@ import httpx
 import msgspec
 import structlog
 
+from simdes.budget import latest_end
 from simdes.errors import Unavailable
-from simdes.ledger.budget import latest_end
 from simdes.ledger.ledger import OtherChain
 
 DEADLINE_SECONDS = 9.0

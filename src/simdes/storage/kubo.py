@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from simdes.budget import left
 from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.storage.cid import RAW, check, cid_of, parse
 from simdes.storage.layout import BLOCK_BYTES
@@ -34,9 +35,9 @@ class KuboStore(BlockStore):
         self._timeout = f"{int(timeout_seconds * 1000)}ms"
         # Longer than the node's own time-out, so that the node's answer says what was wrong.
         self._seconds = timeout_seconds + 1
+        self._connect = min(timeout_seconds, 2.0)
         self._http = httpx.Client(
             base_url=f"{url.rstrip('/')}/api/v0/",
-            timeout=httpx.Timeout(self._seconds, connect=min(timeout_seconds, 2.0)),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,
@@ -132,10 +133,17 @@ class KuboStore(BlockStore):
         most_bytes: int,
     ) -> bytes:
         files = None if block is None else {"data": ("block", block, "application/octet-stream")}
-        deadline = time.monotonic() + self._seconds
+        seconds = left(self._seconds)
+        if seconds <= 0:
+            raise Unavailable("No time is left to ask the IPFS node")
+        deadline = time.monotonic() + seconds
         try:
             with self._http.stream(
-                "POST", verb, params={**query, "timeout": self._timeout}, files=files
+                "POST",
+                verb,
+                params={**query, "timeout": self._timeout},
+                files=files,
+                timeout=httpx.Timeout(seconds, connect=min(self._connect, seconds)),
             ) as response:
                 body = bytearray()
                 for piece in response.iter_bytes():

@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from simdes.budget import briefly
 from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unavailable, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.attempting import Trying, attempting
@@ -66,7 +67,9 @@ def fhir_routes(node: Node, limits: GatewayLimits, public: Public) -> list[Route
 
     async def long(request: Request, asked: Asked, visit: Visit) -> Response:
         with anyio.fail_after(limits.answer_seconds):
-            who = await to_thread.run_sync(admitted, node, asked, public, abandon_on_cancel=True)
+            who = await to_thread.run_sync(
+                briefly, admitted, node, asked, public, abandon_on_cancel=True
+            )
         if isinstance(who, Response):
             return who
         # Only now: strangers can't fill this server's memory with bodies.
@@ -178,7 +181,7 @@ def _held(response: Response, visit: Visit) -> Response:
 
 def _working(visit: Visit, answered: Callable[..., Response], *given: Any) -> Any:
     with visit.working():
-        return answered(*given)
+        return briefly(answered, *given)
 
 
 def _headers(request: Request) -> dict[str, str]:

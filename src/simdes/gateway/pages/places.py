@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
+from simdes.budget import briefly
 from simdes.errors import NotFound, SimdesError
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Half, Visit
@@ -137,7 +138,7 @@ def _endpoint(
             except SimdesError as error:
                 problem = error
         return await to_thread.run_sync(
-            _answer, node, place, request, form, problem, limiter=limiter
+            briefly, _answer, node, place, request, form, problem, limiter=limiter
         )
 
     return endpoint

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from simdes.budget import briefly
 from simdes.gateway.smart import addresses
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -76,7 +77,7 @@ class Cors:
         if origin in self._known and time.monotonic() < self._until:
             return True
         if time.monotonic() >= self._until:
-            self._known = await to_thread.run_sync(self._origins)
+            self._known = await to_thread.run_sync(briefly, self._origins)
             self._until = time.monotonic() + _KEPT_SECONDS
         return origin in self._known
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from simdes.budget import briefly
 from simdes.errors import Invalid, SimdesError, TooLarge, Unauthenticated
 from simdes.exchange import authorization, launches, smart, token_requests, token_status
 from simdes.exchange.admitting import known
@@ -89,7 +90,7 @@ def _authorize(node: Node, limits: GatewayLimits, rate: RateLimit, trouble: Trou
                 else forms.fields(request.scope["query_string"])
             )
             _require_rate(rate, request, pairs)
-            kept = await to_thread.run_sync(authorization.begin, node, pairs)
+            kept = await to_thread.run_sync(briefly, authorization.begin, node, pairs)
         except OAuthRefusal as error:
             if error.redirect is None:
                 return trouble(request, error)
@@ -114,7 +115,7 @@ def _post(
                 ", ".join(request.headers.getlist("authorization")),
                 ", ".join(request.headers.getlist("dpop")),
             )
-            answer = await to_thread.run_sync(act, node, call)
+            answer = await to_thread.run_sync(briefly, act, node, call)
         except SimdesError as error:
             return answers.refusal(error, basic=basic)
         return answers.document(answer or {})
@@ -127,7 +128,7 @@ def _launch(node: Node, limits: GatewayLimits, rate: RateLimit) -> Endpoint:
         try:
             _require_rate(rate, request)
             asked = _launch_asked(await forms.read_body(request, limits))
-            made = await to_thread.run_sync(_make_launch, node, presented(request), asked)
+            made = await to_thread.run_sync(briefly, _make_launch, node, presented(request), asked)
         except SimdesError as error:
             answer = refused(error)
             if isinstance(error, Unauthenticated):

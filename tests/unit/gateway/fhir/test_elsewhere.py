@@ -18,6 +18,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.exchange.subscriptions import telling
 from simdes.hook_http import HttpHooks
+from simdes.index import copies
 from simdes.index.vaults import Identifier, find
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json, application
@@ -207,6 +208,17 @@ def test_a_consent_that_ran_out_closes_what_it_opened(shared: Shared, clock: Clo
     assert shared.codes(shared.own) == [shared.observation["id"]]
     clock.ahead_seconds += 61
     assert shared.codes(shared.own) == []
+
+
+def test_a_copy_that_ends_between_two_searches_takes_nothing_away(
+    shared: Shared, clock: Clock
+) -> None:
+    node = shared.network["south"].node
+    shared.grant("observations", valid_seconds=7200)
+    for seconds in (0, opening.COPY_MS / 1000 - 10, 12):
+        clock.ahead_seconds += seconds
+        node.database.write(lambda tx: copies.purge(tx, now_ms=node.now_ms()))
+        assert shared.codes(shared.own) == [shared.observation["id"]]
 
 
 def test_another_role_does_not_see_what_a_colleague_opened(shared: Shared) -> None:
