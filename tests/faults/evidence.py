@@ -144,7 +144,8 @@ def unreadable_by_custody(network: Consortium, writer: str) -> Iterator[str]:
         try:
             opened = _opened(others, record)
         except SimdesError as error:
-            yield f"record {record.record_id.hex()[:8]} does not open: {error.message}"
+            said = ", ".join(_said(one, record) for one in others)
+            yield f"record {record.record_id.hex()[:8]} does not open: {error.message} ({said})"
             continue
         vault = known[record.vault]
         here = {_content(node, vault, one) for one in kept if one.record_id == record.record_id}
@@ -153,6 +154,12 @@ def unreadable_by_custody(network: Consortium, writer: str) -> Iterator[str]:
     for tag, vault in known.items():
         if vault.state != vaults.OPEN or node.contracts.accounts.vault(tag) is None:
             yield f"vault {tag.hex()[:8]} is not open"
+
+
+def _said(custodian: Node, record: records.Record) -> str:
+    """What a custodian has of a record."""
+    [found] = opened_shares(custodian.desk, record.vault, [record.record_id])
+    return f"{custodian.name}: {found.reason or 'a share'}"
 
 
 def _opened(custodians: list[Node], record: records.Record) -> OpenedRecord:

@@ -280,6 +280,7 @@ def _not_once(load: Load, values: set[str]) -> list[str]:
 
 def test_at_last_databases_stores_trails_and_chain_say_the_same(load: Load) -> None:
     siege = load.siege
+    wait_until(siege.copying, RECOVERY_SECONDS)
     siege.stop()
     clock = consortium.Clock(60)  # what dead workers had claimed is free again
     with consortium.opened(Path(siege.folder), clock=clock) as network:

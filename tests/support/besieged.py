@@ -13,11 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,6 +31,8 @@ from simdes.exchange import consents
 from simdes.exchange.signin import sign_in
 from simdes.exchange.submit import Accepted
 from simdes.index.database import open_database
+from simdes.index.storekeeping import Storekeeping, storekeeping
+from simdes.index.transaction import Transaction
 from support import consortium
 from support.bundles import bundle
 from support.consortium import Consortium
@@ -43,6 +45,8 @@ CHAIN = 1_337
 SKEWED = Path(__file__).parent / "skewed.py"
 RESULTS = 2
 """Observations of Ada that her consent opens; the one labelled HIV is not among them."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -168,19 +172,31 @@ class Siege:
 
     def waiting(self) -> dict[str, int]:
         """Resources that are not anchored, by organisation; asked past every proxy."""
-        found = {}
-        for name, one in self.members.items():
-            url = config.load(one.data, {}).database_url
-            direct = self.postgres_url if url.startswith("postgres") else url
-            database = open_database(direct, connections=1)
-            try:
-                with database.read() as tx:
-                    [(count,)] = tx.all("SELECT count(*) FROM resource WHERE state <> 'anchored'")
-            finally:
-                database.close()
-            if count:
-                found[name] = int(count)
-        return found
+        question = "SELECT count(*) FROM resource WHERE state <> 'anchored'"
+        counted = {
+            name: int(self._asked(name, lambda tx: tx.all(question))[0][0]) for name in self.members
+        }
+        return {name: count for name, count in counted.items() if count}
+
+    def copying(self) -> dict[str, Storekeeping]:
+        """What does not have all its copies yet, by organisation."""
+        counted = {
+            name: self._asked(name, lambda tx: storekeeping(tx, overdue_before_ms=0))
+            for name in self.members
+        }
+        return {
+            name: one for name, one in counted.items() if one.short or one.damaged or one.fetching
+        }
+
+    def _asked(self, name: str, ask: Callable[[Transaction], T]) -> T:
+        url = config.load(self.members[name].data, {}).database_url
+        direct = self.postgres_url if url.startswith("postgres") else url
+        database = open_database(direct, connections=1)
+        try:
+            with database.read() as tx:
+                return ask(tx)
+        finally:
+            database.close()
 
     @property
     def postgres_url(self) -> str:

@@ -142,7 +142,7 @@ class Fetcher:
                     and (write := self._try(event)) is not None
                 ]
                 self._reached = found.checkpoint
-                _keep(self.database, FETCHED, self._settled(found.checkpoint), writes)
+                self._keep(self._settled(found.checkpoint), writes)
                 kept += len(writes)
         except HistoryChanged:
             self._missing, self._reached = [], None
@@ -163,11 +163,20 @@ class Fetcher:
         for one in due:
             write = self._try(one.event, before=one)
             if write is not None:
-                self.database.write(write)
+                self._keep(None, [write])
                 kept += 1
         if due and not self._missing and self._reached is not None:
-            _keep(self.database, FETCHED, self._reached, [])
+            self._keep(self._reached, [])
         return kept
+
+    def _keep(self, checkpoint: Checkpoint | None, writes: list[Write]) -> None:
+        """Write down what events led to. Where the database takes nothing (a full disk), the next
+        step begins at the stored checkpoint: nothing that was read counts as read."""
+        try:
+            _keep(self.database, FETCHED, checkpoint, writes)
+        except Exception:
+            self._missing, self._reached = [], None
+            raise
 
     def _try(self, event: events.ChainEvent, before: _Missing | None = None) -> Write | None:
         """What to write because of an event; nothing for a malformed one, it never gets better."""

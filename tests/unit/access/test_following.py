@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +12,10 @@ from simdes.access.consent import Grantee, decode_terms_row
 from simdes.access.following import FETCHED, Fetcher, follow_chain
 from simdes.crypto import anchor
 from simdes.crypto.manifest import Manifest, encode_manifest
+from simdes.errors import Unavailable
 from simdes.index import chain, checkpoints, custody, vaults
+from simdes.index.database import Database
+from simdes.index.transaction import Transaction
 from simdes.storage.cid import binary_cid
 from unit.access.conftest import Scene
 from unit.access.network import Network, Organisation
@@ -168,6 +172,39 @@ def test_what_never_comes_is_given_up_after_a_day_and_blocks_nothing(scene: Scen
     assert reached.block_number >= network.ledger.head().number - 2
 
 
+def test_what_a_full_disk_did_not_take_is_fetched_when_there_is_room(scene: Scene) -> None:
+    network, second = scene.network, scene.second
+    network.follow()
+    full = _Full(second.fetcher.database)
+    fetcher = restarted(second, database=full)
+    fetcher.step()
+    written = network.write(scene.home, scene.vault, b"{}", follow=False)
+    full.full = True
+    with pytest.raises(Unavailable):
+        fetcher.step()
+    full.full = False
+    later = network.write(scene.home, scene.vault, b"{}", follow=False)
+    fetcher.step()
+    assert len(entries(second, written.sealed.record_id)) == 1
+    assert len(entries(second, later.sealed.record_id)) == 1
+
+
+class _Full:
+    """A database that takes nothing while it is full."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.full = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._database, name)
+
+    def write(self, body: Callable[[Transaction], object]) -> object:
+        if self.full:
+            raise Unavailable("The disk is full")
+        return self._database.write(body)
+
+
 class _Away:
     """A content store that does not answer."""
 
@@ -176,8 +213,6 @@ class _Away:
         self.away = True
 
     def __getattr__(self, name: str) -> object:
-        from simdes.errors import Unavailable
-
         if self.away:
             raise Unavailable("the store is down")
         return getattr(self._store, name)
