@@ -87,13 +87,17 @@ lint: $(VENV)/.development ## Style, types, import rules
 	@$(VENV)/bin/lint-imports --no-cache >/dev/null || $(VENV)/bin/lint-imports --no-cache
 
 .PHONY: journeys
-journeys: setup ## The paper's journeys as tests; on the node that SIMDES_LEDGER_URL names, if it does
+journeys: setup ## The paper's journeys as tests; on what SIMDES_LEDGER_URL and SIMDES_IPFS_URL name
 	@$(PYTHON) -m pytest -q tests/journeys
 
 .PHONY: plain-node
 plain-node: setup ## The ledger's suites and the journeys on a node that looks like a stranger's Besu
 	@$(PYTHON) tests/support/plain_node.py -- $(PYTHON) -m pytest -q tests/adapters -k "ledger and node"
 	@$(PYTHON) tests/support/plain_node.py -- $(PYTHON) -m pytest -q -n 2 --dist loadfile tests/journeys
+
+.PHONY: ipfs-journeys
+ipfs-journeys: setup kubo ## The journeys on a real IPFS node of their own
+	@$(PYTHON) tests/support/ipfs_node.py -- $(PYTHON) -m pytest -q tests/journeys
 
 .PHONY: validator
 validator: tools/validator/target/validator-1.jar ## Build the harness around HL7's own validator (needs Java 17 and Maven)

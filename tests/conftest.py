@@ -20,13 +20,14 @@ from simdes.index.migrations import migrate
 sys.path.insert(0, str(Path(__file__).parent))  # so that `from adapters.postgres import ...` works
 
 from adapters.postgres import Databases, running_postgres
-from support import acceptance, kubo
+from support import acceptance, kubo, nginx
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave slow acceptance suites to `make accept`, and what needs IPFS nodes to `make kubo`."""
     acceptance.choose(config, items)
     kubo.choose(config, items)
+    nginx.choose(config, items)
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,10 @@ from simdes.exchange.submit import Accepted, Refused
 from simdes.gateway.app import create_gateway
 from simdes.index import vaults
 from simdes.index.vaults import Identifier
-from simdes.storage.cid import parse
 from support import consortium, leaks, seeds
 from support.consortium import Consortium
 from support.seeds import SEEDED
+from support.stored import damaged, stores
 
 
 @dataclass(slots=True)
@@ -89,7 +89,8 @@ def listening(said: Said) -> Iterator[None]:
 def play(folder: Path) -> Aftermath:
     """The whole journey of a seeded patient in an empty folder, with all that goes wrong."""
     network = folder / "network"
-    consortium.found(network, ledger_url=journey_ledger())
+    names = ("north", "south", "east")
+    consortium.found(network, ledger_url=journey_ledger(), stores=stores(names))
     said = Said()
     with listening(said), consortium.opened(network) as opened:
         vault = _write(opened)
@@ -249,17 +250,5 @@ def _damage_a_block(network: Consortium, vault: bytes) -> None:
         [(cid,)] = tx.all(
             "SELECT body_cid FROM record WHERE vault = :v AND category = 3 LIMIT 1", v=vault
         )
-    path = next(
-        path
-        for path in network["north"].data.parent.joinpath("blocks").rglob("*")
-        if path.is_file() and path.name == _digest_name(cid)
-    )
-    whole = path.read_bytes()
-    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
-    with suppress(SimdesError):
+    with damaged(network["north"].data.parent, cid), suppress(SimdesError):
         retrieve.retrieve(north, network.session("north", "patient"), vault=vault)
-    path.write_bytes(whole)
-
-
-def _digest_name(cid: str) -> str:
-    return parse(cid)[1].hex()

@@ -20,6 +20,7 @@ import pytest
 from simdes.exchange.submit import Accepted
 from support import consortium
 from support.bundles import bundle
+from support.stored import stores
 
 SHAPES = {
     "2-of-3": (("north", "south", "east"), 2),
@@ -27,20 +28,28 @@ SHAPES = {
 }
 
 
+# Read now: an open network keeps the settings in the environment away.
+NODE_URL = os.environ.get("SIMDES_LEDGER_URL", "")
+
 AHEAD = 4
 """Networks that are prepared at once."""
 
 
 def journey_ledger() -> str:
     """The ledger that journeys run on: the node of SIMDES_LEDGER_URL, or the embedded one."""
-    configured = os.environ.get("SIMDES_LEDGER_URL", "")
-    return configured if configured.startswith("http") else consortium.EMBEDDED
+    return NODE_URL if NODE_URL.startswith("http") else consortium.EMBEDDED
 
 
 def prepare(folder: Path, shape: str, ledger_url: str) -> Path:
     """Found a network with two enrolled patients and their records."""
     names, shares_needed = SHAPES[shape]
-    consortium.found(folder, names=names, shares_needed=shares_needed, ledger_url=ledger_url)
+    consortium.found(
+        folder,
+        names=names,
+        shares_needed=shares_needed,
+        ledger_url=ledger_url,
+        stores=stores(names),
+    )
     with consortium.opened(folder) as network:
         vaults = {}
         for patient in ("ada", "bea"):

@@ -29,6 +29,7 @@ from simdes.index import custody, renewals
 from support import consortium
 from support.bundles import bundle
 from support.consortium import Clock, Consortium
+from support.stored import stores
 
 FIVE = ("north", "south", "east", "west", "hill")
 NEEDED = 3
@@ -100,7 +101,7 @@ class Scene:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("custodians") / "network"
-    consortium.found(folder, names=FIVE, shares_needed=NEEDED)
+    consortium.found(folder, names=FIVE, shares_needed=NEEDED, stores=stores(FIVE))
     with consortium.opened(folder) as network:
         for patient in PATIENTS:
             [answer] = network.submit("north", f"{patient}.json", bundle(patient))

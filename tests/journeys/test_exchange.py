@@ -24,6 +24,7 @@ from simdes.exchange import consents, enrolment, logbook, opening, retrieve
 from simdes.exchange.following import known_consents
 from simdes.exchange.retrieve import Retrieved
 from support.attackers import Liar, rob
+from support.stored import blocks
 
 both_shapes = pytest.mark.parametrize("scene", SHAPES, indirect=True)
 OBSERVATIONS = {"ada-observation-0", "ada-observation-1"}
@@ -325,7 +326,7 @@ def test_complete_disks_of_all_but_one_needed_custodian_open_nothing(scene: Scen
     needed = scene.network["north"].settings.shares_needed
     bystanders = [name for name in scene.network.members if name not in ("north", "south")]
     robbed = [scene.folder / name for name in bystanders[: needed - 1]]
-    loot = rob(robbed, scene.folder / "blocks")
+    loot = rob(robbed, blocks(scene.folder))
     assert set(map(len, loot.shares.values())) == {needed - 1}, "every record's shares were found"
     assert loot.opened == {}
     assert loot.copies == 0
@@ -335,7 +336,7 @@ def test_complete_disks_of_all_but_one_needed_custodian_open_nothing(scene: Scen
 def test_the_same_attack_with_one_more_disk_opens_everything(scene: Scene) -> None:
     needed = scene.network["north"].settings.shares_needed
     others = [name for name in scene.network.members if name != "north"]
-    loot = rob([scene.folder / name for name in others[:needed]], scene.folder / "blocks")
+    loot = rob([scene.folder / name for name in others[:needed]], blocks(scene.folder))
     found = {json.loads(item)["id"] for items in loot.opened.values() for item in items}
     assert found >= EVERYTHING
 

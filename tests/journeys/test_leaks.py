@@ -27,6 +27,7 @@ from support.consortium import Consortium
 from support.gateways import simdes
 from support.leaks import Scanner, values_of
 from support.seeds import SEEDED
+from support.stored import blocks
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_the_journey_made_what_is_searched(aftermath: Aftermath) -> None:
     assert len(aftermath.said.errors) > 40
     assert len(aftermath.said.outcomes) > 30
     assert len(aftermath.chain) > 100
-    assert sum(path.is_file() for path in (aftermath.folder / "blocks").rglob("*")) > 30
+    assert sum(path.is_file() for path in blocks(aftermath.folder).rglob("*")) > 30
 
 
 def test_no_identifier_stands_in_any_block_transaction_or_event(
@@ -64,7 +65,7 @@ def test_no_identifier_stands_in_any_block_transaction_or_event(
 
 
 def test_no_identifier_stands_in_the_content_store(aftermath: Aftermath, scanner: Scanner) -> None:
-    assert scanner.scan(leaks.files(aftermath.folder / "blocks")) == []
+    assert scanner.scan(leaks.files(blocks(aftermath.folder))) == []
 
 
 def test_no_identifier_stands_in_logs_errors_or_answers(
@@ -160,7 +161,7 @@ def test_a_value_planted_in_the_content_store_is_found(
 ) -> None:
     network, folder = planted
     network["south"].node.store.put(b"x" * 100 + SEEDED["result"][::-1].encode())
-    assert SEEDED["result"] in values_of(scanner.scan(leaks.files(folder / "blocks")))
+    assert SEEDED["result"] in values_of(scanner.scan(leaks.files(blocks(folder))))
 
 
 @pytest.mark.parametrize("member", ["north", "south", "east"])

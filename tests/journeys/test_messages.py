@@ -29,6 +29,7 @@ from support.consortium import Clock
 from support.gateways import simdes
 from support.messages import admission, message, pid, result
 from support.mllp import listening, msa, sending
+from support.stored import stores
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 HOSP = "urn:id:HOSP"
@@ -89,7 +90,6 @@ def adt(event: str, structure: str, *segments: str, at: int = 1) -> bytes:
 # Patient administration -----------------------------------------------------------------------
 
 
-@pytest.mark.silent
 @pytest.mark.parametrize(
     ("event", "structure"), [("A40", "A39"), ("A34", "A30"), ("A18", "A18"), ("A47", "A30")]
 )
@@ -343,7 +343,11 @@ def sources_read(scene: Scene) -> list[dict[str, Any]]:
 
 def test_files_and_a_live_feed_tell_one_story(tmp_path: Path) -> None:
     """Admission, update, merge and a correction as files, the outdated result over MLLP."""
-    consortium.found(tmp_path / "network", ledger_url=journey_ledger())
+    consortium.found(
+        tmp_path / "network",
+        ledger_url=journey_ledger(),
+        stores=stores(("north", "south", "east")),
+    )
     north, files = tmp_path / "network" / "north", tmp_path / "files"
     files.mkdir()
     story = [
