@@ -15,25 +15,26 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from _pytest.mark import ParameterSet
 
 from faults import evidence
 from faults.load import SYSTEM, Load
 from support import consortium
-from support.besieged import Siege, besieged, limit_files, wait_until
+from support.besieged import Siege, besieged, embedded, limit_files, wait_until
 
 pytestmark = pytest.mark.nodes
 
 CALL_SECONDS = 10
 RECOVERY_SECONDS = 30
 LONG = os.environ.get("SIMDES_ACCEPT") == "1"
-SECONDS = 15 if LONG else 6
+SECONDS = 15 if LONG else 4
 """How long each fault lasts."""
 SLOW_MS = 1_500
 TABLE_BYTES = 1 << 20
@@ -91,6 +92,7 @@ def _lying(siege: Siege, name: str) -> Iterator[None]:
 @contextmanager
 def _database(siege: Siege, spoil: str) -> Iterator[None]:
     way = siege.database_way
+    assert way is not None
     way.slow(200) if spoil == "slow" else getattr(way, spoil)()
     try:
         yield
@@ -100,6 +102,7 @@ def _database(siege: Siege, spoil: str) -> Iterator[None]:
 
 @contextmanager
 def _database_killed(siege: Siege, draw: random.Random) -> Iterator[None]:
+    assert siege.postgres is not None
     time.sleep(draw.uniform(0, 2))
     siege.postgres.kill()
     try:
@@ -111,6 +114,7 @@ def _database_killed(siege: Siege, draw: random.Random) -> Iterator[None]:
 @contextmanager
 def _backend_killed(siege: Siege, draw: random.Random) -> Iterator[None]:
     """One of the server's processes dies; the server ends all others and recovers by itself."""
+    assert siege.postgres is not None
     time.sleep(draw.uniform(0, 2))
     os.kill(draw.choice(siege.postgres.pids()[1:]), signal.SIGKILL)
     yield
@@ -119,6 +123,7 @@ def _backend_killed(siege: Siege, draw: random.Random) -> Iterator[None]:
 @contextmanager
 def _database_full(siege: Siege, _: random.Random) -> Iterator[None]:
     """No table may grow above a size that some have; the log goes on, as on a disk of its own."""
+    assert siege.postgres is not None
     limit_files(siege.postgres.pids(), TABLE_BYTES)
     try:
         yield
@@ -194,7 +199,6 @@ FAULTS = [
         Fault(
             f"ledger of {name}: tells old state",
             lambda siege, _, name=name: _lying(siege, name),  # type: ignore[misc]
-            short=name == "south",
         )
         for name in EVERYBODY
     ),
@@ -236,16 +240,21 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
         yield Load(siege)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
+def _selected(faults: Sequence[Fault]) -> list[ParameterSet]:
+    return [
         pytest.param(one, id=one.name, marks=() if one.short else pytest.mark.accept)
-        for one in FAULTS
-    ],
-)
+        for one in faults
+    ]
+
+
+@pytest.mark.parametrize("fault", _selected(FAULTS))
 def test_nobody_gets_a_wrong_answer_or_waits_long_and_all_is_well_again(
     load: Load, fault: Fault, record_property: Callable[[str, object], None]
 ) -> None:
+    _play(load, fault, record_property)
+
+
+def _play(load: Load, fault: Fault, record: Callable[[str, object], None]) -> None:
     siege = load.siege
     if LONG:
         siege.forget_copies()
@@ -259,7 +268,7 @@ def test_nobody_gets_a_wrong_answer_or_waits_long_and_all_is_well_again(
         answered = load.fine_again(over, RECOVERY_SECONDS)
     wait_until(siege.waiting, RECOVERY_SECONDS - (time.monotonic() - over))
     anchored = time.monotonic() - over
-    record_property("fault", load.row(fault.name, answered, anchored))
+    record("fault", load.row(fault.name, answered, anchored))
     assert load.wrong == []
     assert max(one.slowest for one in load.seen.values()) < CALL_SECONDS
     assert _not_once(load, set(load.acknowledged) - before) == []
@@ -279,14 +288,36 @@ def _not_once(load: Load, values: set[str]) -> list[str]:
 
 
 def test_at_last_databases_stores_trails_and_chain_say_the_same(load: Load) -> None:
-    siege = load.siege
+    _verify(load.siege)
+
+
+def _verify(siege: Siege) -> None:
     wait_until(siege.copying, RECOVERY_SECONDS)
     siege.stop()
     clock = consortium.Clock(60)  # what dead workers had claimed is free again
-    with consortium.opened(Path(siege.folder), clock=clock) as network:
+    with consortium.opened(siege.folder, clock=clock) as network:
 
         def wrong() -> list[str]:
             network.settle()
             return evidence.wrong(network, "north", {})
 
         wait_until(wrong, RECOVERY_SECONDS)  # custodians fetch what they do not have yet
+
+
+# The ledger in a process --------------------------------------------------------------------------
+
+
+@pytest.mark.accept
+def test_a_disk_that_is_full_takes_nothing_from_the_ledger_s_journal(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """North's process has the journal, a database and a content store; nothing of it is written."""
+    with embedded(tmp_path) as siege:
+        load = Load(siege)
+        for name in ("north", "south"):
+            fault = Fault(
+                f"embedded ledger, disk of {name}: full",
+                lambda siege, _, name=name: _disk_full(siege, name),  # type: ignore[misc]
+            )
+            _play(load, fault, record_property)
+        _verify(siege)

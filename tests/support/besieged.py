@@ -117,11 +117,11 @@ class Siege:
     """Everything that runs, and the ways between."""
 
     folder: Path
-    anvil: str
     members: dict[str, Served]
-    ledger_ways: dict[str, Proxy]
-    database_way: Proxy
-    postgres: PostgresServer
+    anvil: str = ""
+    ledger_ways: dict[str, Proxy] = field(default_factory=dict)
+    database_way: Proxy | None = None
+    postgres: PostgresServer | None = None
     tokens: dict[str, str] = field(default_factory=dict)
 
     def node(self, method: str, *params: Any) -> Any:
@@ -201,6 +201,7 @@ class Siege:
     @property
     def postgres_url(self) -> str:
         """North's database past the proxy."""
+        assert self.postgres is not None
         return with_name(self.postgres.url, "north")
 
     def stop(self) -> None:
@@ -235,10 +236,28 @@ def besieged(folder: Path) -> Iterator[Siege]:
             _consents(opened)
         _introduce(network)
         members = {name: Served(network / name) for name in NAMES}
-        siege = Siege(network, anvil, members, ledger_ways, database_way, postgres)
+        siege = Siege(network, members, anvil, ledger_ways, database_way, postgres)
         siege.go_on()
         stack.callback(siege.stop)
         for one in members.values():
+            one.start()
+        yield siege
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[Siege]:
+    """The same on SQLite alone, with a ledger whose journal north's process has."""
+    with ExitStack() as stack:
+        network = folder / "network"
+        consortium.found(network, names=NAMES, stores=dict.fromkeys(NAMES, "file:blocks"))
+        for name in NAMES:
+            _settings(network / name, {})
+        with consortium.opened(network) as opened:
+            _consents(opened)
+        _introduce(network)
+        siege = Siege(network, {name: Served(network / name) for name in NAMES})
+        stack.callback(siege.stop)
+        for one in siege.members.values():
             one.start()
         yield siege
 
