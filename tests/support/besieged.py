@@ -36,7 +36,7 @@ from simdes.index.transaction import Transaction
 from support import consortium
 from support.bundles import bundle
 from support.consortium import Consortium
-from support.gateways import Program, environment, wait_for_port
+from support.gateways import Program, variables, wait_for_port
 from support.stale_node import stale
 from support.toxiproxy import Proxy, proxies
 
@@ -74,7 +74,7 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment({}),
+            env=variables({}),
         )
         wait_for_port(urlsplit(self.url).port or 80)
 

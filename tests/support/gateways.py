@@ -39,13 +39,13 @@ def simdes(
         text=True,
         timeout=timeout,
         cwd=cwd,
-        env=environment(environment),
+        env=variables(environment),
         stdin=subprocess.DEVNULL,
         check=False,
     )
 
 
-def environment(changed: Mapping[str, str]) -> dict[str, str]:
+def variables(changed: Mapping[str, str]) -> dict[str, str]:
     """This process's variables without SIMDES's, and what is changed; "" removes one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
     return {name: value for name, value in (kept | changed).items() if value}
@@ -91,7 +91,7 @@ def serve(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment({}),
+        env=variables({}),
     )
     port = words[words.index("--port") + 1] if "--port" in words else url.rpartition(":")[2]
     try:
