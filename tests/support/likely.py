@@ -9,7 +9,7 @@ would carry), stored resources as bodies, searches that find something, an opera
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -200,25 +200,32 @@ class Lived:
             self.exports[words[1]] = []
 
     def forget(self, type_: str, id_: str) -> None:
-        """It was deleted; another is stored where it was the last."""
+        """It is gone; another is stored where it was the last."""
         known = self.ids.get(type_, [])
         if id_ in known:
             known.remove(id_)
-        if not known:
-            for sample in samples():
-                if sample["resourceType"] == type_:
-                    self.learn(self.service.api.send("POST", type_, self.body(sample)))
+            if not known:
+                self._store(type_)
+
+    def _store(self, type_: str) -> None:
+        """Store a sample of a type, about a patient who is there: others may be gone."""
+        for sample in samples():
+            if sample["resourceType"] == type_:
+                if "<Patient>" in json.dumps(sample):
+                    self._store("Patient")
+                made = self.body(sample, patient=(self.ids.get("Patient") or ["nobody"])[-1])
+                self.learn(self.service.api.send("POST", type_, made))
 
     def known(self, type_: str) -> str:
         """An id of the type that is there, or was."""
         return self.chance.choice(self.ids.get(type_) or ["nobody"])
 
-    def body(self, sample: Json) -> Json:
+    def body(self, sample: Json, *, patient: str = "") -> Json:
         """A sample with references that lead somewhere."""
         self.numbers += 1
         text = json.dumps(sample).replace("<number>", f"n{self.numbers}")
         if "<Patient>" in text:
-            text = text.replace("<Patient>", self.known("Patient"))
+            text = text.replace("<Patient>", patient or self.known("Patient"))
         made: Json = json.loads(text)
         return made
 
@@ -249,7 +256,7 @@ class Lived:
                 case.headers[name] = self.chance.choice(HEADERS[name])
             elif name in HEADERS:
                 del case.headers[name]
-        if "export" in operation:
+        if operation in ("$export", "$import"):
             case.headers["Prefer"] = ASYNC["prefer"]
         if case.method in ("POST", "PUT", "PATCH"):
             self._fill(case, operation, type_)
@@ -310,12 +317,19 @@ class Lived:
             case.body = self._query(self.chance.sample(SEARCHED, 3), type_)
         elif case.method == "PATCH":
             case.body = PATCHES.get(media, case.body)
+        elif operation == "$import" and "ndjson" in media:
+            case.body = b"\n".join(self._lines())
         elif operation == "$submit-legacy":
             self.numbers += 1
             case.body = MESSAGE % (self.numbers, self.numbers)
         elif case.path.startswith("/fhir"):
             made = self._body_of(case, operation, type_)
             case.body = dumps_xml(made) if "xml" in media else made
+
+    def _lines(self) -> Iterator[bytes]:
+        for sample in samples():
+            self.numbers += 1
+            yield json.dumps({**self.body(sample), "id": f"line-{self.numbers}"}).encode()
 
     def _body_of(self, case: Case, operation: str, type_: str) -> Json:
         if case.path == "/fhir":
@@ -326,6 +340,9 @@ class Lived:
         make = samples_of.get(type_, samples_of["Observation"])
         if operation == "$match":
             return make()
+        if operation in ("$meta-add", "$meta-delete"):
+            tag = {"tag": [{"system": "urn:likely", "code": "tried"}]}
+            return {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": tag}]}
         if operation and operation != "$validate":
             rows = [
                 {"name": name, f"value{kind.capitalize()}": int(text) if text.isdigit() else text}

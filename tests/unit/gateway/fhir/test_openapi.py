@@ -138,9 +138,12 @@ class Caller:
         if answer.status_code in (200, 201, 202, 204, 303, 304):
             self.went_well.add(case.operation.label)
         self.lived.learn(answer)
-        if case.method == "DELETE" and answer.status_code in (200, 204):
-            places = case.path_parameters or {}
-            self.lived.forget(str(places.get("type")), str(places.get("id")))
+        is_gone = answer.status_code in (404, 410)
+        if is_gone or (case.method == "DELETE" and answer.status_code in (200, 204)):
+            places = case.path_parameters if isinstance(case.path_parameters, dict) else {}
+            fixed = case.path.removeprefix("/fhir").strip("/").split("/")[0]
+            named = places.get("id") or dict(case.query or {}).get("_id")
+            self.lived.forget(str(places.get("type") or fixed), str(named))
         if "$export" in case.path and answer.status_code == 202:
             self.lived.finish_exports()
 
@@ -164,9 +167,9 @@ def typed(case: Case, chance: random.Random) -> Case:
     return case
 
 
-@schemathesis.serializer("application/jose")
+@schemathesis.serializer("application/jose", "application/fhir+ndjson")
 def as_it_is(_: Any, value: Any) -> bytes:
-    """A body of the custody API."""
+    """A body of the custody API, or lines to import."""
     if isinstance(value, bytes):
         return value
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
