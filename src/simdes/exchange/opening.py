@@ -9,7 +9,7 @@ before every reading, so a copy opens nothing that they would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -86,11 +86,18 @@ class OpenedRecords:
 
 
 def read_under(
-    node: Node, session: Session, vault: bytes, wanted: int, because: Because
+    node: Node,
+    session: Session,
+    vault: bytes,
+    wanted: int,
+    because: Because,
+    *,
+    batches: Collection[bytes] | None = None,
 ) -> OpenedRecords:
     """Read what one ground opens of a vault, in the categories of the mask ``wanted``.
 
-    What this organisation wrote itself is left out unless the patient asks. Raises as
+    ``batches``: only what was anchored with these, and nothing is put on record here where that is
+    nothing. What this organisation wrote itself is left out unless the patient asks. Raises as
     `reading.list_records` and `reading.gather`; Tampered where anything is not as anchored.
     """
     caller = node.caller(session.key)
@@ -98,8 +105,10 @@ def read_under(
     listed = [
         one
         for one in reading.list_records(caller, descriptor, because)
-        if wanted >> one.category & 1
+        if wanted >> one.category & 1 and (batches is None or one.batch_id in batches)
     ]
+    if batches is not None and not listed:
+        return OpenedRecords((), {}, (), {})
     local = _local_vault(node, vault, m=descriptor.m, n=descriptor.n)
     handle = because.consent.handle if because.consent else because.emergency or PATIENT
     copied = _copied(node, local, handle, listed)

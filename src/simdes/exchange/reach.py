@@ -51,8 +51,8 @@ def reach(
 
     Never raises for what others do or fail to do: it is in ``warnings``, without patient data.
     """
-    categories &= _allowed(asking)
-    sources, are_more = _sources(node, asking, _let_at(asking, vaults))
+    categories &= allowed(asking)
+    sources, are_more = _sources(node, asking, let_at(asking, vaults))
     warnings = []
     opened = False
     for one in sources:
@@ -77,7 +77,7 @@ def reach(
     return Reached(asking, tuple(dict.fromkeys(warnings)))
 
 
-def _allowed(asking: Asking) -> int:
+def allowed(asking: Asking) -> int:
     """The categories of what the app was allowed to see at all: nothing else is opened for it."""
     found = 0
     for type_ in asking.rights.reading.scopes.keys() | asking.rights.searching.scopes.keys():
@@ -85,7 +85,7 @@ def _allowed(asking: Asking) -> int:
     return found
 
 
-def _let_at(asking: Asking, vaults: Sequence[bytes] | None) -> Sequence[bytes] | None:
+def let_at(asking: Asking, vaults: Sequence[bytes] | None) -> Sequence[bytes] | None:
     """Of the vaults meant (None: any) those of patients whom the app was let at."""
     rights = asking.rights
     scopes = [
@@ -96,8 +96,8 @@ def _let_at(asking: Asking, vaults: Sequence[bytes] | None) -> Sequence[bytes] |
     ]
     if any(one.vaults is None for one in scopes):
         return vaults
-    let_at = {tag for one in scopes for tag in one.vaults or ()}
-    return [one for one in sorted(let_at) if vaults is None or one in vaults]
+    tags = {tag for one in scopes for tag in one.vaults or ()}
+    return [one for one in sorted(tags) if vaults is None or one in vaults]
 
 
 def _open(node: Node, asking: Asking, source: _Source, wanted: int) -> str:

@@ -279,6 +279,12 @@ def batches(tx: Transaction, *, first_block: int, last_block: int) -> list[Batch
     return [read(Batch, row) for row in rows]
 
 
+def last_batch(tx: Transaction, *, but: bytes) -> int:
+    """Return the block of the newest batch of any organisation but one; 0 without one."""
+    row = tx.one("SELECT max(block_number) FROM chain_batch WHERE organisation <> :own", own=but)
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
 def set_leaf_status(tx: Transaction, status: LeafStatus) -> None:
     """Note that a leaf was superseded or erased; erased is the last word."""
     tx.insert(

@@ -98,3 +98,13 @@ table(
     integer("expires_ms"),
     Index(None, "expires_ms"),
 )
+
+# How far what others anchor was looked through, of patients whose consents let subscribers see it.
+table(
+    "arrival",
+    id32("vault"),
+    integer("block"),  # batches up to it were looked for twice
+    integer("ahead"),  # and up to it once
+    integer("looked_ms"),
+    PrimaryKeyConstraint("vault"),
+)

@@ -223,6 +223,12 @@ def living(tx: Transaction, account: bytes) -> int:
     return 0 if row is None else int(row[0])
 
 
+def all_living(tx: Transaction) -> list[Subscription]:
+    """Every subscription that is served and has shaken hands."""
+    rows = tx.all(_SUBSCRIPTION + " WHERE s.status IN ('active', 'error') ORDER BY s.id")
+    return [read(Subscription, row) for row in rows]
+
+
 def drop(tx: Transaction, id: str) -> None:
     """End a subscription and forget what it was told of."""
     tx.run("DELETE FROM subscription WHERE id = :id", id=id)

@@ -27,7 +27,7 @@ from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.changes import Change, Method
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.exchange.subscriptions import matching, notices, owners
+from simdes.exchange.subscriptions import arriving, matching, notices, owners
 from simdes.exchange.subscriptions.notices import Told
 from simdes.exchange.subscriptions.registering import TYPE
 from simdes.exchange.subscriptions.wanted import Wanted, wanted
@@ -52,6 +52,8 @@ KEPT_EVENTS: Final = 5_000
 MOST_WAITING: Final = 50_000
 """Events that wait for a receiver; beyond them its subscription is switched off."""
 IDLE_SECONDS: Final = 0.2
+ARRIVALS_SECONDS: Final = 2.0
+"""How often it is looked whether the chain has what was not looked for."""
 _TIDY_SECONDS: Final = 10.0
 _HELD_SECONDS: Final = 60
 
@@ -64,11 +66,16 @@ class _Lost(Exception):
 
 def run(node: Node, stop: threading.Event, *, name: str) -> None:
     """Tell subscribers until ``stop`` is set."""
-    tidied = float("-inf")
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="hook") as pool:
+    tidied = looked = float("-inf")
+    with ThreadPoolExecutor(THREADS + 1, thread_name_prefix="hook") as pool:
         under_way: set[Future[None]] = set()
+        arriving_: Future[None] | None = None
         while not stop.is_set():
             under_way = {one for one in under_way if not one.done()}
+            if node.desk.clock() - looked > ARRIVALS_SECONDS and (
+                arriving_ is None or arriving_.done()
+            ):
+                looked, arriving_ = node.desk.clock(), pool.submit(_arrived, node)
             try:
                 taken = claim(node, name, limit=THREADS - len(under_way))
                 under_way |= {pool.submit(_served, node, one, name, stop) for one in taken}
@@ -86,6 +93,7 @@ def run(node: Node, stop: threading.Event, *, name: str) -> None:
 
 def work(node: Node, *, name: str) -> int:
     """One round, one subscription after the other; how many were served."""
+    _arrived(node)
     taken = claim(node, name, limit=THREADS)
     for one in taken:
         serve(node, one, name)
@@ -105,6 +113,16 @@ def claim(node: Node, name: str, *, limit: int) -> list[Subscription]:
     return node.database.write(
         lambda tx: subscriptions.claim(tx, name, now_ms=now_ms, until_ms=until_ms, limit=limit)
     )
+
+
+def _arrived(node: Node) -> None:
+    """See `arriving.look`; what fails is tried again."""
+    try:
+        arriving.look(node)
+    except SimdesError as error:
+        _log.warning("arrivals wait", issue=error.issue, kind=type(error).__name__)
+    except Exception as error:  # as in `run`
+        _log.error("arrivals failed", issue="exception", **logs.described(error))
 
 
 def _served(node: Node, one: Subscription, name: str, stop: threading.Event) -> None:

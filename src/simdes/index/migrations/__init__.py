@@ -11,7 +11,7 @@ from contextlib import closing
 
 from simdes.index.database import Database, open_database
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision; a test compares it with the files."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from simdes.access.consent import Consent, Grantee
 from simdes.exchange import consents, opening
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.exchange.subscriptions import telling
+from simdes.exchange.subscriptions import arriving, telling
 from simdes.hook_http import HttpHooks
 from simdes.index import copies
 from simdes.index.vaults import Identifier, find
@@ -305,6 +306,86 @@ def test_a_subscription_tells_of_what_a_consent_opened_and_of_nothing_once_it_is
         status = shared.reader.get(f"Subscription/{later['id']}/$status").json()
         told = status_of(status["entry"][0]["resource"])
         assert told["events-since-subscription-start"] == "0"
+        hooks.close()
+
+
+def _hook(url: str, criteria: str) -> Json:
+    channel = {"type": "rest-hook", "endpoint": url, "payload": "application/fhir+json"}
+    return {
+        "resourceType": "Subscription",
+        "status": "requested",
+        "reason": "to know",
+        "criteria": criteria,
+        "channel": channel,
+    }
+
+
+@pytest.mark.parametrize("whom", ["organisation", "role"])
+def test_a_subscription_tells_of_what_arrives_where_the_organisation_may_open_it(
+    shared: Shared,
+    doctor: Api,
+    pulse: Callable[..., Json],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    whom: str,
+) -> None:
+    node, patient = shared.network["south"].node, shared.patient["id"]
+    grantee = {
+        "organisation": Grantee.organisation(node.organisation),
+        "role": Grantee.role_in(node.organisation, "doctor"),
+    }[whom]
+    granted = consents.grant(
+        shared.network["north"].node,
+        shared.session,
+        vault=shared.vault,
+        grantee=grantee,
+        categories=["observations", "demographics"],
+        purposes=["TREAT"],
+        valid_seconds=3600,
+    )
+    opened: list[frozenset[bytes]] = []
+    read = arriving.read_under
+
+    def counting(*given: Any, **named: Any) -> Any:
+        found = read(*given, **named)
+        opened.append(frozenset(one.listed.record_id for one in found.records))
+        return found
+
+    monkeypatch.setattr(arriving, "read_under", counting)
+    with receiving() as receiver:
+        hooks = HttpHooks("127.0.0.1")
+        object.__setattr__(node, "hooks", hooks)
+        made = shared.reader.create(_hook(receiver.url, f"Observation?patient={patient}"))
+
+        def told() -> list[str]:
+            _work(node)
+            clock.ahead_seconds += arriving.LOOK_MS / 1000
+            _work(node)
+            return [one["id"] for got in receiver.events for one in got.resources]
+
+        assert told() == []  # what was there before is nothing that arrives
+        condition = {"resourceType": "Condition", "code": {"text": "x"}}
+        doctor.create(condition | {"subject": {"reference": f"Patient/{patient}"}})
+        new = doctor.create(pulse(81))["id"]
+        shared.network.settle()
+        if whom == "role":  # not the software's to open: told once somebody reads it
+            assert told() == []
+            assert opened == []
+            assert new in shared.codes(f"Observation?_id={new}")
+            assert new in told()
+        else:
+            assert told() == [new]
+            records = [one for its in opened for one in its]
+            assert 1 <= len(set(records)) <= 2  # the observation, and who it is about
+            verbs = _verbs(node, shared.vault)
+            assert Verb.READ in verbs
+        shared.revoke(granted)
+        looked, events = len(opened), told()
+        doctor.create(pulse(82))
+        shared.network.settle()
+        assert told() == events
+        assert len(opened) == looked
+        shared.reader.send("DELETE", f"Subscription/{made['id']}")
         hooks.close()
 
 
