@@ -34,9 +34,15 @@ from starlette.types import ASGIApp
 
 from simdes import logs
 from simdes.app import Opened, facade, secret_of, share_of
+<<<<<<< HEAD
 from simdes.config import Settings, places
 from simdes.errors import Unavailable
+=======
+from simdes.config import Settings
+from simdes.errors import Invalid, Unavailable
+>>>>>>> 1c47163 (Answer CDS Hooks with the pharmacist's checks, from what is sent along alone)
 from simdes.exchange import worker
+from simdes.exchange.decision_support import CdsClient, read_clients
 from simdes.exchange.facade import ask
 from simdes.exchange.operations import Operations
 from simdes.fhir_http import checked
@@ -92,6 +98,7 @@ def answer(
     limits = replace(
         LIMITS,
         tokens_per_minute=share_of(LIMITS.tokens_per_minute, processes),
+        cds_per_minute=share_of(LIMITS.cds_per_minute, processes),
         websockets=share_of(LIMITS.websockets, processes),
     )
     application = create_gateway(one.custody, limits, running=running, node=one.node)
@@ -171,7 +178,19 @@ def _running(one: Opened, *, processes: int = 1) -> Running:
         random=one.node.random,
         notified=_notified(one),
         processes=processes,
+        cds_clients=_cds_clients(one),
     )
+
+
+def _cds_clients(one: Opened) -> tuple[CdsClient, ...]:
+    """The clinical systems of the settings' file; none where no file is named."""
+    if not one.settings.cds_clients_file:
+        return ()
+    path = one.data / one.settings.cds_clients_file
+    try:
+        return read_clients(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} can't be read.") from error
 
 
 def _notified(one: Opened) -> Notified | None:

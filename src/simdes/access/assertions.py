@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 from joserfc.jwk import KeySet
@@ -20,6 +20,8 @@ from simdes.access.proofs import Key, Unverified
 from simdes.access.requests import unb64
 from simdes.crypto.digest import sha256
 from simdes.errors import SimdesError, Unauthenticated
+
+T = TypeVar("T")
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS: Final = ("RS384", "ES384")
@@ -102,23 +104,33 @@ def prove(
 
 
 def _claims(unverified: Unverified, client: Client, keys: KeySource) -> Claims:
-    if client.keys is not None:
-        return _verified(unverified, key_set(client.keys))
-    if client.keys_url is None:
+    return signed_by(unverified, client.keys, client.keys_url, keys, Claims)
+
+
+def signed_by(
+    unverified: Unverified, keys: str | None, keys_url: str | None, source: KeySource, kind: type[T]
+) -> T:
+    """The claims, once one of somebody's registered keys signed them: by value, or at their URL.
+
+    Raises `Unauthenticated`, `Unavailable` where the URL doesn't answer.
+    """
+    if keys is not None:
+        return _verified(unverified, key_set(keys), kind)
+    if keys_url is None:
         raise Unauthenticated(_REFUSED)
     try:
-        return _verified(unverified, key_set(keys.fetch(client.keys_url)))
+        return _verified(unverified, key_set(source.fetch(keys_url)), kind)
     except Unauthenticated:
-        # The app may have changed its keys since they were fetched.
-        return _verified(unverified, key_set(keys.fetch(client.keys_url, anew=True)))
+        # They may have changed their keys since these were fetched.
+        return _verified(unverified, key_set(source.fetch(keys_url, anew=True)), kind)
 
 
-def _verified(unverified: Unverified, keys: KeySet) -> Claims:
+def _verified(unverified: Unverified, keys: KeySet, kind: type[T]) -> T:
     wanted, algorithm = unverified.header["kid"], str(unverified.header["alg"])
     for key in keys.keys:
         if key.kid == wanted and isinstance(key, Key) and proofs.fits(key, algorithm):
             try:
-                return proofs.verify(unverified, key, Claims)
+                return proofs.verify(unverified, key, kind)
             except Unauthenticated:
                 continue
     raise Unauthenticated(_REFUSED)

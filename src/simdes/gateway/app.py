@@ -2,8 +2,9 @@
 
 HTTP in, HTTP out: routes, limits, headers and status codes; every decision is `exchange`'s. The
 routes are ``POST /custody/v1/<verb>`` with ``application/jose`` bodies (docs/formats/
-custody-release.md), ``/healthz``, ``/readyz``, ``/metrics``, ``/facade/notify``, the authorization
-server (`gateway.smart`) and the pages for people (`gateway.pages`). Errors are FHIR
+custody-release.md), ``/healthz``, ``/readyz``, ``/metrics``, ``/facade/notify``,
+``/cds-services``, the authorization server (`gateway.smart`) and the pages for people
+(`gateway.pages`). Errors are FHIR
 ``OperationOutcome`` resources, on pages pages, that hold neither a stack nor anything about a
 patient.
 """
@@ -23,8 +24,10 @@ from starlette.types import ExceptionHandler
 
 from simdes.exchange import clients
 from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.decision_support import CdsClient
 from simdes.exchange.node import Node
 from simdes.exchange.operations import Operations
+from simdes.gateway.cds.routes import cds_routes
 from simdes.gateway.custody import custody_routes
 from simdes.gateway.facade import Notified, facade_route
 from simdes.gateway.fhir.capability import Statement
@@ -50,7 +53,8 @@ class Running:
 
     ``metrics_token`` is the operators' for ``/metrics``; "" leaves that to this machine alone.
     ``notified`` is what a FHIR server that we read may set off; None where there is none.
-    ``processes`` is how many of them answer on one port together.
+    ``processes`` is how many of them answer on one port together. ``cds_clients`` are the clinical
+    systems that may ask for decision support.
     """
 
     operations: Operations
@@ -59,6 +63,7 @@ class Running:
     random: Callable[[int], bytes] = secrets.token_bytes
     notified: Notified | None = None
     processes: int = 1
+    cds_clients: tuple[CdsClient, ...] = ()
 
 
 def create_gateway(
@@ -86,6 +91,7 @@ def create_gateway(
             *health_routes(running.operations, running.stopping),
             metrics_route(meter, running.metrics_token),
             facade_route(running.notified),
+            *(cds_routes(node, running.cds_clients, limits) if node is not None else ()),
             *(page_routes(node) if node is not None else ()),
             *(one for one in smart if not one.path.startswith(PREFIX)),
         ],

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class GatewayLimits:
     """How much a request may bring and how long its answer may take.
 
-    ``tokens_per_minute`` is how often one app at one address may call the authorization server.
+    ``tokens_per_minute`` is how often one app at one address may call the authorization server,
+    ``cds_per_minute`` how often one clinical system may ask for decision support.
     ``websockets`` are open at a time; a message to us has ``websocket_bytes`` at most, and who does
     not take one of ours within ``websocket_seconds`` is dropped.
     """
@@ -19,6 +20,8 @@ class GatewayLimits:
     body_seconds: float = 15.0
     answer_seconds: float = 30.0
     tokens_per_minute: int = 600
+    cds_body_bytes: int = 4 << 20
+    cds_per_minute: int = 1_200
     websockets: int = 256
     websocket_bytes: int = 4096
     websocket_seconds: float = 5.0

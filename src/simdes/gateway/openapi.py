@@ -17,6 +17,8 @@ from starlette.routing import Route
 
 from simdes.exchange.custody import METHODS
 from simdes.gateway import custody, openapi_fhir
+from simdes.gateway.cds.services import PREFIX as CDS
+from simdes.gateway.cds.services import SERVICES
 from simdes.gateway.openapi_answers import FAILED, OUTCOME_BODY, answers, body, json_body
 from simdes.gateway.smart import addresses
 
@@ -51,7 +53,13 @@ def document(issuer: str) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": issuer}],
-        "paths": {**_operating(), **_custody(), **_authorizing(), **openapi_fhir.paths()},
+        "paths": {
+            **_operating(),
+            **_custody(),
+            **_authorizing(),
+            **_deciding(),
+            **openapi_fhir.paths(),
+        },
         "components": {
             "schemas": {**openapi_fhir.SCHEMAS, "OAuthError": _OAUTH_SCHEMA},
             "securitySchemes": {
@@ -115,6 +123,21 @@ def _custody() -> Json:
         }
         for verb in METHODS
     }
+
+
+# Decision support ------------------------------------------------------------------------------
+
+
+def _deciding() -> Json:
+    refused = (400, 401, 408, 412, 413, 415, 429, 503)
+    told = {200: _OBJECT, **dict.fromkeys(refused, OUTCOME_BODY)}
+    noted = {200: {}, **dict.fromkeys(refused, OUTCOME_BODY)}
+    found: Json = {CDS: {"get": _operation("The services (CDS Hooks)", {200: _OBJECT})}}
+    for one in SERVICES:
+        found[one.path] = {"post": _operation(one.description, told, **body(_OBJECT))}
+        told_of = f"What became of a card of {one.id}"
+        found[f"{one.path}/feedback"] = {"post": _operation(told_of, noted, **body(_OBJECT))}
+    return found
 
 
 # Authorization --------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ _TEXT: Final = {
     404: ("not-found", "There is nothing at this address."),
     405: ("not-supported", "This address does not know this HTTP method."),
     413: ("too-long", "The body is larger than this address takes."),
-    415: ("not-supported", "Send application/jose."),
+    415: ("not-supported", "This address takes another media type."),
     408: ("timeout", "The body did not arrive in time."),
     503: ("transient", "The answer took too long; the request may be repeated."),
 }

@@ -31,6 +31,7 @@ from starlette.routing import Route, WebSocketRoute
 from simdes.exchange.custody import METHODS
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import dumps
+from simdes.gateway.cds.services import SERVICES
 from simdes.gateway.fhir.routes import endpoints
 from simdes.gateway.openapi import document
 from simdes.gateway.pages.places import page_routes
@@ -61,6 +62,8 @@ NEVER_WELL = frozenset(
     (
         "GET /metrics",
         "POST /facade/notify",
+        *(f"POST {one.path}" for one in SERVICES),
+        *(f"POST {one.path}/feedback" for one in SERVICES),
         *(f"POST /custody/v1/{verb}" for verb in METHODS),
         "GET /auth/authorize",
         *(
