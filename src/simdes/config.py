@@ -64,17 +64,14 @@ class Settings:
     claims: ``refuse``, or ``warn`` and store it.
     ``import_hosts`` lists the hosts (``host`` or ``host:port``) from which bulk imports may fetch
     files, and the addresses or networks of our own where these may be; empty: none.
-<<<<<<< HEAD
     ``nurses_prescribe`` 1 lets a hospital's nurses write prescriptions (0: doctors alone).
     ``prescription_batch_seconds`` is the period in which a hospital issues a batch of statements,
     ``prescription_valid_days`` how long a prescription is good that names no end,
     ``offline_hours`` by how old a state a pharmacy hands out while the ledger is away (0: never),
     ``proving_keys`` the folder with the ceremony's keys; ``development`` takes the shipped ones,
     whose proofs anybody can forge. See docs/prescriptions.md.
-=======
     ``cds_clients_file`` names the JSON list of clinical systems that may ask for decision support
     (CDS Hooks), with their keys; empty: none.
->>>>>>> 1c47163 (Answer CDS Hooks with the pharmacist's checks, from what is sent along alone)
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     ``copies`` is at how many organisations what is stored lies, this one included; all is read
     again every ``verify_hours``, ``verify_mib_per_second`` at most; ``keep_gib`` is how much each
@@ -126,15 +123,12 @@ class Settings:
     subscription_hosts: str = ""
     profile_errors: str = "refuse"
     import_hosts: str = ""
-<<<<<<< HEAD
     nurses_prescribe: int = 0
     prescription_batch_seconds: int = 300
     prescription_valid_days: int = 365
     offline_hours: int = 24
     proving_keys: str = ""
-=======
     cds_clients_file: str = ""
->>>>>>> 1c47163 (Answer CDS Hooks with the pharmacist's checks, from what is sent along alone)
 
 
 def data_path(url: str, data: Path) -> str:

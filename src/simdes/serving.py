@@ -34,13 +34,8 @@ from starlette.types import ASGIApp
 
 from simdes import logs
 from simdes.app import Opened, facade, secret_of, share_of
-<<<<<<< HEAD
 from simdes.config import Settings, places
-from simdes.errors import Unavailable
-=======
-from simdes.config import Settings
 from simdes.errors import Invalid, Unavailable
->>>>>>> 1c47163 (Answer CDS Hooks with the pharmacist's checks, from what is sent along alone)
 from simdes.exchange import worker
 from simdes.exchange.decision_support import CdsClient, read_clients
 from simdes.exchange.facade import ask
