@@ -429,6 +429,16 @@ def proc(roots):
                 if l.startswith("Pss:"): pss += int(l.split()[1])
         except OSError: pass
     return {"cpu": cpu, "rss_mb": round(rss / 1024, 1), "pss_mb": round(pss / 1024, 1), "hwm_mb": round(hwm / 1024, 1)}
+def settled(a):
+    """Wait until the server has done what it put off (anchoring, indexing): seconds it took, CPU seconds it cost."""
+    if not a.settle or not a.pids: return None
+    first = last = proc(a.pids)["cpu"]; t0 = quiet = time.time()
+    while time.time() < t0 + a.settle:
+        time.sleep(0.5); now = proc(a.pids)["cpu"]
+        if now - last > 0.1: quiet = time.time()   # a fifth of a core
+        last = now
+        if time.time() - quiet >= 1.5: break
+    return {"seconds": round(quiet - t0, 2), "cpu_s": round(last - first, 2)}
 def busy():
     f = list(map(int, open("/proc/stat").readline().split()[1:9])); return (sum(f) - f[3] - f[4]) / HZ, f[7] / HZ   # busy incl. steal, steal
 def load(): return open("/proc/loadavg").read().split()[:3]
@@ -509,6 +519,7 @@ def main():
     ap.add_argument("--seed", type=int, default=1); ap.add_argument("--out", default="result.json"); ap.add_argument("--pid", default="", help="server's root pids, comma separated; descendants are counted")
     ap.add_argument("--procs", type=int, default=1); ap.add_argument("--patients", type=int, default=400); ap.add_argument("--phases", default=",".join(PHASES))
     ap.add_argument("--warmup", type=float, default=0, help="seconds per phase at concurrency 8, not recorded"); ap.add_argument("--timeout", type=float, default=60)
+    ap.add_argument("--settle", type=float, default=0, help="after each phase wait up to so many seconds until the server is idle; needs --pid")
     ap.add_argument("--run-id"); ap.add_argument("--insecure", action="store_true"); ap.add_argument("--no-recount", action="store_true"); ap.add_argument("--load-concurrency", type=int, default=4); ap.add_argument("--label", default="")
     a = ap.parse_args(); a.run_id = a.run_id or f"{a.seed}-{int(time.time()):x}"; a.pids = [int(x) for x in a.pid.split(",") if x]
     host = urllib.parse.urlsplit(a.base).hostname
@@ -526,11 +537,12 @@ def main():
     if a.warmup:
         for p in a.phases.split(","):
             r = phase(w, a, p, 8, a.warmup, base, False); print("warm", p, r["ops_per_s"], r["errors"], *list(r["first_error"].values())[:1], flush=True)
+    R["load"]["after"] = settled(a)
     for c in map(int, a.concurrency.split(",")):
         for p in a.phases.split(","):
-            r = phase(w, a, p, c, a.seconds, base); R["phases"].append(r); l = r["latency_ms"]
+            r = phase(w, a, p, c, a.seconds, base); r["after"] = settled(a); R["phases"].append(r); l = r["latency_ms"]
             print(f"c={c:<3}{p:<11}{r['ops_per_s']:>9} op/s {r['resources_per_s']:>9} res/s  p50 {l['p50']} p95 {l['p95']} p99 {l['p99']}  err {r['errors']} distinct {r['distinct_params']}"
-                f" cli {r['client_cpu_us_per_op']}us/op srv {r.get('server', {}).get('cpu_ms_per_op')}ms/op rss {r.get('server', {}).get('rss_mb')} others {r.get('others_cpu_s')}s recount {r.get('recount')} la {r['loadavg_before'][0]}"
+                f" cli {r['client_cpu_us_per_op']}us/op srv {r.get('server', {}).get('cpu_ms_per_op')}ms/op rss {r.get('server', {}).get('rss_mb')} others {r.get('others_cpu_s')}s after {r['after']} recount {r.get('recount')} la {r['loadavg_before'][0]}"
                 + (f"\n    {list(r['first_error'].values())[:2]}" if r["errors"] else ""), flush=True)
             open(a.out, "wb").write(msgspec.json.format(msgspec.json.encode(R), indent=2))
     R["ended"] = time.strftime("%FT%TZ", time.gmtime()); open(a.out, "wb").write(msgspec.json.format(msgspec.json.encode(R), indent=2))
