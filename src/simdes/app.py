@@ -69,6 +69,9 @@ DELAYS: dict[str, Delays] = {"production": PRODUCTION, "demo": DEMO}
 Clock = Callable[[], float]
 Random = Callable[[int], bytes]
 
+RESTORING = "restoring.json"
+"""A mark in the folder: a restore is under way, or was broken off (`simdes.backup`)."""
+
 _here = LocalCustody()
 
 
@@ -189,6 +192,11 @@ def opened(
     where ledger, store or database do not answer.
     """
     settings = config.load(data)
+    if (data / RESTORING).exists():
+        raise Conflict(
+            "A restore of this organisation is under way, or was broken off.",
+            advice="Wait for it, or repeat `simdes restore` as it was given.",
+        )
     word = passphrase or read_passphrase(passphrase_file(data))
     with ExitStack() as stack:
         keystore = KeyStore.open(data / "keystore.json", word, random=random)

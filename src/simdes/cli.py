@@ -8,6 +8,7 @@ import typer
 
 from simdes import console
 from simdes.commands import (
+    backup,
     clients,
     consent,
     consortium,
@@ -52,6 +53,7 @@ for module in (
     feeds,
     facade,
     storage,
+    backup,
     consent,
     proof,
     vaults,

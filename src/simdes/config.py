@@ -76,6 +76,8 @@ class Settings:
     ``copies`` is at how many organisations what is stored lies, this one included; all is read
     again every ``verify_hours``, ``verify_mib_per_second`` at most; ``keep_gib`` is how much each
     other organisation may have kept here, 0 without limit. See docs/storage.md.
+    ``backup_folder`` is where `simdes backup` writes, and where `simdes serve` keeps the keys
+    beside the backups those of now; empty: nowhere. Backups go after ``backup_days``.
     """
 
     name: str
@@ -110,6 +112,8 @@ class Settings:
     verify_hours: int = 24
     verify_mib_per_second: int = 8
     keep_gib: int = 0
+    backup_folder: str = ""
+    backup_days: int = 30
     facade_url: str = ""
     facade_types: str = ""
     facade_mode: str = ""
@@ -223,8 +227,8 @@ def _check(settings: Settings) -> None:
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     _check_copies(settings)
     _check_prescriptions(settings)
-    if settings.facade_overlap_seconds < 0:
-        raise Invalid("facade_overlap_seconds is at least 0.")
+    if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
+        raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")
     if settings.profile_errors not in PROFILE_ERRORS:
         raise Invalid(f"profile_errors is one of {', '.join(PROFILE_ERRORS)}.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:

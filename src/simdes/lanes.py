@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 from simdes.access.accounts import Agent
 from simdes.access.requests import Signer
-from simdes.errors import SimdesError, Unavailable
+from simdes.errors import Conflict, SimdesError, Unavailable
 from simdes.ledger.lane import Call, Lane, TransactionStore
 from simdes.ledger.ledger import Ledger, Receipt
 
@@ -46,6 +46,27 @@ def claim(data: Path) -> tuple[int, IO[str]]:
     raise Unavailable(
         f"{LANES} programs of this organisation run already.", advice="Stop one of them."
     )
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """Keep every program of this organisation from starting until the end.
+
+    Raises Conflict where one runs.
+    """
+    folder = data / "lanes"
+    folder.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        for number in range(LANES):
+            held = stack.enter_context((folder / f"{number}.lock").open("a"))
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Conflict(
+                    "Programs of this organisation are running.",
+                    advice="Stop `simdes serve` and every other command, then try again.",
+                ) from None
+        yield
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from starlette.types import ASGIApp
 
 from simdes import logs
 from simdes.app import Opened, facade, secret_of, share_of
+from simdes.backup import keeping
 from simdes.config import Settings, places
 from simdes.errors import Invalid, Unavailable
 from simdes.exchange import worker
@@ -122,6 +123,8 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             threading.Thread(target=worker.take_in, args=(one.node, stop), name="imports"),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
         ]
+        if one.settings.backup_folder:
+            threads.append(threading.Thread(target=keeping.run, args=(one, stop), name="keys"))
         if one.settings.facade_url:
             reader = stack.enter_context(facade(one))
             threads.append(threading.Thread(target=reader.run, args=(stop,), name="facade"))

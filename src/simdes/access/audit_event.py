@@ -57,6 +57,7 @@ class Verb(StrEnum):
     SIGN_IN = "sign-in"
     CREDENTIALS = "credentials"
     APPS = "apps"
+    RESTORE = "restore"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -82,6 +83,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.SIGN_IN: ("operation", "E"),
     Verb.CREDENTIALS: ("update", "U"),
     Verb.APPS: ("update", "U"),
+    Verb.RESTORE: ("operation", "E"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -7,9 +7,10 @@ for good (docs/formats/vault.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from simdes.access.descriptors import VaultDescriptor
 from simdes.access.keystore import KeyStore
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import OpeningKey, unwrap, wrap
@@ -17,6 +18,7 @@ from simdes.index import custody as rows
 from simdes.index.transaction import Transaction
 
 POOL: Final = 64
+ASIDE_MS: Final = 86_400_000
 _AAD: Final = b"simdes/custody-key/v1"
 
 
@@ -28,7 +30,11 @@ def fill_pool(
     now_ms: int,
     size: int = POOL,
 ) -> int:
-    """Bring the pool up to `size` fresh keys; how many were made. A worker's step."""
+    """Bring the pool up to `size` fresh keys; how many were made. A worker's step.
+
+    What a restore set aside goes after a day: whoever was given a key opened the vault by then.
+    """
+    rows.drop_aside(tx, before_ms=now_ms - ASIDE_MS)
     missing = max(0, size - rows.pool_size(tx))
     rows.add_keys(tx, [_fresh(keystore, random, now_ms) for _ in range(missing)])
     return missing
@@ -50,6 +56,25 @@ def bind(
     if rows.pool_size(tx) < len(asked):
         fill_pool(tx, keystore, random=random, now_ms=now_ms, size=len(asked) + POOL)
     return [rows.bind(tx, vault, epoch).public for vault, epoch in asked]
+
+
+def recover(
+    tx: Transaction,
+    organisation: bytes,
+    vault: bytes,
+    named: VaultDescriptor,
+    aside: Mapping[bytes, bytes],
+) -> rows.Key | None:
+    """Bind the key of ours that a vault's descriptor names, where a restore had set it aside."""
+    digests = [
+        aside[one.public]
+        for one in named.custodians
+        if one.organisation == organisation and one.public in aside
+    ]
+    if named.tag != vault or not digests:
+        return None
+    rows.bind_aside(tx, digests[0], vault, named.epoch)
+    return rows.key_of(tx, vault, named.epoch)
 
 
 def opening_key(

@@ -208,6 +208,9 @@ class Fetcher:
         """A vault of another organisation that names us and the key we gave: keep a row for it."""
         with self.database.read() as tx:
             key = rows.key_of(tx, event.tag, event.epoch)
+            aside = rows.aside(tx) if key is None else {}
+        if aside:
+            key = self._recover(event, aside)
         if key is None or event.organisation == self.keystore.organisation:
             return None
         descriptor = self.directory.vault(event.tag)
@@ -226,11 +229,25 @@ class Fetcher:
 
         return write
 
+    def _recover(
+        self, event: events.VaultOpened | events.VaultRenewed, aside: Mapping[bytes, bytes]
+    ) -> rows.Key | None:
+        """A key that was handed out before a restore, which forgot it: at once, since entries of
+        that vault may come in the same step."""
+        named = self.directory.descriptor(event.descriptor)
+        ours = self.keystore.organisation
+        return self.database.write(
+            lambda tx: custody_keys.recover(tx, ours, event.tag, named, aside)
+        )
+
     def vault_renewed(self, event: events.VaultRenewed) -> Write | None:
         """The next epoch of a vault that we know, or whose new custodians we are one of."""
         with self.database.read() as tx:
             known = vault_rows.get(tx, event.tag) is not None
+            aside = rows.aside(tx)
         descriptor = self.directory.descriptor(event.descriptor)
+        if aside:
+            self._recover(event, aside)
         if not known and descriptor.index_of(self.keystore.organisation) is None:
             return None
         found = self.contracts.accounts.vault(event.tag)

@@ -164,6 +164,7 @@ def seal_pending(node: Node, *, worker: str) -> Progress:
     with node.database.read() as tx:
         known = vaults.get_many(tx, sorted({claim.vault for claim in claims}))
         rows = {row.id: row for row in resources.get_many(tx, [one.resource_id for one in claims])}
+    claims = _without_erased(node, claims, known, worker=worker)
     try:
         descriptors = _descriptors(node, [known[tag] for tag in {one.vault for one in claims}])
         ready = [claim for claim in claims if claim.vault in descriptors]
@@ -196,6 +197,16 @@ def _descriptors(node: Node, known: Sequence[Vault]) -> dict[bytes, VaultDescrip
             with suppress(NotFound):
                 found[vault.tag] = node.desk.directory.vault(vault.tag)
     return found
+
+
+def _without_erased(
+    node: Node, claims: Sequence[Claim], known: Mapping[bytes, Vault], *, worker: str
+) -> list[Claim]:
+    """Let go of what came for a vault while it was erased: it can't be sealed without its key."""
+    erased = [one.id for one in claims if known[one.vault].state == vaults.ERASED]
+    if erased:
+        node.database.write(lambda tx: outbox.complete(tx, erased, worker=worker))
+    return [one for one in claims if one.id not in erased]
 
 
 def _put_off(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
@@ -388,10 +399,10 @@ def _entry(one: Unbatched, indexes: tuple[int, ...]) -> ManifestEntry:
 
 
 def everything_anchored(node: Node) -> bool:
-    """Whether every resource accepted here is in a block."""
+    """Whether every resource accepted here is in a block, but for what was erased before."""
     with node.database.read() as tx:
-        found = resources.counts(tx)
-    return found[resources.PENDING] == found[resources.SEALED] == 0
+        waiting = outbox.pending(tx, now_ms=node.now_ms()).total
+        return waiting == resources.counts(tx)[resources.SEALED] == 0
 
 
 def held_in(node: Node, vault: bytes, category: int) -> list[tuple[str, str]]:

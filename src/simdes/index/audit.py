@@ -187,6 +187,19 @@ def build(tx: Transaction, batch: NewBatch) -> None:
         raise Conflict("An audit batch names entries that are not there")
 
 
+def adopt(tx: Transaction, batch: NewBatch, *, block_number: int) -> None:
+    """Note a batch of ours that is on chain and whose entries a restore lost: it has none here.
+
+    Its root stands for its leaves. Raises `Conflict` where it does not follow the last batch.
+    """
+    last = newest_batch(tx)
+    expected = (1, 1) if last is None else (last.seq + 1, last.last_seq + 1)
+    if (batch.seq, batch.first_seq) != expected:
+        raise Conflict("An audit batch does not follow the last one")
+    row = row_of(batch) | {"state": ANCHORED, "block_number": block_number}
+    tx.insert("audit_batch", [row])
+
+
 def sent(tx: Transaction, seq: int, *, transaction_hash: bytes) -> None:
     """Note the transaction that appends a batch. Raises `NotFound`."""
     _changed(

@@ -97,8 +97,47 @@ def add_keys(tx: Transaction, keys: Sequence[NewKey]) -> None:
 
 def pool_size(tx: Transaction) -> int:
     """Return how many pairs wait in the pool."""
-    row = tx.one("SELECT count(*) FROM custody_key WHERE state = 'pool'")
+    row = tx.one("SELECT count(*) FROM custody_key WHERE state = 'pool' AND created_ms > 0")
     return 0 if row is None else int(row[0])
+
+
+def set_aside(tx: Transaction, *, now_ms: int) -> int:
+    """Let no key of the pool be handed out any more: any may have been, before a restore.
+
+    Their creation is the negative of the moment. What an opened vault names is bound to it
+    (`bind_aside`), the rest goes after a while (`drop_aside`).
+    """
+    return tx.run(
+        "UPDATE custody_key SET created_ms = :at WHERE state = 'pool' AND created_ms > 0",
+        at=-now_ms,
+    )
+
+
+def aside(tx: Transaction) -> dict[bytes, bytes]:
+    """Return the public halves that were set aside, with their digests."""
+    rows = tx.all(
+        "SELECT public, public_digest FROM custody_key WHERE state = 'pool' AND created_ms < 0"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def bind_aside(tx: Transaction, public_digest: bytes, vault: bytes, epoch: int) -> None:
+    """Bind a pair that was set aside to the vault's epoch whose descriptor names it."""
+    tx.run(
+        "UPDATE custody_key SET state = 'bound', vault = :vault, epoch = :epoch,"
+        " created_ms = -created_ms WHERE public_digest = :digest AND state = 'pool'",
+        vault=vault,
+        epoch=epoch,
+        digest=public_digest,
+    )
+
+
+def drop_aside(tx: Transaction, *, before_ms: int) -> int:
+    """Drop what was set aside before a time; how many."""
+    return tx.run(
+        "DELETE FROM custody_key WHERE state = 'pool' AND created_ms < 0 AND created_ms > :at",
+        at=-before_ms,
+    )
 
 
 def bind(tx: Transaction, vault: bytes, epoch: int) -> Key:
@@ -123,7 +162,7 @@ def bind(tx: Transaction, vault: bytes, epoch: int) -> Key:
 
 _PICK = """
     WITH picked AS MATERIALIZED (
-        SELECT public_digest FROM custody_key WHERE state = 'pool'
+        SELECT public_digest FROM custody_key WHERE state = 'pool' AND created_ms > 0
         ORDER BY created_ms LIMIT 1 /* lock */
     )
     UPDATE custody_key SET state = 'bound', vault = :vault, epoch = :epoch

@@ -162,7 +162,10 @@ def set_epoch(
 
 
 def erase(tx: Transaction, tag: bytes) -> None:
-    """Drop the vault's local key for good, and all that searches know of it. Raises `NotFound`."""
+    """Drop the vault's local key for good, and all that searches know of it. Raises `NotFound`.
+
+    What of it waits to be sealed never can be, and waits no more.
+    """
     _changed(
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )

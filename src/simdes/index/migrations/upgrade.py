@@ -21,8 +21,8 @@ from simdes.index import sqlite
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in module globals
 
 
-def upgrade(url: str, *, scripts: Path = Path(__file__).parent) -> None:
-    """Run every outstanding revision of ``scripts`` in one transaction.
+def upgrade(url: str, *, scripts: Path = Path(__file__).parent, revision: str = "head") -> None:
+    """Run every outstanding revision of ``scripts`` up to one in one transaction.
 
     Raises:
         Unavailable: it failed, or the database was written by a newer release; nothing changed.
@@ -34,7 +34,7 @@ def upgrade(url: str, *, scripts: Path = Path(__file__).parent) -> None:
     try:
         with _ONE_AT_A_TIME, engine.connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as error:
         raise Unavailable(
             f"The database's schema could not be upgraded ({type(error).__name__})",
