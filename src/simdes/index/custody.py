@@ -97,7 +97,7 @@ def add_keys(tx: Transaction, keys: Sequence[NewKey]) -> None:
 
 def pool_size(tx: Transaction) -> int:
     """Return how many pairs wait in the pool."""
-    row = tx.one("SELECT count(*) FROM custody_key WHERE state = 'pool' AND created_ms > 0")
+    row = tx.one("SELECT count(*) FROM custody_key WHERE state = 'pool' AND created_ms >= 0")
     return 0 if row is None else int(row[0])
 
 
@@ -108,7 +108,7 @@ def set_aside(tx: Transaction, *, now_ms: int) -> int:
     (`bind_aside`), the rest goes after a while (`drop_aside`).
     """
     return tx.run(
-        "UPDATE custody_key SET created_ms = :at WHERE state = 'pool' AND created_ms > 0",
+        "UPDATE custody_key SET created_ms = :at WHERE state = 'pool' AND created_ms >= 0",
         at=-now_ms,
     )
 
@@ -162,7 +162,7 @@ def bind(tx: Transaction, vault: bytes, epoch: int) -> Key:
 
 _PICK = """
     WITH picked AS MATERIALIZED (
-        SELECT public_digest FROM custody_key WHERE state = 'pool' AND created_ms > 0
+        SELECT public_digest FROM custody_key WHERE state = 'pool' AND created_ms >= 0
         ORDER BY created_ms LIMIT 1 /* lock */
     )
     UPDATE custody_key SET state = 'bound', vault = :vault, epoch = :epoch
