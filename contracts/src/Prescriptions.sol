@@ -122,6 +122,12 @@ contract Prescriptions is IPrescriptions, PausableVerbs, UUPSUpgradeable {
         return Status({part: t.part, fillDay: t.day, cancelled: t.closed, pharmacy: t.holder});
     }
 
+    /// @inheritdoc IPrescriptions
+    function isOpen(bytes32 tag) external view returns (bool) {
+        ITags.Tag memory t = _state().parts.tags.get(address(this), uint256(tag));
+        return !t.closed && t.part < Vocabulary.PARTS;
+    }
+
     /// @notice The contracts that it uses.
     function uses() external view returns (Parts memory) {
         return _state().parts;

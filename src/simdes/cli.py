@@ -18,6 +18,7 @@ from simdes.commands import (
     mapping,
     network,
     people,
+    prescriptions,
     proof,
     quarantine,
     records,
@@ -57,6 +58,7 @@ for module in (
     consent,
     proof,
     vaults,
+    prescriptions,
 ):
     module.add_commands(cli)
 

@@ -170,6 +170,15 @@ ENDPOINTS: Mapping[str, Probe | None] = {
         )
     },
     **{
+        f"POST MedicationRequest/{{id}}/${operation}": Probe(f"MedicationRequest/<id>/${operation}")
+        for operation in (
+            *("submit", "transfer", "withdraw", "prescription-status", "open", "accept"),
+            *("release", "dispense", "refuse-dispense"),
+        )
+    },
+    "POST MedicationRequest/$open": Probe("MedicationRequest/$open"),
+    "POST Patient/{id}/$prefer-pharmacy": Probe("Patient/<patient>/$prefer-pharmacy"),
+    **{
         f"{method} Subscription{one}/${operation}": Probe(f"Subscription{asked}/${operation}")
         for method in ("GET", "POST")
         for one, asked in (("", ""), ("/{id}", "/<id>"))

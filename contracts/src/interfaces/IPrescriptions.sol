@@ -42,6 +42,10 @@ interface IPrescriptions {
     /// asked by it.
     function cancel(uint256 secret) external;
 
+    /// @notice Whether something can still be dispensed under a tag, for consents that end with it
+    /// (ICondition): a tag that nobody knows is open.
+    function isOpen(bytes32 tag) external view returns (bool);
+
     /// @notice What is known of a tag; all zero before the first step.
     function statusOf(uint256 tag) external view returns (Status memory);
     /// @notice What stands for this contract on this chain in its proofs.

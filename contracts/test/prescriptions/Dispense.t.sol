@@ -60,6 +60,14 @@ contract DispenseTest is Dispensing {
         assertEq(prescriptions.statusOf(TAG).fillDay, today, "a new fill");
     }
 
+    function test_it_is_open_until_nothing_is_left() external {
+        assertTrue(prescriptions.isOpen(bytes32(TAG)), "nothing dispensed");
+        _dispense(pharmacy, TAG, 0, 9_999);
+        assertTrue(prescriptions.isOpen(bytes32(TAG)), "something left");
+        _dispense(pharmacy, TAG, 9_999, 10_000);
+        assertFalse(prescriptions.isOpen(bytes32(TAG)), "nothing left");
+    }
+
     function test_what_continues_a_fill_keeps_its_day() external {
         _dispense(pharmacy, TAG, 0, 100);
         _pass(3 days);

@@ -37,8 +37,11 @@ def grant(
     valid_seconds: int,
     labels: Sequence[str] = (),
     records: Sequence[bytes] = (),
+    while_open: tuple[bytes, bytes] | None = None,
 ) -> Consent:
     """Let a grantee read these categories for these purposes, from now on for ``valid_seconds``.
+
+    ``while_open``: as long as a contract (address) says that an id is open, if not longer.
 
     Raises Invalid for unknown names, NotFound for an unknown vault or grantee, Forbidden where the
     session's account does not control the vault.
@@ -55,6 +58,7 @@ def grant(
         random=node.random,
         labels=labels,
         records=records,
+        **({} if while_open is None else _condition(*while_open)),
     )
     letter = consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
     consents = node.contracts.consents
@@ -74,6 +78,10 @@ def grant(
     )
     node.agent.transact(consents.grant_by_signature(**what, generation=generation, permit=permit))
     return drafted
+
+
+def _condition(contract: bytes, id_: bytes) -> dict[str, bytes]:
+    return {"condition": contract, "condition_id": id_}
 
 
 def _stored(node: Node, letter: bytes) -> bytes:

@@ -19,7 +19,7 @@ from simdes.exchange import anchoring, indexing, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.node import Node
-from simdes.exchange.prescriptions import issuing
+from simdes.exchange.prescriptions import issuing, settling
 from simdes.exchange.subscriptions import telling
 from simdes.index import copies
 
@@ -53,6 +53,7 @@ def run(node: Node, stop: threading.Event) -> None:
             done = anchoring.work(node, worker=name)
             bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
             issuing.work(node)
+            settling.settle(node)
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)

@@ -129,6 +129,10 @@ class PrescriptionsContract(Bound):
         """Cancel for ever. Anybody may send it."""
         return self.write("cancel", secret)
 
+    def is_open(self, tag: int) -> bool:
+        """Whether something can still be dispensed; what consents hang on that end with it."""
+        return bool(self.read("isOpen", tag.to_bytes(32, "big")))
+
     def status(self, tag: int) -> PrescriptionStatus:
         """What is known of a tag."""
         return PrescriptionStatus(*self.read("statusOf", tag))

@@ -38,5 +38,15 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("", "$export"): _BULK + "export",
     # Proposed and never published as a definition; what is taken stands in docs/guide.md.
     ("", "$import"): "urn:simdes:operation:import",
+    ("MedicationRequest", "$submit"): "urn:simdes:operation:submit",
+    ("MedicationRequest", "$transfer"): "urn:simdes:operation:transfer",
+    ("MedicationRequest", "$withdraw"): "urn:simdes:operation:withdraw",
+    ("MedicationRequest", "$prescription-status"): "urn:simdes:operation:prescription-status",
+    ("MedicationRequest", "$open"): "urn:simdes:operation:open",
+    ("MedicationRequest", "$accept"): "urn:simdes:operation:accept",
+    ("MedicationRequest", "$release"): "urn:simdes:operation:release",
+    ("MedicationRequest", "$dispense"): "urn:simdes:operation:dispense",
+    ("MedicationRequest", "$refuse-dispense"): "urn:simdes:operation:refuse-dispense",
+    ("Patient", "$prefer-pharmacy"): "urn:simdes:operation:prefer-pharmacy",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

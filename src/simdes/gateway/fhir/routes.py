@@ -17,7 +17,15 @@ from simdes.errors import NotFound
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.interactions.terms import TERMINOLOGY
 from simdes.fhir.definitions import resource_types
-from simdes.gateway.fhir import bulk, bulk_import, operations, reading, subscriptions, writing
+from simdes.gateway.fhir import (
+    bulk,
+    bulk_import,
+    operations,
+    prescriptions,
+    reading,
+    subscriptions,
+    writing,
+)
 from simdes.gateway.fhir.call import Call, Reply
 
 Answer = Callable[[Call], Reply]
@@ -133,10 +141,34 @@ def _subscriptions() -> tuple[Endpoint, ...]:
 SUBSCRIPTIONS: Final[Sequence[Endpoint]] = _subscriptions()
 
 
+def _prescriptions() -> tuple[Endpoint, ...]:
+    one = "MedicationRequest/{id}/"
+    answers = {
+        f"{one}$submit": prescriptions.submit,
+        f"{one}$transfer": prescriptions.transfer,
+        f"{one}$withdraw": prescriptions.withdraw,
+        f"{one}$prescription-status": prescriptions.status,
+        "MedicationRequest/$open": prescriptions.open_,
+        f"{one}$open": prescriptions.open_,
+        f"{one}$accept": prescriptions.accept,
+        f"{one}$release": prescriptions.release,
+        f"{one}$dispense": prescriptions.dispense,
+        f"{one}$refuse-dispense": prescriptions.refuse,
+        "Patient/{id}/$prefer-pharmacy": prescriptions.prefer,
+    }
+    return tuple(
+        Endpoint("POST", template, template.rpartition("/")[2], answer)
+        for template, answer in answers.items()
+    )
+
+
+PRESCRIPTIONS: Final[Sequence[Endpoint]] = _prescriptions()
+
+
 @cache
 def endpoints() -> tuple[Endpoint, ...]:
     """Every endpoint, in the order in which they are tried."""
-    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS, *BULK)
+    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS, *PRESCRIPTIONS, *BULK)
 
 
 @dataclass(frozen=True, slots=True)
