@@ -1,4 +1,4 @@
-"""Commands for feeds: listen."""
+"""Commands for feeds: listen, pharmacy-message."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Annotated
 import typer
 
 from simdes import app, console, listening
-from simdes.commands.common import AsJson, Data
+from simdes.commands.common import AsJson, Data, Purpose, Token, User, organisation, signed_in
 from simdes.config import Settings
 from simdes.errors import Invalid
+from simdes.exchange.admitting import asking_of
+from simdes.exchange.attempting import Trying, attempting
+from simdes.exchange.interactions.pharmacy import pharmacy_message as written
 from simdes.listener.limits import LIMITS, ListenerLimits
 
 
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
     cli.command("listen")(listen)
+    cli.command("pharmacy-message")(pharmacy_message)
 
 
 def listen(
@@ -90,6 +94,35 @@ def listen(
         counts = listening.listen(one, address, limits, ready)
     if as_json:
         console.print_json(counts)
+
+
+def pharmacy_message(
+    resource: Annotated[
+        str,
+        typer.Argument(help="MedicationRequest/ID (RDE) or MedicationDispense/ID (RDS)."),
+    ],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Write the message here.")],
+    user: User = None,
+    token: Token = None,
+    purpose: Purpose = "TREAT",
+    application: Annotated[
+        str, typer.Option("--application", help="Whom it is for: MSH-5.")
+    ] = "PHARMACY",
+    facility: Annotated[str, typer.Option("--facility", help="Where that is: MSH-6.")] = "",
+) -> None:
+    """Write an order or a dispense as HL7 v2.5.1 for a pharmacy that speaks it.
+
+    The message holds what this user may read, and the reading is on record. Sending it is the
+    interface engine's; the pharmacy's answers and dispenses come in by `simdes listen`.
+    """
+    type_, _, logical_id = resource.partition("/")
+    with organisation(data) as one:
+        asking = asking_of(one.node, signed_in(one, user, token), purpose=purpose)
+        with attempting(one.node, asking, Trying("read", type_, type_, logical_id)):
+            message = written(one.node, asking, type_, logical_id, receiver=(application, facility))
+    out.write_bytes(message)
+    console.say(f"{message[:3].decode()} of {len(message)} bytes in {out}")
 
 
 def _file(data: Path, name: str) -> Path | None:

@@ -22,7 +22,11 @@ def admit(node: Node, presented: Presented, *, purpose: str = "", asked: str = "
     where the token says who it is. Raises Unauthenticated where the token does not hold here and
     now, Forbidden where its account may not act or not ask for the purpose.
     """
-    session = known(node, presented, asked=asked)
+    return asking_of(node, known(node, presented, asked=asked), purpose=purpose, asked=asked)
+
+
+def asking_of(node: Node, session: Session, *, purpose: str = "", asked: str = "") -> Asking:
+    """The caller that a session is, with no more than its app was allowed; raises as `admit`."""
     context = session.actor.context
     vaults = (context.vault,) if context.vault is not None else ()
     with recording(node, lambda reason: turned_away(session.actor, reason, asked=asked)):

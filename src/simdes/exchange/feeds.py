@@ -4,8 +4,10 @@ Chapter 2.9 of the HL7 v2 standard. In original mode (MSH-15 and MSH-16 empty) a
 application acknowledgment; in enhanced mode MSH-15 says when an accept acknowledgment is wanted
 and MSH-16 when an application acknowledgment is. An answer is written only after its message is
 durable, among the records or in quarantine: what a positive answer names can't be lost any more.
-A message kept in quarantine is answered AE or AR (CE or CR) with the reason, since it is not in
-the patient's record; an operator corrects and replays it here, the sender need not send it again.
+An order is answered by the message that the standard pairs with it (RRE, RRD, ORR …), its accept
+acknowledgment stays an ACK. A message kept in quarantine is answered AE or AR (CE or CR) with the
+reason, since it is not in the patient's record; an operator corrects and replays it here, the
+sender need not send it again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from simdes.errors import SimdesError, Unavailable
 from simdes.exchange.node import Node
 from simdes.exchange.submit import Accepted, Refused, submit_all
 from simdes.mapper import Mapping, map_bytes
-from simdes.mapper.hl7v2 import batch, er7
+from simdes.mapper.hl7v2 import batch, er7, ordering
 from simdes.mapper.hl7v2.acknowledge import Fault, Header, ack, code_of, fault_of, header_of
 
 _BLANK = b" \t\r\n\x00"
@@ -100,7 +102,8 @@ def _asks_for_an_answer(content: bytes) -> bool:
 
 
 def _is_acknowledgment(message: bytes) -> bool:
-    return header_of(message).segment.field(9).startswith("ACK")
+    kind = header_of(message).segment.field(9)[:3]
+    return kind == "ACK" or kind in ordering.TYPES
 
 
 def _submit(
@@ -139,7 +142,9 @@ def _answered(
     acknowledged = []
     for one in answering:
         faults = [fault_of(one.code, one.reason, one.advice)] if isinstance(one, Refused) else []
-        acknowledged.append(_acknowledgments(node, header_of(sources[one.index]), faults))
+        acknowledged.append(
+            _acknowledgments(node, header_of(sources[one.index]), faults, source=sources[one.index])
+        )
     accepted = [one for one in submitted if isinstance(one, Accepted)]
     refused = [one for one in submitted if isinstance(one, Refused)]
     return Answered(
@@ -176,9 +181,17 @@ def _in_envelope(
 
 
 def _acknowledgments(
-    node: Node, header: Header, faults: Sequence[Fault], *, rejected: bool = False
+    node: Node,
+    header: Header,
+    faults: Sequence[Fault],
+    *,
+    rejected: bool = False,
+    source: bytes = b"",
 ) -> tuple[list[bytes], list[bytes]]:
-    """Write the accept and the application acknowledgments that a message wants."""
+    """Write the accept and the application acknowledgments that a message wants.
+
+    ``source`` is the message itself, where an order in it is to be answered as such.
+    """
     wanted = _wanted(header)
     reason = faults[0].reason if faults else ""
     failed = bool(faults)
@@ -186,7 +199,17 @@ def _acknowledgments(
     def write(*, commit: bool) -> list[bytes]:
         code = code_of(reason, commit=commit)
         code = code[0] + "R" if rejected else code
-        return [ack(header, code, control=_control(node), time=_time(node), faults=faults)]
+        response = None if commit else ordering.order_response(source, accepted=not failed)
+        return [
+            ack(
+                header,
+                code,
+                control=_control(node),
+                time=_time(node),
+                faults=faults,
+                response=response,
+            )
+        ]
 
     accept = write(commit=True) if wanted.accept[failed] else []
     # What was refused before any application saw it is answered once.

@@ -198,3 +198,45 @@ def test_every_answer_has_a_control_id_of_its_own(node: Node) -> None:
     ids = {one.answers[0].split(b"|")[9] for one in found}
     assert len(ids) == 20
     assert all(len(one) <= 20 for one in ids)
+
+
+ORDER = (
+    b"MSH|^~\\&|OE|N|RX|S|20260301080000||%s|%s|P|2.5.1|||%s|%s\r"
+    b"PID|1||7000^^^NORTH^MR||Doe^Ann||19700101|F\r"
+    b"ORC|%s|P1^OE|F1^RX\r"
+    b"RXE||308182^Amoxicillin 250 MG^RXNORM|250||mg^^UCUM||||||20|{capsule}^^UCUM\r"
+)
+DISPENSE = b"RXD|1|308182^Amoxicillin 250 MG^RXNORM|20260301|20|{capsule}^^UCUM|||RX1\r"
+
+
+def lines_of(answer: bytes) -> list[list[str]]:
+    return [line.split("|") for line in answer.decode().split("\r") if line]
+
+
+def test_an_encoded_order_is_answered_with_rre_and_a_dispense_with_rrd(node: Node) -> None:
+    """HL7 v2.5.1, sections 4.13.6 and 4.13.8."""
+    order = ORDER % (b"RDE^O11^RDE_O11", b"R1", b"", b"", b"NW")
+    dispensed = ORDER % (b"RDS^O13^RDS_O13", b"R2", b"", b"", b"RE") + DISPENSE
+    for content, kind, control in (
+        (order, "RRE^O12^RRE_O12", "R1"),
+        (dispensed, "RRD^O14^RRD_O14", "R2"),
+    ):
+        [found] = given(node, content)
+        assert (found.accepted, found.quarantined) == (1, 0)
+        [answer] = found.answers
+        header, acknowledged, orders = lines_of(answer)
+        assert (header[8], acknowledged[1:3]) == (kind, ["AA", control])
+        assert orders == ["ORC", "OK", "P1^OE", "F1^RX"]
+
+
+def test_only_the_application_answers_an_order_as_such(node: Node) -> None:
+    [found] = given(node, ORDER % (b"RDE^O11^RDE_O11", b"R3", b"AL", b"AL", b"CA"))
+    kinds = [lines_of(answer)[0][8] for answer in found.answers]
+    assert kinds == ["ACK^O11^ACK", "RRE^O12^RRE_O12"]
+    assert lines_of(found.answers[1])[-1][1] == "CR"
+
+
+def test_answers_to_orders_are_never_answered(node: Node) -> None:
+    response = b"MSH|^~\\&|RX|S|OE|N|1||RRE^O12^RRE_O12|9|P|2.5.1\rMSA|AA|1\rORC|OK|P1\r"
+    [found] = given(node, response)
+    assert found == Answered()

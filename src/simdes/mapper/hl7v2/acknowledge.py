@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from simdes.mapper.hl7v2 import compose, er7
 from simdes.mapper.hl7v2.compose import Field
 from simdes.mapper.hl7v2.er7 import Segment, Separators
+from simdes.mapper.hl7v2.ordering import OrderResponse
 from simdes.mapper.model import LIMITS
 from simdes.mapper.refusal import Unreadable
 
@@ -122,11 +123,13 @@ def ack(
     time: str,
     faults: Sequence[Fault] = (),
     text: str = "",
+    response: OrderResponse | None = None,
 ) -> bytes:
     """Write the acknowledgment of ``source``, a message's bytes or its `header_of`.
 
     ``code`` is one of `CODES`; ``control`` becomes MSH-10 and ``time`` MSH-7 (``YYYYMMDDHHMMSS``
-    with or without zone); ``text`` becomes MSA-3. Separators, character set, version and processing
+    with or without zone); ``text`` becomes MSA-3. ``response`` makes it the answer to an order,
+    which is an acknowledgment with the orders. Separators, character set, version and processing
     id are the sender's, and its application and facility the receiver of the answer. The last
     segment ends with a carriage return; MLLP framing is the caller's. Raises ValueError for a
     ``code`` that is none.
@@ -139,22 +142,25 @@ def ack(
     said = text or (faults[0].text if faults else "")
     if said:
         msa[3] = said[:80]
-    segments = [_header(header, control, time), compose.segment("MSA", msa, signs)]
+    segments = [_header(header, control, time, response), compose.segment("MSA", msa, signs)]
     if header.version >= _RICH_ERR:
         segments += [compose.segment("ERR", _rich(fault), signs) for fault in faults]
     elif faults:
         places: list[tuple[str, ...]] = [_plain(fault) for fault in faults]
         segments.append(compose.segment("ERR", {1: places}, signs))
+    segments += response.lines if response is not None else ()
     return compose.message(segments, header.encoding)
 
 
-def _header(header: Header, control: str, time: str) -> str:
+def _header(header: Header, control: str, time: str, response: OrderResponse | None) -> str:
     """Write MSH: the sender's own, with the two ends changed over."""
     received = header.segment
     signs = header.separators
     parts = [*received.field(9).split(signs.component), "", ""]
     event = parts[1].strip()
-    kind = ["ACK", event, "ACK"] if event and header.version >= _STRUCTURED else ["ACK", event]
+    kind = ["ACK", event, "ACK"] if response is None else list(response.kind)
+    if not event or header.version < _STRUCTURED:
+        kind = kind[:2]
     texts = {
         3: received.field(5),
         4: received.field(6),

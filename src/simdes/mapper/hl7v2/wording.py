@@ -106,6 +106,37 @@ def units(quantity: Json) -> Parts:
     return (quantity["unit"],) if quantity.get("unit") else ()
 
 
+_A_DAY = {1: "Q1D", 2: "BID", 3: "TID", 4: "QID"}
+_EVERY = {"s": "S", "min": "M", "h": "H", "d": "D", "wk": "W", "mo": "L"}
+
+
+def repeat_pattern(repeat: Json) -> Parts:
+    """Write how often, as table 0335 does: so many times a day, or once in so long."""
+    often, period = repeat.get("frequency", 1), repeat.get("period")
+    unit = repeat.get("periodUnit", "")
+    if any(name in repeat for name in ("frequencyMax", "periodMax", "dayOfWeek", "timeOfDay")):
+        return ()
+    if period == 1 and unit == "d" and isinstance(often, int) and 1 <= often < _MOST_A_DAY:
+        return (_A_DAY.get(often, f"{often}ID"),)
+    if often == 1 and unit in _EVERY and period is not None and period == int(period) > 0:
+        return (f"Q{int(period)}{_EVERY[unit]}",)
+    return ()
+
+
+_MOST_A_DAY = 20
+
+
+def repeat_words(repeat: Json) -> Parts:
+    """Say in words how often, where no pattern of table 0335 does: it must not be lost."""
+    often = repeat.get("frequencyMax", repeat.get("frequency"))
+    words = [f"{often} times"] if often is not None else []
+    if "period" in repeat:
+        words.append(f"in {repeat['period']} {repeat.get('periodUnit', '')}".rstrip())
+    if repeat.get("dayOfWeek"):
+        words.append(f"on {', '.join(repeat['dayOfWeek'])}")
+    return (" ".join(words),) if words else ()
+
+
 def number(value: object) -> Parts:
     """Write a number as it is, precision kept."""
     return (str(value),)

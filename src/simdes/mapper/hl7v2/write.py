@@ -254,8 +254,12 @@ class _Writer:
             pattern = _pattern(dosage)
             if any(pattern):
                 fields[3] = pattern
+            elif 11 not in fields:
+                fields[11] = say.repeat_words(dosage.get("timing", {}).get("repeat", {}))
             if request.get("priority") in _PRIORITY:
                 fields[9] = _PRIORITY[request["priority"]]
+            if dosage.get("asNeededBoolean") is True and fields.get(9, "R") == "R":
+                fields[9] = "PRN"
             if fields:
                 self.put("TQ1", {1: str(number), **fields})
 
@@ -266,9 +270,9 @@ class _Writer:
     def encoded(self, request: Json) -> None:
         """Write RXE with its notes, timing, route and components."""
         fields = self.fields(request, _RXE)
-        own = [one for one in request.get("identifier", ()) if "text" in one.get("type", {})]
-        if own:
-            fields[15] = own[0].get("value", "")
+        prescription = _number_of(request)
+        if prescription:
+            fields[15] = prescription
         self.put("RXE", fields)
         self.notes(request)
         self.timing(request)
@@ -283,13 +287,17 @@ class _Writer:
         return None
 
 
+def _number_of(holder: Json) -> str:
+    """Find the prescription number, which has a type in words."""
+    own = [one for one in holder.get("identifier", ()) if "text" in one.get("type", {})]
+    return str(own[0].get("value", "")) if own else ""
+
+
 def _pattern(dosage: Json) -> say.Parts:
-    """Write a Timing as RPT: the code, else its text; a period with its unit; the event."""
+    """Write a Timing as RPT: the code, else what repeats it; a period with its unit; the event."""
     timing = dosage.get("timing", {})
-    said = say.code(timing.get("code", {}))
-    if dosage.get("asNeededBoolean") is True and not said:
-        said = ("PRN",)
     repeat = timing.get("repeat", {})
+    said = say.code(timing.get("code", {})) or say.repeat_pattern(repeat)
     period = (
         say.number(repeat["period"]) if "period" in repeat and "frequency" not in repeat else ()
     )
@@ -341,6 +349,10 @@ def rds(bundle: Json, envelope: Envelope) -> bytes:
         writer.order(request or dispense, "RE", _DISPENSE_STATUS, status)
         if request is not None:
             writer.encoded(request)
-        writer.put("RXD", {1: str(number), **writer.fields(dispense, _RXD)})
+        fields = {1: str(number), **writer.fields(dispense, _RXD)}
+        prescription = _number_of(dispense) or _number_of(request or {})
+        if prescription:
+            fields[7] = prescription
+        writer.put("RXD", fields)
         writer.drug(dispense)
     return compose.message(writer.lines)

@@ -328,3 +328,82 @@ def test_times_are_as_exact_as_they_were(said: str, parts: tuple[str, ...]) -> N
 )
 def test_coding_systems_have_the_names_that_are_read_back(uri: str, name: str) -> None:
     assert wording.system_name(uri) == name
+
+
+STANDARD = sorted(path.stem for path in (VECTORS / "standard").glob("*.hl7"))
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_the_standards_own_order_survives_being_mapped_written_and_mapped(name: str) -> None:
+    """500 mg Ampicillin P.O. Q6H for 10 days: HL7 v2.5.1, chapter 4."""
+    first = read((VECTORS / f"standard/{name}.hl7").read_bytes())
+    is_dispense = bool(resources(first, "MedicationDispense"))
+    second = read((rds if is_dispense else rde)(first.bundle, ENVELOPE))
+    for kind, elements in {
+        "MedicationRequest": ("identifier", "status", "dosageInstruction", "dispenseRequest"),
+        "MedicationDispense": ("identifier", "status", "quantity", "whenHandedOver"),
+    }.items():
+        for one, other in zip(resources(first, kind), resources(second, kind), strict=True):
+            for element in elements:
+                assert _bare(one.get(element)) == _bare(other.get(element)), element
+
+
+def _bare(value: Any) -> Any:
+    """Without what the mapper adds to a value: a second coding, the authority's name."""
+    if isinstance(value, dict):
+        beside = ("assigner", "text", "type")
+        left = {name: _bare(one) for name, one in value.items() if name not in beside}
+        if "coding" in left:
+            left["coding"] = sorted({one["code"] for one in left["coding"] if "code" in one})
+        return left
+    if isinstance(value, list):
+        return [_bare(one) for one in value]
+    return value.replace("+00:00", "Z") if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("repeat", "pattern"),
+    [
+        ({"frequency": 1, "period": 1, "periodUnit": "d"}, "Q1D"),
+        ({"frequency": 2, "period": 1, "periodUnit": "d"}, "BID"),
+        ({"frequency": 6, "period": 1, "periodUnit": "d"}, "6ID"),
+        ({"frequency": 1, "period": 8, "periodUnit": "h"}, "Q8H"),
+        ({"frequency": 1, "period": 1, "periodUnit": "wk"}, "Q1W"),
+        ({"frequency": 1, "period": 3, "periodUnit": "mo"}, "Q3L"),
+    ],
+)
+def test_how_often_is_written_as_table_0335_does_and_comes_back(
+    repeat: dict[str, Any], pattern: str
+) -> None:
+    dosage = {"timing": {"repeat": repeat}, "asNeededBoolean": True}
+    request = {**REQUEST, "priority": "routine", "dosageInstruction": [dosage]}
+    data = rde(bundle(PATIENT, request), ENVELOPE)
+    assert f"\rTQ1|1||{pattern}||||||PRN\r".encode() in data
+    (back,) = resource(read(data), "MedicationRequest")["dosageInstruction"]
+    for name in ("period", "periodUnit"):
+        assert back["timing"]["repeat"][name] == repeat[name]
+    assert back["timing"]["repeat"]["frequency"] == repeat.get("frequency", 1)
+    assert back["asNeededBoolean"] is True
+
+
+def test_how_often_that_no_pattern_says_is_said_in_words() -> None:
+    repeat = {"frequency": 3, "period": 1, "periodUnit": "wk", "dayOfWeek": ["mon", "fri"]}
+    request = {**REQUEST, "dosageInstruction": [{"timing": {"repeat": repeat}}]}
+    (back,) = resource(read(rde(bundle(PATIENT, request), ENVELOPE)), "MedicationRequest")[
+        "dosageInstruction"
+    ]
+    assert back["text"] == "3 times in 1 wk on mon, fri"
+
+
+def test_a_dispense_names_its_prescription() -> None:
+    """RXD-7 is required."""
+    dispense = {
+        "resourceType": "MedicationDispense",
+        "id": "x",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "Amoxicillin"},
+        "authorizingPrescription": [{"reference": "MedicationRequest/r"}],
+    }
+    data = rds(bundle(PATIENT, REQUEST, dispense), ENVELOPE)
+    [line] = [one for one in data.decode().split("\r") if one.startswith("RXD")]
+    assert line.split("|")[7] == "RX9"
