@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from simdes import console
+from simdes import console, logs
 from simdes.commands import (
     backup,
     clients,
@@ -65,6 +65,8 @@ for module in (
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # What is logged goes to standard error: with --json standard output is one document.
+    logs.to_standard_error("warning", "text")
     try:
         code = cli(standalone_mode=False)
     except SimdesError as error:

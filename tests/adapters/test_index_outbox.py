@@ -33,6 +33,14 @@ def test_claims_are_the_oldest_rows_with_what_a_worker_groups_by(database: Datab
         assert outbox.pending(tx, now_ms=10) == outbox.Pending(free=1, held=2)
 
 
+def test_what_waits_of_an_erased_vault_waits_no_more(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx, range(2))
+        assert outbox.pending(tx, now_ms=0).total == 2
+        vaults.erase(tx, vault().tag)
+        assert outbox.pending(tx, now_ms=0).total == 0
+
+
 def test_a_claim_is_free_again_when_its_lease_ends(database: Database) -> None:
     with database.transaction() as tx:
         submit(tx, range(1))

@@ -78,7 +78,7 @@ class Repository:
             for path in self.archives.glob(f"*{_SUFFIX}")
             if _ARCHIVE.fullmatch(path.name.removesuffix(_SUFFIX))
         )
-        return [self._described(name) for name in names]
+        return sorted(map(self._described, names), key=lambda one: (one.created_ms, one.name))
 
     def _described(self, name: str) -> Archived:
         path = self.path(name)

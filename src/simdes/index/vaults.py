@@ -170,6 +170,10 @@ def erase(tx: Transaction, tag: bytes) -> None:
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )
     tx.run("DELETE FROM entry WHERE vault = :tag", tag=tag)
+    tx.run(
+        "DELETE FROM outbox WHERE resource_id IN (SELECT id FROM resource WHERE vault = :tag)",
+        tag=tag,
+    )
 
 
 def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
