@@ -316,3 +316,21 @@ def test_a_small_pool_serves_many_threads(database_url: str) -> None:
         for thread in threads:
             thread.join()
         assert len(_names(database)) == 20
+
+
+def test_statements_are_planned_for_their_values_however_often_they_ran(
+    postgres_databases: Databases,
+) -> None:
+    with (
+        closing(open_database(postgres_databases.create())) as database,
+        database.read() as tx,
+    ):
+        for number in range(20):
+            tx.all("SELECT name FROM checkpoint WHERE block_number = :number", number=number)
+        plans = tx.one(
+            "SELECT CAST(sum(generic_plans) AS INT), CAST(sum(custom_plans) AS INT)"
+            " FROM pg_prepared_statements WHERE statement LIKE '%block_number%'"
+        )
+    assert plans is not None
+    assert plans[0] == 0
+    assert plans[1] > 10

@@ -32,8 +32,11 @@ ANSWER_SECONDS = 20.0
 """For one exchange with the server, also where it says nothing at all; a caller may have less."""
 SETTINGS = (
     "SET lock_timeout = '15s'; SET statement_timeout = '20s';"
-    " SET idle_in_transaction_session_timeout = '30s'; SET synchronous_commit = on"
+    " SET idle_in_transaction_session_timeout = '30s'; SET synchronous_commit = on;"
+    " SET plan_cache_mode = force_custom_plan"
 )
+"""A plan is made for the values at hand: one for any values, which the server else takes from the
+sixth time on, knows neither the type nor the patient of a search and reads most of its tables."""
 ALIVE: Mapping[str, int] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 5,
