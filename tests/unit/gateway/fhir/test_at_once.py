@@ -69,6 +69,28 @@ def test_no_increment_of_32_writers_is_lost(doctor: Api, pulse: Make) -> None:
         assert [value(one) for one in every] == list(range(CLIENTS // COUNTERS + 1))
 
 
+def test_no_increment_is_lost_between_who_names_and_who_searches(
+    doctor: Api, pulse: Make, number: str
+) -> None:
+    key = [{"system": SYSTEM, "value": f"both-{number}"}]
+    name = f"Observation/{doctor.create(pulse(0, identifier=key))['id']}"
+    found = f"Observation?identifier={SYSTEM}|both-{number}"
+
+    def increment(writer: int) -> None:
+        while True:
+            read = doctor.get(name)
+            changed = read.json()
+            changed["valueQuantity"]["value"] = value(changed) + 1
+            to = found if writer % 2 else name
+            answer = doctor.send("PUT", to, changed, headers={"if-match": read.headers["etag"]})
+            if answer.status_code == 200:
+                return
+            assert answer.status_code in (409, 412), answer.text
+
+    at_once(increment)
+    assert [value(one) for one in versions(doctor, name)] == list(range(CLIENTS + 1))
+
+
 def test_conditional_creates_of_one_condition_make_one_resource(
     doctor: Api, pulse: Make, number: str
 ) -> None:

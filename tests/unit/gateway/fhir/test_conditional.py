@@ -70,6 +70,20 @@ def test_a_condition_takes_what_a_search_takes(
     assert doctor.get(f"Observation/{made['id']}").status_code == 410
 
 
+def test_if_none_match_lets_an_update_create_and_never_change(
+    doctor: Api, pulse: Make, number: str
+) -> None:
+    name, only_new = f"Observation/new-{number}", {"if-none-match": "*"}
+    made = doctor.send("PUT", name, pulse(1, id=f"new-{number}"), headers=only_new)
+    assert made.status_code == 201
+    again = doctor.send("PUT", name, pulse(2, id=f"new-{number}"), headers=only_new)
+    assert again.status_code == 412
+    assert doctor.get(name).json()["valueQuantity"]["value"] == 1
+    assert doctor.send("DELETE", name).status_code == 204
+    # What was deleted is not there: https://hl7.org/fhir/R4/http.html#upsert
+    assert doctor.send("PUT", name, pulse(3, id=f"new-{number}"), headers=only_new).is_success
+
+
 def test_a_value_set_that_nobody_knows_is_named_and_matches_nothing_by_accident(
     doctor: Api, pulse: Make
 ) -> None:

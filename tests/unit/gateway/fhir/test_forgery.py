@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -14,7 +15,11 @@ import pytest
 from starlette.applications import Starlette
 
 from simdes.access.categories import Label, Role
+from simdes.errors import Forbidden
 from simdes.exchange import enrolment
+from simdes.exchange.interactions import writing
+from simdes.exchange.interactions.changes import Change, Method
+from simdes.exchange.rights import ask
 from simdes.gateway.fhir import bundles
 from simdes.index import resources
 from simdes.index.vaults import Identifier, find
@@ -64,6 +69,45 @@ def _somebody(network: Consortium, app: Starlette, user: str, role: Role) -> Api
 
 
 # Who wrote it, and what became of it -----------------------------------------------------------
+
+
+def test_who_writes_into_some_vaults_alone_writes_into_no_other(
+    network: Consortium, doctor: Api, pulse: Callable[..., Json]
+) -> None:
+    node = network["north"].node
+    asking = ask(node, network.session("north", "dr.north"))
+    narrow = replace(asking, rights=replace(asking.rights, vaults=(bytes(32),)))
+    change = Change(method=Method.CREATE, type="Observation", id="", resource=pulse())
+    with pytest.raises(Forbidden, match="own records alone"):
+        writing.apply(node, narrow, [change], base=node.issuer.audience)
+    [made] = writing.apply(node, asking, [change], base=node.issuer.audience)
+    assert made.found is not None
+
+
+def test_an_app_writes_only_what_its_constraint_lets_it(
+    network: Consortium, north: Starlette, doctor: Api, pulse: Callable[..., Json]
+) -> None:
+    app = Api.of(
+        network["north"],
+        "dr.north",
+        app=north,
+        scope="user/Patient.rs user/Observation.cruds?status=final",
+    )
+    made = app.create(pulse(status="final"))
+    name = f"Observation/{made['id']}"
+    for answer in (
+        app.send("POST", "Observation", pulse(status="preliminary")),
+        app.send("PUT", name, {**made, "status": "amended"}),
+        app.send(
+            "PATCH",
+            name,
+            content=b'[{"op": "replace", "path": "/status", "value": "amended"}]',
+            headers={"content-type": "application/json-patch+json"},
+        ),
+    ):
+        assert answer.status_code == 403, answer.text
+    assert doctor.get(name).json()["status"] == "final"
+    assert doctor.get(name).json()["meta"]["versionId"] == "1"
 
 
 def test_an_author_names_neither_source_nor_state(
