@@ -22,6 +22,8 @@ MOST_BYTES: Final = 512 << 20
 """What requests may hold together, beyond small things."""
 COUNTED_BYTES: Final = 256 << 10
 """What is smaller is not counted."""
+GROWS: Final = 12
+"""How many times its size JSON takes while it is parsed, checked and written again (measured)."""
 PATIENCE_SECONDS: Final = 5.0
 """How long a thread waits for others to leave; the client is better served by being told."""
 
@@ -123,8 +125,16 @@ class Visit:
 _VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
 
 
-def need(size: int) -> None:
-    """Hold so much more for the request at hand, if it is one; raises as `Visit.need`."""
+def need(size: int, *, waits: bool = True) -> None:
+    """Hold so much more for the request at hand, if it is one; raises as `Visit.need`.
+
+    Without ``waits`` it is refused at once where there is no room: for who holds what those wait
+    for who would have to leave (a lock, the one writer's turn).
+    """
     visit = _VISIT.get()
-    if visit is not None:
+    if visit is None:
+        return
+    if waits:
         visit.need(size)
+    elif size >= COUNTED_BYTES and not visit.tries(size):
+        raise Unavailable(_REFUSED, advice="Send the request again in a moment.")

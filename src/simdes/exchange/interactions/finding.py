@@ -15,6 +15,7 @@ from simdes.exchange.interactions.found import Found, served
 from simdes.exchange.node import Node
 from simdes.exchange.opening import open_copy
 from simdes.exchange.rights import Asking
+from simdes.fhir.json import loads
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.search.conditions import Query
 from simdes.index import entries, resources, search, vaults
@@ -152,6 +153,12 @@ def _copied(node: Node, one: Entry, opened: Record) -> Found:
         record_id=one.record_id,
         method=_METHODS[bool(one.deleted)],
     )
+
+
+def parsed(content: bytes, *, waits: bool = True) -> Any:
+    """Stored content as JSON; room for what it grows to is taken first, as `room.need` does."""
+    room.need(room.GROWS * len(content), waits=waits)
+    return loads(content)
 
 
 def raw(node: Node, tx: Transaction, entry: Entry) -> bytes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from simdes.errors import Invalid
+from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import find
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir import matching
-from simdes.fhir.json import loads
 from simdes.fhir.search.parse import parse
 from simdes.fhir.terminology.inputs import Inputs
 
@@ -42,7 +42,7 @@ def match(node: Node, asking: Asking, parameters: Json) -> list[tuple[Found, Jso
         )
         for one in find(node, asking, query).matches:
             candidates.setdefault((one.vault, one.id), one)
-    read = [(one, loads(one.content)) for one in candidates.values()]
+    read = [(one, finding.parsed(one.content)) for one in candidates.values()]
     found = matching.match(
         patient,
         [resource for _, resource in read],

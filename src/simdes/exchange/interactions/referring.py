@@ -20,7 +20,7 @@ from simdes.exchange.interactions.planning import Plan
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.rights import Asking
-from simdes.fhir.json import dumps, loads
+from simdes.fhir.json import dumps
 from simdes.index.entries import Entry
 from simdes.index.seeing import SHARED
 from simdes.index.transaction import Transaction
@@ -114,7 +114,7 @@ def _whole(home: Home, resource: Mapping[str, Any]) -> Coming:
 
 def _copied(node: Node, tx: Transaction, home: Home, entry: Entry) -> Coming:
     content = finding.raw(node, tx, entry)
-    return Coming(home, loads(content), content, entry.category, entry.labels)
+    return Coming(home, finding.parsed(content, waits=False), content, entry.category, entry.labels)
 
 
 def _require(name: Name, found: Sequence[Entry]) -> None:
@@ -124,4 +124,4 @@ def _require(name: Name, found: Sequence[Entry]) -> None:
 
 def _is_somebodys(node: Node, tx: Transaction, entry: Entry) -> bool:
     """Whether an entry of a type that is nobody's names a patient: a Device in somebody."""
-    return bool(persons(loads(finding.raw(node, tx, entry))))
+    return bool(persons(finding.parsed(finding.raw(node, tx, entry), waits=False)))

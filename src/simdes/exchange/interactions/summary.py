@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from simdes.access.rights import Interaction
 from simdes.errors import NotFound, TooLarge
+from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.everything import everything
 from simdes.exchange.interactions.search import MOST
 from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir.ips import summarise
-from simdes.fhir.json import loads
 
 Json = dict[str, Any]
 
@@ -61,7 +61,7 @@ def _record(node: Node, asking: Asking, logical_id: str) -> tuple[list[Json], li
     cursor = ""
     while True:
         page = everything(node, asking, logical_id, count=MOST, cursor=cursor)
-        resources += [loads(one.content) for one in page.matches]
+        resources += [finding.parsed(one.content) for one in page.matches]
         warnings |= dict.fromkeys(page.warnings)
         cursor = page.next
         if not cursor:

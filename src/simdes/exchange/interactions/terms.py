@@ -18,7 +18,6 @@ from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir import terminology
-from simdes.fhir.json import loads
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.search.criteria import Expand
 from simdes.fhir.search.parse import parse
@@ -42,7 +41,7 @@ def operate(
     """
     instance = None
     if logical_id:
-        instance = loads(read(node, asking, type_, logical_id).content)
+        instance = finding.parsed(read(node, asking, type_, logical_id).content)
     return _OPERATIONS[type_, name](node, parameters, library(node, asking), instance)
 
 
@@ -96,7 +95,7 @@ def _stored(node: Node, asking: Asking, kind: str, url: str | None) -> list[Json
     of_patients = [one for one in found if one.vault != asking.facts.home]
     if of_patients:
         audit_found(node, asking, of_patients)
-    return [loads(one.content) for one in found if not one.deleted]
+    return [finding.parsed(one.content) for one in found if not one.deleted]
 
 
 def _escaped(text: str) -> str:
@@ -131,7 +130,7 @@ def expander(node: Node, asking: Asking) -> Expand:
 def _of_value_set(node: Node, asking: Asking, known: Library, text: str) -> Codings:
     reference = parse_reference(text)
     if reference.kind == "relative" and reference.type == "ValueSet":
-        stored = loads(read(node, asking, "ValueSet", reference.id).content)
+        stored = finding.parsed(read(node, asking, "ValueSet", reference.id).content)
         return terminology.expand_codes(stored, known)
     return terminology.expand_codes(text, known)
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from simdes.access.rights import Interaction
 from simdes.errors import Forbidden, Invalid, NotFound
+from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.read import read
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.fhir.json import loads
 from simdes.fhir.outcome import Issue, issue_of
 from simdes.fhir.validate import validate as problems_of
 
@@ -51,7 +51,7 @@ def validate(
         raise Invalid("There is no resource to validate.", advice="Send it as the body.")
     issues = list(_may(asking, type_, MODES[mode]))
     if resource is None:
-        resource = loads(read(node, asking, type_, logical_id).content)
+        resource = finding.parsed(read(node, asking, type_, logical_id).content)
     elif logical_id and mode != "create":
         issues += _names(resource, logical_id)
     if mode == "delete":

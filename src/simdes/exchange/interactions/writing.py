@@ -41,7 +41,7 @@ from simdes.exchange.prescriptions import stating
 from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
-from simdes.fhir.json import dumps, loads
+from simdes.fhir.json import dumps
 from simdes.fhir.prescribing import TYPE as ORDER
 from simdes.fhir.problem import Problem
 from simdes.fhir.search.conditions import ALWAYS
@@ -203,7 +203,7 @@ class _Writing:
         return registering.asked(self._node, self._asking, draft, base=self._base)
 
     def _patched(self, current: Entry, patch: Any, names: Mapping[str, str]) -> dict[str, Any]:
-        present = loads(finding.raw(self._node, self._tx, current))
+        present = finding.parsed(finding.raw(self._node, self._tx, current), waits=False)
         made = patch(present)
         if made.get("resourceType") != current.type or made.get("id") != current.logical_id:
             raise Invalid("A patch can't change a resource's type or id.")

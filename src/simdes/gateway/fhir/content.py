@@ -34,8 +34,6 @@ from simdes.gateway.fhir.routes import Routed
 CONTEXT: Final = "x-security-context"
 """Header with a reference to the resource whose rules hold for a Binary's content."""
 OCTETS: Final = "application/octet-stream"
-_GROWS: Final = 12
-"""How many times its size JSON has in memory when it is parsed and written anew."""
 _BINARY_READS: Final = frozenset(("read", "vread"))
 _BINARY_WRITES: Final = frozenset(("create", "update"))
 _FHIR_TYPES: Final = ("application/fhir+json", "application/fhir+xml")
@@ -187,7 +185,7 @@ def body_out(reply: Reply, form: Form, given: Mapping[str, str]) -> bytes:
     if not reply.content and reply.resource is None:
         return b""
     if reply.content:
-        room.need(_GROWS * len(reply.content))
+        room.need(room.GROWS * len(reply.content))
     resource = dict(reply.resource) if reply.resource is not None else loads(reply.content)
     if wanted is not None:
         resource = projected(resource, wanted)

@@ -25,7 +25,7 @@ from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.exchange.room import PATIENCE_SECONDS, Visit
+from simdes.exchange.room import GROWS, PATIENCE_SECONDS, Visit
 from simdes.fhir.form import Form
 from simdes.fhir.negotiation import query_pairs
 from simdes.fhir.outcome import issues_of, outcome_resource
@@ -44,8 +44,6 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _SHORT_BYTES: Final = 64 << 10
 _SHORT_DIGITS: Final = 5
-_GROWS: Final = 12
-"""How many times its size a body has in memory when it is parsed, validated and written."""
 _LOOK_SECONDS: Final = 0.05
 
 Public = Mapping[str, Callable[[Asked, Form], Reply]]
@@ -142,7 +140,7 @@ async def _body(
 
     async def room(size: int) -> None:
         until = anyio.current_time() + PATIENCE_SECONDS
-        while visit is not None and not visit.tries(_GROWS * size):
+        while visit is not None and not visit.tries(GROWS * size):
             if anyio.current_time() >= until:
                 raise Unavailable("There is no room for a body of this size at present.")
             await anyio.sleep(_LOOK_SECONDS)

@@ -155,6 +155,93 @@ def large(pulse: Make) -> bytes:
     return json.dumps(pulse(note=told)).encode()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "Observation/{0}", [{"op": "replace", "path": "/status", "value": "amended"}]),
+        (
+            "PATCH",
+            "Observation/{0}",
+            {
+                "resourceType": "Parameters",
+                "parameter": [
+                    {
+                        "name": "operation",
+                        "part": [
+                            {"name": "type", "valueCode": "replace"},
+                            {"name": "path", "valueString": "Observation.status"},
+                            {"name": "value", "valueCode": "amended"},
+                        ],
+                    }
+                ],
+            },
+        ),
+    ],
+    ids=["json-patch", "fhirpath-patch"],
+)
+def test_a_small_patch_of_a_large_resource_needs_the_room_of_the_resource(
+    doctor: Api, pulse: Make, full: Visit, method: str, path: str, body: Any
+) -> None:
+    room = doctor.one.node.room
+    full.leave()
+    large = doctor.create(pulse(note=[{"text": "x" * 20_000}]))["id"]
+    full.need(room.most_bytes - 12 * 2_000)  # enough for the patch itself
+    kind = JSON if isinstance(body, dict) else "application/json-patch+json"
+    content, headers = json.dumps(body).encode(), {"content-type": kind}
+    answer = doctor.send(method, path.format(large), content=content, headers=headers)
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    full.leave()
+    assert doctor.send(method, path.format(large), content=content, headers=headers).is_success
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ValueSet/{0}/$expand",
+        "ValueSet/$expand?url=http://x.example/{0}",
+        "Observation?code:in=http://x.example/{0}",
+        "ValueSet/{0}/$validate",
+    ],
+)
+def test_what_is_parsed_is_counted_as_what_it_grows_to(
+    doctor: Api, number: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [{"code": f"c{at}", "display": "x" * 50} for at in range(400)]
+    name = f"large-{number}"
+    service = Api.of_agent(doctor.one, doctor.app)
+    made = service.send(
+        "PUT",
+        f"ValueSet/{name}",
+        {
+            "resourceType": "ValueSet",
+            "id": name,
+            "url": f"http://x.example/{name}",
+            "status": "active",
+            "compose": {"include": [{"system": "http://x.example/s", "concept": names}]},
+        },
+    )
+    assert made.status_code == 201, made.text
+    counted: list[int] = []
+    monkeypatch.setattr(rooms, "need", lambda size, **_: counted.append(size))
+    assert service.get(path.format(name)).status_code == 200
+    assert max(counted) >= 12 * 20_000
+
+
+def test_however_far_includes_go_no_more_is_held_than_one_page_of_them(
+    doctor: Api, patient: Json, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "PAGE_BYTES", 10_000)
+    counted: list[int] = []
+    monkeypatch.setattr(rooms, "need", lambda size, **_: counted.append(size))
+    path = f"Patient?_id={patient['id']}&_revinclude=Observation:patient&_include:iterate=*"
+    entries = doctor.get(path).json()["entry"]
+    assert len(entries) < 1 + len(notes)
+    # The page and what is included, each as much as fits; one resource goes in any case.
+    assert len(counted) <= 3
+    assert sum(counted) <= 2 * 5 * (10_000 + 4_000)
+
+
 def test_large_bodies_wait_for_room_before_they_are_read(
     doctor: Api, pulse: Make, full: Visit
 ) -> None:
