@@ -40,7 +40,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.prescriptions.rules import rules_of
 from simdes.exchange.standing import Standing
 from simdes.fhir.profiles import Profiles, load_package
-from simdes.fhir_credentials import read_credentials
+from simdes.fhir_credentials import read_credentials, read_hosts
 from simdes.fhir_http import HttpSource
 from simdes.hook_http import HttpHooks
 from simdes.import_http import HttpFiles
@@ -212,7 +212,12 @@ def opened(
         stack.callback(app_keys.close)
         hooks = HttpHooks(settings.subscription_hosts)
         stack.callback(hooks.close)
-        files = HttpFiles(settings.import_hosts)
+        files = HttpFiles(
+            settings.import_hosts,
+            credentials=read_hosts(
+                _named(data, settings.import_credentials_file), clock=clock, random=random
+            ),
+        )
         stack.callback(files.close)
         desk = Desk(
             keystore=keystore,

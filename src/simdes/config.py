@@ -64,6 +64,7 @@ class Settings:
     claims: ``refuse``, or ``warn`` and store it.
     ``import_hosts`` lists the hosts (``host`` or ``host:port``) from which bulk imports may fetch
     files, and the addresses or networks of our own where these may be; empty: none.
+    ``import_credentials_file`` names what is shown to these hosts where exports are begun there.
     ``nurses_prescribe`` 1 lets a hospital's nurses write prescriptions (0: doctors alone).
     ``prescription_batch_seconds`` is the period in which a hospital issues a batch of statements,
     ``prescription_valid_days`` how long a prescription is good that names no end,
@@ -127,6 +128,7 @@ class Settings:
     subscription_hosts: str = ""
     profile_errors: str = "refuse"
     import_hosts: str = ""
+    import_credentials_file: str = ""
     nurses_prescribe: int = 0
     prescription_batch_seconds: int = 300
     prescription_valid_days: int = 365

@@ -145,13 +145,34 @@ def read_credentials(
         return NoCredentials()
     folder = Path() if path is None else path.parent
     try:
-        document = tomllib.loads(text)
-        [(kind, values)] = document.items()
+        [(kind, values)] = tomllib.loads(text).items()
         return _KINDS[kind](values, folder, authority, clock, random)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid(
             "The FHIR server's credentials can't be read.",
             advice="They are TOML with one table: basic, bearer or smart (docs/guide.md).",
+        ) from None
+
+
+def read_hosts(
+    path: Path | None, *, clock: Clock = time.time, random: Random = os.urandom
+) -> dict[str, Credentials]:
+    """Our credentials at several hosts: a file with tables ``["host".basic]`` and the like.
+
+    Raises as `read_credentials`.
+    """
+    if path is None:
+        return {}
+    try:
+        return {
+            host.lower(): _KINDS[kind](values, path.parent, None, clock, random)
+            for host, tables in tomllib.loads(_secret(path)).items()
+            for kind, values in [*tables.items()][:1]
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Invalid(
+            "The credentials for imports can't be read.",
+            advice='They are TOML, for each host a table such as ["host".smart] (docs/guide.md).',
         ) from None
 
 

@@ -13,9 +13,9 @@ import ipaddress
 import ssl
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import httpcore
@@ -35,6 +35,9 @@ from simdes.outward_http import (
 CONNECT_SECONDS: Final = 5.0
 PIECE_SECONDS: Final = 10.0
 """How long a source may be silent."""
+KICK_OFF: Final = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
+LEAST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 120.0
 PIECE_BYTES: Final = 64 * 1024
 """What is unpacked at a time, however well it was packed."""
 MAGIC: Final = b"\x1f\x8b"
@@ -45,18 +48,33 @@ _TRANSIENT: Final = frozenset((408, 425, 429))
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+class Credentials(Protocol):
+    """Who we are to a host."""
+
+    def authorization(self) -> str:
+        """The header that says it. Raises Unauthenticated, Unavailable."""
+
+
 class HttpFiles:
     """Reads files. For one thread at a time each, safe for several."""
 
-    def __init__(self, hosts: str = "", *, authority: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        hosts: str = "",
+        *,
+        credentials: Mapping[str, Credentials] | None = None,
+        authority: ssl.SSLContext | None = None,
+    ) -> None:
         """``hosts`` lists hosts, with a port or without, and addresses or networks
         (``10.1.0.0/16``) of our own where listed hosts may be.
 
-        ``authority`` says which certificates are trusted, None: those that the system trusts.
+        ``credentials`` are ours at a host, shown to no other. ``authority`` says which certificates
+        are trusted, None: those that the system trusts.
         """
         listed = [one.lower() for one in hosts.replace(",", " ").split()]
         self._hosts = frozenset(listed)
         self._networks = tuple(found for one in listed if (found := _network(one)) is not None)
+        self._credentials = dict(credentials or {})
         self._deadline = Deadline()
         self._pool = httpcore.ConnectionPool(
             ssl_context=authority or ssl.create_default_context(),
@@ -84,15 +102,8 @@ class HttpFiles:
         self.check(url)
         self._deadline.seconds = time.monotonic() + seconds
         timeout = {"connect": CONNECT_SECONDS, "read": PIECE_SECONDS, "write": PIECE_SECONDS}
-        headers = [
-            (b"Host", urlsplit(url).netloc.encode()),
-            (b"User-Agent", b"simdes"),
-            (b"Accept", b"application/fhir+ndjson, application/ndjson, */*;q=0.5"),
-            (b"Accept-Encoding", b"gzip"),
-        ]
-        if credential:
-            basic = base64.b64encode(credential.encode())
-            headers.append((b"Authorization", b"Basic " + basic))
+        accepted = "application/fhir+ndjson, application/ndjson, */*;q=0.5"
+        headers = self._headers(url, credential, {"Accept": accepted, "Accept-Encoding": "gzip"})
         try:
             with self._pool.stream(
                 "GET", url, headers=headers, extensions={"timeout": timeout}
@@ -104,6 +115,74 @@ class HttpFiles:
                 raise TooLarge("The input takes too long to fetch.") from None
             kind = type(error).__name__
             raise Unavailable(f"The input's server does not answer ({kind}).") from None
+
+    def begin(self, url: str, *, credential: str = "", seconds: float) -> str:
+        """See `Files.begin`."""
+        status, headers, _ = self._asked("GET", url, credential, seconds, KICK_OFF)
+        place = headers.get("content-location", "")
+        if status != 202 or not place:
+            raise NotFound(f"No export was begun: HTTP {status}.", advice=_KICK_OFF)
+        return place
+
+    def state(
+        self, url: str, *, credential: str = "", most_bytes: int, seconds: float
+    ) -> bytes | float:
+        """See `Files.state`."""
+        status, headers, content = self._asked(
+            "GET", url, credential, seconds, {"Accept": "application/json"}, most_bytes=most_bytes
+        )
+        if status == 202:
+            return _pause(headers.get("retry-after", ""))
+        if status != 200:
+            raise NotFound(f"The export ended without files: HTTP {status}.")
+        return content
+
+    def end(self, url: str, *, credential: str = "", seconds: float) -> None:
+        """See `Files.end`."""
+        self._asked("DELETE", url, credential, seconds, {})
+
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        credential: str,
+        seconds: float,
+        headers: Mapping[str, str],
+        *,
+        most_bytes: int = 1 << 16,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of a request to a server that begins exports."""
+        self.check(url)
+        self._deadline.seconds = time.monotonic() + seconds
+        timeout = {"connect": CONNECT_SECONDS, "read": PIECE_SECONDS, "write": PIECE_SECONDS}
+        sent = self._headers(url, credential, headers)
+        try:
+            with self._pool.stream(
+                method, url, headers=sent, extensions={"timeout": timeout}
+            ) as answer:
+                if answer.status >= 500 or answer.status in _TRANSIENT:
+                    raise Unavailable(f"The export's server answered with HTTP {answer.status}.")
+                content = b"".join(_bounded(answer.iter_stream(), most_bytes))
+                named = {
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in answer.headers
+                }
+                return answer.status, named, content
+        except FAILED as error:
+            kind = type(error).__name__
+            raise Unavailable(f"The export's server does not answer ({kind}).") from None
+
+    def _headers(
+        self, url: str, credential: str, headers: Mapping[str, str]
+    ) -> list[tuple[bytes, bytes]]:
+        """What is sent: who we are to that host, by what came with the request or by its own."""
+        made = {"Host": urlsplit(url).netloc, "User-Agent": "simdes", **headers}
+        host = (urlsplit(url).hostname or "").lower()
+        if credential:
+            made["Authorization"] = "Basic " + base64.b64encode(credential.encode()).decode()
+        elif host in self._credentials:
+            made["Authorization"] = self._credentials[host].authorization()
+        return [(name.encode(), value.encode()) for name, value in made.items() if value]
 
     def close(self) -> None:
         """Close connections."""
@@ -145,6 +224,15 @@ def _require_taken(answer: httpcore.Response) -> None:
 
 
 _ELSEWHERE: Final = "Give an address from which the file comes as it is, without a redirect."
+
+
+_KICK_OFF: Final = "Give the kick-off address of a bulk export that this server may begin."
+
+
+def _pause(text: str) -> float:
+    """How long to wait by Retry-After; a date is waited for in pauses."""
+    seconds = float(text) if text.isdecimal() else LEAST_PAUSE_SECONDS * 10
+    return min(max(seconds, LEAST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
 def _bounded(pieces: Iterator[bytes], most: int) -> Iterator[bytes]:

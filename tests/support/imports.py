@@ -166,6 +166,8 @@ def serving_files() -> Iterator[FileServer]:
             self.end_headers()
             self.wfile.write(content or b"")
 
+        do_DELETE = do_GET
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -8,11 +8,20 @@ import time
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simdes.errors import Invalid, NotFound, TooLarge, Unavailable, Unsupported
+from simdes.errors import (
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+)
+from simdes.fhir_credentials import read_hosts
 from simdes.import_http import PIECE_BYTES, HttpFiles
 from support.imports import FileServer, serving_files
 
@@ -283,3 +292,64 @@ def test_a_file_that_breaks_off_may_be_whole_the_next_time(
     server.answers["/a"] = broken
     with pytest.raises(Unavailable):
         read(files, server.url + "/a")
+
+
+def test_our_credentials_are_shown_to_the_host_that_they_are_for_alone(
+    server: FileServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "imports.toml"
+    path.write_text('["127.0.0.1".basic]\nuser = "ann"\npassword = "secret"\n')
+    with pytest.raises(Unauthenticated):
+        read_hosts(path)  # others can read it
+    path.chmod(0o600)
+    server.put("/f", "{}")
+    port = server.url.rpartition(":")[2]
+    files = HttpFiles("127.0.0.1, localhost", credentials=read_hosts(path))
+    read(files, server.url + "/f")
+    assert server.headers[-1]["authorization"] == "Basic YW5uOnNlY3JldA=="
+    read(files, f"http://localhost:{port}/f")
+    assert "authorization" not in server.headers[-1]
+    list(files.read(server.url + "/f", credential="bob:x", most_bytes=99, seconds=3))
+    assert server.headers[-1]["authorization"] == "Basic Ym9iOng="
+    files.close()
+
+
+@pytest.mark.parametrize("text", ["nonsense", '["h".other]', '["h".basic]', "h = 1"])
+def test_credentials_that_can_not_be_read_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "imports.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(Invalid):
+        read_hosts(path)
+    assert read_hosts(None) == {}
+
+
+@pytest.mark.parametrize(("said", "waited"), [("0", 1.0), ("7", 7.0), ("9999", 120.0), ("", 10.0)])
+def test_how_long_to_wait_for_an_export_is_bounded(
+    files: HttpFiles, server: FileServer, said: str, waited: float
+) -> None:
+    def later(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(202)
+        handler.send_header("retry-after", said)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server.answers["/state"] = later
+    assert files.state(server.url + "/state", most_bytes=99, seconds=3) == waited
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_export_that_can_not_be_asked_about_now_may_be_later(
+    files: HttpFiles, server: FileServer, status: int
+) -> None:
+    def busy(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server.answers["/state"] = busy
+    for ask in (files.begin, files.end):
+        with pytest.raises(Unavailable):
+            ask(server.url + "/state", seconds=3)
+    with pytest.raises(Unavailable):
+        files.state(server.url + "/state", most_bytes=99, seconds=3)

@@ -80,6 +80,7 @@ def _secrets(place: Place) -> Iterator[tuple[Path, bool]]:
     for name in (
         one.metrics_token_file,
         one.facade_credentials_file,
+        one.import_credentials_file,
         one.facade_notify_secret_file,
         one.listen_key,
     ):

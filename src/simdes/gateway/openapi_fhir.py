@@ -57,8 +57,10 @@ SCHEMAS: Final[Mapping[str, Json]] = {
     },
     "ImportManifest": {
         "type": "object",
-        "required": ["inputFormat", "input"],
+        "anyOf": [{"required": ["inputFormat", "input"]}, {"required": ["exportUrl"]}],
         "properties": {
+            "exportUrl": {"type": "string"},
+            "exportType": {"enum": ["static", "dynamic"]},
             "inputFormat": {"const": "application/fhir+ndjson"},
             "inputSource": {"type": "string"},
             "storageDetail": {"type": "object", "properties": {"type": {"const": "https"}}},

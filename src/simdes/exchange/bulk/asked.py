@@ -59,25 +59,28 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """A file to import: the type that its lines are said to be of, "" for any, and its address.
 
-    What came with the request has the request's own address.
+    What came with the request has the request's own address. ``ends``: its lines are Bundles that
+    say what to delete, as an export's ``deleted`` files.
     """
 
     type: str
     url: str
+    ends: bool = False
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):
     """What to import.
 
     ``manifest`` is the address of a finished export's manifest whose files are the inputs, "" where
-    they are named. ``source`` is the address of the server that wrote them: references to it become
-    relative ones. ``credential`` (``user:password``) is what their server asks for. ``request`` is
-    the URL that was asked.
+    they are named; ``begins``: it is where an export is begun first. ``source`` is the address of
+    the server that wrote them: references to it become relative ones. ``credential``
+    (``user:password``) is what their server asks for. ``request`` is the URL that was asked.
     """
 
     request: str
     inputs: tuple[Input, ...] = ()
     manifest: str = ""
+    begins: bool = False
     source: str = ""
     credential: str = ""
 

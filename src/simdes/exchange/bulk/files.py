@@ -24,6 +24,20 @@ class Files(Protocol):
         encoding that is not known, Unavailable for what may work later.
         """
 
+    def begin(self, url: str, *, credential: str = "", seconds: float) -> str:
+        """Begin an export at a kick-off address; the address at which its state is asked.
+
+        https://hl7.org/fhir/uv/bulkdata/export.html#bulk-data-kick-off-request. Raises as `read`.
+        """
+
+    def state(
+        self, url: str, *, credential: str = "", most_bytes: int, seconds: float
+    ) -> bytes | float:
+        """The manifest of an export, or in how many seconds to ask again. Raises as `read`."""
+
+    def end(self, url: str, *, credential: str = "", seconds: float) -> None:
+        """Say that an export's files are not needed any more. Raises as `read`."""
+
 
 class NoFiles:
     """For programs that fetch nothing."""
@@ -38,3 +52,19 @@ class NoFiles:
         """Read nothing."""
         self.check(url)
         return iter(())
+
+    def begin(self, url: str, *, credential: str = "", seconds: float) -> str:
+        """Begin nothing."""
+        self.check(url)
+        return url
+
+    def state(
+        self, url: str, *, credential: str = "", most_bytes: int, seconds: float
+    ) -> bytes | float:
+        """Ask nobody."""
+        self.check(url)
+        return b""
+
+    def end(self, url: str, *, credential: str = "", seconds: float) -> None:
+        """End nothing."""
+        self.check(url)

@@ -24,12 +24,13 @@ from simdes.index.transaction import Transaction
 class Load:
     """What is to be imported, as it came: files, or a manifest that lists them, or ``body``.
 
-    ``source`` and ``credential`` as in `Import`; ``request`` is the URL that was asked.
+    ``begins``, ``source`` and ``credential`` as in `Import`; ``request`` is the URL that was asked.
     """
 
     request: str
     inputs: tuple[Input, ...] = ()
     manifest: str = ""
+    begins: bool = False
     body: bytes | None = field(default=None, repr=False)
     source: str = ""
     credential: str = field(default="", repr=False)
@@ -54,6 +55,7 @@ def load(node: Node, asking: Asking, wish: Load) -> str:
         request=wish.request,
         inputs=inputs,
         manifest=wish.manifest,
+        begins=wish.begins,
         source=wish.source,
         credential=wish.credential,
     )

@@ -20,9 +20,10 @@ import msgspec
 from simdes.errors import Forbidden, Invalid, SimdesError, TooLarge, Unavailable
 from simdes.exchange.bulk import ordering, staging
 from simdes.exchange.bulk.asked import Asked, Input, place_of, unattended, unsealed
+from simdes.exchange.bulk.deletions import ended
 from simdes.exchange.bulk.lines import MOST_LINE_BYTES, PLACES, Chunk
 from simdes.exchange.bulk.loading import Batch, Incoming
-from simdes.exchange.bulk.ordering import NOBODYS, OTHER, PATIENT, Group, Line
+from simdes.exchange.bulk.ordering import ENDED, NOBODYS, OTHER, PATIENT, Group, Line
 from simdes.exchange.bulk.refusals import Refusal, parts_of, put_on_record
 from simdes.exchange.bulk.slices import finish
 from simdes.exchange.bulk.stages import (
@@ -72,6 +73,7 @@ class Importing:
     asked: Asked
     going: Going
     _chunks: dict[int, Chunk] = field(default_factory=dict)
+    _known: Sequence[Input] = ()
 
     def slice(self, job: Job) -> Job:
         """Work on for one slice; the same job where there is nothing to do yet.
@@ -110,9 +112,16 @@ class Importing:
     ) -> Iterator[Read]:
         for place, (number, line) in enumerate(zip(chunk.numbers, chunk.lines, strict=True)):
             try:
-                yield self._look(place, self._resource(line, inputs[chunk.input].type))
+                yield self._read_line(chunk, place, line, inputs[chunk.input])
             except SimdesError as error:
                 refusals.append(Refusal(input=chunk.input, number=number, error=error))
+
+    def _read_line(self, chunk: Chunk, place: int, line: bytes | None, one: Input) -> Read:
+        if not one.ends:
+            return self._look(place, self._resource(line, one.type))
+        ended(self._bases, line)
+        name = f"Bundle/{chunk.input}.{chunk.numbers[place]}"
+        return Read(place=place, rank=ENDED, name=name, refers=())
 
     def _look(self, place: int, resource: Mapping[str, Any]) -> Read:
         type_ = resource["resourceType"]
@@ -136,10 +145,16 @@ class Importing:
         if not isinstance(resource.get("id"), str):
             raise Invalid("The resource has no id.", advice="Each resource keeps the id it has.")
         require_id(resource["id"])
-        for base in (self.asked.load.source.rstrip("/"), self.node.issuer.audience):
-            if base and f"{base}/".encode() in line:
+        for base in self._bases:
+            if f"{base}/".encode() in line:
                 resource = drafted(resource, resource["id"], {}, base=base)
         return resource
+
+    @property
+    def _bases(self) -> Sequence[str]:
+        """The addresses under which references lead to what is imported."""
+        named = (self.asked.load.source.rstrip("/"), self.node.issuer.audience)
+        return [one for one in named if one]
 
     def _order(self, job: Job) -> Job:
         at = position_of(job)
@@ -181,8 +196,18 @@ class Importing:
 
     def _incoming(self, job: Job, place: int) -> Incoming:
         chunk, at = self._chunk(job, place // PLACES), place % PLACES
+        if self._inputs(job)[chunk.input].ends:
+            bundle, names = ended(self._bases, chunk.lines[at])
+            return Incoming(
+                input=chunk.input, number=chunk.numbers[at], resource=bundle, ends=names
+            )
         resource = self._resource(chunk.lines[at], "")
         return Incoming(input=chunk.input, number=chunk.numbers[at], resource=resource)
+
+    def _inputs(self, job: Job) -> Sequence[Input]:
+        if not self._known:
+            self._known = staging.inputs_of(self.node, job, self.asked.load)
+        return self._known
 
     def _commit(self, job: Job, at: Position, parts: Sequence[Part]) -> Job:
         return self.node.database.write(

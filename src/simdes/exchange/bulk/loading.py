@@ -7,7 +7,7 @@ tries fewer lines at a time until it is clear which one it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,22 +32,30 @@ from simdes.index.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A line to write: its input, its number, and its resource, which keeps its id."""
+    """A line to write: its input, its number, and its resource, which keeps its id.
+
+    ``ends`` is what a line says is to be deleted; its resource is the Bundle that says it.
+    """
 
     input: int
     number: int
     resource: Mapping[str, Any]
+    ends: tuple[Name, ...] = ()
 
     @property
     def name(self) -> Name:
-        """Type and id."""
+        """Type and id; of a line that ends something, its own place."""
+        if self.ends:
+            return str(self.resource["resourceType"]), f"{self.input}.{self.number}"
         return str(self.resource["resourceType"]), str(self.resource["id"])
 
     @property
-    def change(self) -> Change:
+    def changes(self) -> Sequence[Change]:
         """What it asks for."""
+        if self.ends:
+            return [Change(method=Method.DELETE, type=type_, id=id_) for type_, id_ in self.ends]
         type_, id_ = self.name
-        return Change(method=Method.UPDATE, type=type_, id=id_, resource=self.resource)
+        return [Change(method=Method.UPDATE, type=type_, id=id_, resource=self.resource)]
 
 
 @dataclass(slots=True)
@@ -67,13 +75,13 @@ class Batch:
 
         Raises what a single line that is not known yet is refused for; nothing is written then.
         """
-        self._drop(lambda one: writing.check(self.asking, one.change))
+        self._drop(self._check)
         while True:
             self._drop_unresolved()
             try:
                 return self._apply()
             except BrokenRules:
-                if not self._drop(lambda one: writing.validated(self.node, [one.change])):
+                if not self._drop(lambda one: writing.validated(self.node, one.changes)):
                     raise
 
     def refuse(self, error: SimdesError) -> Job:
@@ -90,7 +98,7 @@ class Batch:
             writing.apply(
                 self.node,
                 self.asking,
-                [one.change for one in self.lines],
+                [each for one in self.lines for each in one.changes],
                 base=self.node.issuer.audience,
                 then=lambda tx, _: self._finish(tx),
             )
@@ -99,6 +107,10 @@ class Batch:
         assert self.after is not None  # noqa: S101 (`_finish` ran in what was committed)
         put_on_record(self.node, self.asking, self.refusals)
         return self.after
+
+    def _check(self, one: Incoming) -> None:
+        for change in one.changes:
+            writing.check(self.asking, change)
 
     def _drop(self, require: Callable[[Incoming], object]) -> bool:
         """Refuse the lines for which this raises; whether there were any."""
@@ -117,7 +129,9 @@ class Batch:
 
     def _drop_unresolved(self) -> None:
         """Refuse lines that refer to what is neither here nor coming, and those that need them."""
-        refers = {id(one): frozenset(local_names(one.resource)) for one in self.lines}
+        refers = {
+            id(one): frozenset(() if one.ends else local_names(one.resource)) for one in self.lines
+        }
         while True:
             coming = {one.name for one in self.lines}
             wanted = frozenset[Name]().union(*(refers[id(one)] for one in self.lines))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-NOBODYS, PATIENT, OTHER = 0, 1, 2
+NOBODYS, PATIENT, OTHER, ENDED = 0, 1, 2, 3
 """Ranks: lines of a lower one come earlier where references leave it open."""
 
 

@@ -13,8 +13,9 @@ from simdes.index.bulk import Job
 FETCH, READ, ORDER, WRITE = "fetch", "read", "order", "write"
 """The stages: files come in; lines are looked at; put in order; written."""
 
-CHUNKS, NAMES, BATCHES, INPUTS = -1, -2, -3, -4
-"""Lines; what they are called and refer to, by chunk; the batches to write; a manifest's files."""
+CHUNKS, NAMES, BATCHES, INPUTS, BEGUN = -1, -2, -3, -4, -5
+"""Lines; what they are called and refer to, by chunk; the batches to write; a manifest's files; an
+export that was begun elsewhere."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from simdes.exchange.bulk.asked import Asked, Import, Input, place_of, sealed, u
 from simdes.exchange.bulk.lines import Chunk, Chunker, Splitter
 from simdes.exchange.bulk.refusals import Refusal, parts_of
 from simdes.exchange.bulk.slices import finish
-from simdes.exchange.bulk.stages import CHUNKS, INPUTS, READ, Position, position_of, text_of
+from simdes.exchange.bulk.stages import BEGUN, CHUNKS, INPUTS, READ, Position, position_of, text_of
 from simdes.exchange.node import Node
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import loads
@@ -31,6 +32,8 @@ MOST_BYTES: Final = 1 << 30
 """Of all the files of an import, unpacked."""
 MOST_MANIFEST_BYTES: Final = 1 << 20
 INPUT_SECONDS: Final = 600.0
+STATE_SECONDS: Final = 30.0
+FIRST_STATE_MS: Final = 1_000
 PAUSES_MS: Final = (1_000, 5_000, 25_000)
 """Before a file is tried again that could not be had; after the last, it is given up."""
 _COMMIT_BYTES: Final = 4 << 20
@@ -83,6 +86,8 @@ def fetch(node: Node, job: Job, asked: Asked, going: Going) -> Job:
     if order.manifest and not inputs:
         return _manifest(node, job, order)
     if at.input >= len(inputs):
+        if order.begins and order.manifest:
+            _end(node, job, order)
         return _on(node, job, msgspec.structs.replace(at, stage=READ))
     return _Fetching(node, job, order, going).run(inputs[at.input])
 
@@ -105,15 +110,31 @@ def _on(
 
 def _manifest(node: Node, job: Job, order: Import) -> Job:
     """Take a finished export's manifest for the list of files. Raises what ends the job."""
-    at = position_of(job)
+    at, begun = position_of(job), _begun(node, job)
     try:
-        pieces = node.files.read(
-            order.manifest,
-            credential=order.credential,
-            most_bytes=MOST_MANIFEST_BYTES,
-            seconds=INPUT_SECONDS,
-        )
-        inputs = _listed(node, b"".join(pieces))
+        if order.begins and not begun:
+            return _begin(node, job, order)
+        if order.begins:
+            content = node.files.state(
+                begun,
+                credential=order.credential,
+                most_bytes=MOST_MANIFEST_BYTES,
+                seconds=STATE_SECONDS,
+            )
+            if not isinstance(content, bytes):
+                wait_ms = int(1000 * content)
+                at = msgspec.structs.replace(at, tries=0, not_before_ms=node.now_ms() + wait_ms)
+                return _on(node, job, at)
+        else:
+            content = b"".join(
+                node.files.read(
+                    order.manifest,
+                    credential=order.credential,
+                    most_bytes=MOST_MANIFEST_BYTES,
+                    seconds=INPUT_SECONDS,
+                )
+            )
+        inputs = _listed(node, content)
     except Unavailable as error:
         if at.tries >= len(PAUSES_MS):
             raise Invalid(error.message) from error
@@ -123,14 +144,47 @@ def _manifest(node: Node, job: Job, order: Import) -> Job:
     return _on(node, job, msgspec.structs.replace(at, tries=0, good=zeros, bad=zeros), [part])
 
 
+def _begun(node: Node, job: Job) -> str:
+    """The address at which the state of an export that was begun is asked, "" before."""
+    with node.database.read() as tx:
+        part = bulk.part(tx, job.id, BEGUN)
+    if part is None:
+        return ""
+    return unsealed(node, job.id, part.content_wrapped, str, place=place_of(BEGUN, part.part))
+
+
+def _begin(node: Node, job: Job, order: Import) -> Job:
+    """Begin an export. Who is killed before the commit begins another, and that one is nobody's."""
+    url = node.files.begin(order.manifest, credential=order.credential, seconds=STATE_SECONDS)
+    node.files.check(url)
+    at = msgspec.structs.replace(
+        position_of(job), tries=0, not_before_ms=node.now_ms() + FIRST_STATE_MS
+    )
+    return _on(node, job, at, [staged(node, job.id, BEGUN, 0, url)])
+
+
+def _end(node: Node, job: Job, order: Import) -> None:
+    """Everything is here; what the other server keeps longer is its own business."""
+    with suppress(SimdesError):
+        begun = _begun(node, job)
+        node.files.end(begun, credential=order.credential, seconds=STATE_SECONDS)
+
+
 def _listed(node: Node, content: bytes) -> tuple[Input, ...]:
     manifest = loads(content)
     listed = manifest.get("output") if isinstance(manifest, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    if not isinstance(listed, list):
         raise Invalid("The manifest lists no output.")
-    if not 0 < len(listed) <= MOST_INPUTS:
+    ended = manifest.get("deleted", [])
+    if not isinstance(ended, list) or not all(isinstance(one, dict) for one in (*listed, *ended)):
+        raise Invalid("The manifest lists no output.")
+    if not 0 < len(listed) + len(ended) <= MOST_INPUTS:
         raise Invalid(f"A manifest lists 1 to {MOST_INPUTS} files.")
-    found = tuple(Input(type=str(one.get("type", "")), url=str(one.get("url"))) for one in listed)
+    found = tuple(
+        Input(type=str(one.get("type", "")), url=str(one.get("url")), ends=ends)
+        for its, ends in ((listed, False), (ended, True))
+        for one in its
+    )
     for one in found:
         node.files.check(one.url)
         if one.type not in resource_types():

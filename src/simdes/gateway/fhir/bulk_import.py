@@ -33,6 +33,7 @@ Given = Mapping[str, Any]
 _KNOWN: Final = frozenset(
     ("inputFormat", "inputSource", "storageDetail", "input", "exportUrl", "exportType")
 )
+_EXPORTS: Final = frozenset(("static", "dynamic"))
 _STORAGE: Final = frozenset(("https", "http"))
 
 
@@ -101,7 +102,10 @@ def _wish(call: Call, given: Given) -> Load:
         detail = {"type": detail}
     if _text(detail, "type", "https") not in _STORAGE:
         raise Unsupported("Files are fetched by https alone.", advice=_ADVICE)
-    inputs, manifest = given.get("input", []), _pulled(given)
+    inputs, manifest = given.get("input", []), _text(given, "exportUrl")
+    kind = _text(given, "exportType", "dynamic")
+    if kind not in _EXPORTS:
+        raise Invalid("The exportType is static or dynamic.", advice=_ADVICE)
     if bool(inputs) == bool(manifest) or not isinstance(inputs, list):
         raise Invalid("Say what to import: input, or exportUrl.", advice=_ADVICE)
     if inputs and _text(given, "inputFormat") not in NDJSON_NAMES:
@@ -110,6 +114,7 @@ def _wish(call: Call, given: Given) -> Load:
         request=request_url(call),
         inputs=tuple(_input(one) for one in inputs),
         manifest=manifest,
+        begins=kind == "dynamic",
         source=_text(given, "inputSource"),
         credential=_text(detail, "credentialHttpBasic"),
     )
@@ -117,19 +122,8 @@ def _wish(call: Call, given: Given) -> Load:
 
 _ADVICE: Final = (
     "Send inputFormat application/fhir+ndjson and for each file an input with type and url; or "
-    "exportType static and exportUrl."
+    "exportUrl with exportType static (a finished export's manifest) or dynamic (where one begins)."
 )
-
-
-def _pulled(given: Given) -> str:
-    """The address of a finished export's manifest."""
-    url = _text(given, "exportUrl")
-    if url and _text(given, "exportType", "dynamic") != "static":
-        raise Unsupported(
-            "This server begins no export at another one.",
-            advice="Export there, and send exportType static with the address of the manifest.",
-        )
-    return url
 
 
 def _input(one: Any) -> Input:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -415,6 +415,132 @@ def test_a_finished_export_is_pulled_by_its_manifest(
     ]
 
 
+def deletion(*urls: str) -> Json:
+    """A line of a ``deleted`` file."""
+    entries = [{"request": {"method": "DELETE", "url": url}} for url in urls]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def test_what_an_export_says_was_deleted_is_deleted(
+    service: Service, server: FileServer, name: str
+) -> None:
+    patient_, kept, gone = f"{name}-p", f"{name}-kept", [f"{name}-{number}" for number in range(3)]
+    first = [patient(patient_), *(observation(one, patient_) for one in (kept, *gone))]
+    assert load(service.api, ndjson(first)).bad == 0
+    listed = [{"type": "Observation", "url": server.put("/1", observation(kept, patient_))}]
+    deletions = [
+        deletion(f"Observation/{gone[0]}"),
+        deletion(f"Observation/{gone[1]}", f"https://source.example/fhir/Observation/{gone[2]}"),
+        deletion("Observation/never-was"),
+        deletion("Consent/c"),
+        deletion("Observation"),
+        {
+            "resourceType": "Bundle",
+            "entry": [{"request": {"method": "PUT", "url": f"Patient/{kept}"}}],
+        },
+        patient(f"{name}-x"),
+        "no json",
+    ]
+    ended = {"type": "Bundle", "url": server.put("/d", *deletions)}
+    server.files["/manifest"] = json.dumps({"output": listed, "deleted": [ended]}).encode()
+    body = {
+        "exportUrl": server.url + "/manifest",
+        "exportType": "static",
+        "inputSource": "https://source.example/fhir",
+    }
+    imported = load(service.api, body)
+    assert imported.good == [1, 3]
+    assert imported.lines == [4, 5, 6, 7, 8]
+    assert [service.api.get(f"Observation/{one}").status_code for one in gone] == [410] * 3
+    assert service.api.get(f"Observation/{kept}").status_code == 200
+    assert service.api.get(f"Patient/{name}-x").status_code == 404
+
+
+def test_who_may_not_delete_has_deletions_refused(
+    service: Service, server: FileServer, name: str
+) -> None:
+    patient_ = f"{name}-p"
+    load(service.api, ndjson([patient(patient_), observation(f"{name}-o", patient_)]))
+    server.files["/manifest"] = json.dumps(
+        {
+            "output": [],
+            "deleted": [
+                {"type": "Bundle", "url": server.put("/d", deletion(f"Observation/{name}-o"))}
+            ],
+        }
+    ).encode()
+    service.renew("system/*.cu")
+    imported = load(service.api, {"exportUrl": server.url + "/manifest", "exportType": "static"})
+    service.renew(EVERYTHING)
+    assert (imported.good, imported.bad) == ([0], 1)
+    assert service.api.get(f"Observation/{name}-o").status_code == 200
+
+
+def test_an_export_is_begun_elsewhere_waited_for_taken_and_ended(
+    service: Service, server: FileServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simdes import import_http
+    from simdes.exchange.bulk import staging
+
+    monkeypatch.setattr(staging, "FIRST_STATE_MS", 1)
+    monkeypatch.setattr(import_http, "LEAST_PAUSE_SECONDS", 0.001)
+
+    def answer(status: int, **headers: str) -> Callable[[Any], None]:
+        def act(handler: Any) -> None:
+            handler.send_response(status)
+            for name_, value in {"content-length": "0", **headers}.items():
+                handler.send_header(name_.replace("_", "-"), value)
+            handler.end_headers()
+            if server.asked.count("/state") == 2:
+                server.answers.pop("/state", None)
+
+        return act
+
+    server.answers["/$export?_since=2020"] = answer(202, content_location=server.url + "/state")
+    server.answers["/state"] = answer(202, retry_after="0")
+    listed = [{"type": "Patient", "url": server.put("/1", patient(f"{name}-p"))}]
+    server.files["/state"] = json.dumps({"output": listed}).encode()
+    body = {
+        "exportUrl": server.url + "/$export?_since=2020",
+        "storageDetail": {"type": "https", "credentialHttpBasic": "ann:secret"},
+    }
+    assert load(service.api, body).good == [1]
+    assert server.asked == ["/$export?_since=2020", *["/state"] * 3, "/1", "/state"]
+    assert server.headers[0]["prefer"] == "respond-async"
+    assert {one["authorization"] for one in server.headers} == {"Basic YW5uOnNlY3JldA=="}
+    assert left(service.api) == []
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_an_export_that_is_not_begun_ends_the_job(
+    service: Service, server: FileServer, status: int
+) -> None:
+    def refuse(handler: Any) -> None:
+        handler.send_response(status)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server.answers["/$export"] = refuse
+    name = begin(service.api, {"exportUrl": server.url + "/$export"})
+    drain(service.api)
+    assert service.api.get(f"jobs/{name}").json()["issue"][0]["code"] == "not-found"
+
+
+def test_an_export_whose_state_is_elsewhere_is_not_followed(
+    service: Service, server: FileServer
+) -> None:
+    def lead(handler: Any) -> None:
+        handler.send_response(202)
+        handler.send_header("content-location", "https://elsewhere.example/state")
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server.answers["/$export"] = lead
+    name = begin(service.api, {"exportUrl": server.url + "/$export"})
+    drain(service.api)
+    assert service.api.get(f"jobs/{name}").json()["issue"][0]["code"] == "invalid"
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -695,8 +821,8 @@ def test_imports_are_no_work_of_the_other_worker(service: Service, name: str) ->
             400,
         ),
         (manifest(("Patient", "http://127.0.0.1:9/"), inputSource=["x"]), {}, 400),
-        ({"exportUrl": "http://127.0.0.1:9/"}, {}, 422),
-        ({"exportUrl": "http://127.0.0.1:9/", "exportType": "dynamic"}, {}, 422),
+        ({"exportUrl": "http://127.0.0.1:9/", "exportType": "sometimes"}, {}, 400),
+        ({"exportUrl": "https://elsewhere.example/", "exportType": "dynamic"}, {}, 400),
         (manifest(*[("Patient", "http://127.0.0.1:9/")] * 1001), {}, 400),
     ],
 )
