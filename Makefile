@@ -90,6 +90,10 @@ lint: $(VENV)/.development ## Style, types, import rules
 journeys: setup ## The paper's journeys as tests; on what SIMDES_LEDGER_URL and SIMDES_IPFS_URL name
 	@$(PYTHON) -m pytest -q tests/journeys
 
+.PHONY: up
+up: $(VENV)/.runtime ## Several organisations as separate programs on this machine, until Ctrl-C (docs/guide.md)
+	@$(PYTHON) tools/up.py $(UP)
+
 .PHONY: plain-node
 plain-node: setup ## The ledger's suites and the journeys on a node that looks like a stranger's Besu
 	@$(PYTHON) tests/support/plain_node.py -- $(PYTHON) -m pytest -q tests/adapters -k "ledger and node"
