@@ -145,7 +145,7 @@ bench: setup peers ## Measure and write bench/results and docs/evaluation.md
 .PHONY: requirements
 requirements: $(UV) ## Resolve the hashed requirement files again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.txt
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev --extra proofs pyproject.toml -c requirements.txt -o requirements-dev.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev --extra proofs --extra traces pyproject.toml -c requirements.txt -o requirements-dev.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements-peers.in -o bench/requirements-peers.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tools/halmos/requirements.in -o tools/halmos/requirements.txt
 

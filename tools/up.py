@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import psycopg
 from psycopg import sql
 
@@ -383,8 +382,6 @@ def _tell(data: Path, names: Sequence[str], parts: Sequence[Part]) -> None:
     print(f"  .venv/bin/simdes ingest --data {first} src/simdes/samples/hl7v2")
     print(f"  curl {config.load(first).custody_url}/readyz")
     print(f"\nCtrl-C stops everything; `make up` goes on; `rm -r {data}` begins anew.", flush=True)
-    for name in names:
-        httpx.get(f"{config.load(data / name).custody_url}/readyz", timeout=30, trust_env=False)
 
 
 def _port_of(path: Path) -> int:

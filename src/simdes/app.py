@@ -45,7 +45,7 @@ from simdes.fhir_http import HttpSource
 from simdes.hook_http import HttpHooks
 from simdes.import_http import HttpFiles
 from simdes.index.database import open_database
-from simdes.index.migrations import migrate
+from simdes.index.migrations import bring_up, migrate
 from simdes.index.transactions import Transactions
 from simdes.lanes import LANES, sending
 from simdes.ledger.contracts import Contracts
@@ -182,14 +182,18 @@ def opened(
     clock: Clock = time.time,
     random: Random = secrets.token_bytes,
     processes: int = 1,
+    upgrade: bool = True,
 ) -> Iterator[Opened]:
     """Open an organisation's parts, and close them at the end.
 
     ``processes``: how many answer requests together. Each takes its share of what callers may do in
     a minute, and borrows a ledger lane where one has no process of its own.
 
+    An older database is brought to this program's schema, unless ``upgrade`` is False.
+
     Raises NotFound where the folder holds none, Unauthenticated without its passphrase, Unavailable
-    where ledger, store or database do not answer.
+    where ledger, store or database do not answer, Conflict where the database's schema left this
+    program behind.
     """
     settings = config.load(data)
     if (data / RESTORING).exists():
@@ -202,6 +206,7 @@ def opened(
         keystore = KeyStore.open(data / "keystore.json", word, random=random)
         database = open_database(settings.database_url)
         stack.callback(database.close)
+        bring_up(database, settings.database_url, upgrade=upgrade)
         ledger = own_ledger(data, settings, database, clock)
         stack.callback(ledger.close)
         contracts = Contracts(ledger, read_network(data / "network.json", ledger))

@@ -53,6 +53,8 @@ class Settings:
     TLS files (PEM); empty names no file.
     ``log_…`` is what goes to standard error, and how. ``metrics_token_file`` names the file with
     the bearer token of ``/metrics``; empty leaves ``/metrics`` to this machine alone.
+    ``traces_url`` is the OTLP/HTTP collector that ``traces_percent`` of the traces go to; empty:
+    none are made.
     ``serve_connections`` is how many connections `simdes serve` takes at once; when it is told to
     stop, ``/readyz`` says so for ``leave_seconds``, then what is under way has ``stop_seconds``.
     ``facade_…`` names a FHIR R4 server whose records are read into this organisation's; empty
@@ -105,6 +107,8 @@ class Settings:
     log_level: str = "info"
     log_format: str = "json"
     metrics_token_file: str = ""
+    traces_url: str = ""
+    traces_percent: int = 100
     serve_connections: int = 1024
     leave_seconds: int = 0
     stop_seconds: int = 20
@@ -196,13 +200,18 @@ def save(data: Path, settings: Settings) -> None:
         for name, value in asdict(settings).items()
     ]
     try:
-        with (data / "simdes.toml").open("x", encoding="utf-8") as file:
+        # Its owner's alone: URLs in it may hold passwords.
+        with open(data / "simdes.toml", "x", encoding="utf-8", opener=_own) as file:
             file.write("# Settings of one SIMDES organisation; see `simdes init --help`.\n")
             file.write("\n".join(lines) + "\n")
     except FileExistsError:
         raise Conflict(
             f"{data} already holds an organisation.", advice="Choose another folder."
         ) from None
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _check(settings: Settings) -> None:
@@ -231,6 +240,8 @@ def _check(settings: Settings) -> None:
     _check_prescriptions(settings)
     if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
         raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")
+    if not 0 <= settings.traces_percent <= 100:
+        raise Invalid("traces_percent is 0 to 100.")
     if settings.profile_errors not in PROFILE_ERRORS:
         raise Invalid(f"profile_errors is one of {', '.join(PROFILE_ERRORS)}.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:

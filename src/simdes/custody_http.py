@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from simdes import errors
+from simdes import errors, tracing
 from simdes.access.asking import CustodyClient
 from simdes.access.directory import Directory
 from simdes.access.requests import MAX_ANSWER_BYTES
@@ -61,6 +61,10 @@ class HttpCustody:
 
     def post(self, organisation: bytes, method: str, token: bytes) -> bytes:
         """Hand in a question over HTTP; see `CustodyClient.post`."""
+        with tracing.span("custody ask", kind=tracing.CLIENT, rpc_method=method):
+            return self._post(organisation, method, token)
+
+    def _post(self, organisation: bytes, method: str, token: bytes) -> bytes:
         url = f"{self._url(organisation)}/custody/v1/{method}"
         answer, connect = _PATIENCE.get(method, (ANSWER_SECONDS, CONNECT_SECONDS))
         seconds = left(answer)
@@ -71,7 +75,7 @@ class HttpCustody:
                 "POST",
                 url,
                 content=token,
-                headers={"Content-Type": MEDIA_TYPE},
+                headers={"Content-Type": MEDIA_TYPE, **tracing.headers()},
                 timeout=httpx.Timeout(seconds, connect=min(connect, seconds)),
             ) as response:
                 body = _bounded(response, time.monotonic() + seconds)

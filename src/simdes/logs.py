@@ -16,6 +16,8 @@ from typing import Final
 
 import structlog
 
+from simdes import tracing
+
 _LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -36,6 +38,7 @@ def to_standard_error(level: str, format_: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _with_trace,
             _RENDERERS[format_](),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -44,6 +47,12 @@ def to_standard_error(level: str, format_: str) -> None:
     logging.root.handlers[:] = [_Passing()]
     logging.root.setLevel(max(least, logging.WARNING))
     threading.excepthook = _thread_ended
+
+
+def _with_trace(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the trace that a line belongs to, where one is made."""
+    line.update(tracing.ids())
+    return line
 
 
 def described(error: BaseException | None) -> dict[str, str]:

@@ -32,7 +32,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.types import ASGIApp
 
-from simdes import logs
+from simdes import logs, tracing
 from simdes.app import Opened, facade, secret_of, share_of
 from simdes.backup import keeping
 from simdes.config import Settings, places
@@ -77,7 +77,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     application = create_gateway(one.custody, running=running, node=one.node)
     stop = threading.Event()
-    with _working(one, stop):
+    with _traced(one.settings), _working(one, stop):
         ready()
         _run(application, (address, port), one.settings, running.stopping, stop)
 
@@ -101,16 +101,30 @@ def answer(
     settings = replace(
         one.settings, serve_connections=share_of(one.settings.serve_connections, processes)
     )
-    ready()
-    _run(application, (address, port), settings, running.stopping, threading.Event())
+    with _traced(one.settings):
+        ready()
+        _run(application, (address, port), settings, running.stopping, threading.Event())
 
 
 def work(one: Opened, *, stop: threading.Event, ready: Callable[[], None]) -> None:
     """Do the worker's steps alone, until ``stop`` is set."""
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
-    with _working(one, stop):
+    with _traced(one.settings), _working(one, stop):
         ready()
         stop.wait()
+
+
+@contextmanager
+def _traced(settings: Settings) -> Iterator[None]:
+    """Send traces where the settings name a collector; what is left is sent at the end."""
+    if not settings.traces_url:
+        yield
+        return
+    end = tracing.start(settings.traces_url, service="simdes", percent=settings.traces_percent)
+    try:
+        yield
+    finally:
+        end()
 
 
 @contextmanager

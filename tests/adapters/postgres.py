@@ -217,7 +217,8 @@ def _empty(url: str) -> None:
         connection.execute("SET lock_timeout = '2s'; SET session_replication_role = replica")
         tables = connection.execute(
             "SELECT tablename FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            " WHERE schemaname = 'public'"
+            " AND tablename NOT IN ('alembic_version', 'schema_release')"
         ).fetchall()
         for (table,) in tables:
             connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))

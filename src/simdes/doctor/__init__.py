@@ -69,7 +69,7 @@ def _within(
 
     def open_it() -> Opened:
         inside = ExitStack()
-        one = inside.enter_context(app.opened(data, clock=clock, processes=2))
+        one = inside.enter_context(app.opened(data, clock=clock, processes=2, upgrade=False))
         if accept:
             app.accept_pins(data, one)
         stack.push(inside)

@@ -74,6 +74,11 @@ def schema(place: Place) -> Iterator[Said]:
             f"The database is at revision {found}, this program needs {HEAD}.",
             "Restart a gateway of this release: the first one brings the schema up.",
         )
+    elif str(_asked(place, "SELECT oldest FROM schema_release") or found) <= HEAD:
+        yield warning(
+            f"The database is at revision {found}; this program knows {HEAD} and may go on.",
+            "Bring this gateway to the release of the others.",
+        )
     else:
         yield wrong(
             f"The database is at revision {found}; this program knows {HEAD} at most.",

@@ -86,7 +86,8 @@ def _secrets(place: Place) -> Iterator[tuple[Path, bool]]:
     ):
         if name:
             yield data / name, True
-    if any("@" in host and ":" in host for host in (one.database_url, one.ledger_url)):
+    urls = (one.database_url, one.store_url.removeprefix("ipfs:"), *one.ledger_url.split())
+    if any(urlsplit(url).password for url in urls):
         yield data / "simdes.toml", True  # it holds a password
     if one.database_url.startswith("sqlite:"):
         yield Path(one.database_url.removeprefix("sqlite:")), False

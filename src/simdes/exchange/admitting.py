@@ -13,8 +13,10 @@ from simdes.exchange.node import Node
 from simdes.exchange.presenting import Presented, holder, present
 from simdes.exchange.rights import Asking, ask
 from simdes.exchange.signin import Session
+from simdes.tracing import step
 
 
+@step("exchange.admitting.admit")
 def admit(node: Node, presented: Presented, *, purpose: str = "", asked: str = "") -> Asking:
     """The caller behind a request; ``purpose`` is a PurposeOfUse code, "" for the role's usual one.
 

@@ -32,6 +32,7 @@ from simdes.index.records import NewLeaf, NewRecord
 from simdes.index.resources import Resource
 from simdes.index.vaults import Vault
 from simdes.storage.cid import binary_cid
+from simdes.tracing import step
 
 LEASE_MS = 15_000
 RETRY_MS = 1_000
@@ -84,9 +85,9 @@ def work(node: Node, *, worker: str) -> Progress:
     )
     done = Progress()
     failures: list[SimdesError] = []
-    for step in steps:
+    for one in steps:
         try:
-            done += step()
+            done += one()
         except SimdesError as error:
             failures.append(error)
     if failures:
@@ -102,6 +103,7 @@ def settle(node: Node, *, worker: str) -> Progress:
     return total
 
 
+@step("exchange.anchoring.open_vaults")
 def open_vaults(node: Node) -> Progress:
     """Open on the network what `submit` began: custodians' keys, descriptor, transaction."""
     with node.database.read() as tx:
@@ -152,6 +154,7 @@ def choose_custodians(node: Node) -> tuple[bytes, ...]:
     return chosen
 
 
+@step("exchange.anchoring.seal_pending")
 def seal_pending(node: Node, *, worker: str) -> Progress:
     """Seal what waits in the outbox, up to 512 resources a round."""
     claims = node.database.write(
@@ -305,6 +308,7 @@ def _seal_group(
     )
 
 
+@step("exchange.anchoring.anchor_sealed")
 def anchor_sealed(node: Node) -> Progress:
     """Put sealed records into one batch and anchor it."""
     with node.database.read() as tx:
@@ -330,6 +334,7 @@ def anchor_sealed(node: Node) -> Progress:
     return finish_batches(node)
 
 
+@step("exchange.anchoring.finish_batches")
 def finish_batches(node: Node) -> Progress:
     """Anchor every batch that was built and is not known to be in a block.
 

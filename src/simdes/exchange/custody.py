@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from simdes import tracing
 from simdes.access.custody import VERBS, Custodian, Heard
 from simdes.access.desk import Desk
 from simdes.access.requests import MAX_REQUEST_BYTES
@@ -40,9 +41,11 @@ class CustodyDesk:
 
         ``heard`` is told who asks (account, organisation), once that is established.
         """
-        if self._following is not None and method not in _ASKS_NOBODY:
-            self._following.catch_up()
-        return self._custodian.answer(method, token, heard=heard)
+        known = method if method in METHODS else "other"
+        with tracing.span("custody answer", rpc_method=known):
+            if self._following is not None and method not in _ASKS_NOBODY:
+                self._following.catch_up()
+            return self._custodian.answer(method, token, heard=heard)
 
     def counters(self) -> dict[str, int]:
         """How often what kind of request was turned away before it named an account."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from simdes.access.desk import Desk
 from simdes.errors import SimdesError, Unavailable
 from simdes.exchange.custody import CustodyDesk
 from simdes.index.backlog import Backlog, backlog
+from simdes.index.migrations import HEAD
 from simdes.index.storekeeping import Storekeeping, storekeeping
+
+_VERSION = metadata.version("simdes")
 
 __all__ = ["Backlog", "Figures", "Operations", "Storekeeping"]
 
@@ -87,6 +91,11 @@ class Operations:
             head_number=None if head is None else head[0],
             free_bytes=min(free) if free else None,
         )
+
+    @staticmethod
+    def release() -> tuple[str, str]:
+        """The program's version, and the schema that it was written for."""
+        return _VERSION, HEAD
 
     def decisions(self) -> Mapping[tuple[str, str], int]:
         """How often this process granted ((verb, "")) or refused ((verb, reason))."""

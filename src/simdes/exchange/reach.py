@@ -19,6 +19,7 @@ from simdes.exchange.opening import read_under
 from simdes.exchange.rights import Asking, again
 from simdes.exchange.standing import Stands
 from simdes.index.visible import PATIENT
+from simdes.tracing import step
 
 MOST_VAULTS = 16
 """Of how many patients' records elsewhere are fetched for one request that names nobody."""
@@ -40,6 +41,7 @@ class _Source:
     because: Because
 
 
+@step("exchange.reach.reach")
 def reach(
     node: Node,
     asking: Asking,

@@ -32,6 +32,7 @@ from simdes.exchange.submit import resource_context
 from simdes.index import chain, resources, vaults
 from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
+from simdes.tracing import step
 
 _BY_DEFAULT = mask(set(Category) - {Category.SOURCES, Category.PRESCRIPTIONS})
 
@@ -64,6 +65,7 @@ class Retrieved:
     culprits: dict[bytes, str] = field(default_factory=dict)
 
 
+@step("exchange.retrieve.locate")
 def locate(
     node: Node, session: Session, identifiers: Sequence[tuple[str, str]], *, purpose: str = "TREAT"
 ) -> tuple[Located, ...]:
@@ -92,6 +94,7 @@ def locate(
     return tuple(found.values())
 
 
+@step("exchange.retrieve.retrieve")
 def retrieve(
     node: Node,
     session: Session,

@@ -23,6 +23,7 @@ from simdes.index import chain, copies
 from simdes.index.transaction import Transaction
 from simdes.index.visible import OWN, PATIENT, Ground
 from simdes.ledger.consents import Reason
+from simdes.tracing import step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Asking:
         return self.facts.purpose
 
 
+@step("exchange.rights.ask")
 def ask(
     node: Node,
     session: Session,

@@ -21,6 +21,7 @@ from simdes.exchange.placing import Placed, place
 from simdes.exchange.storing import store
 from simdes.index.transaction import Transaction
 from simdes.mapper import Mapped, Mapping, Quarantined
+from simdes.tracing import step
 
 __all__ = [
     "GROUP",
@@ -53,6 +54,7 @@ def submit(
     return submit_all(node, [mapping], registers=registers)[0]
 
 
+@step("exchange.submit.submit_all")
 def submit_all(
     node: Node, mappings: Sequence[Mapping], *, registers: bool = True
 ) -> list[tuple[Accepted | Refused, ...]]:

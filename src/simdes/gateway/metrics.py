@@ -13,7 +13,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -94,6 +99,12 @@ class Condition(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Ask and format."""
+        version, schema = self._operations.release()
+        yield InfoMetricFamily(
+            "simdes_build",
+            "The program's release, and the database schema that it was written for.",
+            value={"version": version, "schema": schema},
+        )
         ready = self._operations.ready()
         yield _gauge("simdes_ready", "1: this part answers.", "part", _flags(ready))
         yield from _figures(self._operations.figures())

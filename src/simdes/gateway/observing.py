@@ -21,7 +21,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simdes import logs
+from simdes import logs, tracing
 from simdes.gateway.metrics import METHODS, OTHER, Meter
 from simdes.gateway.problems import outcome
 from simdes.gateway.stopping import Stage, Stopping
@@ -71,6 +71,16 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] in _ALWAYS:  # asked every few seconds, and of no interest
+            await self._observe(scope, receive, send, tracing.NOT_TRACED)
+            return
+        given = Headers(scope=scope).get(tracing.HEADER, "")
+        with tracing.Request(_method(scope), given) as traced:
+            await self._observe(scope, receive, send, traced)
+
+    async def _observe(
+        self, scope: Scope, receive: Receive, send: Send, traced: tracing.Request
+    ) -> None:
         answer = self._begun(scope)
         started = False
 
@@ -83,6 +93,8 @@ class Observing:
                 headers["X-Request-Id"] = answer.request_id
                 if answer.echoed:
                     headers["X-Correlation-Id"] = answer.echoed
+                if traced.answer_header:
+                    headers[tracing.ANSWER_HEADER] = traced.answer_header
             await send(message)
 
         self._stopping.begin()
@@ -100,7 +112,7 @@ class Observing:
             await _failed(scope, receive, noting)
         finally:
             self._stopping.end()
-            self._note(scope, answer)
+            traced.answered(self._note(scope, answer), answer.status)
 
     def _begun(self, scope: Scope) -> _Answer:
         given = Headers(scope=scope).get("x-request-id", "")
@@ -109,7 +121,8 @@ class Observing:
         echoed = given if _ECHOED.fullmatch(given) else ""
         return _Answer(self._random(16).hex(), echoed, time.perf_counter())
 
-    def _note(self, scope: MutableMapping[str, Any], answer: _Answer) -> None:
+    def _note(self, scope: MutableMapping[str, Any], answer: _Answer) -> str:
+        """Count it and write it down; the route's template."""
         seconds = time.perf_counter() - answer.began
         known = getattr(scope.get("route"), "path_format", OTHER)
         route = str(scope.get(TEMPLATE) or known)
@@ -119,7 +132,7 @@ class Observing:
         account, organisation = scope.get(_CALLER, (None, None))
         _log.info(
             "request",
-            method=scope["method"] if scope["method"] in METHODS else OTHER,
+            method=_method(scope),
             route=route,
             status=answer.status,
             ms=round(seconds * 1000, 1),
@@ -127,6 +140,11 @@ class Observing:
             account=_short(account),
             organisation=_short(organisation),
         )
+        return route
+
+
+def _method(scope: MutableMapping[str, Any]) -> str:
+    return scope["method"] if scope["method"] in METHODS else OTHER
 
 
 def _short(id_: bytes | None) -> str | None:

@@ -19,6 +19,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
+from simdes import tracing
 from simdes.budget import left
 from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
 from simdes.index import statements
@@ -177,7 +178,11 @@ class PostgresqlDatabase(Database):
             raise Conflict("This thread has a transaction open already")
         self._writing.now = True
         try:
-            with self._lent() as connection, _ended(connection, b"COMMIT"):
+            with (
+                tracing.span("transaction", kind=tracing.CLIENT, db_system_name=self.dialect),
+                self._lent() as connection,
+                _ended(connection, b"COMMIT"),
+            ):
                 with _translated():
                     connection.execute(b"BEGIN ISOLATION LEVEL READ COMMITTED")
                 yield PostgresqlTransaction(connection, self._types)
@@ -187,7 +192,11 @@ class PostgresqlDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """See `Database`."""
-        with self._lent() as connection, _ended(connection, b"ROLLBACK"):
+        with (
+            tracing.span("read", kind=tracing.CLIENT, db_system_name=self.dialect),
+            self._lent() as connection,
+            _ended(connection, b"ROLLBACK"),
+        ):
             with _translated():
                 connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgresqlTransaction(connection, self._types)

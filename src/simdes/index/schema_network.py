@@ -246,3 +246,14 @@ table(
     Index(None, "batch_seq"),
     Index(None, "created_ms"),
 )
+
+# --- The schema itself --------------------------------------------------------------------------
+
+# One row: the revision of the oldest program that may still run on this schema.
+table(
+    "schema_release",
+    integer("id", autoincrement=False),
+    string("oldest"),
+    PrimaryKeyConstraint("id"),
+    between("id", 1, 1),
+)

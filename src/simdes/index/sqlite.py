@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from simdes import tracing
 from simdes.budget import left
 from simdes.errors import Conflict, Invalid, Unavailable, Unsupported
 from simdes.index import statements
@@ -222,7 +223,10 @@ class SqliteDatabase(Database):
             raise Unavailable("The database has been busy for too long")
         self._writing.now = True
         try:
-            with self._processes_turn.taken():
+            with (
+                tracing.span("transaction", kind=tracing.CLIENT, db_system_name=self.dialect),
+                self._processes_turn.taken(),
+            ):
                 _execute(self._writer, "BEGIN IMMEDIATE")
                 try:
                     yield SqliteTransaction(self._writer)
@@ -238,7 +242,10 @@ class SqliteDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """See `Database`."""
-        with self._turn_to_read():
+        with (
+            tracing.span("read", kind=tracing.CLIENT, db_system_name=self.dialect),
+            self._turn_to_read(),
+        ):
             connection = self._readers.take()
             yield from self._read(connection)
 

@@ -26,6 +26,7 @@ from simdes.ledger.stored import (
     TransactionStore,
 )
 from simdes.ledger.transactions import Signer, read_payload, sign_transaction
+from simdes.tracing import step
 
 __all__ = [
     "IN_FLIGHT",
@@ -86,6 +87,7 @@ class Lane:
             self._name = f"{self.ledger.chain_id()}:0x{self.address.hex()}"
         return self._name
 
+    @step("ledger transact")
     def transact(self, call: Call) -> Receipt:
         """Carry out one call and wait for its block.
 
@@ -120,6 +122,7 @@ class Lane:
                 outcomes += [error] * len(window)
         return outcomes
 
+    @step("ledger transact many")
     def transact_many(self, calls: Sequence[Call]) -> list[Receipt | SimdesError]:
         """Carry out several calls; each gets its receipt or its own error."""
         results: list[Receipt | SimdesError] = []

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 import structlog
 
+from simdes import tracing
 from simdes.budget import latest_end
 from simdes.errors import Unavailable
 from simdes.ledger.ledger import OtherChain
@@ -149,7 +150,10 @@ class Nodes:
 
         It is sent once more where the connection broke: every request may be repeated.
         """
-        content = _ENCODER.encode(body)
+        with tracing.span("ledger ask", kind=tracing.CLIENT):
+            return self._post(node, _ENCODER.encode(body), deadline)
+
+    def _post(self, node: Node, content: bytes, deadline: float) -> Any:
         try:
             try:
                 status, answer = self._exchange(node, content, deadline)

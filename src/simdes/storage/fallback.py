@@ -15,6 +15,7 @@ from typing import Final
 from simdes.errors import NotFound, SimdesError, Tampered, Unavailable
 from simdes.storage.cid import check
 from simdes.storage.store import BlockStore
+from simdes.tracing import step
 
 REST_SECONDS: Final = 5.0
 """How long a store that failed or was slow is left alone."""
@@ -47,6 +48,7 @@ class FallbackStore(BlockStore):
         """See `BlockStore`; the own store alone."""
         return self.here.put_block(codec, block)
 
+    @step("store put many")
     def put_many(self, contents: Sequence[bytes]) -> list[str]:
         """See `Store`; the own store alone."""
         return self.here.put_many(contents)

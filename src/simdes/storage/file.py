@@ -19,6 +19,7 @@ from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.storage.cid import RAW, check, cid_of, parse
 from simdes.storage.layout import BLOCK_BYTES
 from simdes.storage.store import BlockStore
+from simdes.tracing import step
 
 _COMING: Final = "coming"
 """Sub-folder of blocks not yet in place; a crash leaves some, `FileStore` removes them."""
@@ -44,6 +45,7 @@ class FileStore(BlockStore):
         except OSError as error:
             raise _unavailable(error) from error
 
+    @step("store put block")
     def put_block(self, codec: int, block: bytes) -> str:
         """See `BlockStore`."""
         return self._put([(codec, block)])[0]
@@ -56,6 +58,7 @@ class FileStore(BlockStore):
             next(cids) if len(content) <= BLOCK_BYTES else self.put(content) for content in contents
         ]
 
+    @step("store get block")
     def get_block(self, cid: str) -> bytes:
         """See `BlockStore`."""
         path = self._path(cid)

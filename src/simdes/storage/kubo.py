@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from simdes import tracing
 from simdes.budget import left
 from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.storage.cid import RAW, check, cid_of, parse
@@ -130,6 +131,17 @@ class KuboStore(BlockStore):
         query: Mapping[str, str],
         *,
         block: bytes | None = None,
+        most_bytes: int,
+    ) -> bytes:
+        with tracing.span("ipfs", kind=tracing.CLIENT, rpc_method=verb):
+            return self._post(verb, query, block=block, most_bytes=most_bytes)
+
+    def _post(
+        self,
+        verb: str,
+        query: Mapping[str, str],
+        *,
+        block: bytes | None,
         most_bytes: int,
     ) -> bytes:
         files = None if block is None else {"data": ("block", block, "application/octet-stream")}

@@ -27,6 +27,7 @@ from simdes.fhir.search.conditions import (
     Updated,
 )
 from simdes.fhir.search.parameters import parameter
+from simdes.tracing import step
 
 _BY_DEFAULT = tuple(sorted(set(CATEGORY_OF_TYPE) - {"AuditEvent", "Provenance"}))
 
@@ -48,6 +49,7 @@ def _named(node: Node, asking: Asking, logical_id: str) -> set[bytes]:
     return {entry.vault for its in found.values() for entry in its}
 
 
+@step("exchange.interactions.everything.everything")
 def everything(
     node: Node,
     asking: Asking,

@@ -16,10 +16,12 @@ from simdes.exchange.rights import Asking
 from simdes.index import histories, resources
 from simdes.index.histories import LAST, WHENEVER, During, sizes
 from simdes.index.transaction import Transaction
+from simdes.tracing import step
 
 __all__ = ["During", "of_instance", "of_types"]
 
 
+@step("exchange.interactions.history.of_instance")
 def of_instance(
     node: Node,
     asking: Asking,
@@ -59,6 +61,7 @@ def _is_within(updated_ms: int, during: During) -> bool:
     return is_since and (during.at is None or updated_ms < during.at[1])
 
 
+@step("exchange.interactions.history.of_types")
 def of_types(
     node: Node,
     asking: Asking,

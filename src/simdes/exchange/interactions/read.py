@@ -13,10 +13,12 @@ from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking
 from simdes.index import search
 from simdes.index.histories import LAST, versions
+from simdes.tracing import step
 
 _NOTHING = "There is no such resource, or not for you."
 
 
+@step("exchange.interactions.read.read")
 def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     """The current version of a resource.
 
@@ -38,6 +40,7 @@ def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     return found
 
 
+@step("exchange.interactions.read.vread")
 def vread(node: Node, asking: Asking, type_: str, logical_id: str, version: int) -> Found:
     """One version of a resource (https://hl7.org/fhir/R4/http.html#vread); raises as `read`."""
     present = read_any(node, asking, type_, logical_id)

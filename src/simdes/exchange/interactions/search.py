@@ -39,6 +39,7 @@ from simdes.index.entries import Entry
 from simdes.index.search import Hit
 from simdes.index.transaction import Transaction
 from simdes.index.visible import Visible, narrowed
+from simdes.tracing import step
 
 PAGE: Final = 50
 MOST: Final = 1_000
@@ -58,6 +59,7 @@ class Page:
     warnings: tuple[str, ...] = ()
 
 
+@step("exchange.interactions.search.find")
 def find(
     node: Node,
     asking: Asking,

@@ -51,6 +51,7 @@ from simdes.index import moments, outbox, resources, search, subscriptions
 from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
 from simdes.index.transaction import Transaction
+from simdes.tracing import step
 
 MOST_CHANGES = 5_000
 """Changes that one transaction may hold."""
@@ -66,6 +67,7 @@ class _Row:
     resource: Mapping[str, Any]
 
 
+@step("exchange.interactions.writing.apply")
 def apply(
     node: Node,
     asking: Asking,

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from simdes.errors import Conflict
 from simdes.index.database import Database, open_database
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest revision; a test compares it with the files."""
 
 
@@ -31,6 +32,46 @@ def migrate(url: str) -> str:
 
     upgrade(url)
     return HEAD
+
+
+def bring_up(database: Database, url: str, *, upgrade: bool = True) -> None:
+    """Make sure that this program and the open database at ``url`` fit; see docs/operations.
+
+    An older schema is brought up, or refused without ``upgrade``. A newer one is fine as long as
+    its release says that this program may go on with it: so old and new gateways run side by side.
+
+    Raises:
+        Conflict: it holds no schema, an older one that is to stay, or one that left us behind.
+        Unavailable: see `migrate`.
+
+    """
+    found = revision(database)
+    if found == HEAD:
+        return
+    if found is None:
+        raise Conflict(
+            "The database holds no schema of SIMDES.",
+            advice="Correct database_url, or restore a backup into it.",
+        )
+    if found > HEAD:
+        _require_kept(database, found)
+    elif upgrade:
+        migrate(url)
+    else:
+        raise Conflict(
+            f"The database is at revision {found}, this program needs {HEAD}.",
+            advice="Restart a gateway of this release: the first one brings the schema up.",
+        )
+
+
+def _require_kept(database: Database, found: str) -> None:
+    with database.read() as tx:
+        row = tx.one("SELECT oldest FROM schema_release")
+    if row is None or str(row[0]) > HEAD:
+        raise Conflict(
+            f"The database is at revision {found}, which left this program ({HEAD}) behind.",
+            advice="Run the release that wrote it, or restore a backup.",
+        )
 
 
 def revision(database: Database) -> str | None:

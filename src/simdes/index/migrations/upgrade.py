@@ -6,6 +6,7 @@ https://alembic.sqlalchemy.org/en/latest/api/commands.html
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,10 @@ from sqlalchemy.pool import NullPool
 
 from simdes.errors import Unavailable
 from simdes.index import sqlite
+
+TRIES = 30
+PAUSE_SECONDS = 1.0
+"""Between tries to get the tables' locks."""
 
 _ONE_AT_A_TIME = threading.Lock()  # Alembic keeps the running migration in module globals
 
@@ -32,9 +37,16 @@ def upgrade(url: str, *, scripts: Path = Path(__file__).parent, revision: str = 
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     engine = _engine(url)
     try:
-        with _ONE_AT_A_TIME, engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+        for tries in range(TRIES):
+            try:
+                with _ONE_AT_A_TIME, engine.connect() as connection:
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, revision)
+                return
+            except sqlalchemy.exc.OperationalError as error:
+                if not _is_busy(error) or tries == TRIES - 1:
+                    raise
+                time.sleep(PAUSE_SECONDS)  # requests go on meanwhile
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as error:
         raise Unavailable(
             f"The database's schema could not be upgraded ({type(error).__name__})",
@@ -42,6 +54,11 @@ def upgrade(url: str, *, scripts: Path = Path(__file__).parent, revision: str = 
         ) from error
     finally:
         engine.dispose()
+
+
+def _is_busy(error: sqlalchemy.exc.OperationalError) -> bool:
+    """Whether somebody else had a table for too long; nothing was changed then."""
+    return isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
 
 
 def _engine(url: str) -> sqlalchemy.Engine:

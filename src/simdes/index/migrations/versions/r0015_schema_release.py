@@ -1,0 +1,21 @@
+"""Which programs may run on this schema: the oldest one's revision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the table and its one row; the statements stand in the SQL files beside this one."""
+    dialect = op.get_bind().dialect.name
+    script = Path(__file__).with_name(f"r0015_{dialect}.sql").read_text(encoding="utf-8")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            op.get_bind().exec_driver_sql(statement)

@@ -1,0 +1,9 @@
+CREATE TABLE schema_release (
+  id INTEGER NOT NULL,
+  oldest TEXT NOT NULL,
+  CONSTRAINT pk_schema_release PRIMARY KEY (id),
+  CONSTRAINT ck_schema_release_id CHECK (id BETWEEN 1 AND 1)
+)
+ STRICT;
+
+INSERT INTO schema_release (id, oldest) VALUES (1, '0014');
