@@ -132,6 +132,8 @@ def lay(url: str, plan: Plan, parts: Iterable[Part], *, replace: bool) -> None:
                 sql.Identifier(table),
                 sql.SQL(", ").join(map(sql.Identifier, plan.tables[table])),
             )
+            # A migration may have put rows of its own into a new table.
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
             with connection.cursor().copy(statement) as copy:
                 for _, piece in pieces:
                     copy.write(piece)
