@@ -80,17 +80,22 @@ def test_a_file_that_is_missing_or_none_is_named(north: Patient, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
-    [("0001", "this program needs"), ("9999", f"this program knows {HEAD} at most")],
+    ("version", "oldest", "state", "said"),
+    [
+        ("0001", "0014", "failed", "this program needs"),
+        ("9999", "9999", "failed", f"this program knows {HEAD} at most"),
+        ("9999", "0014", "warning", f"this program knows {HEAD} and may go on"),
+    ],
 )
 def test_another_releases_schema_is_named(
-    north: Patient, url: str, version: str, said: str
+    north: Patient, url: str, version: str, oldest: str, state: str, said: str
 ) -> None:
     north.set(database_url=url)
-    run(url, f"UPDATE alembic_version SET version_num = '{version}'")
-    state, words = north.found("database-schema")
-    run(url, f"UPDATE alembic_version SET version_num = '{HEAD}'")
-    assert state == "failed" and said in words
+    revision, release = "UPDATE alembic_version SET version_num", "UPDATE schema_release SET oldest"
+    run(url, f"{revision} = '{version}'", f"{release} = '{oldest}'")
+    found, words = north.found("database-schema")
+    run(url, f"{revision} = '{HEAD}'", f"{release} = '0014'")
+    assert (found, said in words) == (state, True)
 
 
 def test_a_database_of_nobodys_is_named(
