@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def random_id() -> bytes:
 class Town:
     """A network on one ledger: owners, and organisations with people, all verified."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, verifiers: Sequence[Artifact] = ()) -> None:
         self.ledger = ledger
         self.owners = [self.lane() for _ in range(3)]
         self.deployer = self.lane()
@@ -140,6 +140,7 @@ class Town:
             administrators=[owner.address for owner in self.owners],
             threshold=2,
             delays=SHORT,
+            verifiers=verifiers,
         )
         self.contracts = Contracts(ledger, self.addresses)
 

@@ -10,9 +10,9 @@ the commit that says it stands. Killed anywhere, it goes on and issues nothing t
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -25,19 +25,15 @@ from simdes.index import prescriptions
 from simdes.index.prescriptions import Batch, NewBatch, Prescription
 from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import StatementKind
+from simdes.proofs.batches import MOST_STATED, compose, slot_at
 from simdes.proofs.openings import Opening, encode, number, octets
-from simdes.proofs.poseidon import FIELD
 from simdes.proofs.prescriptions import tag_of
 from simdes.proofs.trees import BATCH_DEPTH, Tree
 
-LEAST_LEAVES: Final = 64
-MOST_STATED: Final = 512
-"""Prescriptions in one batch, so that half of it or more are dummies."""
 MOST_CANCELLED: Final = 64
 OPENING_TYPE: Final = "application/vnd.simdes.prescription-opening"
 _KIND: Final = StatementKind.PRESCRIPTION
 _BYTES: Final = 32
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ def work(node: Node) -> Issued:
     if not node.rules.issues:
         return Issued()
     done = _finish(node)
-    slot = node.now_seconds() // node.rules.batch_seconds
+    slot = slot_at(node.now_seconds(), node.rules.batch_seconds)
     with node.database.read() as tx:
         newest = prescriptions.newest_slot(tx)
     if newest is None or newest < slot:
@@ -77,39 +73,19 @@ def work(node: Node) -> Issued:
 def _build(node: Node, slot: int) -> None:
     with node.database.read() as tx:
         stated = prescriptions.stated(tx, limit=MOST_STATED)
-    leaves = [one.leaf for one in stated]
-    size = LEAST_LEAVES
-    while size < 2 * len(leaves):
-        size *= 2
-    leaves += [_dummy(node) for _ in range(size - len(leaves))]
-    order = shuffled(list(range(size)), node.random)
-    placed = [leaves[at] for at in order]
+    made = compose([number(one.leaf) for one in stated], node.random)
     batch = NewBatch(
         slot=slot,
-        root=octets(Tree(BATCH_DEPTH, map(number, placed)).root),
-        leaves=b"".join(placed),
+        root=octets(Tree(BATCH_DEPTH, made.leaves).root),
+        leaves=b"".join(map(octets, made.leaves)),
         created_ms=node.now_ms(),
     )
-    places = {one.id: order.index(at) for at, one in enumerate(stated)}
+    places = {one.id: place for one, place in zip(stated, made.places, strict=True)}
     try:
         with node.database.transaction() as tx:
             prescriptions.build(tx, batch, places)
     except Conflict:
         return  # another worker of ours was first, or something was withdrawn: the next round
-
-
-def _dummy(node: Node) -> bytes:
-    """A leaf that nothing is behind, and that looks like every other."""
-    return octets(int.from_bytes(node.random(_BYTES + 16), "big") % FIELD)
-
-
-def shuffled(items: list[T], random: Callable[[int], bytes]) -> list[T]:
-    """The items in a random order (Fisher and Yates), by a source of random bytes."""
-    for last in range(len(items) - 1, 0, -1):
-        # 16 bytes for fewer than 2^10 choices: the bias is below 2^-100.
-        other = int.from_bytes(random(16), "big") % (last + 1)
-        items[last], items[other] = items[other], items[last]
-    return items
 
 
 def _finish(node: Node) -> Issued:

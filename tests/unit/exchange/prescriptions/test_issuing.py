@@ -19,6 +19,7 @@ from simdes.exchange.submit import Accepted
 from simdes.index import prescriptions
 from simdes.ledger.contracts import StatementKind, element_of_contract
 from simdes.ledger.lane import Lane
+from simdes.proofs.batches import LEAST_LEAVES
 from simdes.proofs.openings import Opening, decode, number
 from simdes.proofs.prescriptions import tag_of
 from support.fhir_api import Json
@@ -95,7 +96,7 @@ def test_batches_are_padded_and_places_are_drawn(ward: Ward) -> None:
             row = tx.one("SELECT leaves FROM statement_batch WHERE id = :b", b=one.batch)
         assert row is not None
         leaves = [row[0][at : at + 32] for at in range(0, len(row[0]), 32)]
-        assert (len(leaves), len(set(leaves))) == (issuing.LEAST_LEAVES, issuing.LEAST_LEAVES)
+        assert (len(leaves), len(set(leaves))) == (LEAST_LEAVES, LEAST_LEAVES)
         assert leaves[one.place] == one.leaf
     assert len(places) > 1
 
