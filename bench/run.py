@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "submit": (),
     "listen": (),
     "fhir": (),
+    "prove": (),
 }
 
 
@@ -278,6 +279,32 @@ def exchange(found: dict[str, Any]) -> str:
     return table(("what", "figure"), rows)
 
 
+_PROVERS = {
+    "python": "Python (groth16py, all cores)",
+    "browser": "Chromium (snarkjs, one thread)",
+    "browser_threads": "Chromium (snarkjs, threads)",
+}
+
+
+def proving(found: dict[str, Any]) -> str:
+    """A proof, by whom it is made; sizes and gas."""
+    rows = [
+        (
+            name,
+            f"{found[part]['seconds']:.2f}",
+            f"{found[part]['first_seconds']:.2f}",
+            found[part].get("cpu_seconds", ""),
+            float(found[part]["memory_mib"]),
+        )
+        for part, name in _PROVERS.items()
+    ]
+    made = table(("prover", "seconds", "the first", "CPU seconds", "memory MiB"), rows)
+    sizes = [(f"{name}, bytes", value) for name, value in found["bytes"].items()]
+    sizes += [(f"{name}, gas", value) for name, value in found["gas"].items()]
+    sizes.append(("verifying in Python, ms", f"{found['python']['verify_ms']:.1f}"))
+    return made + "\n\n" + table(("what", "figure"), sizes)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "seal": seal,
     "map": mapping,
@@ -292,6 +319,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "listen": listening,
     "fhir": fhir,
     "scaling": scaling,
+    "prove": proving,
 }
 
 

@@ -36,8 +36,8 @@ def _proved(circuit: str, signals: dict[str, Any], public: list[int]) -> dict[st
     return {"inputs": [str(one) for one in public], "proof": words}
 
 
-def dispense() -> dict[str, Any]:
-    """A second fill of three, a month after the first."""
+def dispense_signals() -> tuple[dict[str, Any], list[int], dict[str, Any]]:
+    """A second fill of three, a month after the first: signals, public inputs, what it is."""
     secret = _number(4)
     one = prescriptions.Prescription(
         key=prescriptions.nullifier_key(secret),
@@ -51,18 +51,24 @@ def dispense() -> dict[str, Any]:
     step = prescriptions.Step(before=30, after=60, day=20_530, fill_day=20_500)
     place, root = _issued(one.leaf)
     around = {"root": root, "pharmacy": _number(6), "context": _number(7)}
-    return {
+    told = {
         "secret": str(secret),
         "prescription": _text(asdict(one)),
         "step": asdict(step),
         "place": _text(place.signals()),
         "leaf": str(one.leaf),
-        **_proved(
-            "dispense",
-            prescriptions.signals(one, step, place, **around),
-            prescriptions.public_inputs(one, step, **around),
-        ),
     }
+    return (
+        prescriptions.signals(one, step, place, **around),
+        prescriptions.public_inputs(one, step, **around),
+        told,
+    )
+
+
+def dispense() -> dict[str, Any]:
+    """The vector of the circuit dispense."""
+    signals, public, told = dispense_signals()
+    return {**told, **_proved("dispense", signals, public)}
 
 
 def disclosure() -> dict[str, Any]:
