@@ -3,7 +3,7 @@
     python -m tools.write_verifiers && contracts/forge fmt
 
 Groth16 over BN254 (https://eprint.iacr.org/2016/260) with the precompiled contracts of EIP-196 and
-EIP-197. The keys are those that ship with `simdes.proofs`.
+EIP-197. The keys are those that ship with `simdes.proofs`; beside each a form without a key.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from simdes.proofs.keys import CIRCUITS, load
-from simdes.proofs.verification_keys import require_sound
+from simdes.proofs.verification_keys import of_numbers, placeholders, require_sound
 
 TARGET = Path(__file__).parents[1] / "contracts/src/generated"
 
 _SOURCE = """\
 // SPDX-License-Identifier: Apache-2.0
-// Written by tools/write_verifiers.py from the verification key of the circuit `{circuit}`.
+// Written by tools/write_verifiers.py from {what} of the circuit `{circuit}`.
 pragma solidity 0.8.30;
 
 /// @title {name}
@@ -72,9 +72,12 @@ contract {name} {{
 """
 
 
-def source(circuit: str, key: Mapping[str, Any]) -> str:
-    """The verifier of a circuit, from its key in snarkjs' form."""
-    require_sound(circuit, key)
+def source(circuit: str, key: Mapping[str, Any], *, form: bool = False) -> str:
+    """The verifier of a circuit, from its key in snarkjs' form.
+
+    A form's key is none yet: a network puts its own in the place of its numbers
+    (`simdes.ledger.verifiers`).
+    """
     points = [(int(x), int(y)) for x, y, _ in key["IC"]]
     additions = [
         f"            good := and(good, add_input(sum, {x}, {y},"
@@ -92,7 +95,8 @@ def source(circuit: str, key: Mapping[str, Any]) -> str:
     ]
     return _SOURCE.format(
         circuit=circuit,
-        name=f"{circuit.capitalize()}Verifier",
+        what="placeholders for the key" if form else "the verification key",
+        name=f"{circuit.capitalize()}Verifier{'Form' if form else ''}",
         count=len(points) - 1,
         ic0=points[0],
         additions="\n".join(additions),
@@ -110,8 +114,12 @@ def main() -> None:
     TARGET.mkdir(exist_ok=True)
     for circuit in CIRCUITS:
         key = load(circuit, allow_development=True).verification_key()
+        require_sound(circuit, key)
         target = TARGET / f"{circuit.capitalize()}Verifier.sol"
         target.write_text(source(circuit, key), encoding="utf-8")
+        form = of_numbers(placeholders(key["nPublic"]))
+        target = TARGET / f"{circuit.capitalize()}VerifierForm.sol"
+        target.write_text(source(circuit, form, form=True), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import Addresses, Pins, pins
 from simdes.mapper import Site
 from simdes.own_ledger import own_ledger, send_lost_again
+from simdes.own_proofs import verifiers_for
 from simdes.own_store import own_store
 from simdes.storage.store import open_store
 
@@ -98,15 +99,19 @@ def create(
     administrator_passphrase: str,
     network: Path | None,
     delays: Delays = PRODUCTION,
+    keys: Path | None = None,
     clock: Clock = time.time,
     random: Random = secrets.token_bytes,
 ) -> Addresses:
     """Make a new organisation in ``data`` and ask the network to admit it.
 
     Without ``network`` it founds one: deploys the contracts, owns them alone for the time being
-    and is verified at once. Raises Conflict where the folder holds an organisation already; a try
-    that failed leaves nothing behind but keys that were never used.
+    and is verified at once. ``keys`` is the folder of a ceremony's keys for its proofs; without,
+    the shipped ones serve a network of demo delays, and any other takes no proof. Raises Conflict
+    where the folder holds an organisation already; a try that failed leaves nothing behind but
+    keys that were never used.
     """
+    verifiers, pinned = verifiers_for(keys, development=delays == DEMO)
     config.save(data, settings)
     if passphrase is None:
         passphrase = write_passphrase(passphrase_file(data), random)
@@ -127,7 +132,14 @@ def create(
     store = open_store(settings.store_url)
     lane = Lane(ledger, key, MemoryTransactionStore(), timeout_seconds=SETTING_UP_SECONDS)
     addresses = (
-        deploy(lane, administrators=[key.address], threshold=1, delays=delays)
+        deploy(
+            lane,
+            administrators=[key.address],
+            threshold=1,
+            delays=delays,
+            verifiers=verifiers,
+            keys=pinned,
+        )
         if network is None
         else read_network(network, ledger)
     )

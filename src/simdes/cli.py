@@ -9,10 +9,12 @@ import typer
 from simdes import console, logs
 from simdes.commands import (
     backup,
+    ceremony,
     clients,
     consent,
     consortium,
     demo,
+    disclose,
     facade,
     feeds,
     mapping,
@@ -44,6 +46,7 @@ _WrongCommandLine = next(
 
 for module in (
     demo,
+    disclose,
     network,
     consortium,
     people,
@@ -57,6 +60,7 @@ for module in (
     backup,
     consent,
     proof,
+    ceremony,
     vaults,
     prescriptions,
 ):

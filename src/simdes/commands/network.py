@@ -86,6 +86,10 @@ def init(
     delays: Annotated[
         Delays, typer.Option("--delays", help="Timelocks of a network that is founded.")
     ] = Delays.PRODUCTION,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", help="A ceremony's keys of proofs, for a network that is founded."),
+    ] = None,
     stale_after: Annotated[
         int,
         typer.Option(
@@ -123,6 +127,7 @@ def init(
         administrator_passphrase=words,
         network=network,
         delays=app.DELAYS[str(delays)],
+        keys=keys,
     )
     made = {
         "organisation": settings.organisation,

@@ -6,16 +6,16 @@ deploying key keeps no right: its last two transactions give up what it had.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import SimdesError, Tampered
-from simdes.ledger.abi import artifact
+from simdes.ledger.abi import Artifact, artifact
 from simdes.ledger.bound import Bound
 from simdes.ledger.digests import keccak256, selector
 from simdes.ledger.lane import Call, Lane
 from simdes.ledger.ledger import Address, Ledger, Receipt
-from simdes.ledger.network import PROXIES, Addresses, pins
+from simdes.ledger.network import NO_KEYS, PROXIES, Addresses, pins
 
 _ADMINISTRATION, _GOVERNANCE, _ALARM = 0, 1, 2
 _ROOT_ROLE = bytes(32)
@@ -89,12 +89,17 @@ def deploy(
     threshold: int,
     alarm_threshold: int = 1,
     delays: Delays = PRODUCTION,
+    verifiers: Sequence[Artifact] = (),
+    keys: bytes = NO_KEYS,
 ) -> Addresses:
     """Deploy and wire a network owned by `threshold` of `administrators`; return its addresses.
 
-    `alarm_threshold` of them cancel a waiting operation or pause a verb. Raises `Invalid` or
-    another of our errors when a step is refused, `Tampered` when what came out isn't as it must.
+    `alarm_threshold` of them cancel a waiting operation or pause a verb. `verifiers` stand in place
+    of the shipped ones of the same name, `keys` is what pins the keys that they are of. Raises
+    `Invalid` or another of our errors when a step is refused, `Tampered` when what came out isn't
+    as it must.
     """
+    others = {one.name: one for one in verifiers}
     first_block = lane.ledger.head().number
     timelock, manager, *implementations = _create(
         lane,
@@ -110,6 +115,7 @@ def deploy(
         (*owners, delays.ballot_seconds, timelock),
         _proxy("Accounts", code["accounts"], manager, delays.delay_seconds, *pause),
         *((name,) for name in _PLAIN.values()),
+        others=others,
     )
     places = dict(zip(_PLAIN, plain, strict=True))
     emergencies = (delays.quota, delays.open_seconds, delays.review_seconds)
@@ -143,15 +149,23 @@ def deploy(
         administrators=administration,
         timelock=timelock,
         manager=manager,
+        keys=keys,
         **places,
     )
     _carry_out(lane, _wiring(lane.ledger, addresses, lane.address))
-    check_deployment(lane.ledger, addresses, deployer=lane.address, delays=delays)
+    check_deployment(
+        lane.ledger, addresses, deployer=lane.address, delays=delays, verifiers=verifiers
+    )
     return addresses
 
 
 def check_deployment(
-    ledger: Ledger, addresses: Addresses, *, deployer: Address, delays: Delays
+    ledger: Ledger,
+    addresses: Addresses,
+    *,
+    deployer: Address,
+    delays: Delays,
+    verifiers: Sequence[Artifact] = (),
 ) -> None:
     """Check what must hold of a network. Raises `Tampered` naming what doesn't."""
     timelock = TimelockContract(ledger, addresses.timelock)
@@ -172,7 +186,7 @@ def check_deployment(
         "the timelock is its own": not timelock.read("hasRole", _ROOT_ROLE, deployer),
         "the timelock waits": timelock.read("getMinDelay") == delays.timelock_seconds,
     }
-    facts.update(_code_facts(ledger, addresses))
+    facts.update(_code_facts(ledger, addresses, {one.name: one for one in verifiers}))
     broken = [name for name, fact in facts.items() if not fact]
     if broken:
         raise Tampered(
@@ -181,15 +195,19 @@ def check_deployment(
         )
 
 
-def _code_facts(ledger: Ledger, addresses: Addresses) -> dict[str, bool]:
-    """Compare the code on the chain with what ships in the package."""
+def _code_facts(
+    ledger: Ledger, addresses: Addresses, others: Mapping[str, Artifact]
+) -> dict[str, bool]:
+    """Compare the code on the chain with what ships in the package, or stands in its place."""
     implementations = pins(ledger, addresses).implementations
     places = {_contract(name): implementations[name] for name in PROXIES}
     places |= {name: getattr(addresses, where) for where, name in _PLAIN.items()}
     places["AuditLog"] = addresses.audit_log
     places["Administrators"] = addresses.administrators
     return {
-        f"{name} runs the shipped code": artifact(name).is_code(ledger.code(address))
+        f"{name} runs the shipped code": (others.get(name) or artifact(name)).is_code(
+            ledger.code(address)
+        )
         for name, address in places.items()
     }
 
@@ -199,10 +217,17 @@ def _contract(name: str) -> str:
     return name.capitalize()
 
 
-def _create(lane: Lane, *contracts: tuple[object, ...]) -> list[Address]:
+def _create(
+    lane: Lane, *contracts: tuple[object, ...], others: Mapping[str, Artifact] | None = None
+) -> list[Address]:
     """Deploy contracts, each a name and its constructor's arguments, in as few blocks as can be."""
+    there = others or {}
     calls = [
-        Call(None, artifact(str(name)).deployment(*arguments), f"deploy {name}")
+        Call(
+            None,
+            (there.get(str(name)) or artifact(str(name))).deployment(*arguments),
+            f"deploy {name}",
+        )
         for name, *arguments in contracts
     ]
     return [receipt.contract_address or b"" for receipt in _carry_out(lane, calls)]

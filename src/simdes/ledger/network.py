@@ -37,13 +37,19 @@ CONTRACTS = (
 )
 """The members of `Addresses` that are contracts."""
 
+NO_KEYS = bytes(32)
+"""The pin of the proofs' keys where a network has none."""
+
 PROXIES = ("accounts", "consents", "records", "statements", "prescriptions")
 """Those that can be upgraded, behind an ERC-1967 proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """A network's contracts. `first_block` is where their events begin."""
+    """A network's contracts. `first_block` is where their events begin.
+
+    `keys` pins the keys of its proofs: the digest of their manifest (`proofs.keys.pin_of`).
+    """
 
     chain_id: int
     genesis: bytes
@@ -63,6 +69,7 @@ class Addresses:
     administrators: Address
     timelock: Address
     manager: Address
+    keys: bytes = NO_KEYS
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form of ``network.json``: bytes as 0x-prefixed hex."""
@@ -73,7 +80,10 @@ class Addresses:
         """Read the form of ``network.json``. Raises `Invalid` for anything malformed."""
         values: dict[str, Any] = {}
         for field in fields(cls):
-            octets = {"genesis": 32}.get(field.name, 20 if field.name in CONTRACTS else 0)
+            if field.name == "keys" and "keys" not in document:
+                continue  # founded before keys were pinned
+            octets = {"genesis": 32, "keys": 32}.get(field.name, 0)
+            octets = 20 if field.name in CONTRACTS else octets
             values[field.name] = _read(document, field.name, octets)
         return cls(**values)
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from simdes.errors import Invalid, NotFound, Tampered
 
 CIRCUITS: Final = ("dispense", "disclosure")
+SOURCES: Final = Path(__file__).parent / "circuits"
 SHIPPED: Final = Path(__file__).parent / "development"
+MANIFEST: Final = "manifest.json"
 FILES: Final = ("proving_key.zkey", "circuit.wasm", "verification_key.json")
 
 
@@ -61,12 +64,19 @@ def load(circuit: str, folder: Path = SHIPPED, *, allow_development: bool = Fals
                 f"{circuit}/{name} is not the file whose digest was pinned",
                 advice="Take the keys again from those who held the ceremony.",
             )
-    if manifest["development"] and not allow_development:
+    # A copy of what ships stays what it is, whatever its manifest says.
+    development = bool(manifest["development"]) or pinned[FILES[0]] in _shipped()
+    if development and not allow_development:
         raise Invalid(
             "these are development keys, whose proofs can be forged",
-            advice="Hold a ceremony (`simdes ceremony`) and name its folder in `proofs.keys`.",
+            advice="Hold a ceremony (`simdes ceremony`) and use its keys.",
         )
-    return Keys(circuit, folder / circuit, bool(manifest["development"]))
+    return Keys(circuit, folder / circuit, development)
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(one[FILES[0]] for one in _manifest(SHIPPED)["circuits"].values())
 
 
 def digest_of(path: Path) -> str:
@@ -78,19 +88,33 @@ def digest_of(path: Path) -> str:
         raise NotFound(f"the key file {path.name} is missing") from None
 
 
-def write_manifest(folder: Path, *, development: bool) -> None:
-    """Pin what lies in a folder."""
-    circuits = {
+def write_manifest(
+    folder: Path,
+    *,
+    development: bool,
+    circuits: Sequence[str] = CIRCUITS,
+    ceremony: str | None = None,
+) -> None:
+    """Pin what lies in a folder; `ceremony` is the digest of the transcript it comes from."""
+    pinned = {
         circuit: {name: digest_of(folder / circuit / name) for name in FILES}
-        for circuit in CIRCUITS
+        for circuit in circuits
     }
-    text = json.dumps({"v": 1, "development": development, "circuits": circuits}, indent=1)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    document: dict[str, Any] = {"v": 1, "development": development, "circuits": pinned}
+    if ceremony is not None:
+        document["ceremony"] = ceremony
+    text = json.dumps(document, indent=1)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def pin_of(folder: Path = SHIPPED) -> bytes:
+    """SHA-256 of a folder's manifest: 32 bytes that pin all keys in it. Raises NotFound."""
+    return bytes.fromhex(digest_of(folder / MANIFEST))
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / "manifest.json").read_bytes())
+        found = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise NotFound(f"there are no proving keys in {folder.name}") from None
     except ValueError:

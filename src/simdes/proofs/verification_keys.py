@@ -6,6 +6,7 @@ gamma and delta are related forges proofs; they are equal where nobody contribut
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -52,6 +53,34 @@ def require_sound(circuit: str, key: Mapping[str, Any], *, inputs: int | None = 
         raise _refusal(circuit, "is of another circuit")
     if len(set(first[2:])) != count:
         raise _refusal(circuit, "has one point for two public inputs")
+
+
+def numbers_of(key: Mapping[str, Any]) -> list[int]:
+    """All numbers of a sound key, in one order: the constants of its verifier."""
+    points = [int(one) for point in (key["vk_alpha_1"], *key["IC"]) for one in point[:2]]
+    for name in ("beta", "gamma", "delta"):
+        points += [int(one) for pair in key[f"vk_{name}_2"][:2] for one in pair]
+    return points
+
+
+def placeholders(inputs: int) -> list[int]:
+    """What stands for the numbers of a key in a verifier that gets its key later.
+
+    Hashes, so that the compiler writes each out in full, and in no other place.
+    """
+    count = 2 + 2 * (inputs + 1) + 12
+    texts = (f"simdes verifier number {place}".encode() for place in range(count))
+    return [int.from_bytes(hashlib.sha256(text).digest(), "big") | 1 << 255 for text in texts]
+
+
+def of_numbers(numbers: Sequence[int]) -> dict[str, Any]:
+    """A key in snarkjs' form from its numbers, in the order of `numbers_of`."""
+    left = iter(map(str, numbers))
+    points = [[next(left), next(left), "1"] for _ in range((len(numbers) - 12) // 2)]
+    key: dict[str, Any] = {"vk_alpha_1": points[0], "IC": points[1:], "nPublic": len(points) - 2}
+    for name in ("beta", "gamma", "delta"):
+        key[f"vk_{name}_2"] = [[next(left), next(left)] for _ in range(2)] + [["1", "0"]]
+    return key
 
 
 def _refusal(circuit: str, why: str) -> Tampered:
