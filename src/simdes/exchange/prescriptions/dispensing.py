@@ -139,8 +139,8 @@ def _made(
     grave = [one for one in found.findings if one.needs_reason]
     if grave and not wanted.reason:
         raise Conflict(
-            f"Not dispensed: {grave[0].summary.en}",
-            advice="Ask the prescriber, refuse, or give a reason to dispense all the same.",
+            f"Not dispensed: {len(grave)} of the findings of the checks need a reason.",
+            advice="Review them; ask the prescriber, refuse, or dispense with a reason.",
         )
     who = f"Practitioner/{asking.session.actor.account.hex()}"
     supply = Supply(
