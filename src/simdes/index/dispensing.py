@@ -95,6 +95,11 @@ def queue(tx: Transaction, id_: int) -> bool:
     )
 
 
+def put_off(tx: Transaction, id_: int, *, until_ms: int) -> None:
+    """Leave an open step alone for a while."""
+    tx.run("UPDATE dispensing SET until_ms = :until WHERE id = :id", until=until_ms, id=id_)
+
+
 def settle(tx: Transaction, id_: int, state: str) -> bool:
     """Say what became of an open step; False where that was said before."""
     changed = tx.run(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from simdes.errors import Conflict, Forbidden, SimdesError, Unavailable
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import holding, proving, records, stating
-from simdes.exchange.prescriptions.dispensing import finish, opened, took
+from simdes.exchange.prescriptions.dispensing import LEASE_MS, finish, opened, took
 from simdes.exchange.prescriptions.records import Author
 from simdes.exchange.provenance import instant
 from simdes.fhir.json import loads
@@ -56,8 +56,12 @@ def settle(node: Node) -> Settled:
 
 
 def _settle(node: Node, row: Dispensing) -> str:
-    with node.database.read() as tx:
-        content = opened(records.home_of(node, tx, row.vault), row)
+    try:
+        with node.database.read() as tx:
+            content = opened(records.home_of(node, tx, row.vault), row)
+    except Conflict:  # erased with the vault: there is no record to write it into
+        node.database.write(lambda tx: dispensing.settle(tx, row.id, dispensing.REFUSED))
+        return dispensing.REFUSED
     opening, made = decode(content.opening), [loads(one) for one in content.made]
     author = _author(node, row)
     if took(node, row):
@@ -105,6 +109,9 @@ def _catch_up(node: Node, row: Dispensing, opening: Opening, author: Author) -> 
         )
         node.agent.transact(contract.dispense(proven))
     except Unavailable:
+        # A proof costs a second: not in every round while the ledger is away.
+        later = node.now_ms() + LEASE_MS
+        node.database.write(lambda tx: dispensing.put_off(tx, row.id, until_ms=later))
         return row.state
     except (Conflict, Forbidden) as error:
         if took(node, row):

@@ -354,7 +354,10 @@ def test_while_the_ledger_is_away_nothing_is_handed_out_unless_that_is_asked_for
         counter.dispense("west")
     with away:
         made = counter.dispense("west", offline=True)
+        assert settling.settle(counter.node("west")) == settling.Settled()
     assert "Handed out" in made["note"][0]["text"]
+    assert settling.settle(counter.node("west")) == settling.Settled()  # not in every round
+    counter.ward.clock.ahead_seconds += 61
     assert settling.settle(counter.node("west")).dispensed == 1
     assert counter.told("north").dispensed["value"] == 30
     assert len(_dispenses(counter, "west")) == 1
