@@ -73,6 +73,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield Town(folder, requests)
 
 
+@pytest.mark.accept
 def test_of_two_pharmacies_that_race_one_hands_out_and_the_other_is_told_before(
     town: Town,
 ) -> None:
