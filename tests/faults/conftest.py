@@ -72,8 +72,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("what callers saw")
         for line in [*cases.FAULTS_SEEN, *faults]:
             terminalreporter.write_line(line)
-    for line in [str(line) for name, line in properties if name == "soak"]:
-        terminalreporter.write_line(f"soak: {line}")
+    for name, line in properties:
+        if name in ("soak", "ipfs"):
+            terminalreporter.write_line(f"{name}: {line}")
     seconds = [value for name, value in properties if name == "seconds"]
     if places:
         terminalreporter.section("processes killed")
