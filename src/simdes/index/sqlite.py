@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from simdes.index.statements import Value
 from simdes.index.transaction import INSERT_ROWS, Database, Row, Transaction
 
 WAIT_SECONDS = 30
+_LOOK_SECONDS = 0.001
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 READERS = 32
 READING_AT_ONCE = 4
@@ -184,14 +186,29 @@ class _Turn:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Wait for the turn and have it; the system ends it with the process."""
+        """Wait for the turn and have it; the system ends it with the process.
+
+        Asked for again and again: the system's own waiting has no end, and who has the turn may be
+        frozen.
+        """
         if self._file.closed:
             raise Unavailable("The database is closed")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        until = time.monotonic() + left(WAIT_SECONDS, least=LEAST_SECONDS)
+        while not self._begun():
+            if time.monotonic() > until:
+                raise Unavailable("Another process writes for too long")
+            time.sleep(_LOOK_SECONDS)
         try:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _begun(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the file."""
