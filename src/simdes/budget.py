@@ -11,14 +11,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
 CALL_SECONDS: Final = 8.0
 """How long one call from outside may wait for other parts; an answer is due within ten seconds."""
 
+DATABASE_SECONDS: Final = 7.5
+"""How long one call may wait for the database in all: many answers that are a little late are late,
+too. Apart from the limit above: what a call computes for long has to be written down then."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+
+@dataclass(slots=True)
+class Account:
+    """How long a call has waited for the database; its threads share one."""
+
+    waited: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds; 0 or less where nothing is left."""
+        return DATABASE_SECONDS - self.waited
+
+
+_ACCOUNT: ContextVar[Account | None] = ContextVar("account", default=None)
 _UNTIL: ContextVar[float | None] = ContextVar("until", default=None)
 
 
@@ -36,8 +55,18 @@ def within(seconds: float) -> Iterator[None]:
 
 def briefly(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do something for a caller who waits: its waits end after `CALL_SECONDS` together."""
-    with within(CALL_SECONDS):
-        return work(*args, **kwargs)
+    token = _ACCOUNT.set(Account())
+    try:
+        with within(CALL_SECONDS):
+            return work(*args, **kwargs)
+    finally:
+        _ACCOUNT.reset(token)
+
+
+def account() -> Account | None:
+    """What the call that is being answered may still wait for the database; None where nobody
+    waits."""
+    return _ACCOUNT.get()
 
 
 def left(seconds: float, *, least: float = 0.0) -> float:

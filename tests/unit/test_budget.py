@@ -4,7 +4,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
-from simdes.budget import CALL_SECONDS, briefly, latest_end, left, within
+from simdes.budget import (
+    CALL_SECONDS,
+    DATABASE_SECONDS,
+    account,
+    briefly,
+    latest_end,
+    left,
+    within,
+)
 
 
 def test_nothing_is_limited_where_nobody_waits() -> None:
@@ -43,3 +51,19 @@ def test_a_limit_goes_along_where_the_context_does() -> None:
         thread.start()
         thread.join()
     assert found[0] <= 5.0
+
+
+def test_a_call_has_one_account_of_its_waits_for_the_database() -> None:
+    def call() -> list[float]:
+        counted = account()
+        assert counted is not None
+        before = counted.left
+        counted.waited += 2.0
+        again = account()
+        assert again is not None
+        return [before, again.left]
+
+    assert account() is None
+    assert briefly(call) == [DATABASE_SECONDS, DATABASE_SECONDS - 2.0]
+    assert briefly(call) == [DATABASE_SECONDS, DATABASE_SECONDS - 2.0]
+    assert account() is None

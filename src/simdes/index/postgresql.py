@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
-from simdes import tracing
+from simdes import budget, tracing
 from simdes.budget import left
 from simdes.errors import Conflict, Invalid, SimdesError, Unavailable
 from simdes.index import statements
@@ -62,12 +63,28 @@ class Connection(psycopg.Connection[Row]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """See psycopg; a connection that stays silent is closed, what it was told is in doubt."""
         seconds = left(ANSWER_SECONDS, least=LEAST_SECONDS)
-        seconds = seconds if timeout is None else min(timeout, seconds)
-        try:
-            return super().wait(gen, interval, seconds)
-        except errors._WaitTimeout:
-            self.pgconn.finish()
-            raise psycopg.OperationalError("the server does not answer in time") from None
+        with _counted(seconds if timeout is None else min(timeout, seconds)) as seconds:
+            try:
+                return super().wait(gen, interval, seconds)
+            except errors._WaitTimeout:
+                self.pgconn.finish()
+                raise psycopg.OperationalError("the server does not answer in time") from None
+
+
+@contextmanager
+def _counted(seconds: float) -> Iterator[float]:
+    """Have a caller's account of waits charged; how long this one may take of ``seconds``."""
+    account = budget.account()
+    if account is None:
+        yield seconds
+        return
+    if account.left <= 0:
+        raise psycopg.OperationalError("the server is too slow for this call")
+    begun = time.monotonic()
+    try:
+        yield min(seconds, account.left)
+    finally:
+        account.waited += time.monotonic() - begun
 
 
 class PostgresqlTransaction(Transaction):
@@ -243,7 +260,8 @@ def _ended(connection: Connection, ending: bytes) -> Iterator[None]:
 
 def _connect(url: str) -> Connection:
     try:
-        connection = Connection.connect(make_conninfo(url, **ALIVE), autocommit=True)
+        with _counted(CONNECT_SECONDS):
+            connection = Connection.connect(make_conninfo(url, **ALIVE), autocommit=True)
         connection.execute(SETTINGS)
     except psycopg.ProgrammingError:
         raise Invalid("The PostgreSQL URL cannot be read") from None
