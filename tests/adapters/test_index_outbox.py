@@ -183,3 +183,13 @@ def test_processes_never_claim_a_row_twice(database: Database, database_url: str
     counts = Counter(id_ for answer in answers for id_ in answer)
     assert len(counts) == total
     assert set(counts.values()) == {1}
+
+
+def test_what_a_clock_claimed_that_was_set_back_since_is_free(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx, range(2))
+        assert len(outbox.claim(tx, worker="ahead", now_ms=600_000, lease_ms=15_000, limit=9)) == 2
+    with database.transaction() as tx:
+        soon = outbox.claim(tx, worker="a little behind", now_ms=595_000, lease_ms=15_000, limit=9)
+        assert soon == []
+        assert len(outbox.claim(tx, worker="right", now_ms=0, lease_ms=15_000, limit=9)) == 2

@@ -119,7 +119,8 @@ class Load:
             if isinstance(error, httpx.TimeoutException):
                 self.wrong.append(f"{kind}: no answer in {GIVE_UP_SECONDS} s")
         else:
-            outcome = REFUSED if answer.status_code in (429, 503) else judge(answer)
+            late = answer.status_code == 401 and self.siege.signing_in
+            outcome = REFUSED if late or answer.status_code in (429, 503) else judge(answer)
         if outcome not in (FINE, PARTLY, REFUSED, BROKEN):
             self.wrong.append(f"{kind}: {outcome}")
         self.seen[kind].note(outcome, time.monotonic() - begun)

@@ -123,6 +123,8 @@ class Siege:
     database_way: Proxy | None = None
     postgres: PostgresServer | None = None
     tokens: dict[str, str] = field(default_factory=dict)
+    signing_in: bool = False
+    """Whether tokens of another clock's time are about, which are refused."""
 
     def node(self, method: str, *params: Any) -> Any:
         """Ask the ledger node itself, past every proxy."""

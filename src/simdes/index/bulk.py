@@ -74,11 +74,13 @@ class File:
 
 _JOB = select(Job, "bulk_job AS j", prefix="j.")
 _PART = select(Part, "bulk_part")
+# What is held for longer than anybody holds was held by a clock that was set back since.
 # MATERIALIZED: the row is picked and locked once, whatever plan the update gets.
 _CLAIM = """
     WITH picked AS MATERIALIZED (
-        SELECT id FROM bulk_job WHERE state = 'running' AND held_until_ms <= :now
-         AND kind IN :kinds ORDER BY held_until_ms, begun_ms LIMIT 1 /* lock */
+        SELECT id FROM bulk_job WHERE state = 'running'
+         AND (held_until_ms <= :now OR held_until_ms > :far) AND kind IN :kinds
+         ORDER BY held_until_ms, begun_ms LIMIT 1 /* lock */
     )
     UPDATE bulk_job SET holder = :worker, held_until_ms = :until
      WHERE id IN (SELECT id FROM picked) RETURNING id
@@ -135,6 +137,7 @@ def claim(
         kinds=list(kinds),
         now=now_ms,
         until=now_ms + lease_ms,
+        far=now_ms + 2 * lease_ms,
         worker=worker,
     )
     found = None if row is None else tx.one(_JOB + " WHERE j.id = :id", id=row[0])

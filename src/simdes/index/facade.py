@@ -95,11 +95,13 @@ def hold(tx: Transaction, url: str, holder: str, *, now_ms: int, until_ms: int) 
     return bool(
         tx.run(
             "UPDATE facade_source SET holder = :holder, held_until_ms = :until"
-            " WHERE url = :url AND (holder IS NULL OR holder = :holder OR held_until_ms <= :now)",
+            " WHERE url = :url AND (holder IS NULL OR holder = :holder OR held_until_ms <= :now"
+            " OR held_until_ms > :far)",
             url=url,
             holder=holder,
             now=now_ms,
             until=until_ms,
+            far=2 * until_ms - now_ms,
         )
     )
 

@@ -42,9 +42,11 @@ class Pending:
 
 
 # MATERIALIZED: the rows are picked and locked once, whatever plan the update gets.
+# What is claimed for longer than anybody claims was claimed by a clock that was set back since.
 _CLAIM = """
     WITH picked AS MATERIALIZED (
-        SELECT id FROM outbox WHERE claimed_until_ms <= :now ORDER BY id LIMIT :limit /* lock */
+        SELECT id FROM outbox WHERE claimed_until_ms <= :now OR claimed_until_ms > :far
+         ORDER BY id LIMIT :limit /* lock */
     )
     UPDATE outbox SET claimed_by = :worker, claimed_until_ms = :until, attempts = attempts + 1
      WHERE id IN (SELECT id FROM picked)
@@ -75,6 +77,7 @@ def claim(tx: Transaction, *, worker: str, now_ms: int, lease_ms: int, limit: in
         limit=limit,
         worker=worker,
         until=now_ms + lease_ms,
+        far=now_ms + 2 * lease_ms,
     )
     tries = {resource_id: (id_, attempts) for id_, resource_id, attempts in rows}
     found = tx.all(

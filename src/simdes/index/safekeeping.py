@@ -165,7 +165,8 @@ def unread(tx: Transaction) -> int:
 def hold(tx: Transaction, name: str, holder: str, *, now_ms: int, until_ms: int) -> bool:
     """Take a duty of the organisation, or keep it longer; whether ``holder`` has it now.
 
-    Of several processes one tends the store at a time; a dead one's time runs out.
+    Of several processes one tends the store at a time; a dead one's time runs out. What is held for
+    twice as long as it is asked for was held by a clock that was set back since.
     """
     tx.insert(
         "duty",
@@ -175,10 +176,12 @@ def hold(tx: Transaction, name: str, holder: str, *, now_ms: int, until_ms: int)
     return bool(
         tx.run(
             "UPDATE duty SET holder = :holder, held_until_ms = :until WHERE name = :name"
-            " AND (holder IS NULL OR holder = :holder OR held_until_ms <= :now)",
+            " AND (holder IS NULL OR holder = :holder OR held_until_ms <= :now"
+            " OR held_until_ms > :far)",
             name=name,
             holder=holder,
             until=until_ms,
             now=now_ms,
+            far=2 * until_ms - now_ms,
         )
     )
