@@ -17,7 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 CALL_SECONDS: Final = 8.0
 """How long one call from outside may wait for other parts; an answer is due within ten seconds."""
 
-DATABASE_SECONDS: Final = 7.5
+DATABASE_SECONDS: Final = 6.0
 """How long one call may wait for the database in all: many answers that are a little late are late,
 too. Apart from the limit above: what a call computes for long has to be written down then."""
 

@@ -124,6 +124,15 @@ class PostgresServer:
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         return [first, *map(int, children)]
 
+    def limit_files(self, most: str) -> None:
+        """Set how large its files may become (bytes, or ``unlimited``), also those that others of
+        its processes write; util-linux's prlimit, as its own user, who alone may."""
+        for pid in self.pids():
+            subprocess.run(
+                ["prlimit", f"--pid={pid}", f"--fsize={most}:"],
+                check=False, cwd=self.home, env=_env(), **_as_user(),
+            )  # fmt: skip
+
     def _run(self, program: str, *words: str | Path) -> None:
         subprocess.run(
             [self.programs / program, *words],

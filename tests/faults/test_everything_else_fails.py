@@ -27,7 +27,7 @@ from _pytest.mark import ParameterSet
 from faults import evidence
 from faults.load import SYSTEM, Load
 from support import consortium
-from support.besieged import Siege, besieged, embedded, limit_files, wait_until
+from support.besieged import Siege, besieged, embedded, wait_until
 
 pytestmark = pytest.mark.nodes
 
@@ -124,11 +124,11 @@ def _backend_killed(siege: Siege, draw: random.Random) -> Iterator[None]:
 def _database_full(siege: Siege, _: random.Random) -> Iterator[None]:
     """No table may grow above a size that some have; the log goes on, as on a disk of its own."""
     assert siege.postgres is not None
-    limit_files(siege.postgres.pids(), TABLE_BYTES)
+    siege.postgres.limit_files(str(TABLE_BYTES))
     try:
         yield
     finally:
-        limit_files(siege.postgres.pids(), -1)
+        siege.postgres.limit_files("unlimited")
 
 
 @contextmanager
