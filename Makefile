@@ -127,7 +127,7 @@ halmos: .tools/halmos/.installed ## Install halmos, which proves what contracts/
 	@touch $@
 
 .PHONY: accept
-accept: setup validator hapi-client geth halmos ## Slow acceptance suites: 200 kills, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
+accept: setup validator hapi-client kubo geth halmos ## Slow acceptance suites: kills, faults of every part, a soak, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: peers
