@@ -69,6 +69,13 @@ def account() -> Account | None:
     return _ACCOUNT.get()
 
 
+def charge(seconds: float) -> None:
+    """Have a call's account of waits for the database charged with one for somebody else's."""
+    counted = account()
+    if counted is not None:
+        counted.waited += seconds
+
+
 def left(seconds: float, *, least: float = 0.0) -> float:
     """Return how long something may wait that may wait this long by itself.
 

@@ -15,7 +15,7 @@ from typing import Final
 from simdes.access import following as access_following
 from simdes.access.consent import Consent, decode_terms_row
 from simdes.access.desk import Desk
-from simdes.budget import left
+from simdes.budget import charge, left
 from simdes.errors import Unavailable
 from simdes.index import chain, chain_consents, copies, custody
 from simdes.index.transaction import Transaction
@@ -101,8 +101,10 @@ class Following:
 
     def _catch_up(self) -> int:
         desk = self._desk
+        begun = time.monotonic()
         if not self._lock.acquire(timeout=left(_WAIT_SECONDS)):
             raise Unavailable("The ledger node is slow; the chain is being followed.")
+        charge(time.monotonic() - begun)
         try:
             looked = self._monotonic()
             head = desk.contracts.ledger.head().hash
