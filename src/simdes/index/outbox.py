@@ -41,6 +41,9 @@ class Pending:
         return self.free + self.held
 
 
+FAR_MS = 60_000
+"""Nothing is put off, or claimed, for longer."""
+
 # MATERIALIZED: the rows are picked and locked once, whatever plan the update gets.
 # What is claimed for longer than anybody claims was claimed by a clock that was set back since.
 _CLAIM = """
@@ -77,7 +80,7 @@ def claim(tx: Transaction, *, worker: str, now_ms: int, lease_ms: int, limit: in
         limit=limit,
         worker=worker,
         until=now_ms + lease_ms,
-        far=now_ms + 2 * lease_ms,
+        far=now_ms + max(2 * lease_ms, FAR_MS),
     )
     tries = {resource_id: (id_, attempts) for id_, resource_id, attempts in rows}
     found = tx.all(
