@@ -8,6 +8,7 @@ import typer
 
 from simdes import console, logs
 from simdes.commands import (
+    audit,
     backup,
     ceremony,
     clients,
@@ -63,6 +64,7 @@ for module in (
     ceremony,
     vaults,
     prescriptions,
+    audit,
 ):
     module.add_commands(cli)
 

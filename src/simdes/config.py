@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -75,6 +76,8 @@ class Settings:
     whose proofs anybody can forge. See docs/prescriptions.md.
     ``cds_clients_file`` names the JSON list of clinical systems that may ask for decision support
     (CDS Hooks), with their keys; empty: none.
+    ``reconcile_at`` is the time of day (``time_zone``) at which audit trails are held against other
+    organisations'; empty: never. See docs/audit.md.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
     ``copies`` is at how many organisations what is stored lies, this one included; all is read
     again every ``verify_hours``, ``verify_mib_per_second`` at most; ``keep_gib`` is how much each
@@ -133,6 +136,7 @@ class Settings:
     profile_errors: str = "refuse"
     import_hosts: str = ""
     import_credentials_file: str = ""
+    reconcile_at: str = "02:30"
     nurses_prescribe: int = 0
     prescription_batch_seconds: int = 300
     prescription_valid_days: int = 365
@@ -237,6 +241,8 @@ def _check(settings: Settings) -> None:
     if settings.facade_mode not in ("", "history-system", "history-type", "search"):
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     _check_copies(settings)
+    if not re.fullmatch(r"(([01]\d|2[0-3]):[0-5]\d)?", settings.reconcile_at, re.ASCII):
+        raise Invalid("reconcile_at is a time of day like 02:30, or empty.")
     _check_prescriptions(settings)
     if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
         raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")

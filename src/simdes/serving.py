@@ -37,7 +37,7 @@ from simdes.app import Opened, facade, secret_of, share_of
 from simdes.backup import keeping
 from simdes.config import Settings, places
 from simdes.errors import Invalid, Unavailable
-from simdes.exchange import worker
+from simdes.exchange import reconciling, worker
 from simdes.exchange.decision_support import CdsClient, read_clients
 from simdes.exchange.facade import ask
 from simdes.exchange.operations import Operations
@@ -135,6 +135,12 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             threading.Thread(target=worker.run, args=(one.node, stop), name="worker"),
             threading.Thread(target=worker.tell, args=(one.node, stop), name="subscriptions"),
             threading.Thread(target=worker.take_in, args=(one.node, stop), name="imports"),
+            threading.Thread(
+                target=reconciling.run,
+                args=(one.node, stop),
+                kwargs={"at": one.settings.reconcile_at, "time_zone": one.settings.time_zone},
+                name="reconciling",
+            ),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
         ]
         if one.settings.backup_folder:

@@ -301,15 +301,28 @@ def copy(template: Path, folder: Path, *, databases: Mapping[str, str] | None = 
 
 
 @contextmanager
-def opened(folder: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Consortium]:
-    """Open every organisation in ``folder``, each custody API answering in this process."""
+def opened(
+    folder: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    skews: Mapping[str, float] | None = None,
+) -> Iterator[Consortium]:
+    """Open every organisation in ``folder``, each custody API answering in this process.
+
+    ``skews`` says by how many seconds members' clocks are ahead of ``clock``.
+    """
     with own_settings(), ExitStack() as stack:
         members: dict[str, Opened] = {}
         for name in (one for one in NAMES if (folder / one / "simdes.toml").exists()):
-            one = stack.enter_context(app.opened(folder / name, clock=clock))
+            its = _skewed(clock, (skews or {}).get(name, 0.0))
+            one = stack.enter_context(app.opened(folder / name, clock=its))
             stack.enter_context(app.answering(one))
             members[name] = one
         yield Consortium(members)
+
+
+def _skewed(clock: Callable[[], float], by_seconds: float) -> Callable[[], float]:
+    return (lambda: clock() + by_seconds) if by_seconds else clock
 
 
 def sample_messages(*names: str) -> list[tuple[str, bytes]]:

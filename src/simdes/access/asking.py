@@ -18,7 +18,7 @@ from simdes.access.consent import Consent
 from simdes.access.messages import Basis, TermsBody
 from simdes.access.record_lists import record_proof
 from simdes.access.requests import Answer, Signer, hexed, read_answer, sign_request
-from simdes.errors import Tampered
+from simdes.errors import SimdesError, Tampered
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.terms import ZERO32
 
@@ -38,14 +38,29 @@ class CustodyClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of one question: a checked answer, or the error that it ended with."""
+
+    organisation: bytes
+    method: str
+    answer: Answer | None
+    error: SimdesError | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what asking depends on. `signer` is the account's key."""
+    """Who asks, and what asking depends on. `signer` is the account's key.
+
+    `listen` is told what came of each question, possibly by several threads at once.
+    """
 
     signer: Signer
     client: CustodyClient
     contracts: Contracts
     clock: Callable[[], float]
     random: Callable[[int], bytes]
+    listen: Callable[[Heard], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,11 @@ class Because:
     consent: Consent | None = None
     emergency: bytes | None = None
     listed: tuple[bytes, ...] = ()
+
+    @property
+    def handle(self) -> bytes | None:
+        """The handle relied on, None where the ground is neither consent nor emergency."""
+        return self.consent.handle if self.consent else self.emergency
 
     def basis(self, vault: bytes) -> Basis:
         """The form in which it travels."""
@@ -89,6 +109,31 @@ def ask(
     Raises what the custodian refused with, `Unavailable` when it is out of reach, `Tampered` when
     the answer is not by an active agent of that organisation or not to this question.
     """
+    try:
+        answer = _ask(caller, organisation, method, body)
+    except SimdesError as error:
+        _tell(caller, organisation, method, error=error)
+        raise
+    _tell(caller, organisation, method, answer=answer)
+    return answer
+
+
+def _tell(
+    caller: Caller,
+    organisation: bytes,
+    method: str,
+    *,
+    answer: Answer | None = None,
+    error: SimdesError | None = None,
+) -> None:
+    if caller.listen is not None:
+        at_ms = int(caller.clock() * 1000)
+        caller.listen(Heard(organisation, method, answer, error, at_ms))
+
+
+def _ask(
+    caller: Caller, organisation: bytes, method: str, body: msgspec.Struct | Mapping[str, Any]
+) -> Answer:
     asked = sign_request(
         caller.signer,
         method=method,

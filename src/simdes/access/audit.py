@@ -67,16 +67,17 @@ class Trail:
         """Refusals of this process that could not be written down."""
         self._own_key = hkdf(keystore.database_key, salt=b"", info=b"simdes/audit-key/v1")
 
-    def append(self, tx: Transaction, attempts: Sequence[Attempt]) -> None:
+    def append(self, tx: Transaction, attempts: Sequence[Attempt]) -> int:
         """Append one entry for each attempt; refusals equal to one of this minute are counted.
 
         The first of equal refusals stands at once, the rest follow as one entry with their count
-        when the minute is over (`close_folds`).
+        when the minute is over (`close_folds`). Returns how many stand at once; they come last.
         """
         now_ms = int(self._clock() * 1000)
         due = self._due(tx, now_ms) if any(not one.granted for one in attempts) else []
         fresh = [one for one in attempts if one.granted or self._is_first(tx, one, now_ms)]
-        self._write(tx, [*due, *fresh], now_ms)
+        self.write(tx, [*due, *fresh], now_ms)
+        return len(fresh)
 
     def count_lost(self) -> None:
         """Count a refusal that could not be written down."""
@@ -89,7 +90,7 @@ class Trail:
 
         def write(tx: Transaction) -> int:
             due = self._due(tx, now_ms)
-            self._write(tx, due, now_ms)
+            self.write(tx, due, now_ms)
             return len(due)
 
         return database.write(write)
@@ -121,8 +122,8 @@ class Trail:
         with database.read() as tx:
             listed = rows.of_vault(tx, vault, after=after, limit=limit + 1)
             shown = listed[:limit]
-            batches = _Batches(tx)
-            proofs = tuple(self._proof(tx, one, batches) for one in shown)
+            batches = Batches(tx)
+            proofs = tuple(self.proof(tx, one, batches) for one in shown)
         return Page(proofs, shown[-1].seq if shown else after, len(listed) > limit)
 
     def prove(self, database: Database, seq: int) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class Trail:
             entry = rows.get(tx, seq)
             if entry is None:
                 raise NotFound("There is no audit entry with this number.")
-            return self._proof(tx, entry, _Batches(tx))
+            return self.proof(tx, entry, Batches(tx))
 
     def verify_chain(self, database: Database) -> int:
         """Re-read every entry and compare it with its place in the chain; how many there are.
@@ -161,7 +162,8 @@ class Trail:
 
     # Writing -----------------------------------------------------------------------------------
 
-    def _write(self, tx: Transaction, attempts: Sequence[Attempt], now_ms: int) -> None:
+    def write(self, tx: Transaction, attempts: Sequence[Attempt], now_ms: int) -> None:
+        """Append one entry for each attempt, none of them counted with others."""
         if not attempts:
             return
         head = rows.lock_head(tx)
@@ -254,7 +256,8 @@ class Trail:
                 return attempt
         return None
 
-    def _proof(self, tx: Transaction, entry: rows.Entry, batches: _Batches) -> dict[str, Any]:
+    def proof(self, tx: Transaction, entry: rows.Entry, batches: Batches) -> dict[str, Any]:
+        """The proof document of an entry; see `page`."""
         return audit_proof(
             chain=self._contracts.ledger.chain_id(),
             contract=self._contracts.addresses.audit_log,
@@ -265,7 +268,7 @@ class Trail:
         )
 
 
-class _Batches:
+class Batches:
     """Leaves of anchored batches, read once however many proofs are made from them."""
 
     def __init__(self, tx: Transaction) -> None:

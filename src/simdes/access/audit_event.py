@@ -50,6 +50,7 @@ class Verb(StrEnum):
     RENEW = "renew"
     DEAL = "deal"
     ACCEPT = "accept"
+    RECONCILE = "reconcile"
     READ = "read"
     WRITE = "write"
     QUARANTINE_READ = "quarantine-read"
@@ -76,6 +77,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.RENEW: ("create", "C"),
     Verb.DEAL: ("operation", "E"),
     Verb.ACCEPT: ("update", "U"),
+    Verb.RECONCILE: ("search", "E"),
     Verb.READ: ("read", "R"),
     Verb.WRITE: ("create", "C"),
     Verb.QUARANTINE_READ: ("read", "R"),

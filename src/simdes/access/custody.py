@@ -17,6 +17,7 @@ from typing import Any, Final
 from simdes.access.audit_event import Verb
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
+from simdes.access.custody_reconcile import reconcile
 from simdes.access.custody_release import release
 from simdes.access.custody_renewal import accept, deal, renew
 from simdes.access.custody_store import blocks, drop, keep
@@ -34,6 +35,7 @@ from simdes.access.messages import (
     LocateBody,
     LogBody,
     ManifestsBody,
+    ReconcileBody,
     ReleaseBody,
     RenewBody,
     VaultsBody,
@@ -62,6 +64,7 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "renew": (RenewBody, renew),
     "deal": (DealBody, deal),
     "accept": (AcceptBody, accept),
+    "reconcile": (ReconcileBody, reconcile),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 
@@ -171,6 +174,7 @@ class Custodian:
         per_minute = {
             "locate": limits.locates_per_minute,
             "blocks": limits.blocks_per_minute,
+            "reconcile": limits.reconciles_per_minute,
         }.get(method, limits.calls_per_minute)
         if self._rate.passes(asker.standing.account, method, per_minute=per_minute):
             return None

@@ -10,6 +10,7 @@ from simdes.access.categories import Purpose
 from simdes.access.desk import UNKNOWN_RECORD, Asker, Desk, Ground, Outcome, judge, refusal, refuse
 from simdes.access.held import at_present, held_in_vault, held_records
 from simdes.access.messages import NO_TERMS, CapsulesBody, LogBody, ManifestsBody
+from simdes.access.openings import own_openings
 from simdes.access.requests import hexed, unhex
 from simdes.crypto import cbor
 from simdes.index.custody import ManifestEntry
@@ -62,6 +63,7 @@ def log(desk: Desk, asker: Asker, body: LogBody) -> Outcome:
     reason = allowed_patient(desk, asker, ground)
     if reason:
         return refuse(asker.attempt(Verb.LOG, vault=vault, purpose=Purpose.PATRQT, reason=reason))
+    own_openings(desk).close_unended(now_ms=int(desk.clock() * 1000))
     page = desk.trail.page(desk.database, vault, after=body.after, limit=body.limit)
     return Outcome(
         attempts=(asker.attempt(Verb.LOG, vault=vault, purpose=Purpose.PATRQT),),

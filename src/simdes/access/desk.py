@@ -49,6 +49,7 @@ class Limits:
     calls_per_minute: int = 600
     locates_per_minute: int = 30
     blocks_per_minute: int = 6_000
+    reconciles_per_minute: int = 120
     keep_bytes: int = 0
     keep_waiting: int = 20_000
     stale_after_seconds: int = 0

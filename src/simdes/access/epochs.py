@@ -6,6 +6,7 @@ The chain holds the digest of each epoch's descriptor; the read model keeps thos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from simdes.access.descriptors import VaultDescriptor
 from simdes.access.desk import Desk
@@ -13,7 +14,7 @@ from simdes.access.directory import Directory
 from simdes.crypto.capsule import REDISTRIBUTED, Dealer, read_capsule
 from simdes.crypto.redistribution import dealers_of
 from simdes.crypto.shares import Share
-from simdes.errors import NotFound, Tampered
+from simdes.errors import NotFound, SimdesError, Tampered
 from simdes.index import chain
 from simdes.ledger.accounts import State
 from simdes.ledger.contracts import Contracts
@@ -43,6 +44,20 @@ def at(desk: Desk, tag: bytes, epoch: int) -> VaultDescriptor:
     if (found.tag, found.epoch) != (tag, epoch):
         raise Tampered("A vault's descriptor is for another vault or epoch.")
     return found
+
+
+def ever(desk: Desk, tag: bytes) -> tuple[VaultDescriptor, ...]:
+    """A vault in all its epochs, as far as their descriptors can be read now."""
+    with desk.database.read() as tx:
+        known = chain.vault(tx, tag)
+        last = known.epoch if known else 0
+        rows = [chain.epoch_of(tx, tag, epoch) for epoch in range(1, last + 1)]
+    found = []
+    for row in rows:
+        if row is not None:
+            with suppress(SimdesError):
+                found.append(desk.directory.descriptor(row.descriptor))
+    return tuple(found)
 
 
 def sees_to(desk: Desk, organisation: bytes, tag: bytes) -> bool:

@@ -200,13 +200,7 @@ def verify_audit_proof(document: bytes | Mapping[str, Any], contracts: Contracts
     """
     proof = _read(document, AuditDocument)
     _check_network(proof.chain, proof.contract, contracts.addresses.audit_log, contracts)
-    try:
-        content = proof.entry.encode("ascii")
-    except UnicodeEncodeError as error:
-        raise Tampered("The entry is not the one that was written.") from error
-    leaf = anchor.audit_leaf(unhex(proof.salt), content)
-    if leaf != unhex(proof.leaf):
-        raise Tampered("Entry and salt do not give the leaf.")
+    content, leaf = _entry_and_leaf(proof)
     if proof.batch is None:
         raise NotFound(
             "The entry is not anchored yet.", advice="Fetch the proof again after the next batch."
@@ -218,11 +212,35 @@ def verify_audit_proof(document: bytes | Mapping[str, Any], contracts: Contracts
         raise NotFound("The chain holds no such audit batch.")
     if (batch.root, batch.count) != (unhex(place.root), place.count):
         raise Tampered("The batch is not the one that the chain holds.")
-    _check_path(leaf, place.index, place.count, place.path, batch.root)
+    check_path(leaf, place.index, place.count, place.path, batch.root)
     entry = decode(content)
     if entry.observer != organisation:
         raise Tampered("The entry was written by another organisation.")
     return VerifiedEntry(entry, organisation, place.seq, batch.time)
+
+
+def read_audit_proof(document: bytes | Mapping[str, Any]) -> tuple[AuditDocument, Entry]:
+    """The members and the entry of an audit proof that hold together; the chain is not asked.
+
+    Raises `Invalid` for another form, `Tampered` where entry, salt, leaf and writer do not fit.
+    """
+    proof: AuditDocument = _read(document, AuditDocument)
+    content, _ = _entry_and_leaf(proof)
+    entry = decode(content)
+    if entry.observer != unhex(proof.organisation):
+        raise Tampered("The entry was written by another organisation.")
+    return proof, entry
+
+
+def _entry_and_leaf(proof: AuditDocument) -> tuple[bytes, bytes]:
+    try:
+        content = proof.entry.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise Tampered("The entry is not the one that was written.") from error
+    leaf = anchor.audit_leaf(unhex(proof.salt), content)
+    if leaf != unhex(proof.leaf):
+        raise Tampered("Entry and salt do not give the leaf.")
+    return content, leaf
 
 
 def verify_record_proof(
@@ -255,7 +273,7 @@ def verify_record_proof(
         raise NotFound("The chain holds no such batch.")
     if (batch.organisation, batch.root, batch.count) != (organisation, root, proof.count):
         raise Tampered("The batch is not the one that the chain holds.")
-    _check_path(leaf, proof.index, proof.count, proof.path, root)
+    check_path(leaf, proof.index, proof.count, proof.path, root)
     digest = unhex(proof.content_digest)
     if content is not None and sha256(content) != digest:
         raise Tampered("The content is not the one that was anchored.")
@@ -269,7 +287,8 @@ def _check_network(chain: int, contract: str, expected: bytes, contracts: Contra
         raise Tampered("The proof is for another network.")
 
 
-def _check_path(leaf: bytes, index: int, count: int, path: Sequence[str], root: bytes) -> None:
+def check_path(leaf: bytes, index: int, count: int, path: Sequence[str], root: bytes) -> None:
+    """Raise `Tampered` unless the path leads from leaf number `index` to the root."""
     nodes = [unhex(node) for node in path]
     if not anchor.verify_path(leaf, index=index, count=count, path=nodes, root=root):
         raise Tampered("The path does not lead from the leaf to the root.")

@@ -28,6 +28,7 @@ MAX_BLOCKS = 64
 MAX_COPIES = 16
 MAX_DEALT = 32
 MAX_ACCEPTED = 200
+MAX_RECONCILED = 32
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
 Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
@@ -297,6 +298,12 @@ class AcceptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     renewal: RenewalBody
     entries: Annotated[list[EntryBody], Meta(min_length=1, max_length=MAX_ACCEPTED)]
+
+
+class ReconcileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`reconcile`: what does your trail say of these entries of ours? Proof documents as JSON."""
+
+    entries: Annotated[list[str], Meta(min_length=1, max_length=MAX_RECONCILED)]
 
 
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -28,6 +28,7 @@ from simdes.access.messages import (
 from simdes.access.reasons import words
 from simdes.access.requests import Answer, hexed
 from simdes.crypto import cbor
+from simdes.crypto.capsule import Custodian
 from simdes.crypto.seal import combine_shares, read_capsule, share_matches
 from simdes.crypto.shares import Share
 from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge, Unavailable
@@ -82,7 +83,36 @@ def list_records(caller: Caller, vault: VaultDescriptor, because: Because) -> tu
 
     Raises `Forbidden` when a custodian refuses, `Unavailable` when none answers.
     """
-    return _first(vault, lambda custodian: _pages(caller, vault, because, custodian))
+    return _first(vault.custodians, lambda custodian: _pages(caller, vault, because, custodian))
+
+
+def list_from_two(
+    caller: Caller, vault: VaultDescriptor, because: Because
+) -> tuple[tuple[Listed, ...], Mapping[bytes, tuple[Listed, ...]]]:
+    """As `list_records`, from two custodians at once: every record that either lists.
+
+    With it, for each of the two that leaves out what the other lists, those records. One that does
+    not answer, or refuses where the other does not, is passed over.
+    """
+    pair = [one.organisation for one in vault.custodians[:2]]
+    answers = _at_once(lambda custodian: _pages(caller, vault, because, custodian), pair)
+    lists = {one: {its.record_id: its for its in given}
+             for one, given in zip(pair, answers, strict=True)
+             if not isinstance(given, SimdesError)}  # fmt: skip
+    if not lists:
+        refusal = next((one for one in answers if isinstance(one, Forbidden)), None)
+        if refusal is not None:
+            raise refusal
+        return _first(
+            vault.custodians[2:], lambda custodian: _pages(caller, vault, because, custodian)
+        ), {}
+    both = {record: one for its in reversed(lists.values()) for record, one in its.items()}
+    lacking = {
+        custodian: tuple(one for record, one in both.items() if record not in its)
+        for custodian, its in lists.items()
+    }
+    listed = sorted(both.values(), key=lambda one: (one.time_ms, one.record_id))
+    return tuple(listed), {custodian: its for custodian, its in lacking.items() if its}
 
 
 def look_up(
@@ -94,7 +124,7 @@ def look_up(
         body = CapsulesBody(basis=because.basis(vault.tag), records=[hexed(r) for r in records])
         return _listed(ask(caller, custodian, "capsules", body))
 
-    return _first(vault, one)
+    return _first(vault.custodians, one)
 
 
 def read_log(caller: Caller, vault: bytes, custodian: bytes, *, after: int = 0) -> tuple[str, ...]:
@@ -315,15 +345,15 @@ def _at_once(verb: Callable[[bytes], T], custodians: Sequence[bytes]) -> list[T 
         return list(threads.map(guarded, custodians))
 
 
-def _first(vault: VaultDescriptor, verb: Callable[[bytes], T]) -> T:
+def _first(custodians: Sequence[Custodian], verb: Callable[[bytes], T]) -> T:
     """The answer of the first custodian that gives one; a refusal is an answer."""
     last: SimdesError | None = None
-    for custodian in vault.custodians:
+    for custodian in custodians:
         try:
             return verb(custodian.organisation)
         except (Unavailable, Tampered) as error:
             last = error
-    raise last or Unavailable("The vault has no custodians.")
+    raise last or Unavailable("No custodian of the vault answers.")
 
 
 def _pages(

@@ -67,6 +67,10 @@ _WORDS: Final[Mapping[str, str]] = {
     "TAMPERED": "somebody changed bytes on the way",
     "UNAVAILABLE": "a part that this depends on did not answer",
     "TOO_LARGE": "a limit on size, count or rate was passed",
+    "UNFINISHED": "what became of it is not known: it may have been read",
+    "TOO_FEW_SHARES": "too few custodians gave their share of the key",
+    "NOT_CONCERNED": "the entry does not concern both who asks and who is asked",
+    "BAD_PROOF": "the entry shown is not one that the chain holds",
     "UNSUPPORTED": "this release does not know how to do this",
     "FAILED": "the program failed",
 }

@@ -13,7 +13,7 @@ from simdes import app, console
 from simdes.commands.common import AsJson, Data, Token, User, organisation, signed_in
 from simdes.commands.consent import own_vault
 from simdes.errors import NotFound
-from simdes.exchange import logbook, members, verification
+from simdes.exchange import findings, logbook, members, verification
 from simdes.exchange.logbook import Logged
 from simdes.exchange.node import Node
 
@@ -48,6 +48,15 @@ def log(
                 {
                     "entries": [_as_json(entry) for entry in found.entries],
                     "silent": {f"0x{who.hex()}": why for who, why in found.silent.items()},
+                    "doubts": [
+                        {
+                            "kind": doubt.kind,
+                            "organisations": doubt.organisations,
+                            "by": doubt.by,
+                            "timeMs": doubt.time_ms,
+                        }
+                        for doubt in found.doubts
+                    ],
                 }
             )
             return
@@ -58,6 +67,11 @@ def log(
         )
         for who, why in found.silent.items():
             console.warn(f"{members.name_of(one.node, who)} did not answer: {why}")
+        for doubt in found.doubts:
+            names = " or ".join(members.name_of(one.node, who) for who in doubt.organisations)
+            when = console.instant(doubt.time_ms / 1000)
+            by = f" (by {members.name_of(one.node, doubt.by)})" if doubt.by else ""
+            console.warn(f"{when}: {names}: {findings.KINDS[doubt.kind].means}{by}")
 
 
 def _row(node: Node, entry: Logged) -> tuple[object, ...]:

@@ -56,9 +56,14 @@ def leaves(
 
 def audit_leaf(salt: bytes, entry: bytes) -> bytes:
     """Return the leaf of one audit entry: keccak256(2 ‖ salt ‖ sha256(entry)), salt 32 bytes."""
+    return audit_leaf_of(salt, sha256(entry))
+
+
+def audit_leaf_of(salt: bytes, digest: bytes) -> bytes:
+    """Return the leaf of the audit entry with this SHA-256."""
     if len(salt) != 32:
         raise Invalid("An audit leaf's salt is 32 bytes.")
-    return keccak256(_AUDIT + salt + sha256(entry))
+    return keccak256(_AUDIT + salt + digest)
 
 
 def random_leaf(random: Random) -> bytes:

@@ -8,6 +8,8 @@
 - `legacy`: any format in, FHIR out, for a face
 - `consents`, `retrieve`, `opening`: the patient decides, the reader reads
 - `following`: keeping up with the chain
+- `remote_reading`, `comparing`: the evidence of an opening elsewhere, and of what lists leave out
 - `logbook`, `verification`: who looked, and the proof of it
+- `reconciling`, `own_trail`, `findings`: audit trails held against each other, and what was found
 - `custody`: what the organisation answers to others
 """

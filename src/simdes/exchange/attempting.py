@@ -11,8 +11,7 @@ all the same and for the reason that there is; what is granted is on record firs
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +24,7 @@ from simdes.access.audit_event import Attempt, Verb
 from simdes.access.tokens import Actor
 from simdes.errors import SimdesError
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import attempt_of, is_on_record, put_on_record, reason_of
 from simdes.exchange.rights import Asking
 from simdes.fhir.reference import parse_reference
 from simdes.index import resources, search
@@ -42,8 +42,6 @@ _WRITES: Final = frozenset(
         *("$submit-legacy", "$import", "$meta-add", "$meta-delete"),
     )
 )
-_ON_RECORD: Final = "The attempt is in the audit trail."
-_REASON: Final = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
 _ABOUT: Final = ("subject", "patient", "for", "individual", "beneficiary")
 _MOST_NAMED: Final = 100
 """Resources of a refused request that are looked up to find out about whom it was."""
@@ -137,48 +135,6 @@ def record(node: Node, error: BaseException, describe: Describe) -> None:
     except Exception as failure:
         node.desk.trail.count_lost()
         _log.error("a refusal is not on record", **logs.described(failure))
-
-
-def put_on_record(error: BaseException) -> None:
-    """Note on an error that the trail has its attempt."""
-    error.add_note(_ON_RECORD)
-
-
-def is_on_record(error: BaseException) -> bool:
-    """Whether the trail has the attempt that ended in this error."""
-    return _ON_RECORD in getattr(error, "__notes__", ())
-
-
-def reason_of(error: BaseException) -> str:
-    """The name of an error's reason; nothing that a caller wrote can become one."""
-    if not isinstance(error, SimdesError):
-        return SimdesError.default_reason
-    return error.reason if _REASON.fullmatch(error.reason) else error.default_reason
-
-
-def attempt_of(
-    actor: Actor,
-    verb: Verb,
-    vault: bytes | None,
-    *,
-    purpose: int | None,
-    records: Iterable[bytes] = (),
-    reason: str = "",
-    asked: str = "",
-) -> Attempt:
-    """What an account tried with one vault, or with none."""
-    return Attempt(
-        verb=verb,
-        account=actor.account,
-        address=actor.address,
-        role=actor.role,
-        organisation=actor.organisation,
-        purpose=purpose,
-        vault=vault,
-        records=tuple(records),
-        reason=reason,
-        asked=asked,
-    )
 
 
 # About whom -----------------------------------------------------------------------------------

@@ -27,10 +27,11 @@ from simdes.access.oauth import (
 from simdes.access.scopes import ResourceScope, Scopes
 from simdes.access.tokens import Actor
 from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from simdes.exchange.attempting import attempt_of, recording
+from simdes.exchange.attempting import recording
 from simdes.exchange.constraints import understood
 from simdes.exchange.fhir_users import OwnRecord, fhir_user, own_records
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import attempt_of
 from simdes.exchange.signin import Session
 from simdes.index import authorization, vaults
 from simdes.index.transaction import Transaction

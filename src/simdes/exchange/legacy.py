@@ -18,8 +18,9 @@ from simdes.access.categories import STAFF, Role
 from simdes.access.desk import refusal
 from simdes.access.write_roles import REGISTRARS, writes
 from simdes.errors import Forbidden, SimdesError
-from simdes.exchange.attempting import attempt_of, record
+from simdes.exchange.attempting import record
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import attempt_of
 from simdes.exchange.signin import Session
 from simdes.exchange.submit import Accepted, Refused, check, submit
 from simdes.fhir.outcome import Issue, outcome_resource

@@ -9,14 +9,18 @@ handed it over.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simdes.access import audit, evidence, reading
-from simdes.access.audit_event import Entry, decode
+from simdes.access import audit, reading
+from simdes.access.audit_event import Entry
 from simdes.access.categories import Purpose, Role
+from simdes.access.cross_checking import Doubt, Trails, cross_check
+from simdes.access.epochs import ever
+from simdes.access.openings import own_openings
 from simdes.access.reasons import words
+from simdes.access.trails import UNPROVEN, Shown, read_proof
 from simdes.errors import SimdesError, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -46,14 +50,17 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The entries in the order of their times, and the organisations that did not answer."""
+    """The entries in the order of their times, the organisations that did not answer, and what the
+    trails of all do not agree about."""
 
     entries: tuple[Logged, ...]
     silent: dict[bytes, str]
+    doubts: tuple[Doubt, ...] = ()
 
 
 def anchor_trail(node: Node) -> int:
     """Put the audit entries that wait on chain; how many batches. A step of the worker."""
+    own_openings(node.desk).close_unended(now_ms=node.now_ms())
     node.desk.trail.close_folds(node.database)
     audit.build_batch(node.database, random=node.random, now_ms=node.now_ms())
     return audit.send_batches(
@@ -71,31 +78,53 @@ def read_log(node: Node, session: Session, *, vault: bytes) -> Log:
     with node.database.read() as tx:
         members = [one.id for one in chain.organisations(tx) if one.state == chain.VERIFIED]
     entries: list[Logged] = []
+    shown: dict[bytes, list[Shown]] = {}
     silent: dict[bytes, str] = {}
-    last: SimdesError | None = None
+    failures: list[SimdesError] = []
+    doubts: list[Doubt] = []
     for member in members:
         try:
-            entries += _ask(node, session, vault, member)
+            theirs = list(_ask(node, session, vault, member))
         except SimdesError as error:
             silent[member] = error.message
-            last = error
-    if last is not None and len(silent) == len(members):
-        raise last
-    return Log(tuple(sorted(entries, key=lambda one: one.time_ms)), silent)
+            failures.append(error)
+            if isinstance(error, Tampered):
+                now_ms = node.now_ms()
+                doubts.append(Doubt(kind=UNPROVEN, organisations=(member,), time_ms=now_ms))
+            continue
+        entries += [logged for logged, _ in theirs]
+        shown[member] = [one for _, one in theirs]
+    if failures and len(silent) == len(members):
+        raise failures[-1]
+    doubts += _doubts(node, vault, shown, silent)
+    return Log(tuple(sorted(entries, key=lambda one: one.time_ms)), silent, tuple(doubts))
 
 
-def _ask(node: Node, session: Session, vault: bytes, member: bytes) -> Iterator[Logged]:
+def _doubts(
+    node: Node, vault: bytes, shown: Mapping[bytes, Sequence[Shown]], silent: Collection[bytes]
+) -> list[Doubt]:
+    """What the trails of everybody do not agree about."""
+    epochs = ever(node.desk, vault)
+    trails = Trails(
+        shown=shown,
+        silent=silent,
+        custodians={one.organisation for its in epochs for one in its.custodians},
+        needed=min((its.m for its in epochs), default=0),
+    )
+    return cross_check(trails, now_ms=node.now_ms())
+
+
+def _ask(
+    node: Node, session: Session, vault: bytes, member: bytes
+) -> Iterator[tuple[Logged, Shown]]:
     for text in reading.read_log(node.caller(session.key), vault, member):
         document = json.loads(text)
-        if document.get("batch") is not None:
-            verified = evidence.verify_audit_proof(document, node.contracts)
-            entry, organisation = verified.entry, verified.organisation
-        else:
-            entry = decode(str(document.get("entry", "")).encode())
-            organisation = entry.observer
-        if organisation != member or entry.attempt.vault != vault:
+        one = read_proof(document, member, node.contracts)
+        if one is None or one.entry.attempt.vault != vault:
             raise Tampered("An organisation gave an entry that is not its own about this vault.")
-        yield _logged(entry, document)
+        if one.wrong == UNPROVEN:
+            raise Tampered("An organisation gave an entry that is not the one on chain.")
+        yield _logged(one.entry, document), one
 
 
 def _logged(entry: Entry, document: dict[str, Any]) -> Logged:

@@ -21,7 +21,7 @@ from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.prescriptions.forest import Forests
 from simdes.exchange.prescriptions.rules import Rules
-from simdes.exchange.reached import Recent
+from simdes.exchange.reached import Lately, Recent
 from simdes.exchange.room import Room
 from simdes.exchange.standing import Standing
 from simdes.exchange.subscriptions.hooks import Hooks, NoHooks
@@ -63,6 +63,7 @@ class Node:
     custodians: int
     standing: Standing
     recent: Recent = field(default_factory=Recent)
+    compared: Lately = field(default_factory=Lately)
     journal: Journal = field(default_factory=Journal)
     profiles: Profiles = field(default_factory=Profiles)
     profiles_bind: bool = True

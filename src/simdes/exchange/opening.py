@@ -18,8 +18,8 @@ import msgspec
 
 from simdes.access import epochs, evidence, reading
 from simdes.access import vaults as vault_access
-from simdes.access.asking import Because
-from simdes.access.audit_event import Attempt, Verb
+from simdes.access.asking import Because, Caller
+from simdes.access.descriptors import VaultDescriptor
 from simdes.access.messages import MAX_RECORDS
 from simdes.access.reading import Listed
 from simdes.crypto.digest import sha256
@@ -27,9 +27,11 @@ from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
 from simdes.crypto.seal import open_body
 from simdes.errors import Tampered
+from simdes.exchange.comparing import note_lacking
 from simdes.exchange.indexing import CopiedItem, index_copies
 from simdes.exchange.node import Node
 from simdes.exchange.reached import FRESH_SECONDS
+from simdes.exchange.remote_reading import Opening, recorded
 from simdes.exchange.signin import Session
 from simdes.index import chain, copies, vaults
 from simdes.index.copies import Copy
@@ -96,21 +98,34 @@ def read_under(
 ) -> OpenedRecords:
     """Read what one ground opens of a vault, in the categories of the mask ``wanted``.
 
-    ``batches``: only what was anchored with these, and nothing is put on record here where that is
-    nothing. What this organisation wrote itself is left out unless the patient asks. Raises as
+    ``batches``: only what was anchored with these. Raises as
     `reading.list_records` and `reading.gather`; Tampered where anything is not as anchored.
     """
-    caller = node.caller(session.key)
     descriptor = node.desk.directory.vault(vault)
-    listed = [
-        one
-        for one in reading.list_records(caller, descriptor, because)
-        if wanted >> one.category & 1 and (batches is None or one.batch_id in batches)
-    ]
-    if batches is not None and not listed:
-        return OpenedRecords((), {}, (), {})
+    with recorded(node, session, descriptor, because) as opening:
+        caller = opening.caller(node.caller(session.key))
+        every, lacking = _listed(node, caller, descriptor, because)
+        listed = [
+            one
+            for one in every
+            if wanted >> one.category & 1 and (batches is None or one.batch_id in batches)
+        ]
+        found = _read(node, caller, descriptor, listed, opening)
+        note_lacking(node, vault, lacking, [one.listed.record_id for one in found.records])
+        opening.succeeded([one.listed.record_id for one in found.records], found.refused)
+    return found
+
+
+def _read(
+    node: Node,
+    caller: Caller,
+    descriptor: VaultDescriptor,
+    listed: Sequence[Listed],
+    opening: Opening,
+) -> OpenedRecords:
+    vault, because = descriptor.tag, opening.because
     local = _local_vault(node, vault, m=descriptor.m, n=descriptor.n)
-    handle = because.consent.handle if because.consent else because.emergency or PATIENT
+    handle = because.handle or PATIENT
     copied = _copied(node, local, handle, listed)
     missing = [one for one in listed if one.record_id not in copied]
     opened: dict[bytes, OpenedListed] = {}
@@ -121,6 +136,7 @@ def read_under(
     for start in range(0, len(missing), MAX_RECORDS):
         group = missing[start : start + MAX_RECORDS]
         capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
+        opening.asked |= dict.fromkeys(capsules)
         gathered = reading.gather(
             caller,
             descriptor,
@@ -128,6 +144,7 @@ def read_under(
             capsules,
             trusted=partial(epochs.require_true_dealers, node.desk, vault),
         )
+        opening.had |= dict.fromkeys(gathered.secrets)
         for one in group:
             if (secret := gathered.secrets.get(one.record_id)) is not None:
                 opened[one.record_id] = _open(node, vault, one, secret, checked)
@@ -140,40 +157,18 @@ def read_under(
     found = tuple(
         record for one in listed if (record := (copied | opened).get(one.record_id)) is not None
     )
-    audit_read(
-        node,
-        session,
-        vault,
-        because.purpose,
-        [one.listed.record_id for one in found],
-        handle=None if handle == PATIENT else handle,
-    )
     return OpenedRecords(found, refused, tuple(receipts), culprits)
 
 
-def audit_read(
-    node: Node,
-    session: Session,
-    vault: bytes,
-    purpose: int,
-    records: Sequence[bytes],
-    *,
-    handle: bytes | None = None,
-) -> None:
-    """Write down at the reader's own gateway what was read, before it is shown."""
-    actor = session.actor
-    attempt = Attempt(
-        verb=Verb.READ,
-        account=actor.account,
-        address=actor.address,
-        role=actor.role,
-        organisation=actor.organisation,
-        purpose=purpose,
-        vault=vault,
-        records=tuple(records),
-        handle=handle,
-    )
-    node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
+def _listed(
+    node: Node, caller: Caller, descriptor: VaultDescriptor, because: Because
+) -> tuple[tuple[Listed, ...], Mapping[bytes, tuple[Listed, ...]]]:
+    """What there is; now and then by two custodians, with what each of them left out."""
+    handle = because.handle or PATIENT
+    now = node.now_seconds()
+    if node.compared.is_due(descriptor.tag, handle, now_seconds=now):
+        return reading.list_from_two(caller, descriptor, because)
+    return reading.list_records(caller, descriptor, because), {}
 
 
 def prove(

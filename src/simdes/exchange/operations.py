@@ -16,11 +16,15 @@ from simdes.errors import SimdesError, Unavailable
 from simdes.exchange.custody import CustodyDesk
 from simdes.index.backlog import Backlog, backlog
 from simdes.index.migrations import HEAD
+from simdes.index.reconciling import Reconciliation, reconciliation
 from simdes.index.storekeeping import Storekeeping, storekeeping
 
 _VERSION = metadata.version("simdes")
 
-__all__ = ["Backlog", "Figures", "Operations", "Storekeeping"]
+__all__ = ["DONE", "Backlog", "Figures", "Operations", "Reconciliation", "Storekeeping"]
+
+DONE = "audit-compared"
+"""The checkpoint whose number is when audit trails were compared last, in milliseconds."""
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 """Free space below which the program is not ready: a database that can't grow loses its writers."""
@@ -38,6 +42,7 @@ class Figures:
 
     backlog: Backlog | None
     storekeeping: Storekeeping | None
+    reconciliation: Reconciliation | None
     oldest_seconds: float | None
     head_seconds: float | None
     head_number: int | None
@@ -86,6 +91,7 @@ class Operations:
         return Figures(
             backlog=counted,
             storekeeping=self._storekeeping(now),
+            reconciliation=self._reconciliation(),
             oldest_seconds=_age(counted, now),
             head_seconds=None if head is None else head[1],
             head_number=None if head is None else head[0],
@@ -120,6 +126,13 @@ class Operations:
         try:
             with self._desk.database.read() as tx:
                 return storekeeping(tx, overdue_before_ms=int(now * 1000) - OVERDUE_MS)
+        except SimdesError:
+            return None
+
+    def _reconciliation(self) -> Reconciliation | None:
+        try:
+            with self._desk.database.read() as tx:
+                return reconciliation(tx, done=DONE)
         except SimdesError:
             return None
 

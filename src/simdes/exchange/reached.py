@@ -11,6 +11,8 @@ from collections import OrderedDict
 
 FRESH_SECONDS = 20
 """How long an answer to "what is there" is good for; revocation does not wait for it."""
+COMPARE_SECONDS = 900
+"""How often two custodians are asked for their lists instead of one."""
 _MOST = 50_000
 
 Question = tuple[bytes, bytes, bytes, int]
@@ -44,3 +46,21 @@ class Recent:
         with self._lock:
             for question in [one for one in self._asked if one[1] == vault]:
                 del self._asked[question]
+
+
+class Lately:
+    """What was done within the last quarter of an hour. For several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done: OrderedDict[tuple[bytes, bytes], float] = OrderedDict()
+
+    def is_due(self, vault: bytes, handle: bytes, *, now_seconds: float) -> bool:
+        """Whether it is time; the answer counts as having done it."""
+        with self._lock:
+            at = self._done.pop((vault, handle), None)
+            due = at is None or not 0 <= now_seconds - at < COMPARE_SECONDS
+            self._done[vault, handle] = now_seconds if due or at is None else at
+            while len(self._done) > _MOST:
+                self._done.popitem(last=False)
+        return due

@@ -13,18 +13,19 @@ from dataclasses import dataclass, field
 from simdes.access import reading
 from simdes.access import vaults as vault_access
 from simdes.access.asking import Because
+from simdes.access.audit_event import Verb
 from simdes.access.categories import OWN_PURPOSES, STAFF, Category, Purpose, category_mask, mask
 from simdes.access.reading import Located
 from simdes.crypto.keys import unwrap
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, Unavailable
 from simdes.exchange.following import KnownConsent, known_consents
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import attempt_of
 from simdes.exchange.opening import (
     OpenedItem,
     OpenedListed,
     OpenedRecords,
     Place,
-    audit_read,
     read_under,
 )
 from simdes.exchange.signin import Session
@@ -180,8 +181,16 @@ def _read_own(
         for one in kept
     )
     sealed = {one.record_id for one in kept if one.record_id is not None}
-    audit_read(node, session, vault, int(purpose), sorted(sealed))
+    _audit_own(node, session, vault, int(purpose), sorted(sealed))
     return found
+
+
+def _audit_own(
+    node: Node, session: Session, vault: bytes, purpose: int, records: Sequence[bytes]
+) -> None:
+    """Write down what was read of our own copy, before it is shown."""
+    attempt = attempt_of(session.actor, Verb.READ, vault, purpose=purpose, records=records)
+    node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
 
 
 def _kept(tx: Transaction, vault: bytes, categories: Sequence[Category]) -> Iterator[Resource]:

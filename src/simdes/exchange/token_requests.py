@@ -33,10 +33,11 @@ from simdes.crypto.digest import sha256
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, Invalid, NotFound, SimdesError
 from simdes.exchange import client_proofs, clients
-from simdes.exchange.attempting import put_on_record, recording
+from simdes.exchange.attempting import recording
 from simdes.exchange.client_proofs import TOKEN_PATH, Call
 from simdes.exchange.constraints import understood
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import put_on_record
 from simdes.index import authorization
 from simdes.index.authorization import Code, Grant, Refresh
 from simdes.index.transaction import Transaction

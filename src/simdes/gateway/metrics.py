@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simdes.exchange.operations import Backlog, Figures, Operations, Storekeeping
+from simdes.exchange.operations import Backlog, Figures, Operations, Reconciliation, Storekeeping
 from simdes.gateway.facade import bears
 from simdes.gateway.problems import outcome
 from simdes.gateway.stopping import Stopping
@@ -146,6 +146,8 @@ def _figures(figures: Figures) -> Iterator[Metric]:
         yield from _backlog(figures.backlog)
     if figures.storekeeping is not None:
         yield from _storekeeping(figures.storekeeping)
+    if figures.reconciliation is not None:
+        yield from _reconciliation(figures.reconciliation)
     single = {
         "simdes_oldest_unanchored_seconds": (
             "Age of the oldest resource that is not anchored; 0: none waits.",
@@ -205,6 +207,19 @@ def _storekeeping(counted: Storekeeping) -> Iterator[Metric]:
     for name, text, value in (
         ("simdes_store_overdue", "Contents that should have been read again.", counted.overdue),
         ("simdes_store_kept_for_others_bytes", "Their size.", counted.kept_bytes),
+    ):
+        yield GaugeMetricFamily(name, text, value=value)
+
+
+def _reconciliation(counted: Reconciliation) -> Iterator[Metric]:
+    for name, text, value in (
+        ("simdes_audit_findings", "What audit trails do not agree about, open.", counted.findings),
+        ("simdes_audit_waiting", "Events that others have not shown yet.", counted.waiting),
+        (
+            "simdes_audit_compared_timestamp_seconds",
+            "When audit trails were compared last; 0: never.",
+            (counted.done_ms or 0) / 1000,
+        ),
     ):
         yield GaugeMetricFamily(name, text, value=value)
 

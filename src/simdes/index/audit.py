@@ -130,6 +130,22 @@ def of_vault(tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000
     return [read(Entry, row) for row in rows]
 
 
+def of_vault_near(
+    tx: Transaction, vault: bytes, *, at_ms: int, within_ms: int, limit: int
+) -> list[Entry]:
+    """Return the entries about a vault whose times are nearest to a time, in order."""
+    rows = tx.all(
+        _ENTRY + " WHERE vault = :vault AND created_ms BETWEEN :from_ms AND :to_ms"
+        " ORDER BY abs(created_ms - :at), seq LIMIT :limit",
+        vault=vault,
+        from_ms=at_ms - within_ms,
+        to_ms=at_ms + within_ms,
+        at=at_ms,
+        limit=limit,
+    )
+    return sorted((read(Entry, row) for row in rows), key=lambda one: one.seq)
+
+
 def newest(tx: Transaction, *, vault: bytes | None = None, limit: int) -> list[Entry]:
     """Return the newest entries about a vault, or of all, newest first."""
     where = " WHERE vault = :vault" if vault is not None else ""

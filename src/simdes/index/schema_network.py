@@ -140,6 +140,7 @@ table(
     integer("block_number"),
     id32("transaction_hash"),
     PrimaryKeyConstraint("organisation", "seq"),
+    Index(None, "root"),
 )
 
 # --- Custody for others -------------------------------------------------------------------------

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from simdes import errors
-from simdes.access import attempts, custody_renewal, custody_vaults, oauth, rights
+from simdes.access import (
+    attempts,
+    custody_reconcile,
+    custody_renewal,
+    custody_vaults,
+    oauth,
+    openings,
+    rights,
+)
 from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
@@ -15,10 +23,10 @@ from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for module in (custody_vaults, custody_renewal, attempts, oauth, rights)
+    for module in (custody_vaults, custody_renewal, custody_reconcile, attempts, oauth, rights)
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
-}
+} | {openings.UNFINISHED, openings.TOO_FEW}
 OF_ERRORS = {
     one.default_reason
     for one in (*vars(errors).values(), SecondFactorNeeded)

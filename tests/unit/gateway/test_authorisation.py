@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from simdes.access.messages import (
     LocateBody,
     LogBody,
     ManifestsBody,
+    ReconcileBody,
     ReleaseBody,
     RenewalBody,
     RenewBody,
@@ -91,7 +93,18 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             scene.renewal,  # type: ignore[attr-defined]
             scene.written.capsule_cid,
         ),
+        "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
+
+
+def anchored_entry(scene: Scene) -> str:
+    """The proof of an anchored entry of home's trail about a list of the vault's records."""
+    home = scene.home
+    basis = Because(Purpose.TREAT).basis(scene.vault.tag)
+    ask(home.caller(), home.id, "manifests", ManifestsBody(basis=basis))
+    home.anchor_audit()
+    newest = home.desk.trail.entries(home.database, vault=scene.vault.tag)[-1][0]
+    return json.dumps(home.desk.trail.prove(home.database, newest))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from simdes.errors import SimdesError
-from simdes.exchange import attempting
+from simdes.exchange import attempting, on_record
 from simdes.exchange.attempting import Trying
 from simdes.exchange.bulk.asked import place_of, sealed
 from simdes.exchange.bulk.exporting import Lines
@@ -63,7 +63,7 @@ def parts_of(
 
 def put_on_record(node: Node, asking: Asking, refusals: Iterable[Refusal]) -> None:
     """Leave an audit entry for each type and reason among refusals."""
-    found = {(one.type, attempting.reason_of(one.error)): one.error for one in refusals}
+    found = {(one.type, on_record.reason_of(one.error)): one.error for one in refusals}
     for (type_, _), error in sorted(found.items(), key=lambda item: item[0]):
         attempting.refused(node, asking, Trying(_IMPORT, type_), error)
 
