@@ -241,8 +241,7 @@ def _check(settings: Settings) -> None:
     if settings.facade_mode not in ("", "history-system", "history-type", "search"):
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     _check_copies(settings)
-    if not re.fullmatch(r"(([01]\d|2[0-3]):[0-5]\d)?", settings.reconcile_at, re.ASCII):
-        raise Invalid("reconcile_at is a time of day like 02:30, or empty.")
+    _check_reconciling(settings)
     _check_prescriptions(settings)
     if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
         raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")
@@ -252,6 +251,11 @@ def _check(settings: Settings) -> None:
         raise Invalid(f"profile_errors is one of {', '.join(PROFILE_ERRORS)}.")
     if not 2 <= settings.shares_needed <= settings.custodians <= 255:
         raise Invalid("Shares needed (m) and custodians (n) must obey 2 ≤ m ≤ n ≤ 255.")
+
+
+def _check_reconciling(settings: Settings) -> None:
+    if not re.fullmatch(r"(([01]\d|2[0-3]):[0-5]\d)?", settings.reconcile_at, re.ASCII):
+        raise Invalid("reconcile_at is a time of day like 02:30, or empty.")
 
 
 def _check_copies(settings: Settings) -> None:
