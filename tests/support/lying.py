@@ -484,10 +484,10 @@ def _altered(world: World, document: dict[str, Any], *, keep_place: bool) -> dic
 
 
 def forking(world: World, liar: Opened) -> Answer:
-    """Show the true trail to one asker, and another one to all others."""
-    trusted = world.random.choice(
-        [one for one in world.network.members.values() if one is not liar]
-    ).node.organisation
+    """Show another trail to one of those who ask, and the true one to everybody else."""
+    reads = liar is world.network[READER]
+    name = world.random.choice(world.custodians() if reads else [READER])
+    victim = world.network[name].node.organisation
     keep_place = world.random.random() < 0.5
 
     def change(text: str) -> str:
@@ -495,8 +495,8 @@ def forking(world: World, liar: Opened) -> Answer:
         return json.dumps(form | {"proof": _altered(world, form["proof"], keep_place=keep_place)})
 
     def answer(desk: Desk, asker: Asker, body: Any, outcome: Outcome) -> Outcome:
-        true = asker.standing.organisation == trusted
-        return outcome if true else _shown(outcome, change)
+        lied_to = asker.standing.organisation == victim
+        return _shown(outcome, change) if lied_to else outcome
 
     return answer
 

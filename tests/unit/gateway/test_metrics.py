@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from importlib import metadata
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from simdes.errors import Forbidden, Unavailable
 from simdes.exchange.custody import METHODS, CustodyDesk
 from simdes.exchange.operations import Operations
 from simdes.gateway.app import Running, create_gateway
+from simdes.index.migrations import HEAD
 from unit.access.conftest import Scene
 from unit.gateway.asgi import send
 
@@ -127,6 +129,8 @@ def test_nobody_and_nothing_is_named_by_any_label(scene: Scene) -> None:
     allowed = {
         "route": routes | {"other"},
         "method": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"},
+        "version": {metadata.version("simdes")},
+        "schema": {HEAD},
         "status": {str(code) for code in range(200, 600)},
         "verb": set(METHODS),
         "outcome": {"granted", "refused"},
