@@ -102,10 +102,23 @@ def stated(tx: Transaction, *, limit: int) -> list[Prescription]:
     return [read(Prescription, row) for row in rows]
 
 
-def of_batch(tx: Transaction, batch: int) -> list[Prescription]:
-    """The statements that a batch holds."""
-    rows = tx.all(_PRESCRIPTION + " WHERE batch = :batch ORDER BY place", batch=batch)
+def unissued(tx: Transaction, batch: int, *, limit: int) -> list[Prescription]:
+    """Statements that a batch holds and that are not issued yet."""
+    rows = tx.all(
+        _PRESCRIPTION + " WHERE batch = :batch AND state = 'built' ORDER BY place LIMIT :n",
+        batch=batch,
+        n=limit,
+    )
     return [read(Prescription, row) for row in rows]
+
+
+def issue(tx: Transaction, id_: int) -> bool:
+    """Say that a statement is issued: its batch stands in the forest. False: it was said."""
+    return bool(
+        tx.run(
+            "UPDATE prescription SET state = 'issued' WHERE id = :id AND state = 'built'", id=id_
+        )
+    )
 
 
 def to_cancel(tx: Transaction, *, limit: int) -> list[Prescription]:
@@ -147,16 +160,11 @@ def build(tx: Transaction, batch: NewBatch, places: Mapping[int, int]) -> None:
 
 
 def unfinished(tx: Transaction) -> list[Batch]:
-    """Batches that are not known to stand in the forest, oldest first."""
+    """Batches that do not stand in the forest, or hold what is not issued yet, oldest first."""
     rows = tx.all(_BATCH + " WHERE state = 'built' ORDER BY id")
     return [read(Batch, row) for row in rows]
 
 
-def inserted(tx: Transaction, id_: int) -> bool:
-    """Say that a batch stands in the forest and what it holds is issued; False: it was said."""
-    if not tx.run(
-        "UPDATE statement_batch SET state = 'inserted' WHERE id = :id AND state = 'built'", id=id_
-    ):
-        return False
-    tx.run("UPDATE prescription SET state = 'issued' WHERE batch = :id AND state = 'built'", id=id_)
-    return True
+def inserted(tx: Transaction, id_: int) -> None:
+    """Say that a batch stands in the forest and that all it holds is issued."""
+    tx.run("UPDATE statement_batch SET state = 'inserted' WHERE id = :id", id=id_)

@@ -3,8 +3,8 @@
 One batch in each period, whether or not anything was prescribed, so that its time tells nothing;
 at least 64 leaves, a power of two, in random places, so that neither its size nor a place does
 (docs/formats/statements.md). Each step takes what is durable and writes its result in one
-transaction: a batch is known by its root, which the ledger takes once, and openings are written in
-the commit that says it stands. Killed anywhere, it goes on and issues nothing twice.
+transaction: a batch is known by its root, which the ledger takes once, and an opening is written in
+the commit that says its statement is issued. Killed anywhere, it goes on and issues nothing twice.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from simdes.proofs.prescriptions import tag_of
 from simdes.proofs.trees import BATCH_DEPTH, Tree
 
 MOST_CANCELLED: Final = 64
+OPENED_AT_ONCE: Final = 16
+"""Openings written in one transaction: each takes milliseconds, and writers wait for it."""
 OPENING_TYPE: Final = "application/vnd.simdes.prescription-opening"
 _KIND: Final = StatementKind.PRESCRIPTION
 _BYTES: Final = 32
@@ -110,16 +112,20 @@ def _finish_one(node: Node, batch: Batch, author: records.Author) -> int:
                 raise
     tree = Tree(BATCH_DEPTH, _numbers(batch.leaves))
 
-    def write(tx: Transaction) -> int:
-        held = prescriptions.of_batch(tx, batch.id)
-        if not prescriptions.inserted(tx, batch.id):
-            return 0
-        for one in held:
+    def write(tx: Transaction) -> int | None:
+        held = prescriptions.unissued(tx, batch.id, limit=OPENED_AT_ONCE)
+        issued = [one for one in held if prescriptions.issue(tx, one.id)]
+        for one in issued:
             if one.cancel == prescriptions.NO:
                 _open(node, tx, one, batch, tree, author)
-        return len(held)
+        if not held:
+            prescriptions.inserted(tx, batch.id)
+        return len(issued) if held else None
 
-    return node.database.write(write)
+    count = 0
+    while (more := node.database.write(write)) is not None:
+        count += more
+    return count
 
 
 def _open(

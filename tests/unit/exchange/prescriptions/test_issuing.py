@@ -122,6 +122,8 @@ def ends_at(target: Any, name: str, *, done: bool) -> Iterator[None]:
         (prescriptions, "build", True),
         (Lane, "transact", False),
         (Lane, "transact", True),
+        (prescriptions, "issue", True),
+        (prescriptions, "inserted", False),
         (prescriptions, "inserted", True),
         (records, "write", False),
         (records, "write", True),
@@ -141,6 +143,28 @@ def test_ended_between_any_two_steps_nothing_is_lost_and_nothing_issued_twice(
     [one] = statements(ward, request)
     assert one.state == prescriptions.ISSUED
     assert len(ward.openings(request)) == 1
+
+
+def test_writers_get_their_turn_while_a_batch_is_opened(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuing, "OPENED_AT_ONCE", 2)
+    requests = [ward.prescribe() for _ in range(3)]
+    written: list[list[Any]] = []
+    real = records.write
+
+    def write(node: Node, tx: Any, *given: Any) -> Any:
+        written.append([tx])
+        return real(node, tx, *given)
+
+    with mock.patch.object(records, "write", write):
+        ward.issue()
+    together = [sum(other == one for other in written) for one in written]
+    assert sorted(together) == [1, 2, 2]
+    for request in requests:
+        [one] = statements(ward, request)
+        assert one.state == prescriptions.ISSUED
+        assert len(ward.openings(request)) == 1
 
 
 def test_an_order_that_ends_before_its_batch_is_never_issued(ward: Ward) -> None:
