@@ -20,7 +20,7 @@ from simdes.exchange.prescriptions import issuing
 from support import consortium
 from support.consortium import Clock, passphrase_of
 from support.fhir_api import Api, application
-from support.gateways import _environment, serving, simdes
+from support.gateways import serving, simdes, variables
 from support.prescribing import Ward
 
 PHARMACIES = ("west", "cove")
@@ -50,7 +50,7 @@ class Town:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment({"SIMDES_USER_PASSPHRASE": passphrase_of(user)}),
+            env=variables({"SIMDES_USER_PASSPHRASE": passphrase_of(user)}),
         )
 
 
@@ -73,7 +73,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield Town(folder, requests)
 
 
-@pytest.mark.accept
 def test_of_two_pharmacies_that_race_one_hands_out_and_the_other_is_told_before(
     town: Town,
 ) -> None:

@@ -9,7 +9,7 @@ from simdes.exchange import anchoring, logbook
 from simdes.exchange.submit import Accepted
 from simdes.index import resources
 from support.bundles import bundle
-from support.consortium import Consortium
+from support.consortium import Clock, Consortium
 
 
 def feed(network: Consortium, patient: str) -> bytes:
@@ -49,6 +49,28 @@ def test_what_was_put_off_is_sealed_once_its_vault_is_open(network: Consortium, 
     assert anchoring.seal_pending(network["north"].node, worker="early").idle
     network.settle("north")
     assert states(network, vault) == {resources.ANCHORED}
+
+
+def test_however_much_waits_for_its_vault_what_stands_behind_it_gets_its_turn(
+    network: Consortium, clock: Clock, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchoring, "SEAL_RESOURCES", 4)
+    node = network["north"].node
+    open_one = feed(network, f"{who}-open")
+    network.settle("north")
+    network.down("south")
+    try:
+        waiting = [feed(network, f"{who}-{number}") for number in range(3)]
+        network.submit("north", "late.json", bundle(f"{who}-open", observations=3))
+        for _ in range(40):  # rounds as the worker makes them, a second apart
+            clock.ahead_seconds += 1
+            anchoring.seal_pending(node, worker="test")
+        assert resources.PENDING not in states(network, open_one)
+        assert states(network, waiting[0]) == {resources.PENDING}
+    finally:
+        network.up("south")
+    network.settle("north")
+    assert states(network, waiting[-1]) == {resources.ANCHORED}
 
 
 def test_a_custodian_that_is_down_holds_up_new_vaults_alone(network: Consortium, who: str) -> None:
