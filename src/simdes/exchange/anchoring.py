@@ -36,7 +36,6 @@ from simdes.tracing import step
 
 LEASE_MS = 15_000
 RETRY_MS = 1_000
-MOST_DOUBLED = 4
 SEAL_RESOURCES = 512
 BODY_RESOURCES = 30
 BODY_BYTES = 700_000
@@ -117,9 +116,7 @@ def open_vaults(node: Node) -> Progress:
     failures = [error for error in results.values() if error is not None]
     if failures and len(failures) == len(results):
         raise failures[0]
-    opened = [tag for tag, error in results.items() if error is None]
-    node.database.write(lambda tx: outbox.free(tx, opened))
-    return Progress(vaults=len(opened))
+    return Progress(vaults=len(results) - len(failures))
 
 
 def opener(node: Node) -> vault_access.Opener:
@@ -172,10 +169,10 @@ def seal_pending(node: Node, *, worker: str) -> Progress:
     try:
         descriptors = _descriptors(node, [known[tag] for tag in {one.vault for one in claims}])
         ready = [claim for claim in claims if claim.vault in descriptors]
-        _wait_for_vaults(node, [one for one in claims if one not in ready], worker=worker)
+        _put_off(node, [claim for claim in claims if claim not in ready], worker=worker)
         sealed = _seal(node, known, descriptors, rows, _groups(ready, rows))
     except SimdesError:
-        _put_off(node, claims, worker=worker, free_at_ms=node.now_ms() + RETRY_MS)
+        _put_off(node, claims, worker=worker)
         raise
     if ready:
         with node.database.transaction() as tx:
@@ -213,25 +210,16 @@ def _without_erased(
     return [one for one in claims if one.id not in erased]
 
 
-def _wait_for_vaults(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
-    """Give back what can't be sealed until its vault is open (`outbox.free` says when it is).
-
-    Each time for longer, up to 16 s: a round takes the oldest, and however many of those wait,
-    those behind them get their turn.
-    """
-    by_turns: defaultdict[int, list[Claim]] = defaultdict(list)
-    for claim in claims:
-        by_turns[min(claim.attempts - 1, MOST_DOUBLED)].append(claim)
-    for doubled, those in by_turns.items():
-        free_at_ms = node.now_ms() + RETRY_MS * 2**doubled
-        _put_off(node, those, worker=worker, free_at_ms=free_at_ms)
-
-
-def _put_off(node: Node, claims: Sequence[Claim], *, worker: str, free_at_ms: int) -> None:
+def _put_off(node: Node, claims: Sequence[Claim], *, worker: str) -> None:
+    """Give back what can't be sealed now, such as that of a vault that the ledger forgot."""
     if claims:
-        ids = [claim.id for claim in claims]
         with node.database.transaction() as tx:
-            outbox.release(tx, ids, worker=worker, free_at_ms=free_at_ms)
+            outbox.release(
+                tx,
+                [claim.id for claim in claims],
+                worker=worker,
+                free_at_ms=node.now_ms() + RETRY_MS,
+            )
 
 
 def _groups(claims: Sequence[Claim], rows: Mapping[int, Resource]) -> list[list[Claim]]:

@@ -45,10 +45,13 @@ FAR_MS = 60_000
 """Nothing is put off, or claimed, for longer."""
 
 # MATERIALIZED: the rows are picked and locked once, whatever plan the update gets.
+# What waits for its vault is passed over: however much it is, it stands in nobody's way.
 # What is claimed for longer than anybody claims was claimed by a clock that was set back since.
 _CLAIM = """
     WITH picked AS MATERIALIZED (
-        SELECT id FROM outbox WHERE claimed_until_ms <= :now OR claimed_until_ms > :far
+        SELECT id FROM outbox WHERE (claimed_until_ms <= :now OR claimed_until_ms > :far)
+           AND EXISTS (SELECT 1 FROM resource JOIN vault ON vault.tag = resource.vault
+                        WHERE resource.id = outbox.resource_id AND vault.state <> 'opening')
          ORDER BY id LIMIT :limit /* lock */
     )
     UPDATE outbox SET claimed_by = :worker, claimed_until_ms = :until, attempts = attempts + 1
@@ -71,6 +74,8 @@ def add(tx: Transaction, resource_ids: Sequence[int]) -> None:
 
 def claim(tx: Transaction, *, worker: str, now_ms: int, lease_ms: int, limit: int) -> list[Claim]:
     """Claim up to ``limit`` of the oldest free rows for ``worker`` until the lease ends.
+
+    Rows of a vault that is still being opened stay where they are.
 
     ``worker`` names one running worker (process and thread), not a kind of worker.
     """
@@ -116,15 +121,6 @@ def release(tx: Transaction, ids: Sequence[int], *, worker: str, free_at_ms: int
         at=free_at_ms,
         ids=ids,
         worker=worker,
-    )
-
-
-def free(tx: Transaction, vaults: Sequence[bytes]) -> None:
-    """Let what was put off until these vaults would be open be claimed at once."""
-    tx.run(
-        "UPDATE outbox SET claimed_until_ms = 0 WHERE claimed_by IS NULL AND claimed_until_ms > 0"
-        " AND resource_id IN (SELECT id FROM resource WHERE vault IN :vaults)",
-        vaults=vaults,
     )
 
 
