@@ -116,7 +116,9 @@ def open_vaults(node: Node) -> Progress:
     failures = [error for error in results.values() if error is not None]
     if failures and len(failures) == len(results):
         raise failures[0]
-    return Progress(vaults=len(results) - len(failures))
+    opened = [tag for tag, error in results.items() if error is None]
+    node.database.write(lambda tx: outbox.free(tx, opened))
+    return Progress(vaults=len(opened))
 
 
 def opener(node: Node) -> vault_access.Opener:

@@ -124,6 +124,15 @@ def release(tx: Transaction, ids: Sequence[int], *, worker: str, free_at_ms: int
     )
 
 
+def free(tx: Transaction, vaults: Sequence[bytes]) -> None:
+    """Let what was put off until these vaults would be open be claimed at once."""
+    tx.run(
+        "UPDATE outbox SET claimed_until_ms = 0 WHERE claimed_by IS NULL AND claimed_until_ms > 0"
+        " AND resource_id IN (SELECT id FROM resource WHERE vault IN :vaults)",
+        vaults=vaults,
+    )
+
+
 def extend(tx: Transaction, ids: Sequence[int], *, worker: str, until_ms: int) -> int:
     """Lengthen the lease of rows still held; how many are."""
     return tx.run(
