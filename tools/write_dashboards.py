@@ -148,6 +148,16 @@ CUSTODY: tuple[Panel, ...] = (
         "bytes",
         ((f"simdes_disk_free_bytes{{{HERE}}}", "{{instance}}"),),
     ),
+    (
+        "Disagreements of audit trails, open",
+        "short",
+        ((f"max(simdes_audit_findings{{{HERE}}})", "findings"),),
+    ),
+    (
+        "Events that others have not shown yet",
+        "short",
+        ((f"max(simdes_audit_waiting{{{HERE}}})", "events"),),
+    ),
 )
 DASHBOARDS = {
     "gateway": ("SIMDES: gateway", GATEWAY),

@@ -25,6 +25,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "medications": _("Medicines"),
         "allergies": _("Allergies"),
         "immunizations": _("Vaccinations"),
+        "prescriptions": _("Prescriptions to be dispensed"),
         "procedures": _("Procedures, orders and devices"),
         "documents": _("Documents and messages"),
         "imaging": _("Images"),
