@@ -72,7 +72,7 @@ for module in (
 def main() -> None:
     """Run the command line and exit with its code."""
     # What is logged goes to standard error: with --json standard output is one document.
-    logs.to_standard_error("error", "text")
+    logs.to_standard_error("warning", "text")
     try:
         code = cli(standalone_mode=False)
     except SimdesError as error:
