@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from simdes.access import custody_keys
 from simdes.access.consent import Grantee
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.crypto.keys import OpeningKey
 from simdes.crypto.seal import combine_shares, open_share, read_capsule
 from simdes.crypto.shares import Share
@@ -298,7 +298,7 @@ def test_the_commands_do_it_and_say_what_waits(scene: Scene) -> None:
     def run(*words: str, user: str = "") -> Any:
         told = ["vault", *words, "--data", str(scene.folder / "north"), "--json"]
         env = {"SIMDES_USER_PASSPHRASE": consortium.passphrase_of(user)}
-        result = CliRunner().invoke(cli, told, env=env, catch_exceptions=False)
+        result = CliRunner().invoke(command_line(), told, env=env, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         scene.network.up("north")  # the command answered for north and took that with it
         return json.loads(result.stdout)

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from simdes.cli import cli
+from simdes.cli import COMMANDS, command_line
 from support.gateways import simdes
 
 PROMISED = {
@@ -28,20 +28,20 @@ def _commands() -> list[tuple[str, ...]]:
         for name, below in getattr(command, "commands", {}).items():
             walk((*names, name), below)
 
-    walk((), typer.main.get_command(cli))
+    walk((), typer.main.get_command(command_line()))
     return found
 
 
 @pytest.mark.parametrize("names", _commands(), ids=" ".join)
 def test_every_command_has_help(names: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(cli, [*names, "--help"])
+    done = CliRunner().invoke(command_line(), [*names, "--help"])
     assert done.exit_code == 0
     assert "Usage:" in done.output
     assert len(done.output.splitlines()) > 5
 
 
 def test_the_promised_commands_are_there_and_print_json() -> None:
-    root: Any = typer.main.get_command(cli)
+    root: Any = typer.main.get_command(command_line())
     assert set(root.commands) >= PROMISED
     for name in PRINTS_DATA:
         options = {option for one in root.commands[name].params for option in one.opts}
@@ -69,3 +69,9 @@ def test_a_wrong_command_line_is_exit_code_two(words: tuple[str, ...]) -> None:
     assert done.returncode == 2
     assert "Usage:" in done.stderr or "Invalid value" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_table_says_what_each_module_adds(module: str) -> None:
+    only = typer.main.get_command(command_line(COMMANDS[module][0]))
+    assert set(getattr(only, "commands", ())) == set(COMMANDS[module])

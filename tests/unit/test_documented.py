@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.commands.common import identifier, seconds
 from simdes.config import Settings
 from simdes.errors import Invalid
@@ -32,7 +32,7 @@ def commands() -> list[tuple[str, Any]]:
             else:
                 found.append((prefix + name, command))
 
-    walk("", typer.main.get_command(cli))
+    walk("", typer.main.get_command(command_line()))
     return found
 
 

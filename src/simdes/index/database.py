@@ -12,7 +12,6 @@ because of a deadlock; ``write(body)`` repeats such a body, ``transaction()`` ra
 from __future__ import annotations
 
 from simdes.errors import Invalid
-from simdes.index.postgresql import PostgresqlDatabase
 from simdes.index.sqlite import SqliteDatabase, path_of
 from simdes.index.statements import Value
 from simdes.index.transaction import Database, Repeat, Row, Transaction
@@ -34,6 +33,9 @@ def open_database(url: str, *, connections: int = 8) -> Database:
     if url.startswith("sqlite:"):
         return SqliteDatabase(path_of(url))
     if url.startswith(("postgresql://", "postgres://")):
+        # Loaded where it is used: a command on SQLite has no need of its driver.
+        from simdes.index.postgresql import PostgresqlDatabase  # noqa: PLC0415
+
         return PostgresqlDatabase(url, connections=connections)
     raise Invalid(
         "The database URL is neither sqlite:PATH nor postgresql://…",

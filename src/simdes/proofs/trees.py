@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from simdes.errors import Invalid, TooLarge
@@ -21,14 +22,12 @@ LATEST_DAY: Final = 2**DAY_BITS - 1
 """Days of statements count from 1970-01-01; the circuits take so many bits of them."""
 
 
-def _empty_roots(depth: int) -> tuple[int, ...]:
+@cache
+def _empty_roots(depth: int = FOREST_DEPTH) -> tuple[int, ...]:
     roots = [0]
     for _ in range(depth):
         roots.append(poseidon(roots[-1], roots[-1]))
     return tuple(roots)
-
-
-_EMPTY: Final = _empty_roots(FOREST_DEPTH)
 
 
 class Tree:
@@ -52,7 +51,7 @@ class Tree:
     def root(self) -> int:
         """What stands for all leaves and their places."""
         top = self._levels[-1]
-        return top[0] if top else _EMPTY[len(self._levels) - 1]
+        return top[0] if top else _empty_roots()[len(self._levels) - 1]
 
     def append(self, leaf: int) -> int:
         """Put a leaf at the next place; return the place. Raises TooLarge when none is left."""
@@ -85,7 +84,7 @@ class Tree:
 
     def _node(self, height: int, place: int) -> int:
         level = self._levels[height]
-        return level[place] if place < len(level) else _EMPTY[height]
+        return level[place] if place < len(level) else _empty_roots()[height]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

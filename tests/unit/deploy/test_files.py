@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml
 
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.deploy import network
 from simdes.deploy.network import Plan
 from simdes.deploy.spec import read_spec
@@ -208,7 +208,7 @@ def test_each_gateway_stands_behind_the_balancer(plan: Plan) -> None:
 
 
 def options_of(name: str) -> set[str]:
-    command = typer.main.get_command(cli).commands[name]  # type: ignore[attr-defined]
+    command = typer.main.get_command(command_line()).commands[name]  # type: ignore[attr-defined]
     return {option for one in command.params for option in one.opts}
 
 

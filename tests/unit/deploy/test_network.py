@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.deploy import besu, network
 from simdes.deploy.spec import read_spec
 from simdes.errors import Conflict, Invalid
@@ -19,7 +19,9 @@ NAMES = ("hospital-a", "hospital-b", "insurer-c", "pharmacy-d")
 
 
 def run(*words: object) -> str:
-    result = CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)
+    result = CliRunner().invoke(
+        command_line(), [str(word) for word in words], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     return result.stdout
 

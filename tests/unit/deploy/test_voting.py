@@ -15,7 +15,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.deploy.spec import read_spec
 from simdes.deploy.voting import Standing, Voter, settle
 from simdes.errors import Conflict, Invalid, Unavailable, Unsupported
@@ -185,10 +185,10 @@ def served() -> Iterator[tuple[str, Qbft]]:
 
 def run(*words: object) -> dict[str, Any]:
     told = [str(word) for word in words]
-    result = CliRunner().invoke(cli, [*told, "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(command_line(), [*told, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
-    assert CliRunner().invoke(cli, told).exit_code == 0
+    assert CliRunner().invoke(command_line(), told).exit_code == 0
     return found
 
 

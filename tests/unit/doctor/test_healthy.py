@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simdes import doctor
-from simdes.cli import cli
+from simdes.cli import command_line
 from support.gateways import simdes
 from unit.doctor.conftest import Patient
 
@@ -35,7 +35,7 @@ def test_a_healthy_network_raises_nothing(north: Patient) -> None:
 
 def told(*words: object) -> tuple[int, str]:
     """What the command prints, in this process."""
-    done = CliRunner().invoke(cli, ["doctor", *map(str, words)], standalone_mode=False)
+    done = CliRunner().invoke(command_line(), ["doctor", *map(str, words)], standalone_mode=False)
     return done.return_value if isinstance(done.return_value, int) else 2, done.stdout
 
 
