@@ -37,7 +37,7 @@ from simdes.exchange.facade import Facade, Options
 from simdes.exchange.following import BELIEVED_SECONDS, Following
 from simdes.exchange.intake import read_site
 from simdes.exchange.node import Node
-from simdes.exchange.prescriptions.rules import rules_of
+from simdes.exchange.prescriptions.rules import Rules, rules_of
 from simdes.exchange.standing import Standing
 from simdes.fhir.profiles import Profiles, load_package
 from simdes.fhir_credentials import read_credentials, read_hosts
@@ -283,9 +283,14 @@ def opened(
             standing=Standing(ledger),
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
-            rules=rules_of(settings, data),
+            rules=_rules(settings, data, processes),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, following))
+
+
+def _rules(settings: Settings, data: Path, processes: int) -> Rules:
+    whole = rules_of(settings, data)
+    return replace(whole, proofs_per_minute=share_of(whole.proofs_per_minute, processes))
 
 
 def _limits(settings: Settings, processes: int) -> Limits:

@@ -72,6 +72,7 @@ class Settings:
     ``prescription_batch_seconds`` is the period in which a hospital issues a batch of statements,
     ``prescription_valid_days`` how long a prescription is good that names no end,
     ``offline_hours`` by how old a state a pharmacy hands out while the ledger is away (0: never),
+    ``proofs_per_minute`` how many proofs one account has this organisation make,
     ``proving_keys`` the folder with the ceremony's keys; ``development`` takes the shipped ones,
     whose proofs anybody can forge. See docs/prescriptions.md.
     ``cds_clients_file`` names the JSON list of clinical systems that may ask for decision support
@@ -141,6 +142,7 @@ class Settings:
     prescription_batch_seconds: int = 300
     prescription_valid_days: int = 365
     offline_hours: int = 24
+    proofs_per_minute: int = 20
     proving_keys: str = ""
     cds_clients_file: str = ""
 
@@ -272,3 +274,5 @@ def _check_prescriptions(settings: Settings) -> None:
         raise Invalid("nurses_prescribe is 0 or 1, offline_hours at least 0.")
     if settings.prescription_batch_seconds < 1 or settings.prescription_valid_days < 1:
         raise Invalid("prescription_batch_seconds and prescription_valid_days are at least 1.")
+    if settings.proofs_per_minute < 1:
+        raise Invalid("proofs_per_minute is at least 1.")

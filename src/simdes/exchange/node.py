@@ -19,6 +19,7 @@ from simdes.access.tokens import Issuer
 from simdes.exchange.bulk.files import Files, NoFiles
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
+from simdes.exchange.pace import Pace
 from simdes.exchange.prescriptions.forest import Forests
 from simdes.exchange.prescriptions.rules import Rules
 from simdes.exchange.reached import Lately, Recent
@@ -44,10 +45,10 @@ class Node:
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
-    ``rules`` what it does with prescriptions, ``forests`` where statements stand,
-    ``own_vault`` the tag of the organisation's own vault once it is known (`home.ensure_home`),
-    ``room`` what requests may hold in memory, ``shares_needed`` and ``custodians`` (m, n) what
-    vaults opened here get.
+    ``rules`` what it does with prescriptions, ``forests`` where statements stand, ``own_vault`` the
+    tag of the organisation's own vault once it is known (`home.ensure_home`), ``room`` what
+    requests may hold in memory, ``proofs`` how many each caller has proved, ``shares_needed`` and
+    ``custodians`` (m, n) what vaults opened here get.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Node:
     forests: Forests = field(default_factory=Forests)
     own_vault: list[bytes] = field(default_factory=list)
     room: Room = field(default_factory=Room)
+    proofs: Pace = field(default_factory=Pace)
 
     @property
     def organisation(self) -> bytes:

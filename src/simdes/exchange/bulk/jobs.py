@@ -15,7 +15,7 @@ import structlog
 
 from simdes.access.audit_event import Verb
 from simdes.access.requests import b64, unb64
-from simdes.errors import Conflict, NotFound, SimdesError, TooLarge, Unavailable
+from simdes.errors import Conflict, NotFound, SimdesError, Unavailable
 from simdes.exchange.bulk import exporting, stages, staging
 from simdes.exchange.bulk.asked import Asked, sealed, unsealed
 from simdes.exchange.bulk.importing import Importing
@@ -23,6 +23,7 @@ from simdes.exchange.bulk.refusals import error_file
 from simdes.exchange.bulk.slices import KEPT_MS, finish
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.node import Node
+from simdes.exchange.pace import TooMany
 from simdes.exchange.rights import Asking
 from simdes.index import bulk
 from simdes.index.bulk import DONE, FAILED, RUNNING, File, Job
@@ -40,10 +41,6 @@ _WAIT_MS: Final = 250
 
 _log = structlog.get_logger("simdes.bulk")
 _NOTHING: Final = "There is no such job, or not for you."
-
-
-class TooMany(TooLarge):
-    """The caller has so many jobs running that another one has to wait (HTTP 429)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

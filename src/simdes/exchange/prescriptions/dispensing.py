@@ -182,11 +182,16 @@ def dispense(
 ) -> Json:
     """Dispense, and only then say that it may be handed out: the MedicationDispense.
 
-    Raises Conflict where the checks, the prescription or the ledger say no, Unavailable where the
-    ledger did not answer: nothing may be handed out then, unless ``wanted.offline`` and the rules
-    allow it.
+    Raises Conflict where the checks, the prescription or the ledger say no, TooMany where the
+    caller had all turns to prove, Unavailable where the ledger did not answer: nothing may be
+    handed out then, unless ``wanted.offline`` and the rules allow it.
     """
     planned = plan(node, asking, request_id, wanted, vault=vault)
+    with proving.turn(node, asking):
+        return _dispense(node, asking, planned, wanted)
+
+
+def _dispense(node: Node, asking: Asking, planned: Planned, wanted: Wanted) -> Json:
     row, opening, made = _begin(node, asking, planned)
     author = _author(asking)
     try:
@@ -323,7 +328,9 @@ def accept(node: Node, asking: Asking, request_id: str, *, vault: bytes | None =
     if any(status.pharmacy):
         raise Conflict("The prescription belongs to another pharmacy.")
     step = proving.step_from(held.opening, status, units=0, today=holding.today_of(node))
-    _carry_out(node, node.contracts.prescriptions.bind_pharmacy(_proven(node, held, step)))
+    with proving.turn(node, asking):
+        proven = proving.prove(node, held.opening, step)
+        _carry_out(node, node.contracts.prescriptions.bind_pharmacy(proven))
     return holding.standing(node, held)[0]
 
 
@@ -335,7 +342,9 @@ def release(node: Node, asking: Asking, request_id: str, *, vault: bytes | None 
     step = proving.step_from(held.opening, status, units=0, today=holding.today_of(node))
     step = replace(step, releases=True)
     step.require_allowed(held.terms)
-    _carry_out(node, node.contracts.prescriptions.release_pharmacy(_proven(node, held, step)))
+    with proving.turn(node, asking):
+        proven = proving.prove(node, held.opening, step)
+        _carry_out(node, node.contracts.prescriptions.release_pharmacy(proven))
     return holding.standing(node, held)[0]
 
 
@@ -380,10 +389,6 @@ def _standing(
     if not (act is Act.ACCEPT and status.pharmacy == node.organisation):
         states.require(state, act)
     return held, status
-
-
-def _proven(node: Node, held: Held, step: Step) -> Any:
-    return proving.prove(node, held.opening, step)
 
 
 def _carry_out(node: Node, call: Call) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 
 from simdes.errors import Invalid
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import stating
+from simdes.exchange.prescriptions.rules import PROOFS_AT_ONCE
+from simdes.exchange.rights import Asking
 from simdes.ledger.contracts import ProvenStep, element_of_id
 from simdes.ledger.lane import Call
 from simdes.ledger.statements import PrescriptionStatus
@@ -53,6 +56,16 @@ def prove(node: Node, opening: Opening, step: Step) -> ProvenStep:
         part_after=terms.part(step.after),
         begins=step.begins(terms),
         proof=proof,
+    )
+
+
+def turn(node: Node, asking: Asking) -> AbstractContextManager[None]:
+    """A turn to prove for somebody, of which every account has so many. Raises TooMany."""
+    return node.proofs.turn(
+        asking.session.actor.account,
+        now_seconds=node.now_seconds(),
+        per_minute=node.rules.proofs_per_minute,
+        at_once=PROOFS_AT_ONCE,
     )
 
 

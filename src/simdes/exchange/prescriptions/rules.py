@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+PROOFS_AT_ONCE: Final = 2
+"""How many proofs are made for one account at the same time."""
 DEVELOPMENT: Final = "development"
 """The setting that asks for the shipped keys, whose proofs anybody can forge."""
 
@@ -17,7 +19,8 @@ class Rules:
     A batch of statements is issued every ``batch_seconds``. A prescription that names no end is
     good for ``valid_days``. ``keys`` is the folder of the ceremony's keys, None for the shipped
     ones where ``development`` allows them. Without the ledger a pharmacy hands out by what it knew
-    ``offline_hours`` ago at most.
+    ``offline_hours`` ago at most. One account has ``proofs_per_minute`` made here,
+    ``PROOFS_AT_ONCE`` at the same time.
     """
 
     issues: bool = False
@@ -28,6 +31,7 @@ class Rules:
     keys: Path | None = None
     development: bool = False
     offline_hours: int = 24
+    proofs_per_minute: int = 20
 
 
 class Told(Protocol):
@@ -54,6 +58,10 @@ class Told(Protocol):
         """How old what is known may be."""
 
     @property
+    def proofs_per_minute(self) -> int:
+        """How many proofs one account may ask for."""
+
+    @property
     def proving_keys(self) -> str:
         """A folder's name, `DEVELOPMENT` or nothing."""
 
@@ -70,4 +78,5 @@ def rules_of(told: Told, data: Path) -> Rules:
         keys=data / told.proving_keys if told.proving_keys and not development else None,
         development=development,
         offline_hours=told.offline_hours,
+        proofs_per_minute=told.proofs_per_minute,
     )

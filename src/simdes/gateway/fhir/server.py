@@ -22,8 +22,8 @@ from simdes.budget import briefly
 from simdes.errors import SimdesError, TooLarge, Unauthenticated, Unavailable, Unsupported
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.attempting import Trying, attempting
-from simdes.exchange.bulk.jobs import TooMany
 from simdes.exchange.node import Node
+from simdes.exchange.pace import TooMany
 from simdes.exchange.rights import Asking
 from simdes.exchange.room import GROWS, PATIENCE_SECONDS, Visit
 from simdes.fhir.form import Form
