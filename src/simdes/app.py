@@ -47,7 +47,7 @@ from simdes.import_http import HttpFiles
 from simdes.index.database import open_database
 from simdes.index.migrations import bring_up, migrate
 from simdes.index.transactions import Transactions
-from simdes.lanes import LANES, sending
+from simdes.lanes import LANES, Leases, sending
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, deploy
 from simdes.ledger.embedded import EmbeddedLedger
@@ -257,7 +257,10 @@ def opened(
             reorganised=partial(send_lost_again, ledger, transactions),
         )
         lanes = keystore.lanes
-        lane = sending(data, ledger, lanes, transactions, borrow=processes > 1)
+        shared = settings.database_url.startswith("postgres")
+        (data / "lanes").mkdir(exist_ok=True)
+        leases = Leases(data, database, lanes, clock) if shared else None
+        lane = sending(data, ledger, lanes, transactions, borrow=processes > 1, leases=leases)
         node = Node(
             name=settings.name,
             desk=desk,

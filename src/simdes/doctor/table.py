@@ -254,7 +254,7 @@ _OPENED: Final = (
         "ledger",
         "nobody else sends with this organisation's ledger lanes",
         "A copy of this folder runs elsewhere, or the database is older than the chain: stop the"
-        " other gateway, or give both one PostgreSQL and one folder.",
+        " other gateway, or give both one PostgreSQL.",
         inside.lanes,
     ),
     Check(

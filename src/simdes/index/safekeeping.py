@@ -185,3 +185,24 @@ def hold(tx: Transaction, name: str, holder: str, *, now_ms: int, until_ms: int)
             far=2 * until_ms - now_ms,
         )
     )
+
+
+def hold_longer(tx: Transaction, name: str, holder: str, *, until_ms: int) -> bool:
+    """Keep a duty longer; False where somebody else took it since, whether or not they have it."""
+    return bool(
+        tx.run(
+            "UPDATE duty SET held_until_ms = :until WHERE name = :name AND holder = :holder",
+            name=name,
+            holder=holder,
+            until=until_ms,
+        )
+    )
+
+
+def let_go(tx: Transaction, name: str, holder: str) -> None:
+    """Give a duty back, so that others need not wait for the end of its time."""
+    tx.run(
+        "UPDATE duty SET holder = NULL, held_until_ms = 0 WHERE name = :name AND holder = :holder",
+        name=name,
+        holder=holder,
+    )
