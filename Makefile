@@ -6,6 +6,8 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 UV     := .tools/uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
+# Images for containers often set it; then every start of Python compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A Python that every dependency has a wheel for (pyrevm stops at 3.12).
 HOST_PYTHON := $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; raise SystemExit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && { command -v $$p; break; }; done)
@@ -77,7 +79,7 @@ nodes:
 
 .PHONY: test
 test: chromium setup lint nodes ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
 
 .PHONY: lint
 lint: $(VENV)/.development ## Style, types, import rules

@@ -17,6 +17,7 @@ import httpx
 
 from simdes.access.clients import MAX_KEYS_BYTES, is_web_url
 from simdes.errors import Unavailable
+from simdes.tls import trusted
 
 KEPT_SECONDS: Final = 300.0
 REST_SECONDS: Final = 30.0
@@ -50,7 +51,11 @@ class HttpKeySource:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._client = httpx.Client(
-            timeout=ANSWER_SECONDS, follow_redirects=False, trust_env=False, transport=transport
+            timeout=ANSWER_SECONDS,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusted(),
+            transport=transport,
         )
 
     def fetch(self, url: str, *, anew: bool = False) -> str:

@@ -18,6 +18,7 @@ from simdes.access.asking import CustodyClient
 from simdes.access.directory import Directory
 from simdes.access.requests import MAX_ANSWER_BYTES
 from simdes.budget import left
+from simdes.tls import trusted
 
 MEDIA_TYPE: Final = "application/jose"
 CONNECT_SECONDS: Final = 3.0
@@ -56,7 +57,11 @@ class HttpCustody:
     def __init__(self, directory: Directory, *, transport: httpx.BaseTransport | None = None):
         self._directory = directory
         self._client = httpx.Client(
-            timeout=ANSWER_SECONDS, follow_redirects=False, trust_env=False, transport=transport
+            timeout=ANSWER_SECONDS,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusted(),
+            transport=transport,
         )
 
     def post(self, organisation: bytes, method: str, token: bytes) -> bytes:

@@ -21,6 +21,7 @@ import httpx
 from simdes import errors
 from simdes.exchange.facade import Answer
 from simdes.fhir.json import dumps, loads
+from simdes.tls import trusted
 
 MEDIA_TYPE: Final = "application/fhir+json"
 CONNECT_SECONDS: Final = 5.0
@@ -138,7 +139,7 @@ class HttpSource:
 def client(authority: Path | None, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """An HTTP client that trusts these authorities and follows no redirect. Raises Invalid."""
     try:
-        verify = ssl.create_default_context(cafile=None if authority is None else str(authority))
+        verify = trusted() if authority is None else ssl.create_default_context(cafile=authority)
     except (OSError, ssl.SSLError) as error:
         raise errors.Invalid(f"{authority} holds no certificates (PEM).") from error
     return httpx.Client(

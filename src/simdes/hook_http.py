@@ -27,6 +27,7 @@ from simdes.outward_http import (
     plain_url,
     port_of,
 )
+from simdes.tls import trusted
 
 CONNECT_SECONDS: Final = 5.0
 KEPT_SECONDS: Final = 15.0
@@ -46,7 +47,7 @@ class HttpHooks:
         self._listed = frozenset(one.lower() for one in hosts.replace(",", " ").split())
         self._deadline = Deadline()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=authority or ssl.create_default_context(),
+            ssl_context=authority or trusted(),
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=MOST_CONNECTIONS,
             keepalive_expiry=KEPT_SECONDS,

@@ -31,6 +31,7 @@ from simdes.outward_http import (
     plain_url,
     port_of,
 )
+from simdes.tls import trusted
 
 CONNECT_SECONDS: Final = 5.0
 PIECE_SECONDS: Final = 10.0
@@ -77,7 +78,7 @@ class HttpFiles:
         self._credentials = dict(credentials or {})
         self._deadline = Deadline()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=authority or ssl.create_default_context(),
+            ssl_context=authority or trusted(),
             max_keepalive_connections=0,
             network_backend=JudgedBackend(self._is_allowed, self._deadline),
         )

@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 
 from simdes.errors import Conflict, Invalid, Unavailable, Unsupported
+from simdes.tls import trusted
 
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}")
 TIMEOUT_SECONDS: Final = 5.0
@@ -46,7 +47,11 @@ class Voter:
             raise Invalid("A ledger node is named by its http:// address.")
         self._url = url
         self._http = httpx.Client(
-            timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, transport=transport
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusted(),
+            transport=transport,
         )
 
     def close(self) -> None:

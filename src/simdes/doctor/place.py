@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from simdes.config import Settings
+from simdes.tls import trusted
 
 ASK_SECONDS: Final = 3.0
 MOST_BYTES: Final = 4 << 20
@@ -51,7 +52,9 @@ class Place:
         self.data = data
         self.settings = settings
         self.clock = clock
-        self.http = httpx.Client(timeout=ASK_SECONDS, follow_redirects=False, trust_env=False)
+        self.http = httpx.Client(
+            timeout=ASK_SECONDS, follow_redirects=False, trust_env=False, verify=trusted()
+        )
         self._lock = threading.Lock()
         self._known: dict[str, tuple[threading.Lock, list[Any]]] = {}
 

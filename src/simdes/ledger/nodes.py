@@ -21,6 +21,7 @@ from simdes import tracing
 from simdes.budget import latest_end
 from simdes.errors import Unavailable
 from simdes.ledger.ledger import OtherChain
+from simdes.tls import trusted
 
 DEADLINE_SECONDS = 9.0
 """For one verb, over all the nodes that are tried for it."""
@@ -95,7 +96,7 @@ class Nodes:
         """`find` is asked for a new address when a node's connection breaks."""
         self.all = [Node(url) for url in urls]
         self._find = find
-        self._client = httpx.Client(limits=_LIMITS, transport=transport)
+        self._client = httpx.Client(limits=_LIMITS, verify=trusted(), transport=transport)
         self._lock = threading.Lock()
         self.monotonic = time.monotonic
 

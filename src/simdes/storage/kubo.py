@@ -20,6 +20,7 @@ from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.storage.cid import RAW, check, cid_of, parse
 from simdes.storage.layout import BLOCK_BYTES
 from simdes.storage.store import BlockStore
+from simdes.tls import trusted
 
 _CODECS: Final = {RAW: "raw"}
 _MISSING: Final = ("not found", "could not find", "no such")
@@ -42,6 +43,7 @@ class KuboStore(BlockStore):
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,
+            verify=trusted(),
         )
 
     def put_block(self, codec: int, block: bytes) -> str:
