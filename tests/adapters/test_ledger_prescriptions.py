@@ -5,57 +5,24 @@ docs/formats/statements.md. Proofs are made with the development keys whose veri
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from adapters.ledgers import Member, Town, only_event
+from adapters.prescribed import Forests, Held, mirrored, random_element
 from simdes.errors import Conflict, Forbidden
 from simdes.ledger.contracts import (
-    ProvenStep,
     StatementKind,
-    element_of_contract,
-    element_of_id,
     refusal_of,
 )
 from simdes.ledger.events import Cancelled, Dispensed, PharmacyBound, PharmacyReleased
 from simdes.proofs import facts, keys, prover
 from simdes.proofs.poseidon import FIELD
 from simdes.proofs.prescriptions import (
-    Prescription,
     Step,
-    nullifier_key,
-    public_inputs,
-    signals,
-    tag_of,
 )
-from simdes.proofs.trees import BATCH_DEPTH, FOREST_DEPTH, Place, Tree
-
-BASE = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-"""The order of BN254's base field (EIP-197)."""
-
-
-def random_element() -> int:
-    return int.from_bytes(os.urandom(31), "big")
-
-
-@dataclass
-class Forests:
-    """What everybody knows of a kind's forest, and the batches of one issuer."""
-
-    town: Town
-    issuer: Member
-    kind: StatementKind
-    tree: Tree
-
-    def issue(self, *leaves: int) -> tuple[Tree, int]:
-        """Put a batch into the forest; return it and its place there."""
-        batch = Tree(BATCH_DEPTH, leaves)
-        call = self.town.contracts.statements.insert_root(self.kind, batch.root)
-        self.issuer.agent.lane.transact(call)
-        place = self.tree.append(batch.root)
-        return batch, place
+from simdes.proofs.trees import Place
 
 
 @pytest.fixture(scope="module")
@@ -70,70 +37,12 @@ def rival(town: Town) -> Member:
 
 @pytest.fixture(scope="module")
 def prescribed(town: Town, hospital: Member) -> Forests:
-    return Forests(town, hospital, StatementKind.PRESCRIPTION, Tree(FOREST_DEPTH))
-
-
-@dataclass
-class Held:
-    """A prescription as a pharmacy holds it: statement, place, the context of the network."""
-
-    forests: Forests
-    prescription: Prescription
-    batch: Tree
-    at: int
-    secret: int
-
-    @property
-    def context(self) -> int:
-        town = self.forests.town
-        return element_of_contract(
-            chain_id=town.ledger.chain_id(), address=town.addresses.prescriptions
-        )
-
-    @property
-    def tag(self) -> int:
-        return tag_of(self.prescription.key, context=self.context)
-
-    def today(self) -> int:
-        return self.forests.town.ledger.head().timestamp // 86_400
-
-    def prove(self, step: Step, pharmacy: Member, *, context: int | None = None) -> ProvenStep:
-        around = {
-            "root": self.forests.tree.root,
-            "pharmacy": element_of_id(pharmacy.id),
-            "context": self.context if context is None else context,
-        }
-        place = Place.of(self.batch, 1, self.forests.tree, self.at)
-        proof = prover.prove(
-            keys.load("dispense", allow_development=True),
-            signals(self.prescription, step, place, **around),
-            public_inputs(self.prescription, step, **around),
-        )
-        return ProvenStep(
-            root=around["root"],
-            tag=self.tag,
-            part_before=self.prescription.part(step.before),
-            part_after=self.prescription.part(step.after),
-            begins=step.begins(self.prescription),
-            proof=proof,
-        )
+    return Forests.anew(town, hospital)
 
 
 @pytest.fixture
 def held(prescribed: Forests) -> Held:
-    today = prescribed.town.ledger.head().timestamp // 86_400
-    secret = random_element()
-    prescription = Prescription(
-        key=nullifier_key(secret),
-        salt=random_element(),
-        total=90,
-        per_fill=30,
-        interval=0,
-        first_day=today - 1,
-        last_day=today + 30,
-    )
-    batch, at = prescribed.issue(random_element(), prescription.leaf, random_element())
-    return Held(prescribed, prescription, batch, at, secret)
+    return prescribed.prescribe()
 
 
 def test_fills_are_dispensed_to_the_last_unit(town: Town, held: Held, pharmacy: Member) -> None:
@@ -191,72 +100,19 @@ def test_it_is_bound_released_and_cancelled(
     assert refusal_of(over.value) == "Prescriptions_Cancelled"
 
 
-def words(proof: bytes) -> list[int]:
-    return [int.from_bytes(proof[i : i + 32], "big") for i in range(0, 256, 32)]
-
-
-def joined(numbers: list[int]) -> bytes:
-    return b"".join(one.to_bytes(32, "big") for one in numbers)
-
-
-def mirrored(proof: bytes) -> bytes:
-    """-A, -B, C: another proof of the same that anybody can make."""
-    a, b, c = words(proof)[:2], words(proof)[2:6], words(proof)[6:]
-    return joined([a[0], BASE - a[1], *b[:2], BASE - b[2], BASE - b[3], *c])
-
-
-def changed(proof: bytes, at: int, value: int) -> bytes:
-    numbers = words(proof)
-    numbers[at] = value
-    return joined(numbers)
-
-
-def test_what_is_not_proved_changes_nothing(
-    town: Town, held: Held, pharmacy: Member, rival: Member
+def test_a_proof_changed_into_another_of_the_same_happens_once(
+    town: Town, held: Held, pharmacy: Member
 ) -> None:
-    prescriptions, today = town.contracts.prescriptions, held.today()
-    step = Step(before=0, after=30, day=today)
-    good = held.prove(step, pharmacy)
-    elsewhere = element_of_contract(chain_id=1, address=town.addresses.prescriptions)
-    wrong = {
-        "another pharmacy's": held.prove(step, rival),
-        "another day's": held.prove(replace(step, day=today - 1), pharmacy),
-        "another chain's": held.prove(step, pharmacy, context=elsewhere),
-        "a smaller step's": held.prove(replace(step, after=29), pharmacy),
-        "of another fill": replace(good, begins=False),
-        "no proof": replace(good, proof=bytes(256)),
-        "a short proof": replace(good, proof=good.proof[:-1]),
-        "a number too large": replace(
-            good, proof=changed(good.proof, 0, words(good.proof)[0] + BASE)
-        ),
-        "a negative without its like": replace(
-            good, proof=changed(good.proof, 1, BASE - words(good.proof)[1])
-        ),
-        "off the curve": replace(good, proof=changed(good.proof, 7, 5)),
-    }
-    for name, one in wrong.items():
-        call = prescriptions.dispense(replace(good, begins=one.begins, proof=one.proof))
-        with pytest.raises(Forbidden) as refused:
-            pharmacy.agent.lane.transact(call)
-        assert refusal_of(refused.value) == "Prescriptions_ProofRefused", name
-    for other in (replace(good, tag=good.tag + FIELD), replace(good, tag=good.tag + 1)):
-        with pytest.raises(Forbidden):
-            pharmacy.agent.lane.transact(prescriptions.dispense(other))
-    with pytest.raises(Conflict) as unknown:
-        pharmacy.agent.lane.transact(prescriptions.dispense(replace(good, root=good.root + 1)))
-    assert refusal_of(unknown.value) == "Prescriptions_RootNotRecent"
-    assert prescriptions.status(held.tag).part == 0
-
-    # Who changes a good proof into another of the same gains nothing: it happens once.
-    twin = replace(good, proof=mirrored(good.proof))
-    pharmacy.agent.lane.transact(prescriptions.dispense(twin))
+    prescriptions = town.contracts.prescriptions
+    good = held.prove(Step(before=0, after=30, day=held.today()), pharmacy)
+    pharmacy.agent.lane.transact(prescriptions.dispense(replace(good, proof=mirrored(good.proof))))
     with pytest.raises(Conflict):
         pharmacy.agent.lane.transact(prescriptions.dispense(good))
     assert prescriptions.status(held.tag).part == 3_334
 
 
 def test_one_fact_is_shown_and_nothing_else(town: Town, hospital: Member) -> None:
-    forests = Forests(town, hospital, StatementKind.FACT, Tree(FOREST_DEPTH))
+    forests = Forests.anew(town, hospital, StatementKind.FACT)
     holder_key, born = random_element(), 11_000
     fact = facts.Fact(
         holder=facts.holder_of(holder_key),
@@ -265,7 +121,7 @@ def test_one_fact_is_shown_and_nothing_else(town: Town, hospital: Member) -> Non
         value=born,
         day=born,
     )
-    batch, at = forests.issue(random_element(), fact.leaf)
+    batch, at = forests.issue([random_element(), fact.leaf])
     question = facts.Question(challenge=random_element(), code=fact.code, most=12_000)
     root = forests.tree.root
     proof = prover.prove(
