@@ -22,12 +22,14 @@ from simdes.gateway.pages.asking import (
     DEVICE,
     LANGUAGE,
     SESSION,
+    START,
     VISITOR,
     Asked,
     cookie_name,
     secure,
 )
 from simdes.gateway.pages.languages import LANGUAGES, catalogue
+from simdes.gateway.pages.navigation import links_of
 from simdes.gateway.pages.static_files import address_of
 from simdes.gateway.pages.wording import WORDS, browser_of
 
@@ -66,10 +68,26 @@ class Moved:
     cookies: Mapping[str, str] = field(default_factory=dict)
 
 
-def respond(asked: Asked, answer: Shown | Moved) -> Response:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file to keep, under a name of ours. Browsers save it and run nothing of it."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+    name: str
+
+
+Answer = Shown | Moved | Sent
+
+
+def respond(asked: Asked, answer: Answer) -> Response:
     """The HTTP response of a page's answer."""
     if isinstance(answer, Moved):
         response: Response = RedirectResponse(answer.to, 303)
+    elif isinstance(answer, Sent):
+        response = Response(answer.content, media_type=answer.media_type)
+        response.headers["Content-Disposition"] = f'attachment; filename="{answer.name}"'
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     else:
         response = Response(render(asked, answer), answer.status, media_type="text/html")
         response.headers["Content-Security-Policy"] = policy(answer)
@@ -78,7 +96,8 @@ def respond(asked: Asked, answer: Shown | Moved) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Vary"] = "Accept-Language, Cookie"
     given = {VISITOR: asked.visitor} if asked.cookies[VISITOR] != asked.visitor else {}
-    for name, value in (given | dict(answer.cookies)).items():
+    kept = {} if isinstance(answer, Sent) else dict(answer.cookies)
+    for name, value in (given | kept).items():
         _set_cookie(asked, response, name, value)
     return response
 
@@ -93,6 +112,7 @@ def render(asked: Asked, page: Shown) -> str:
         organisation=asked.node.name,
         languages=LANGUAGES,
         visit=visit,
+        links=links_of(asked.role) if visit else (),
         here=page.here or _address(asked),
         script=page.script,
         **page.values,
@@ -124,7 +144,7 @@ def _source(address: str) -> str:
 def _address(asked: Asked) -> str:
     """Where this page is found again, for the language switch; what was done is not said twice."""
     if asked.method != "GET":
-        return "/account"
+        return START
     kept = {name: values for name, values in asked.query.items() if name != "done"}
     return f"{asked.path}?{urlencode(kept, doseq=True)}".rstrip("?")
 
@@ -156,5 +176,6 @@ def _environment(language: str) -> Environment:
     environment.globals["static"] = address_of
     environment.globals["words"] = WORDS
     environment.globals["browser_of"] = browser_of
-    environment.globals["parts"] = environment.get_template("parts.html").module
+    for name in ("parts", "records"):
+        environment.globals[name] = environment.get_template(f"{name}.html").module
     return environment

@@ -31,6 +31,8 @@ FORM_BYTES: Final = 64 * 1024
 FORM_FIELDS: Final = 200
 FORM_SECONDS: Final = 15.0
 MAX_TEXT: Final = 4096
+START: Final = "/home"
+"""Where people begin, and go on where nothing better is known."""
 SESSION, VISITOR, DEVICE, LANGUAGE = "session", "visitor", "device", "language"
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
 # A path of ours with a query: no authority, no backslash (browsers read it as a slash), no space.
@@ -76,6 +78,11 @@ class Asked:
         return self.state
 
     @property
+    def role(self) -> str:
+        """The signed-in person's role, as `wording` names it."""
+        return self.visit.person.role.name.lower()
+
+    @property
     def next(self) -> str:
         """Where to go on: a local address that the page was asked with, "" for none."""
         return local(_first(self.form, "next") or _first(self.query, "next"))
@@ -91,9 +98,12 @@ class Asked:
         """Every value of a form field, as check boxes send them."""
         return tuple(self.form.get(name, ()))
 
-    def asked(self, name: str) -> str:
-        """A query parameter's text, "" where it is missing."""
-        return _first(self.query, name)
+    def asked(self, name: str, *, most: int = MAX_TEXT) -> str:
+        """A query parameter's text, "" where it is missing; Invalid where it is too long."""
+        value = _first(self.query, name)
+        if len(value) > most:
+            raise Invalid("A field is longer than it may be.")
+        return value
 
 
 def cookie_name(node: Node, name: str) -> str:

@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, get_decimal_symbol
 
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
 DEFAULT: Final = "en"
 _CATALOGUES: Final = Path(__file__).parent / "locale"
 _MOST_TAGS: Final = 16
+_MOST_DIGITS: Final = 18
+_FHIR_DATE: Final = re.compile(
+    r"(?P<year>\d{4})((?P<month>-\d\d)((?P<day>-\d\d)"
+    r"(?P<time>T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?"
+)
 
 
 def mark(text: str) -> str:
@@ -58,6 +66,53 @@ class Reader:
         """A date as the reader writes it."""
         when = datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(self.zone)
         return format_date(when, "long", locale=self.locale)
+
+    def date(self, text: str) -> str:
+        """A FHIR date, dateTime or instant as the reader writes it, as exact as it is; "" where it
+        is none (https://hl7.org/fhir/R4/datatypes.html#dateTime)."""
+        found = _FHIR_DATE.fullmatch(text)
+        if found is None:
+            return ""
+        try:
+            if found["time"]:
+                when = datetime.fromisoformat(text)
+                return format_datetime(when, "medium", tzinfo=self.zone, locale=self.locale)
+            whole = date.fromisoformat(
+                f"{found['year']}{found['month'] or '-01'}{found['day'] or '-01'}"
+            )
+        except (ValueError, OverflowError):
+            return ""
+        if found["day"]:
+            return format_date(whole, "medium", locale=self.locale)
+        skeleton = "yMMM" if found["month"] else "y"
+        return str(format_skeleton(skeleton, whole, locale=self.locale))
+
+    def month(self, text: str) -> str:
+        """The month and year of a FHIR date; "" where it is none."""
+        if not _FHIR_DATE.fullmatch(text):
+            return ""
+        try:
+            whole = date.fromisoformat(f"{text[:7]}-01" if len(text) >= 7 else f"{text[:4]}-01-01")
+        except ValueError:
+            return ""
+        skeleton = "yMMMM" if len(text) >= 7 else "y"
+        return str(format_skeleton(skeleton, whole, locale=self.locale))
+
+    def number(self, value: Decimal | int) -> str:
+        """A number with the reader's signs and every digit that was measured."""
+        exact = Decimal(value)
+        if not exact.is_finite() or abs(exact.adjusted()) > _MOST_DIGITS:
+            return str(value)
+        text = format_decimal(exact, locale=self.locale, decimal_quantization=False)
+        digits = -int(exact.as_tuple().exponent)
+        shown = len(text.rpartition(self._point)[2]) if self._point in text else 0
+        if digits <= shown:
+            return str(text)
+        return f"{text}{'' if shown else self._point}{'0' * (digits - shown)}"
+
+    @property
+    def _point(self) -> str:
+        return str(get_decimal_symbol(self.locale))
 
 
 def reader(*, chosen: str, accepted: str, zone: str) -> Reader:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -17,22 +16,23 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from simdes.budget import briefly
-from simdes.errors import NotFound, SimdesError
+from simdes.errors import Forbidden, NotFound, SimdesError
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
-from simdes.gateway.pages import account, applications, sign_in, static_files, trouble
-from simdes.gateway.pages.answering import Moved, Shown, respond
+from simdes.gateway.pages import account, applications, sign_in, start, static_files, trouble
+from simdes.gateway.pages.answering import Moved, respond
 from simdes.gateway.pages.asking import (
     SESSION,
+    START,
     Asked,
     cookie_name,
     read_form,
     read_request,
     require_own_form,
 )
-
-Page = Callable[[Asked], Shown | Moved]
+from simdes.gateway.pages.patient.places import PATIENT_PLACES
+from simdes.gateway.pages.place import Needs, Place
 
 _FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/static", "/.well-known", "/facade")
 
@@ -42,26 +42,9 @@ AT_ONCE: Final = 8
 """Pages answered at the same time; a sign-in takes 64 MiB while it judges a passphrase."""
 
 
-class Needs(Enum):
-    """Who may ask for a page."""
-
-    NOBODY = "nobody"
-    SIGNED_IN = "a signed-in person"
-    RECENT = "a signed-in person who proved it within fifteen minutes"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A page at an address."""
-
-    path: str
-    method: str
-    page: Page
-    needs: Needs
-
-
 PLACES: Final = (
-    Place("/", "GET", lambda _: Moved(sign_in.HOME), Needs.NOBODY),
+    Place("/", "GET", lambda _: Moved(START), Needs.NOBODY),
+    Place(START, "GET", start.show, Needs.SIGNED_IN),
     Place("/sign-in", "GET", sign_in.show, Needs.NOBODY),
     Place("/sign-in", "POST", sign_in.sign_in, Needs.NOBODY),
     Place("/sign-in/passkey", "POST", sign_in.passkey, Needs.NOBODY),
@@ -87,7 +70,10 @@ PLACES: Final = (
     Place("/account/apps/revoke", "POST", applications.revoke, Needs.SIGNED_IN),
     Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
     Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
+    *PATIENT_PLACES,
 )
+
+_SHOWN: Final = frozenset(one.path for one in PLACES if one.method == "GET")
 
 
 def page_routes(node: Node) -> list[Route]:
@@ -173,7 +159,7 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
     """Where a person goes first who has something to prove; back to where they were after it."""
     if place.needs is Needs.NOBODY:
         return None
-    back = str(asked.path) if asked.method == "GET" else sign_in.HOME
+    back = asked.path if asked.method == "GET" or place.path in _SHOWN else START
     if asked.method == "GET" and asked.query:
         back += "?" + urlencode(dict(asked.query), doseq=True)
     then = "?" + urlencode({"next": back})
@@ -181,6 +167,10 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
         return Moved(sign_in.SECOND + then)
     if not isinstance(asked.state, Visit):
         return Moved("/sign-in" + then)
+    if place.roles and asked.role not in place.roles:
+        raise Forbidden(
+            "This page is for people in another role.", advice="Go on from your own start page."
+        )
     if place.needs is Needs.RECENT and not credentials.is_recent(asked.node, asked.state):
         return Moved(sign_in.CONFIRM + then)
     return None

@@ -77,6 +77,11 @@ SAID: Final = (
     _("Only staff who treat or bill patients choose one for an app."),
     _("No such patient here."),
     _("You allow no such app anything."),
+    # Portals
+    _("This page is for people in another role."),
+    _("Go on from your own start page."),
+    _("No record is linked to your account yet."),
+    _("Ask the organisation that registered you to link it."),
     # Forms and faults
     _("There is nothing like that."),
     _("There is nothing at this address."),

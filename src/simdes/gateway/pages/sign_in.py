@@ -11,7 +11,7 @@ from simdes.errors import Forbidden, SimdesError, TooLarge, Unauthenticated
 from simdes.exchange import authorization, credentials
 from simdes.exchange.credentials import Admitted, Half, Visit
 from simdes.gateway.pages.answering import Moved, Shown
-from simdes.gateway.pages.asking import DEVICE, LANGUAGE, SESSION, VISITOR, Asked
+from simdes.gateway.pages.asking import DEVICE, LANGUAGE, SESSION, START, VISITOR, Asked
 from simdes.gateway.pages.languages import LANGUAGES
 from simdes.gateway.problems import STATUS
 
@@ -23,7 +23,7 @@ CONFIRM = "/sign-in/confirm"
 def show(asked: Asked) -> Shown | Moved:
     """The sign-in page; whoever is signed in already goes on."""
     if isinstance(asked.state, Visit):
-        return Moved(asked.next or HOME)
+        return Moved(asked.next or START)
     return _page(asked, None)
 
 
@@ -44,7 +44,7 @@ def sign_in(asked: Asked) -> Shown | Moved:
 def show_second(asked: Asked) -> Shown | Moved:
     """What is still missing of a half session."""
     if isinstance(asked.state, Visit):
-        return Moved(asked.next or HOME)
+        return Moved(asked.next or START)
     if asked.state is None:
         return Moved(_with_next("/sign-in", asked))
     return _prove(asked, asked.state, None)
@@ -53,7 +53,7 @@ def show_second(asked: Asked) -> Shown | Moved:
 def second(asked: Asked) -> Shown | Moved:
     """The missing proof: code or passphrase."""
     if not isinstance(asked.state, Half):
-        return Moved(asked.next or HOME if asked.state else "/sign-in")
+        return Moved(asked.next or START if asked.state else "/sign-in")
     return _proven(asked, asked.state)
 
 
@@ -94,7 +94,7 @@ def sign_out(asked: Asked) -> Moved:
 def language(asked: Asked) -> Moved:
     """Keep the reader's language."""
     chosen = asked.field("language", most=8)
-    return Moved(asked.next or HOME, {LANGUAGE: chosen} if chosen in LANGUAGES else {})
+    return Moved(asked.next or START, {LANGUAGE: chosen} if chosen in LANGUAGES else {})
 
 
 def _page(asked: Asked, problem: SimdesError | None) -> Shown:
@@ -150,7 +150,7 @@ def _on(asked: Asked, admitted: Admitted) -> Moved:
     if not admitted.whole:
         return Moved(_with_next(SECOND, asked), {SESSION: admitted.cookie})
     given = {SESSION: admitted.cookie, VISITOR: "", DEVICE: admitted.device}
-    return Moved(asked.next or HOME, given)
+    return Moved(asked.next or START, given)
 
 
 def _with_next(path: str, asked: Asked) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from simdes.errors import SimdesError, TooLarge, Unauthenticated
 from simdes.gateway.pages.answering import Shown
-from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.asking import START, Asked
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.problems import STATUS
 
@@ -40,9 +40,9 @@ def page(asked: Asked, error: SimdesError) -> Shown:
         {
             "heading": asked.reader.text(_HEADINGS.get(status, _OTHER)),
             "problem": error,
-            "back": "/sign-in" if isinstance(error, Unauthenticated) else "/account",
+            "back": "/sign-in" if isinstance(error, Unauthenticated) else START,
         },
-        here="/account",  # what was asked could hold anything; nothing of it is said again
+        here=START,  # what was asked could hold anything; nothing of it is said again
         status=status,
         headers={"Retry-After": "60"} if isinstance(error, TooLarge) else {},
     )

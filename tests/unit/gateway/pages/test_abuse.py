@@ -23,7 +23,7 @@ POSTS = [one.path for one in PLACES if one.method == "POST"]
 def signed_in(place: Place, display: str = "") -> tuple[Visitor, str]:
     person = place.person(display=display)
     visitor = place.visitor()
-    assert visitor.sign_in(person.user).headers["location"] == "/account"
+    assert visitor.sign_in(person.user).headers["location"] == "/home"
     return visitor, person.user
 
 
@@ -62,7 +62,7 @@ def test_a_form_from_elsewhere_is_refused_even_with_the_token(
 def test_a_form_that_says_it_came_from_here_is_taken(place: Place) -> None:
     visitor, _ = signed_in(place)
     taken = visitor.post("/language", {"language": "fr"}, Origin=ORIGIN)
-    assert (taken.status_code, taken.headers["location"]) == (303, "/account")
+    assert (taken.status_code, taken.headers["location"]) == (303, "/home")
 
 
 def test_what_is_no_form_is_refused(place: Place) -> None:
@@ -103,7 +103,7 @@ def test_every_proof_gives_another_cookie_and_ends_the_one_before(place: Place) 
     user = re.search(r"person\.\d+", visitor.get("/account").text)
     assert user
     done = visitor.post("/sign-in/confirm", {"passphrase": passphrase_of(user.group())})
-    assert done.headers["location"] == "/account"
+    assert done.headers["location"] == "/home"
     assert visitor.cookie("session") != before
     thief = place.visitor()
     thief.plant("session", before)
@@ -245,7 +245,7 @@ def test_codes_can_not_be_guessed_and_are_good_once(place: Place) -> None:
     assert answers[:5] == [401] * 5 and answers[5:] == [429] * 2
     place.clock.ahead_seconds += 60
     right = code_at(secret, int(place.clock()))
-    assert half.post("/sign-in/second", {"code": right}).headers["location"] == "/account"
+    assert half.post("/sign-in/second", {"code": right}).headers["location"] == "/home"
 
 
 # Hostile texts ------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_next_leads_nowhere_but_here(place: Place, address: str) -> None:
     assert local(address) == ""
     person, visitor = place.person(), place.visitor()
     answer = visitor.sign_in(person.user, next=address)
-    assert answer.headers["location"] == "/account"
+    assert answer.headers["location"] == "/home"
 
 
 def test_next_leads_on_to_pages_of_ours(place: Place) -> None:

@@ -32,6 +32,8 @@ RAISING = (
     "gateway/pages/account.py",
     "gateway/pages/applications.py",
     "gateway/pages/trouble.py",
+    "gateway/pages/places.py",
+    "gateway/pages/patient/own.py",
 )
 ERRORS = {"Invalid", "Unauthenticated", "Forbidden", "NotFound", "Conflict", "TooLarge"}
 

@@ -51,7 +51,7 @@ def test_an_honest_passkey_admits_and_unlocks_by_its_own_output(place: Place) ->
     prf = os.urandom(32)
     one, _ = registered(place, prf=prf)
     visitor = place.visitor()
-    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/account")
+    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/home")
     visit = credentials.resume(place.north.node, visitor.cookie("session"))
     assert isinstance(visit, credentials.Visit)
     assert visit.session.key.address == visit.person.address
@@ -83,7 +83,7 @@ def test_a_lie_is_refused_and_spoils_nothing(place: Place, lie: str) -> None:
     visitor = place.visitor()
     assert show(visitor, one.get(options_of(visitor), **LIES[lie]), prf)[0] == 401
     assert visitor.cookie("session") == ""
-    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/account")
+    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/home")
 
 
 REGISTRATION = ["another site's page", "another site's passkey", "nobody was verified",
@@ -113,7 +113,7 @@ def test_an_answer_is_good_once_in_its_browser_and_for_five_minutes(place: Place
     assert show(visitor, one.get(options), prf)[0] == 401, "too late"
     binding = visitor.cookie("visitor")
     answer = one.get(options_of(visitor))
-    assert show(visitor, answer, prf) == (303, "/account")
+    assert show(visitor, answer, prf) == (303, "/home")
     again = place.visitor()
     again.plant("visitor", binding)
     assert show(again, answer, prf)[0] == 401, "used before"
@@ -124,7 +124,7 @@ def test_a_counter_that_goes_back_closes_the_passkey_for_good(place: Place) -> N
     one, user = registered(place, prf=prf)
     visitor = place.visitor()
     one.count = 9
-    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/account")
+    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/home")
     copy = place.visitor()
     assert show(copy, one.get(options_of(copy), count=3), prf)[0] == 401
     assert show(copy, one.get(options_of(copy), count=50), prf)[0] == 401
@@ -137,7 +137,7 @@ def test_a_challenge_for_adding_is_none_for_signing_in(place: Place) -> None:
     prf = os.urandom(32)
     one, user = registered(place, prf=prf)
     visitor = place.visitor()
-    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/account")
+    assert show(visitor, one.get(options_of(visitor)), prf) == (303, "/home")
     options = options_of(visitor, "/account/passkeys/new")
     assert show(visitor, one.get(options), prf)[0] == 401
     assert user in visitor.get("/account").text
@@ -150,7 +150,7 @@ def test_anothers_passkey_is_no_second_factor_of_mine(place: Place) -> None:
     half.sign_in(user)
     options = options_of(half, "/sign-in/second")
     assert show(half, other.get(options))[0] == 401
-    assert show(half, mine.get(options_of(half, "/sign-in/second"))) == (303, "/account")
+    assert show(half, mine.get(options_of(half, "/sign-in/second"))) == (303, "/home")
 
 
 def test_a_passkey_without_output_asks_for_the_passphrase_besides(place: Place) -> None:
@@ -158,7 +158,7 @@ def test_a_passkey_without_output_asks_for_the_passphrase_besides(place: Place) 
     visitor = place.visitor()
     assert show(visitor, one.get(options_of(visitor))) == (303, "/sign-in/second")
     done = visitor.post("/sign-in/second", {"passphrase": passphrase_of(user)})
-    assert done.headers["location"] == "/account"
+    assert done.headers["location"] == "/home"
     visit = credentials.resume(place.north.node, visitor.cookie("session"))
     assert isinstance(visit, credentials.Visit)
     assert visit.authentication.methods == ("hwk", "pop", "user", "pwd")

@@ -1,0 +1,31 @@
+"""What a page is: its address, method, who may ask for it. `places` has the table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from simdes.gateway.pages.answering import Answer
+from simdes.gateway.pages.asking import Asked
+
+Page = Callable[[Asked], Answer]
+
+
+class Needs(Enum):
+    """Who may ask for a page."""
+
+    NOBODY = "nobody"
+    SIGNED_IN = "a signed-in person"
+    RECENT = "a signed-in person who proved it within fifteen minutes"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page at an address. ``roles``: of these people alone; none: of everybody."""
+
+    path: str
+    method: str
+    page: Page
+    needs: Needs
+    roles: frozenset[str] = frozenset()
