@@ -44,12 +44,16 @@ USER = "dr.north"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row: ``patients`` have about 34 resources each; ``clients`` as `fhirload` takes them."""
+    """One row: ``patients`` have about 34 resources each; ``clients`` as `fhirload` takes them.
+
+    ``preloaded``: all but the last 640 patients are stored without HTTP (`bench/preload.py`).
+    """
 
     database: str
     patients: int
     processes: int
     clients: str
+    preloaded: bool = False
 
     @property
     def name(self) -> str:
@@ -62,8 +66,10 @@ RUNS = (
     Run("sqlite", 320, 2, "1,8,32"),
     Run("postgresql", 320, 1, "1,8,32"),
     Run("postgresql", 320, 2, "1,8,32"),
-    Run("sqlite", 3200, 2, "1,8,32"),
-    Run("postgresql", 3200, 2, "1,8,32"),
+    Run("sqlite", 3_000, 1, "1,8,32", preloaded=True),
+    Run("sqlite", 24_150, 1, "1,8,32", preloaded=True),
+    Run("postgresql", 3_000, 1, "1,8,32", preloaded=True),
+    Run("postgresql", 24_150, 1, "1,8,32", preloaded=True),
 )
 
 
@@ -88,7 +94,8 @@ def _read(path: Path) -> list[dict[str, object]]:
 
 def _chosen(asked: argparse.Namespace) -> Sequence[Run]:
     if asked.database:
-        return [Run(asked.database, asked.patients, asked.processes, asked.concurrency)]
+        words = (asked.database, asked.patients, asked.processes, asked.concurrency)
+        return [Run(*words, preloaded=asked.preloaded)]
     return RUNS
 
 
@@ -121,9 +128,10 @@ def measured(asked: argparse.Namespace, run: Run) -> dict[str, object]:
             *("--token-file", str(token), "--pid", str(process.pid), "--out", str(out)),
             *("--seconds", str(asked.seconds), "--concurrency", run.clients),
             *("--patients", str(run.patients), "--label", f"SIMDES on {run.database}"),
-            *("--settle", str(max(60, run.patients // 8))),
+            *("--settle", str(max(60, min(run.patients, 640) // 8))),
             *("--procs", str(asked.client_processes)),
             *(("--phases", asked.phases) if asked.phases else ()),
+            *(("--preload", str(north)) if run.preloaded else ()),
         ]
         if subprocess.run(command, check=False).returncode:  # noqa: S603 (our own words)
             log = (north / "serve.log").read_text(errors="replace")
@@ -133,6 +141,7 @@ def measured(asked: argparse.Namespace, run: Run) -> dict[str, object]:
         "database": run.database,
         "patients": run.patients,
         "processes": run.processes,
+        "preloaded": run.preloaded,
         "server_cpus": asked.server_cpus,
         **found,
     }
@@ -212,6 +221,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--client-processes", type=int, default=1)
     parser.add_argument("--phases", default="")
+    parser.add_argument("--preloaded", action="store_true", help="store without HTTP, unsealed")
     for whose in ("server", "client", "others"):
         parser.add_argument(f"--{whose}-cpus", default="", help="as `taskset -c` takes them")
     parser.add_argument("--again", action="store_true", help="forget what was measured before")

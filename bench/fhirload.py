@@ -20,7 +20,7 @@ Every answer is verified; an answer that is wrong counts as an error, never as a
 Search parameters are drawn without replacement (distinct/ops is reported) so a result cache is not what is measured.
 Only stdlib + msgspec: the HTTP/1.1 client below is a bare asyncio protocol, so that the client takes little CPU.
 """
-import argparse, asyncio, bisect, datetime as dt, multiprocessing, os, random, resource, ssl, sys, time, urllib.parse, uuid
+import argparse, asyncio, bisect, datetime as dt, itertools, multiprocessing, os, random, resource, ssl, sys, time, urllib.parse, uuid
 from collections import Counter, defaultdict
 import msgspec
 
@@ -226,44 +226,48 @@ class World:
         fams = [name(rng, 3) for _ in range(150)]; givs = [name(rng, 2) for _ in range(80)]
         for i in range(a.patients):
             p = {"res": g.patient(rng.choice(fams), rng.choice(givs)), "enc": [], "own": [], "i": i}; self.pats.append(p)
-        self.nread = int(a.patients * 0.8); self.g = g; self.rng = rng
-        self.ids = {}                          # "Type/id" -> resource as sent (with real references)
+        self.nread = max(int(a.patients * 0.8), a.patients - 640); self.g = g; self.rng = rng
+        self.ids = {}                          # "Type/id" -> resource as sent (with real references), as bytes: there may be a million
         self.byobs, self.bycond = defaultdict(list), defaultdict(list)
-    async def load(self, cl):
-        """patients+encounters first, then the rest by real references: every bundle ≤ 50 entries"""
-        a, g, rng, n = self.a, self.g, self.rng, 0
+    async def load(self, cl, direct=None, size=50):
+        """patients+encounters first, then the rest by real references: every bundle ≤ 50 entries. What `direct` is given
+        (all but write patients, `size` resources at once) does not go over HTTP."""
+        a, g, rng = self.a, self.g, self.rng; bulk = [direct] if direct else cl; size = size if direct else 50
         async def post(c, res):
             st, h, body = await c("POST", "", tx([(U(rng), r) for r in res])); http(st, body, 200)
             b, _ = bundle(body, "transaction-response"); need(len(b["entry"]) == len(res), "entry count")
             out = []
             for r, e in zip(res, b["entry"]):
-                need(e["response"]["status"].startswith("201"), str(e)[:300]); ref = self.ref(e["response"]["location"]); out.append(ref); self.ids[ref] = r
+                need(e["response"]["status"].startswith("201"), str(e)[:300]); ref = self.ref(e["response"]["location"]); out.append(ref); self.ids[ref] = msgspec.json.encode(r)
             return out
-        async def many(lists):
+        async def many(cl, lists):
             it = iter(lists)
             async def w(c):
                 for meta, res in it: meta(await post(c, res))
             await asyncio.gather(*(w(c) for c in cl))
+        async def both(lists):
+            await many(bulk, lists(self.pats[:self.nread], size)); await many(cl, lists(self.pats[self.nread:], 50))
         t0 = time.perf_counter()
         self.pref = await post(cl[0], self.prac)
-        def chunk(xs, k): return [xs[i:i + k] for i in range(0, len(xs), k)]
+        def chunk(xs, k):
+            xs = iter(xs)
+            while c := list(itertools.islice(xs, k)): yield c
         def setp(ps):
             def f(refs):
                 for p, r in zip(ps, refs): p["ref"] = r
             return f
-        await many([(setp(c), [p["res"] for p in c]) for c in chunk(self.pats, 50)])
+        await both(lambda ps, k: ((setp(c), [p["res"] for p in c]) for c in chunk(ps, k)))
         def sete(ps):
             def f(refs):
                 for p, r in zip(ps, refs): p["enc"].append(r); p["own"].append(r)
             return f
-        await many([(sete(c), [g.encounter(p["ref"]) for p in c]) for c in chunk(self.pats * 2, 50)])
-        jobs = []
-        for p in self.pats:
-            e = lambda: rng.choice(p["enc"])
-            if p["i"] < self.nread:
+        await both(lambda ps, k: ((sete(c), [g.encounter(p["ref"]) for p in c]) for c in chunk(ps * 2, k)))
+        def jobs():
+            for p in self.pats[:self.nread]:
+                e = lambda: rng.choice(p["enc"])
                 res = [g.condition(p["ref"], e(), COND) for _ in range(4)] + [g.medreq(p["ref"], e()) for _ in range(2)]
                 res += [g.observation(p["ref"], e(), READ_OBS if p["i"] % 20 else READ_OBS[:4], rng.choice(self.pref)) for _ in range(100 if p["i"] % 20 == 0 else 30)]
-                jobs += [(p, r) for r in res]
+                for r in res: yield p, r
         def done(c):
             def f(refs):
                 for (p, r), ref in zip(c, refs):
@@ -271,7 +275,7 @@ class World:
                     if r["resourceType"] == "Observation": self.byobs[p["i"], r["code"]["coding"][0]["code"]].append((r["effectiveDateTime"], ref))
                     elif r["resourceType"] == "Condition": self.bycond[r["code"]["coding"][0]["code"]].append((ref, p["ref"]))
             return f
-        await many([(done(c), [r for _, r in c]) for c in chunk(jobs, 50)])
+        await many(bulk, ((done(c), [r for _, r in c]) for c in chunk(jobs(), size)))
         el = time.perf_counter() - t0
         self.reads = [p for p in self.pats if p["i"] < self.nread]; self.writes = self.pats[self.nread:]
         for v in self.byobs.values(): v.sort(reverse=True)
@@ -280,6 +284,11 @@ class World:
         self.names = [({x.lower() for nm in p["res"]["name"] for x in [nm["family"], *nm["given"]]}, p["res"]["birthDate"], p["ref"]) for p in self.pats]
         self.heads = sorted({x[:n] for s, _, _ in self.names for x in s for n in (3, 4)})
         return {"resources": len(self.ids), "seconds": round(el, 2), "resources_per_s": round(len(self.ids) / el, 1)}
+    def sent(self, ref): return msgspec.json.decode(self.ids[ref])
+    def packs(self, tag):
+        """What the workers of a phase deal from, each every count-th card of a shuffled pack"""
+        def pack(kind, xs): return random.Random(f"{self.a.seed}/{tag}/{kind}").sample(xs, min(len(xs), 50_000))
+        self.dealt = pack("obs", list(self.byobs)), pack("cond", [(x, y) for x in COND for y in COND if x != y]), pack("everything", self.reads), pack("read", self.allids)
     @staticmethod
     def ref(loc):
         x = loc.split("/_history/")[0].split("/"); return x[-2] + "/" + x[-1]
@@ -294,11 +303,7 @@ class Worker:
         a = w.a; self.w, self.c, self.phase = w, cl, phase
         self.rng = random.Random(f"{a.seed}/{tag}/{idx}"); self.g = Gen(self.rng, a.run_id, f"{tag}-{idx}")
         self.mine = []; self.acked = []; self.maybe = []; self.bundles = []
-        sh = random.Random(f"{a.seed}/{tag}")      # all workers deal from one shuffled pack, each every count-th card
-        keys = list(w.byobs); sh.shuffle(keys); self.k_obs = self.deal(keys, idx, count)
-        pairs = [(x, y) for x in COND for y in COND if x != y]; sh.shuffle(pairs); self.k_cond = self.deal(pairs, idx, count)
-        ev = list(w.reads); sh.shuffle(ev); self.k_ev = self.deal(ev, idx, count)
-        ids = list(w.allids); sh.shuffle(ids); self.k_read = self.deal(ids, idx, count)
+        self.k_obs, self.k_cond, self.k_ev, self.k_read = (self.deal(xs, idx, count) for xs in w.dealt)
         self.seen = Counter()
     @staticmethod
     def deal(xs, idx, count):
@@ -308,7 +313,7 @@ class Worker:
     async def read(self):
         ref = next(self.k_read); self.seen[ref] += 1
         st, h, b = await self.c("GET", ref); http(st, b, 200); r = msgspec.json.decode(b)
-        need(r.get("id") == ref.split("/")[1], "wrong id"); same(self.w.ids[ref], r); return 1
+        need(r.get("id") == ref.split("/")[1], "wrong id"); same(self.w.sent(ref), r); return 1
     async def obs(self):
         pi, code = k = next(self.k_obs); p = self.w.pats[pi]; self.seen[k] += 1
         st, h, b = await self.c("GET", f"Observation?subject={p['ref']}&code={LOINC}%7C{code}&_sort=-date&_count=20"); http(st, b, 200)
@@ -316,7 +321,7 @@ class Worker:
         exp = self.w.byobs[k]; need(len(e) == min(20, len(exp)), f"{len(e)} matches, expected {min(20, len(exp))}")
         ids = {"Observation/" + r["id"] for r in e}; need(len(ids) == len(e) and ids <= {x for _, x in exp}, "wrong or repeated match")
         ds = [r["effectiveDateTime"] for r in e]; need(ds == [d for d, _ in exp[:20]], "wrong order")
-        same(self.w.ids["Observation/" + e[0]["id"]], e[0]); need(nxt == (len(exp) > 20), "next link")
+        same(self.w.sent("Observation/" + e[0]["id"]), e[0]); need(nxt == (len(exp) > 20), "next link")
         if "total" in bu: need(bu["total"] == len(exp), f"total {bu['total']} expected {len(exp)}")
         return len(e)
     async def cond(self):
@@ -343,7 +348,7 @@ class Worker:
         for r in e:
             need(r["resourceType"] == "Patient" and r["birthDate"] >= d, "birthDate"); nm = r["name"][0]
             need(any(x.lower().startswith(hd) for x in [nm["family"], *nm["given"]]), "name")
-        exp = {ref for s, bd, ref in self.w.names if bd >= d and any(x.startswith(hd) for x in s)}; got = {"Patient/" + r["id"] for r in e}
+        exp = {ref for s, bd, ref in self.w.names if bd >= d and any(x.startswith(hd) for x in s)} if not nxt or "total" in bu else (); got = {"Patient/" + r["id"] for r in e}
         need(len(got) == len(e), "repeated")
         if not nxt: need(exp <= got and (not self.w.fresh or exp == got), f"{len(got)} matches, expected {len(exp)}")
         else: need(len(e) == 20, "short page")
@@ -483,7 +488,7 @@ def child(q, *a):
     q.send(asyncio.run(run_proc(*a))); q.close()
 
 def phase(w, a, name_, conc, seconds, base, record=True):
-    tag = f"{name_}-{conc}-{'m' if record else 'w'}"; k = min(a.procs, conc); ctx = multiprocessing.get_context("fork")
+    tag = f"{name_}-{conc}-{'m' if record else 'w'}"; w.packs(tag); k = min(a.procs, conc); ctx = multiprocessing.get_context("fork")
     shares = [conc // k + (i < conc % k) for i in range(k)]; start = time.time() + 0.3; la0 = load(); ps, off = [], 0
     for s in shares:
         r, t = ctx.Pipe(False); p = ctx.Process(target=child, args=(t, w, name_, tag, s, off, conc, seconds, start)); p.start(); t.close(); ps.append((p, r)); off += s
@@ -521,14 +526,20 @@ def main():
     ap.add_argument("--warmup", type=float, default=0, help="seconds per phase at concurrency 8, not recorded"); ap.add_argument("--timeout", type=float, default=60)
     ap.add_argument("--settle", type=float, default=0, help="after each phase wait up to so many seconds until the server is idle; needs --pid")
     ap.add_argument("--run-id"); ap.add_argument("--insecure", action="store_true"); ap.add_argument("--no-recount", action="store_true"); ap.add_argument("--load-concurrency", type=int, default=4); ap.add_argument("--label", default="")
+    ap.add_argument("--preload", help="store all but the patients that are written to straight into this organisation's database (bench/preload.py)")
     a = ap.parse_args(); a.run_id = a.run_id or f"{a.seed}-{int(time.time()):x}"; a.pids = [int(x) for x in a.pid.split(",") if x]
     host = urllib.parse.urlsplit(a.base).hostname
     if host not in ("127.0.0.1", "localhost", "::1"): sys.exit("loopback servers only")
+    if a.preload: global preload; import preload
     w = World(a); R = {"label": a.label, "args": {k: v for k, v in vars(a).items() if k != "token"}, "started": time.strftime("%FT%TZ", time.gmtime()), "loadavg": load(), "phases": []}
     async def setup():
         cl = [Client(a) for _ in range(a.load_concurrency)]
         st, h, b = await cl[0]("GET", "Patient?_summary=count&_total=accurate", None, "Cache-Control: no-cache\r\n"); http(st, b, 200); t = msgspec.json.decode(b); need(t.get("resourceType") == "Bundle", "count"); w.fresh = t["total"] == 0
-        p0 = proc(a.pids); r = await w.load(cl); p1 = proc(a.pids)
+        p0 = proc(a.pids)
+        if a.preload:
+            with preload.opened(a.preload) as direct: r = await w.load(cl, direct, preload.AT_ONCE)
+        else: r = await w.load(cl)
+        p1 = proc(a.pids)
         if a.pids: r["server_cpu_s"] = round(p1["cpu"] - p0["cpu"], 2); r["rss_mb"] = p1["rss_mb"]
         for c in cl: c.close()
         return r
