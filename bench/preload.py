@@ -2,8 +2,9 @@
 
 What `bench/fhirload.py` would post is stored by the same code of the storing layer as what comes
 over HTTP (vault, encrypted version, search values), two thousand resources to a transaction. Left
-out are validation, references' checks, audit, Provenance and the outbox row: what is stored so is
-never sealed nor anchored, and says ``pending`` when it is served. Runs beside the server.
+out are validation, references' checks, audit, Provenance, the outbox row and the vault on the
+ledger: what is stored so is never sealed nor anchored, and says ``pending`` when it is served. Runs
+beside the server.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,11 @@ class Direct:
         moments.put(tx, {one.id: (None, now_ms) for one in stored})
 
     def _begin(self, tx: Transaction, patients: Sequence[Resource]) -> None:
-        new = {f"Patient/{one['id']}": begin(self._node) for one in patients}
+        # As open ones, so that no worker opens them on the ledger while it is measured.
+        new = {
+            f"Patient/{one['id']}": replace(begin(self._node), state=vaults.OPEN)
+            for one in patients
+        }
         links = {}
         for one in patients:
             vault = new[f"Patient/{one['id']}"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from simdes.errors import Invalid
@@ -239,6 +240,7 @@ def classify(resource: Mapping[str, Any]) -> tuple[int, int]:
     return int(category), labels_of(resource)
 
 
+@lru_cache(maxsize=256)  # asked of each type that a caller may see, for every search
 def categories_of(type_: str) -> int:
     """The mask of every category that a resource of a type may have."""
     ruled = (category for (name, _), category in _RULES.items() if name == type_)

@@ -107,7 +107,7 @@ def settle(node: Node, *, worker: str) -> Progress:
 def open_vaults(node: Node) -> Progress:
     """Open on the network what `submit` began: custodians' keys, descriptor, transaction."""
     with node.database.read() as tx:
-        waiting = vaults.in_state(tx, vaults.OPENING)[: vault_access.MAX_VAULTS]
+        waiting = vaults.in_state(tx, vaults.OPENING, limit=vault_access.MAX_VAULTS)
     if not waiting:
         return Progress()
     results = vault_access.open_vaults(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -107,6 +108,7 @@ _BODIES: Mapping[str, Body] = {
 }
 
 
+@lru_cache(maxsize=64)  # asked several times for a request, and of few clients different things
 def answer_form(accept: str | None, format_: str | None = None) -> Form | None:
     """Return the form that ``_format``, or else the Accept header, asks for; None for neither's.
 

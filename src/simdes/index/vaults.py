@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from simdes.errors import Conflict, NotFound
 from simdes.index.rows import read, row_of, select
+from simdes.index.statements import MAX_LIST
 from simdes.index.transaction import Transaction
 
 OPENING, OPEN, ERASED = "opening", "open", "erased"
@@ -113,11 +114,12 @@ def page(tx: Transaction, *, after: bytes = b"", limit: int = 1000) -> list[Vaul
     return [read(Vault, row) for row in rows]
 
 
-def in_state(tx: Transaction, state: str) -> list[Vault]:
-    """Return the vaults in a state, oldest first; a start resumes those ``opening``."""
+def in_state(tx: Transaction, state: str, *, limit: int = MAX_LIST) -> list[Vault]:
+    """Return the first vaults in a state, oldest first; a start resumes those ``opening``."""
     rows = tx.all(
-        _VAULT + " WHERE state = :state ORDER BY created_ms, tag",
+        _VAULT + " WHERE state = :state ORDER BY created_ms, tag LIMIT :limit",
         state=state,
+        limit=limit,
     )
     return [read(Vault, row) for row in rows]
 

@@ -10,7 +10,12 @@ import pytest
 from simdes.access.anomaly import Rule, rules
 from simdes.access.authentication import Authentication
 from simdes.access.categories import Role
-from simdes.exchange.anomalies import demands_second_factor
+from simdes.exchange.anomalies import (
+    SecondFactorNeeded,
+    demands_second_factor,
+    is_usual,
+    require_usual,
+)
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from support.consortium import Clock, Consortium
@@ -107,3 +112,44 @@ def test_a_limit_of_zero_switches_a_rule_off() -> None:
     assert rules(strangers_per_hour=0, patients_per_hour=0, patients_per_day=0) == ()
     [only] = rules(strangers_per_hour=0, patients_per_hour=7, patients_per_day=0)
     assert only == Rule(name="many patients in an hour", seconds=3_600, most=7, strangers=False)
+
+
+def usual(node: Node, session: Session, *vaults: bytes) -> bool:
+    with node.database.read() as tx:
+        return is_usual(node, tx, session, vaults)
+
+
+def test_whoever_goes_on_without_a_second_factor_is_refused_by_name(
+    node: Node, reader: Session
+) -> None:
+    for _ in range(3):
+        require_usual(node, reader, [os.urandom(32)])
+    with pytest.raises(SecondFactorNeeded) as refused:
+        require_usual(node, reader, [os.urandom(32)])
+    assert refused.value.reason == "SECOND_FACTOR"
+    require_usual(node, signed_in(reader, node, "pwd", "otp"), [os.urandom(32)])
+
+
+def test_only_what_was_read_a_moment_ago_is_usual_without_being_remembered(
+    node: Node, reader: Session, clock: Clock
+) -> None:
+    known, new = os.urandom(32), os.urandom(32)
+    assert not usual(node, reader, known)  # nobody asks for it, so nothing is remembered either
+    assert not usual(node, reader, known)
+    require_usual(node, reader, [known])
+    assert usual(node, reader, known)
+    assert not usual(node, reader, known, new)
+    assert usual(node, reader)
+    clock.ahead_seconds += 601
+    assert not usual(node, reader, known)
+
+
+def test_nothing_is_usual_for_a_person_beyond_a_limit_without_a_second_factor(
+    node: Node, reader: Session
+) -> None:
+    vaults = [os.urandom(32) for _ in range(4)]
+    for vault in vaults:
+        demands_second_factor(node, reader, vault)
+    assert not usual(node, reader, vaults[0])
+    assert usual(node, signed_in(reader, node, "pwd", "otp"), vaults[0])
+    assert usual(node, in_role(reader, Role.AGENT), os.urandom(32))

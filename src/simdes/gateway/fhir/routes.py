@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from simdes.errors import NotFound
@@ -179,6 +179,7 @@ class Routed:
     path: Mapping[str, str]
 
 
+@lru_cache(maxsize=64)  # a request asks twice: what it tries, and what answers it
 def route(method: str, address: str) -> Routed:
     """Find the endpoint of an address below the base, without a slash at either end.
 
