@@ -2,8 +2,9 @@
 
 Run `.venv/bin/python bench/fhir.py` on an idle machine. It founds a network of three, starts three
 `simdes serve` (sealing, audit and anchoring on), and drives hospital north with `bench/fhirload.py`
-in a process of its own, which checks every answer. It measures each of `RUNS` and writes its row as
-soon as it is done; what stands in the file already is not measured again, so that it goes on where
+in a process of its own, which checks every answer. It measures each of `RUNS` (or of `LARGE`, whose
+populations are stored without HTTP, unsealed: `bench/preload.py`) and writes its row as soon as it
+is done; what stands in the file already is not measured again, so that it goes on where
 it was stopped (``--again`` forgets). Between phases it waits until what was put off is done
 (sealing and anchoring above all), whose CPU time counts to the phase that caused it.
 ``--database`` and its companions measure one row instead.
@@ -66,11 +67,13 @@ RUNS = (
     Run("sqlite", 320, 2, "1,8,32"),
     Run("postgresql", 320, 1, "1,8,32"),
     Run("postgresql", 320, 2, "1,8,32"),
-    Run("sqlite", 3_000, 1, "1,8,32", preloaded=True),
-    Run("sqlite", 24_150, 1, "1,8,32", preloaded=True),
-    Run("postgresql", 3_000, 1, "1,8,32", preloaded=True),
-    Run("postgresql", 24_150, 1, "1,8,32", preloaded=True),
 )
+LARGE = tuple(
+    Run(database, patients, 1, "1,8,32", preloaded=True)
+    for patients in (320, 3_000, 24_150)
+    for database in ("sqlite", "postgresql")
+)
+"""Some 10,000, 100,000 and 1,000,000 resources."""
 
 
 def main() -> None:
@@ -96,7 +99,7 @@ def _chosen(asked: argparse.Namespace) -> Sequence[Run]:
     if asked.database:
         words = (asked.database, asked.patients, asked.processes, asked.concurrency)
         return [Run(*words, preloaded=asked.preloaded)]
-    return RUNS
+    return LARGE if asked.large else RUNS
 
 
 def machine() -> str:
@@ -224,6 +227,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--preloaded", action="store_true", help="store without HTTP, unsealed")
     for whose in ("server", "client", "others"):
         parser.add_argument(f"--{whose}-cpus", default="", help="as `taskset -c` takes them")
+    parser.add_argument("--large", action="store_true", help="measure `LARGE` in place of `RUNS`")
     parser.add_argument("--again", action="store_true", help="forget what was measured before")
     parser.add_argument("--out", type=Path, default=Path("fhir.json"))
     return parser.parse_args()

@@ -22,11 +22,12 @@ from simdes.access.asking import Caller
 from simdes.access.attestations import Attestations
 from simdes.access.audit import Trail
 from simdes.access.categories import Role, kind_of
+from simdes.access.claims import Remembered
 from simdes.access.descriptors import OrganisationDescriptor
 from simdes.access.desk import Desk, Limits, PinWatch
 from simdes.access.directory import Directory
 from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
-from simdes.access.tokens import Issuer, Remembered
+from simdes.access.tokens import Issuer
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import LocalCustody

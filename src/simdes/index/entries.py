@@ -16,7 +16,7 @@ from typing import Any
 
 from simdes.errors import Conflict
 from simdes.fhir.search.conditions import Valued
-from simdes.index import subscriptions
+from simdes.index import happenings
 from simdes.index.rows import read, row_of, select
 from simdes.index.statements import MAX_LIST
 from simdes.index.transaction import Transaction
@@ -100,7 +100,7 @@ def put(tx: Transaction, new: Sequence[tuple[NewEntry, Sequence[Valued]]]) -> No
     for table in sorted(rows):
         tx.insert(table, rows[table])
     if found:
-        subscriptions.note(tx, sorted(found.values()))
+        happenings.note(tx, sorted(found.values()))
 
 
 def get_many(tx: Transaction, ids: Sequence[int]) -> list[Entry]:

@@ -80,6 +80,7 @@ table(
     between("home", 0, 1),
     one_of("state", "opening", "open", "erased"),
     Index(None, "control"),
+    Index(None, "state", "created_ms"),
 )
 
 table(

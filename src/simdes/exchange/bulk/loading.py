@@ -17,7 +17,7 @@ from simdes.errors import SimdesError
 from simdes.exchange.bulk.refusals import Refusal, parts_of, put_on_record
 from simdes.exchange.bulk.slices import finish
 from simdes.exchange.bulk.stages import INPUTS, Position, text_of
-from simdes.exchange.interactions import writing
+from simdes.exchange.interactions import drafting, writing
 from simdes.exchange.interactions.changes import Change, Method
 from simdes.exchange.interactions.drafts import local_names
 from simdes.exchange.interactions.placing import Name
@@ -81,7 +81,7 @@ class Batch:
             try:
                 return self._apply()
             except BrokenRules:
-                if not self._drop(lambda one: writing.validated(self.node, one.changes)):
+                if not self._drop(lambda one: drafting.validated(self.node, one.changes)):
                     raise
 
     def refuse(self, error: SimdesError) -> Job:
@@ -110,7 +110,7 @@ class Batch:
 
     def _check(self, one: Incoming) -> None:
         for change in one.changes:
-            writing.check(self.asking, change)
+            drafting.check(self.asking, change)
 
     def _drop(self, require: Callable[[Incoming], object]) -> bool:
         """Refuse the lines for which this raises; whether there were any."""

@@ -14,25 +14,18 @@ from typing import Any
 
 from simdes.access.audit_event import Verb
 from simdes.access.categories import classify
-from simdes.access.rights import OWNED, Interaction
-from simdes.errors import Invalid, Mismatch
+from simdes.access.rights import OWNED
+from simdes.errors import Invalid
 from simdes.exchange import indexing
 from simdes.exchange.indexing import Written
 from simdes.exchange.interactions import consenting, finding
 from simdes.exchange.interactions.auditing import attempt
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
-from simdes.exchange.interactions.conditional import Queries, parts, queries
-from simdes.exchange.interactions.drafts import (
-    Sent,
-    check_valid,
-    drafted,
-    keep_labels,
-    require_id,
-    require_type,
-)
+from simdes.exchange.interactions.conditional import Queries, queries
+from simdes.exchange.interactions.drafting import Drafting, check, validated
 from simdes.exchange.interactions.found import Found, served, tombstone
 from simdes.exchange.interactions.placing import Placing, require_scope
-from simdes.exchange.interactions.planning import NEEDS, Plan, Planning
+from simdes.exchange.interactions.planning import Plan, Planning
 from simdes.exchange.interactions.referring import missing
 from simdes.exchange.interactions.writers import writing_provenance
 from simdes.exchange.node import Node
@@ -43,12 +36,10 @@ from simdes.exchange.subscriptions import registering
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import dumps
 from simdes.fhir.prescribing import TYPE as ORDER
-from simdes.fhir.problem import Problem
 from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
 from simdes.index import moments, outbox, resources, search, subscriptions
-from simdes.index.entries import Entry
 from simdes.index.resources import NewResource, Stored
 from simdes.index.transaction import Transaction
 from simdes.tracing import step
@@ -106,37 +97,6 @@ def apply(
     ]
 
 
-def check(asking: Asking, change: Change) -> None:
-    """Raise Forbidden or Invalid for what can be refused without looking at what is there."""
-    asking.rights.require(NEEDS[change.method], change.type)
-    if change.search is not None:
-        asking.rights.require(Interaction.SEARCH, change.type)
-    if change.id:
-        require_id(change.id)
-    if change.resource is not None:
-        require_type(change.resource, change.type)
-        sent = change.resource.get("id")
-        if change.method is Method.UPDATE and change.id and sent != change.id:
-            raise Invalid(
-                "The id in the resource is not the id in the address.",
-                advice="Send the resource with the id of its address.",
-            )
-
-
-def validated(
-    node: Node, changes: Sequence[Change], *, by_server: bool = False
-) -> list[tuple[Problem, ...]]:
-    """Validate outside of the transaction, where nobody waits for it; the warnings of each change.
-
-    Raises BrokenRules, with places.
-    What the server writes itself is no claim of anybody's to a profile.
-    """
-    sent = [Sent(one.resource, one.place) for one in changes if one.resource is not None]
-    profiles = None if by_server else node.profiles
-    found = iter(check_valid(sent, profiles, are_binding=node.profiles_bind))
-    return [next(found) if one.resource is not None else () for one in changes]
-
-
 class _Writing:
     """One request's changes in one database transaction."""
 
@@ -152,6 +112,7 @@ class _Writing:
     ) -> None:
         self._queries = queries
         self._by_server = by_server
+        self._drafting = Drafting(node, tx, asking, base, queries, by_server=by_server)
         self._node = node
         self._tx = tx
         self._asking = asking
@@ -162,78 +123,12 @@ class _Writing:
     def run(self, changes: Sequence[Change]) -> list[Changed]:
         """Plan, draft, place and write."""
         plans = Planning(self._node, self._tx, self._asking, self._queries).plans(changes)
-        self._draft(plans)
+        self._drafting.draft(plans)
         self._place(plans)
         for plan in sorted(plans, key=lambda one: _ORDER[one.change.method]):
             self._row_of(plan)
         stored = self._write(plans)
         return [plan.settled or self._changed(plan, stored) for plan in plans]
-
-    # Drafting ---------------------------------------------------------------------------------
-
-    def _draft(self, plans: Sequence[Plan]) -> None:
-        names = {
-            plan.change.full_url: f"{plan.change.type}/{plan.id}"
-            for plan in plans
-            if plan.change.full_url
-        }
-        going = [plan for plan in plans if plan.settled is None]
-        names |= self._conditional_names(going)
-        for plan in going:
-            change = plan.change
-            if change.resource is not None:
-                plan.draft = self._drafted(change.resource, plan.id, names)
-            elif change.patch is not None and plan.current is not None:
-                plan.draft = self._patched(plan.current, change.patch, names)
-            if plan.draft is not None and plan.current is not None and not plan.current.deleted:
-                keep_labels(plan.draft, plan.current.labels)
-        # A reference that was replaced is as valid as before; what a patch made is not known to be.
-        for plan in going:
-            if plan.change.patch and plan.draft is not None:
-                plan.warnings = self._check(plan.draft, plan.change.place)
-        for plan in going:
-            if plan.draft is not None and plan.change.type == registering.TYPE:
-                plan.draft = self._asked(plan.draft)
-
-    def _check(self, draft: dict[str, Any], place: str) -> tuple[Problem, ...]:
-        node = self._node
-        return check_valid([Sent(draft, place)], node.profiles, are_binding=node.profiles_bind)[0]
-
-    def _asked(self, draft: dict[str, Any]) -> dict[str, Any]:
-        if self._by_server:
-            return draft
-        return registering.asked(self._node, self._asking, draft, base=self._base)
-
-    def _patched(self, current: Entry, patch: Any, names: Mapping[str, str]) -> dict[str, Any]:
-        present = finding.parsed(finding.raw(self._node, self._tx, current), waits=False)
-        made = patch(present)
-        if made.get("resourceType") != current.type or made.get("id") != current.logical_id:
-            raise Invalid("A patch can't change a resource's type or id.")
-        return self._drafted(made, current.logical_id, names)
-
-    def _drafted(
-        self, resource: Mapping[str, Any], logical_id: str, names: Mapping[str, str]
-    ) -> dict[str, Any]:
-        return drafted(resource, logical_id, names, base=self._base)
-
-    def _conditional_names(self, plans: Sequence[Plan]) -> dict[str, str]:
-        """What conditional references lead to (https://hl7.org/fhir/R4/http.html#trules)."""
-        if not self._queries:
-            return {}
-        asked = {
-            literal
-            for plan in plans
-            if plan.change.resource is not None
-            for literal in finding.conditional_references(plan.change.resource)
-        }
-        found = {}
-        for literal in sorted(asked):
-            query = self._queries[parts(literal)]
-            hits = finding.matching(self._tx, self._asking, query)
-            if len(hits) != 1:
-                raise Mismatch("A conditional reference leads to no resource, or to several.")
-            found[literal] = f"{hits[0].type}/{hits[0].logical_id}"
-        return found
 
     # Placing ----------------------------------------------------------------------------------
 

@@ -32,8 +32,9 @@ from simdes.fhir.search.conditions import (
 )
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import entries, resources, search, subscriptions
-from simdes.index.subscriptions import Event, Happening
+from simdes.index import entries, happenings, resources, search, subscriptions
+from simdes.index.happenings import Happening
+from simdes.index.subscriptions import Event
 from simdes.index.transaction import Transaction
 
 Said = Happening | Event
@@ -55,8 +56,8 @@ def seen(node: Node, tx: Transaction, asking: Asking, said: Sequence[Said]) -> l
     type_, visible = said[0].type, asking.rights.visible(Interaction.SEARCH)
     own = [one.resource_id for one in said if one.resource_id is not None]
     copies = [one.entry for one in said if one.resource_id is None]
-    allowed = subscriptions.visible_own(tx, visible, type_, own) if own else set()
-    standing = subscriptions.visible_entries(tx, visible, type_, copies) if copies else {}
+    allowed = happenings.visible_own(tx, visible, type_, own) if own else set()
+    standing = happenings.visible_entries(tx, visible, type_, copies) if copies else {}
     versions = _own(node, tx, sorted(allowed))
     copied = _copies(node, tx, sorted(standing))
     found = []
@@ -116,7 +117,7 @@ def _before(node: Node, tx: Transaction, asking: Asking, one: Seen) -> Found | N
         return None
     last = max(earlier, key=lambda row: row.version)
     visible = asking.rights.visible(Interaction.SEARCH)
-    if last.id not in subscriptions.visible_own(tx, visible, one.said.type, [last.id]):
+    if last.id not in happenings.visible_own(tx, visible, one.said.type, [last.id]):
         return None
     return _own(node, tx, [last.id]).get(last.id)
 

@@ -15,7 +15,7 @@ from simdes.errors import TooLarge
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.exchange.subscriptions.wanted import wanted
-from simdes.index import subscriptions
+from simdes.index import happenings, subscriptions
 from simdes.index.resources import Stored
 from simdes.index.transaction import Transaction
 
@@ -48,7 +48,7 @@ def register(
     now_ms, context = node.now_ms(), asking.session.actor.context
     found = wanted(resource, base=base, now_ms=now_ms)
     account = asking.session.actor.account
-    while subscriptions.number(tx):
+    while happenings.number(tx):
         continue  # what happened before now is not for this one
     subscriptions.put(
         tx,
@@ -64,7 +64,7 @@ def register(
             type=found.type,
             channel=found.channel,
             status=str(resource["status"]),
-            position=subscriptions.last(tx),
+            position=happenings.last(tx),
             sent_ms=now_ms,
             heartbeat_ms=found.heartbeat_seconds * 1000,
             end_ms=found.end_ms,

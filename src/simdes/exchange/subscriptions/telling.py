@@ -34,7 +34,7 @@ from simdes.exchange.subscriptions.wanted import Wanted, wanted
 from simdes.fhir.form import Form
 from simdes.fhir.json import loads
 from simdes.fhir.negotiation import versions
-from simdes.index import resources, subscriptions, vaults
+from simdes.index import happenings, resources, subscriptions, vaults
 from simdes.index.subscriptions import Event, Subscription
 
 THREADS: Final = 8
@@ -81,7 +81,7 @@ def run(node: Node, stop: threading.Event, *, name: str) -> None:
                 under_way |= {pool.submit(_served, node, one, name, stop) for one in taken}
                 if node.desk.clock() - tidied > _TIDY_SECONDS:
                     tidied = node.desk.clock()
-                    node.database.write(subscriptions.forget_seen)
+                    node.database.write(happenings.forget_seen)
                 stop.wait(0.01 if taken else IDLE_SECONDS)
             except SimdesError as error:
                 _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
@@ -108,7 +108,7 @@ def claim(node: Node, name: str, *, limit: int) -> list[Subscription]:
     with node.database.read() as tx:
         if not subscriptions.is_due(tx, now_ms=now_ms):
             return []
-    node.database.write(subscriptions.number)
+    node.database.write(happenings.number)
     until_ms = now_ms + _HELD_SECONDS * 1000
     return node.database.write(
         lambda tx: subscriptions.claim(tx, name, now_ms=now_ms, until_ms=until_ms, limit=limit)
@@ -216,7 +216,7 @@ class _Serving:
         node = self.node
         while not self.stop.is_set():
             with node.database.read() as tx:
-                said = subscriptions.happenings(
+                said = happenings.happenings(
                     tx, self.one.type, after=self.one.position, limit=LOOKED_AT_ONCE
                 )
                 found = matching.matching(node, tx, asking, asked, self.one.id, said)

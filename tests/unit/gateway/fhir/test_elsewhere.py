@@ -21,6 +21,7 @@ from simdes.exchange.subscriptions import arriving, telling
 from simdes.hook_http import HttpHooks
 from simdes.index import copies
 from simdes.index.vaults import Identifier, find
+from support.bulk import Service
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json, application
 from support.receivers import receiving, status_of
@@ -386,6 +387,58 @@ def test_a_subscription_tells_of_what_arrives_where_the_organisation_may_open_it
         assert told() == events
         assert len(opened) == looked
         shared.reader.send("DELETE", f"Subscription/{made['id']}")
+        hooks.close()
+
+
+@pytest.mark.parametrize("whom", ["account", "role"])
+def test_a_service_is_told_of_what_arrives_under_a_consent_that_names_it(
+    shared: Shared,
+    doctor: Api,
+    pulse: Callable[..., Json],
+    clock: Clock,
+    south: Starlette,
+    whom: str,
+) -> None:
+    one, patient = shared.network["south"], shared.patient["id"]
+    node = one.node
+    standing = node.contracts.accounts.standing(node.desk.keystore.lanes[0].address)
+    assert standing is not None
+    service = Service.of(one, south, "system/*.cruds")
+    service.api.headers["x-purpose-of-use"] = "TREAT"
+    with receiving() as receiver:
+        hooks = HttpHooks("127.0.0.1")
+        object.__setattr__(node, "hooks", hooks)
+        made = service.api.create(_hook(receiver.url, f"Observation?patient={patient}"))
+        granted = consents.grant(
+            shared.network["north"].node,
+            shared.session,
+            vault=shared.vault,
+            grantee={
+                "account": Grantee.account(standing.account),
+                "role": Grantee.role_in(node.organisation, "agent"),
+            }[whom],
+            categories=["observations", "demographics"],
+            purposes=["TREAT"],
+            valid_seconds=3600,
+        )
+        node.following.catch_up()
+
+        def told() -> list[str]:
+            _work(node)
+            clock.ahead_seconds += arriving.LOOK_MS / 1000
+            _work(node)
+            return [one["id"] for got in receiver.events for one in got.resources]
+
+        assert told() == []
+        new = doctor.create(pulse(81))["id"]
+        shared.network.settle()
+        assert told() == [new]
+        shared.revoke(granted)
+        doctor.create(pulse(82))
+        shared.network.settle()
+        assert told() == [new]
+        service.renew("system/*.cruds")
+        service.api.send("DELETE", f"Subscription/{made['id']}")
         hooks.close()
 
 

@@ -32,7 +32,7 @@ from simdes.exchange.custody import METHODS
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import dumps
 from simdes.gateway.cds.services import SERVICES
-from simdes.gateway.fhir.routes import endpoints
+from simdes.gateway.fhir.routes import PRESCRIPTIONS, endpoints
 from simdes.gateway.openapi import document
 from simdes.gateway.pages.places import page_routes
 from support.bulk import Service
@@ -70,6 +70,9 @@ NEVER_WELL = frozenset(
             f"POST /auth/{name}"
             for name in ["authorize", "token", "revoke", "introspect", "launch"]
         ),
+        # A patient, a pharmacy and a prescription on the ledger, one after the other: the answers
+        # of that journey are held against the document in `test_prescriptions.py`.
+        *(f"{one.method} /fhir/{one.template}" for one in PRESCRIPTIONS),
     )
 )
 """What takes more than an access token: another's signature, an app's secret, our address."""
