@@ -119,6 +119,15 @@ tools/hapi_client/target/hapi-client-1.jar: tools/hapi_client/pom.xml tools/hapi
 	@mvn -q -B -f tools/hapi_client/pom.xml package
 	@touch $@
 
+# Prometheus's own parser of rules, for the alerts.
+PROMRULES := .tools/promrules/promrules
+
+.PHONY: promrules
+promrules: $(PROMRULES) ## Build what reads the alerts as Prometheus does (needs Go; a minute, once)
+
+$(PROMRULES): tools/promrules/main.go | tools/promrules/go.mod tools/promrules/go.sum
+	@tools/go_program.sh tools/promrules . $@
+
 # A symbolic executor with its solver (AGPL-3.0: a tool beside the project, in a place of its own).
 .PHONY: halmos
 halmos: .tools/halmos/.installed ## Install halmos, which proves what contracts/test/halmos says of all states
@@ -129,8 +138,12 @@ halmos: .tools/halmos/.installed ## Install halmos, which proves what contracts/
 	@touch $@
 
 .PHONY: accept
-accept: setup validator hapi-client kubo geth halmos ## Slow acceptance suites: kills, faults of every part, a soak, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
+accept: setup validator hapi-client kubo geth halmos promrules ## Slow acceptance suites: kills, faults of every part, a soak, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
+
+.PHONY: drill
+drill: $(VENV)/.runtime ## Lose everything of one organisation and restore it: real programs, two or three minutes
+	@$(PYTHON) -m tools.drill
 
 .PHONY: peers
 peers: .tools/peers/.installed ## Install the libraries that `make bench` compares with, in a place of their own

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +52,20 @@ class PostgresServer:
     programs: Path
     port: int = 0
     durable: bool = False
+    settings: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     @contextmanager
-    def running(cls, *, durable: bool = False, tcp: bool = False) -> Iterator[PostgresServer]:
+    def running(
+        cls, *, durable: bool = False, tcp: bool = False, archiving: bool = False
+    ) -> Iterator[PostgresServer]:
         """Make one, start it, stop it at the end.
 
         ``durable`` keeps fsync on, which only measurements need: what is killed are processes, not
         the machine. With ``tcp`` its log comes in pieces of 1 MiB, so that a limit of files' size
-        can stop its tables and leave the log alone.
+        can stop its tables and leave the log alone. ``archiving`` copies each piece of the log to
+        the folder ``archive`` (https://www.postgresql.org/docs/current/continuous-archiving.html).
         """
         home = Path(tempfile.mkdtemp(prefix="simdes-pg-"))
         try:
@@ -70,7 +74,8 @@ class PostgresServer:
                 bin_folder = _reachable(bin_folder, home)
                 os.chown(home, NOBODY, NOBODY)
             port = free_ports(1)[0] if tcp else 0
-            server = cls(home, bin_folder, port, durable)
+            settings = _archiving(home) if archiving else ()
+            server = cls(home, bin_folder, port, durable, settings)
             server._run(
                 "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-N",
                 "-E", "UTF8", "--locale=C",
@@ -96,7 +101,8 @@ class PostgresServer:
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.home / "data", "-k", self.home, *listen,
-                 "-c", f"fsync={'on' if self.durable else 'off'}", "-c", "max_connections=200"],
+                 "-c", f"fsync={'on' if self.durable else 'off'}", "-c", "max_connections=200",
+                 *(word for one in self.settings for word in ("-c", one))],
                 stdout=log, stderr=log, cwd=self.home, env=_env(), **_as_user(),
             )  # fmt: skip
         _wait(self.url, self.process, self.home / "log")
@@ -116,6 +122,51 @@ class PostgresServer:
         assert self.process is not None
         self.process.wait(timeout=START_SECONDS)
         self.process = None
+
+    def base_backup(self) -> None:
+        """Copy the running server's files into the folder ``base``."""
+        self._run(
+            "pg_basebackup", "-D", self.home / "base", "-h", self.home, "-p",
+            str(self.port or 5432), "-U", "postgres", "-X", "none", "-c", "fast",
+        )  # fmt: skip
+
+    def recover(self, point: str) -> None:
+        """Lose the server's files; bring them back from ``base`` and the archive, to a named point.
+
+        Returns once it takes writes again.
+        """
+        self.stop()
+        data = self.home / "data"
+        shutil.rmtree(data)
+        subprocess.run(["cp", "-a", self.home / "base", data], check=True, **_as_user())
+        with (data / "postgresql.auto.conf").open("a") as file:
+            file.write(
+                f"restore_command = 'cp {self.home}/archive/%f %p'\n"
+                f"recovery_target_name = '{point}'\n"
+                "recovery_target_action = 'promote'\n"
+            )
+        (data / "recovery.signal").touch()
+        self.start()
+        deadline = time.monotonic() + START_SECONDS
+        while self.ask("SELECT pg_is_in_recovery()"):
+            if time.monotonic() > deadline:
+                raise RuntimeError((self.home / "log").read_text(errors="replace")[-2000:])
+            time.sleep(0.1)
+
+    def archive(self) -> None:
+        """End the piece of the log that is written to, and wait until it is in the archive."""
+        piece = self.ask("SELECT pg_walfile_name(pg_switch_wal())")
+        deadline = time.monotonic() + START_SECONDS
+        while not (self.home / "archive" / str(piece)).exists():
+            if time.monotonic() > deadline:
+                raise RuntimeError((self.home / "log").read_text(errors="replace")[-2000:])
+            time.sleep(0.1)
+
+    def ask(self, statement: str) -> object:
+        """Run a statement in the database ``postgres``; the first value of its answer."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        return None if row is None else row[0]
 
     def pids(self) -> list[int]:
         """The server's processes, the first one first."""
@@ -145,6 +196,18 @@ def running_postgres(*, durable: bool = False) -> Iterator[str]:
     """Start a server, give the URL of its ``postgres`` database, stop it at the end."""
     with PostgresServer.running(durable=durable) as server:
         yield server.url
+
+
+def _archiving(home: Path) -> tuple[str, ...]:
+    archive = home / "archive"
+    archive.mkdir()
+    if os.geteuid() == 0:
+        os.chown(archive, NOBODY, NOBODY)
+    return (
+        "wal_level=replica",
+        "archive_mode=on",
+        f"archive_command=test ! -f {archive}/%f && cp %p {archive}/%f",
+    )
 
 
 def _as_user() -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Load:
             "code": {"text": "a note of the load"},
             "valueString": f"value of {value}",
         }
-        headers = self.of("dr.north") | {"If-None-Exist": f"identifier={SYSTEM}|{value}"}
+        once = {"If-None-Exist": f"identifier={SYSTEM}|{value}"}
 
         def judge(answer: httpx.Response) -> str:
             if answer.status_code not in (200, 201):
@@ -146,7 +146,9 @@ class Load:
 
         while not self._stop.is_set():
             post = lambda: client.post(  # noqa: E731
-                f"{self._north}/Observation", json=resource, headers=headers
+                f"{self._north}/Observation",
+                json=resource,
+                headers=self.of("dr.north") | once,  # the token of now: it may be a new one
             )
             if self._call("write", post, judge) == FINE:
                 return

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simdes import console
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Tampered
 from support import consortium
 from support.backups import Stage, found, staged
@@ -32,7 +32,7 @@ def stage(template: Path, tmp_path: Path) -> Stage:
 def run(*words: object, **environment: str) -> Result:
     with consortium.own_settings():
         result = CliRunner().invoke(
-            cli, [str(word) for word in words], env=environment, standalone_mode=False
+            command_line(), [str(word) for word in words], env=environment, standalone_mode=False
         )
     if result.exception is not None:
         raise result.exception

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.errors import Forbidden, Invalid, NotFound
 from support import consortium
 from support.consortium import own_settings, passphrase_of
@@ -34,7 +34,9 @@ def run(north: Path, *words: str, user: str = "admin") -> str:
     }
     command, *rest = words
     parts = command.split()
-    done = CliRunner().invoke(cli, [*parts, "--data", str(north), *rest], env=passphrases)
+    done = CliRunner().invoke(
+        command_line(), [*parts, "--data", str(north), *rest], env=passphrases
+    )
     if done.exception is not None:
         raise done.exception
     return done.stdout

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simdes import console
-from simdes.cli import cli
+from simdes.cli import command_line
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Tampered
 from simdes.own_store import storekeeper
 from simdes.storage.cid import parse
@@ -51,14 +51,16 @@ def north(template: Path, tmp_path: Path) -> Iterator[Path]:
 
 def run(*arguments: str) -> tuple[int, Any]:
     """A command's exit code and the JSON that it prints."""
-    result = CliRunner().invoke(cli, ["storage", *arguments, "--json"], standalone_mode=False)
+    result = CliRunner().invoke(
+        command_line(), ["storage", *arguments, "--json"], standalone_mode=False
+    )
     if result.exception is not None:
         raise result.exception
     return result.return_value or 0, json.loads(result.stdout)
 
 
 def text(*arguments: str) -> str:
-    result = CliRunner().invoke(cli, ["storage", *arguments])
+    result = CliRunner().invoke(command_line(), ["storage", *arguments])
     assert result.exit_code == 0, result.output
     return result.stdout
 
