@@ -249,6 +249,7 @@ def opened(
             random=random,
             pins=PinWatch(read_pins(data)),
             limits=_limits(settings, processes),
+            chart_duty=settings.chart_duty,
         )
         transactions = Transactions(database, StoredTransaction)
         # A ledger in this process says what its head is for nothing; another's is asked over HTTP.

@@ -85,6 +85,8 @@ class Settings:
     other organisation may have kept here, 0 without limit. See docs/storage.md.
     ``backup_folder`` is where `simdes backup` writes, and where `simdes serve` keeps the keys
     beside the backups those of now; empty: nowhere. Backups go after ``backup_days``.
+    ``chart_duty`` names the law by which this organisation keeps what it wrote of a patient whose
+    vault is erased, as the receipt of the erasure says; empty: it keeps nothing.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Settings:
     keep_gib: int = 0
     backup_folder: str = ""
     backup_days: int = 30
+    chart_duty: str = ""
     facade_url: str = ""
     facade_types: str = ""
     facade_mode: str = ""

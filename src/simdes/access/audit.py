@@ -10,7 +10,8 @@ organisation's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -32,7 +33,7 @@ from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import Contracts
 
 FOLD_MS: Final = 60_000
-BATCH_ENTRIES: Final = 4096
+BATCH_ENTRIES: Final = 16_384
 _UNDER_VAULT, _UNDER_ORGANISATION = b"\1", b"\0"
 _AAD: Final = b"simdes/audit-entry/v1"
 
@@ -108,14 +109,17 @@ class Trail:
     def entries(
         self, database: Database, *, vault: bytes | None = None, after: int = 0, limit: int = 1000
     ) -> tuple[tuple[int, Entry], ...]:
-        """(number, entry) behind number `after`, of a vault or of the whole organisation."""
+        """(number, entry) behind number `after`, of a vault or of the whole organisation.
+
+        Those about vaults that are erased here can't be read, and are left out.
+        """
         with database.read() as tx:
             listed = (
                 rows.entries(tx, after=after, limit=limit)
                 if vault is None
                 else rows.of_vault(tx, vault, after=after, limit=limit)
             )
-            return tuple((one.seq, decode(self.read(tx, one))) for one in listed)
+            return tuple((one.seq, decode(text)) for one, text in self._readable(tx, listed))
 
     def page(self, database: Database, vault: bytes, *, after: int, limit: int) -> Page:
         """Proof documents of a vault's entries; those not anchored yet come without a batch."""
@@ -123,8 +127,16 @@ class Trail:
             listed = rows.of_vault(tx, vault, after=after, limit=limit + 1)
             shown = listed[:limit]
             batches = Batches(tx)
-            proofs = tuple(self.proof(tx, one, batches) for one in shown)
+            readable = [one for one, _ in self._readable(tx, shown)]
+            proofs = tuple(self.proof(tx, one, batches) for one in readable)
         return Page(proofs, shown[-1].seq if shown else after, len(listed) > limit)
+
+    def _readable(
+        self, tx: Transaction, listed: Sequence[rows.Entry]
+    ) -> Iterator[tuple[rows.Entry, bytes]]:
+        for one in listed:
+            with suppress(NotFound):
+                yield one, self.read(tx, one)
 
     def prove(self, database: Database, seq: int) -> dict[str, Any]:
         """The proof document of one entry; `NotFound` for an unknown number."""

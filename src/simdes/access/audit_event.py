@@ -59,6 +59,7 @@ class Verb(StrEnum):
     CREDENTIALS = "credentials"
     APPS = "apps"
     RESTORE = "restore"
+    ERASE = "erase"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -86,6 +87,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.CREDENTIALS: ("update", "U"),
     Verb.APPS: ("update", "U"),
     Verb.RESTORE: ("operation", "E"),
+    Verb.ERASE: ("delete", "D"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simdes.access.audit_event import Verb
+from simdes.access.custody_erasure import erase
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
 from simdes.access.custody_reconcile import reconcile
@@ -31,6 +32,7 @@ from simdes.access.messages import (
     CapsulesBody,
     DealBody,
     DropBody,
+    EraseBody,
     KeepBody,
     LocateBody,
     LogBody,
@@ -65,6 +67,7 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "deal": (DealBody, deal),
     "accept": (AcceptBody, accept),
     "reconcile": (ReconcileBody, reconcile),
+    "erase": (EraseBody, erase),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 

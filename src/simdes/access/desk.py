@@ -89,6 +89,8 @@ class Desk:
     random: Callable[[int], bytes]
     pins: PinWatch
     limits: Limits = Limits()
+    chart_duty: str = ""
+    """The law that has this organisation keep what it wrote of a patient; "" where none does."""
 
     @property
     def organisation(self) -> bytes:

@@ -306,6 +306,12 @@ class ReconcileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     entries: Annotated[list[str], Meta(min_length=1, max_length=MAX_RECONCILED)]
 
 
+class EraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`erase`: destroy your keys of this vault for good, and what of it lies with you."""
+
+    vault: Hex32
+
+
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`ack`: confirm that your shares of these records open; asked by their author."""
 

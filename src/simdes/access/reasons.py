@@ -35,6 +35,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
     "NOT_AUTHOR": "somebody else wrote this record",
+    "OTHERS_WROTE": "others wrote into this vault: only its patient has all of it erased",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",
     "NOT_AGREED": "the vault's next epoch is not agreed by who must agree",
     "NOT_CUSTODIAN": "the organisation is no custodian of the vault in this epoch",

@@ -1,8 +1,8 @@
-"""Commands for vaults' custodians: who keeps the shares, and how that changes."""
+"""Commands for vaults: who keeps the shares, how that changes, and erasing one everywhere."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from simdes import console
 from simdes.commands.common import (
     AsJson,
     Data,
+    Patient,
     Token,
     User,
     organisation,
@@ -17,7 +18,9 @@ from simdes.commands.common import (
     signed_in,
     vault_of,
 )
-from simdes.exchange import renewal
+from simdes.errors import Unavailable
+from simdes.exchange import erasure, renewal
+from simdes.exchange.erasure import Erasure
 from simdes.exchange.renewal import Renewed, Waiting
 
 Organisations = Annotated[
@@ -27,9 +30,10 @@ Organisations = Annotated[
 
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
-    group = typer.Typer(help="Who keeps the shares of vaults.", no_args_is_help=True)
+    group = typer.Typer(help="Vaults: who keeps their shares; erasing one.", no_args_is_help=True)
     group.command("custodians")(custodians)
     group.command("renew")(renew)
+    group.command("erase")(erase)
     cli.add_typer(group, name="vault")
 
 
@@ -104,3 +108,89 @@ def _tell(done: list[Renewed], waiting: list[Waiting], *, as_json: bool) -> None
     console.say(f"{len(done)} vaults have their new custodians; {records} records were dealt.")
     for one in waiting:
         (console.warn if one.failed else console.say)(f"0x{one.vault.hex()}: {one.why}")
+
+
+def erase(
+    data: Data,
+    patient: Patient,
+    user: User = None,
+    token: Token = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say who would be asked; ask and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Erase a patient's vault at every organisation, for good; each signs a receipt.
+
+    The patient who controls the vault asks (--user); without, this organisation, for a vault that
+    it opened, that no patient controls and that nobody else wrote into. Who does not answer is
+    asked again by running it again: exit code 6 until everybody signed. An organisation may keep
+    what it wrote itself where the law says so; its receipt names the law.
+    """
+    with organisation(data) as one:
+        vault = vault_of(one.node, patient)
+        if dry_run:
+            found = erasure.look(one.node, vault)
+        else:
+            asks = user is not None or token is not None
+            control = signed_in(one, user, token).key if asks else None
+            found = erasure.erase(one.node, vault, control=control)
+    if as_json:
+        console.print_json(_erasure(found))
+    else:
+        _tell_erasure(found, dry_run=dry_run)
+    return console.EXIT_CODES[Unavailable] if found.waiting and not dry_run else 0
+
+
+def _erasure(found: Erasure) -> dict[str, Any]:
+    return {
+        "vault": f"0x{found.vault.hex()}",
+        "holds": found.holds,
+        "epochs": [
+            {
+                "epoch": one.number,
+                "custodians": [f"0x{each.hex()}" for each in one.custodians],
+                "destroyed": [f"0x{each.hex()}" for each in one.gone],
+                "needed": one.needed,
+            }
+            for one in found.epochs
+        ],
+        "receipts": [
+            {
+                "organisation": f"0x{one.organisation.hex()}",
+                "epochs": one.epochs,
+                "chart": one.chart,
+                "duty": one.duty,
+                "receipt": one.token.decode(),
+            }
+            for one in found.receipts
+        ],
+        "waiting": {f"0x{org.hex()}": why for org, why in found.waiting.items()},
+        "linked": [f"0x{tag.hex()}" for tag in found.linked],
+    }
+
+
+_CHARTS = {
+    "none": "had nothing of it",
+    "erased": "erased what it had",
+    "kept": "keeps what it wrote itself, by law",
+}
+
+
+def _tell_erasure(found: Erasure, *, dry_run: bool) -> None:
+    for each in found.receipts:
+        law = f" ({each.duty})" if each.duty else ""
+        console.say(
+            f"0x{each.organisation.hex()[:16]}…: keys destroyed; {_CHARTS[each.chart]}{law}"
+        )
+    for organisation_id, why in found.waiting.items():
+        would = "would be asked" if dry_run else why
+        console.say(f"0x{organisation_id.hex()[:16]}…: {would}")
+    for one in found.epochs:
+        console.say(
+            f"Epoch {one.number}: {len(one.gone)} of {len(one.custodians)} custodians destroyed"
+            f" their keys; {one.needed} are needed."
+        )
+    for tag in found.linked:
+        console.say(f"The same patient's records lie in 0x{tag.hex()}, too: erase it by itself.")
+    console.say("Nobody can open it any more." if found.holds else "It does not hold yet.")

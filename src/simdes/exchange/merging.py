@@ -67,7 +67,7 @@ def settle(
         return waits
     pairs = [one for one in (_pair(tx, merge) for merge in ready.merges) if one is not None]
     for pair in pairs:
-        if pair.prior.key_wrapped is None or pair.survivor.key_wrapped is None:
+        if pair.prior.is_closed or pair.survivor.is_closed:
             return refusal(ready.message, *_ERASED)
     held = [pair for pair in pairs if not _free(tx, pair)]
     for pair in held:

@@ -88,7 +88,7 @@ class _Placing:
                 "The message's identifiers belong to different patients here.",
                 "Find out who the patient is; merge the two, or correct the identifiers.",
             )
-        if any(self._held[tag].key_wrapped is None for its in tags for tag in its):
+        if any(self._held[tag].is_closed for its in tags for tag in its):
             return refusal(
                 ready.message,
                 "vault-erased",

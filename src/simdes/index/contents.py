@@ -101,6 +101,16 @@ def of_records(tx: Transaction, records: Sequence[bytes]) -> list[Content]:
     return [read(Content, row) for row in rows]
 
 
+def kept_of_vault(tx: Transaction, vault: bytes) -> list[str]:
+    """Return the CIDs of our records' contents in a vault that nobody erased yet."""
+    rows = tx.all(
+        "SELECT cid FROM content WHERE state = 'kept'"
+        " AND record_id IN (SELECT record_id FROM record WHERE vault = :vault) ORDER BY cid",
+        vault=vault,
+    )
+    return [row[0] for row in rows]
+
+
 def copies(tx: Transaction, cids: Sequence[str]) -> dict[str, list[Copy]]:
     """Return the copies of contents by CID, in the order of organisations."""
     found: dict[str, list[Copy]] = {cid: [] for cid in cids}

@@ -102,7 +102,12 @@ def held(tx: Transaction) -> Keys:
             row[0]
             for row in tx.all("SELECT public_digest FROM custody_key WHERE state = 'destroyed'")
         ),
-        erased=frozenset(row[0] for row in tx.all("SELECT tag FROM vault WHERE state = 'erased'")),
+        erased=frozenset(
+            row[0]
+            for row in tx.all(
+                "SELECT tag FROM vault WHERE state = 'erased' AND key_wrapped IS NULL"
+            )
+        ),
         contents=frozenset(
             row[0] for row in tx.all("SELECT cid FROM content WHERE state <> 'kept'")
         ),
@@ -157,7 +162,11 @@ def _destroy(tx: Transaction, keys: Keys) -> int:
 def _erase_vaults(tx: Transaction, keys: Keys) -> int:
     known: list[bytes] = []
     for part in _parts(sorted(keys.erased)):
-        rows = tx.all("SELECT tag FROM vault WHERE tag IN :tags AND state <> 'erased'", tags=part)
+        rows = tx.all(
+            "SELECT tag FROM vault WHERE tag IN :tags"
+            " AND (state <> 'erased' OR key_wrapped IS NOT NULL)",
+            tags=part,
+        )
         known += [row[0] for row in rows]
     for tag in known:
         vaults.erase(tx, tag)
@@ -290,7 +299,7 @@ def forget_the_moment(tx: Transaction) -> None:
 
 _MARKS: Final = (
     "SELECT state, count(*) FROM custody_key GROUP BY state ORDER BY state",
-    "SELECT state, count(*) FROM vault GROUP BY state ORDER BY state",
+    "SELECT state, key_wrapped IS NULL, count(*) FROM vault GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT count(*) FROM content WHERE state <> 'kept'",
     "SELECT count(*) FROM kept_content WHERE state IN ('dropping', 'dropped')",
 )

@@ -233,6 +233,11 @@ def history(tx: Transaction, *, vault: bytes, type: str, logical_id: str) -> lis
     return _resources(rows)
 
 
+def any_of_vault(tx: Transaction, vault: bytes) -> bool:
+    """Whether anything was ever written into a vault here."""
+    return tx.one("SELECT 1 FROM resource WHERE vault = :vault LIMIT 1", vault=vault) is not None
+
+
 def of_vault(
     tx: Transaction,
     vault: bytes,

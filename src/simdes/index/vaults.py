@@ -16,7 +16,11 @@ from simdes.index.statements import MAX_LIST
 from simdes.index.transaction import Transaction
 
 OPENING, OPEN, ERASED = "opening", "open", "erased"
-"""States: ``opening`` until its transaction is in a block, then ``open``; ``erased`` for good."""
+"""States: ``opening`` until its transaction is in a block, then ``open``; ``erased`` for good.
+
+One that is erased with its local key still there is a chart that the law has this organisation
+keep: readable here, never sealed for anybody again, and nothing new comes into it.
+"""
 
 
 ORGANISATION = "urn:simdes:organisation"
@@ -32,7 +36,7 @@ class Vault:
     """A vault: ``m`` of ``n`` custodians, ``home`` 1 when this organisation opened it.
 
     ``control`` is the patient's account id, None while provisional; ``key_wrapped`` is None once
-    erased.
+    erased here.
     """
 
     tag: bytes
@@ -45,6 +49,11 @@ class Vault:
     key_wrapped: bytes | None
     state: str
     created_ms: int
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing may be written into it any more."""
+        return self.key_wrapped is None or self.state == ERASED
 
 
 _VAULT = select(Vault, "vault")
@@ -172,6 +181,15 @@ def erase(tx: Transaction, tag: bytes) -> None:
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )
     tx.run("DELETE FROM entry WHERE vault = :tag", tag=tag)
+    tx.run(
+        "DELETE FROM outbox WHERE resource_id IN (SELECT id FROM resource WHERE vault = :tag)",
+        tag=tag,
+    )
+
+
+def close(tx: Transaction, tag: bytes) -> None:
+    """Let an erased vault's chart stand here under its local key. Raises `NotFound`."""
+    _changed(tx.run("UPDATE vault SET state = 'erased' WHERE tag = :tag", tag=tag))
     tx.run(
         "DELETE FROM outbox WHERE resource_id IN (SELECT id FROM resource WHERE vault = :tag)",
         tag=tag,

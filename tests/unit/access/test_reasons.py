@@ -7,6 +7,7 @@ import pytest
 from simdes import errors
 from simdes.access import (
     attempts,
+    custody_erasure,
     custody_reconcile,
     custody_renewal,
     custody_vaults,
@@ -23,7 +24,15 @@ from simdes.ledger.consents import Reason
 
 OF_VERBS = {
     value
-    for module in (custody_vaults, custody_renewal, custody_reconcile, attempts, oauth, rights)
+    for module in (
+        custody_vaults,
+        custody_renewal,
+        custody_reconcile,
+        custody_erasure,
+        attempts,
+        oauth,
+        rights,
+    )
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value
 } | {openings.UNFINISHED, openings.TOO_FEW}

@@ -19,7 +19,7 @@ from simdes.backup.repository import open_repository
 from simdes.crypto.capsule import Capsule, read_capsule, unseal_authored
 from simdes.crypto.keys import OpeningKey, unwrap
 from simdes.errors import NotFound, SimdesError
-from simdes.exchange import storekeeping
+from simdes.exchange import erasure
 from simdes.index import contents, custody, vaults
 from simdes.index.database import open_database
 from simdes.own_store import storekeeper
@@ -110,16 +110,8 @@ def erase_everywhere(stage: Stage) -> bytes:
     """Every custodian destroys its key of the vault, its author the local one, the bytes go."""
     with consortium.opened(stage.folder) as network:
         tag = the_vault(network)
-        with network["north"].node.database.read() as tx:
-            records = [row[0] for row in tx.all("SELECT record_id FROM record")]
-        storekeeping.erase(network["north"].node, records)
-        for name in NAMES:
-            node = network[name].node
-            node.database.write(lambda tx: custody.destroy(tx, tag, through_epoch=9))
-            with node.database.read() as tx:
-                known = vaults.get(tx, tag)
-            if known is not None:
-                node.database.write(lambda tx: vaults.erase(tx, tag))
+        done = erasure.erase(network["north"].node, tag)
+        assert done.holds and not done.waiting
         for _ in range(2):
             for name in NAMES:
                 storekeeper(network[name]).work()

@@ -20,6 +20,7 @@ from simdes.access.messages import (
     BlocksBody,
     CapsulesBody,
     DropBody,
+    EraseBody,
     Identifier,
     KeepBody,
     LocateBody,
@@ -93,6 +94,7 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             scene.renewal,  # type: ignore[attr-defined]
             scene.written.capsule_cid,
         ),
+        "erase": lambda: EraseBody(vault=vault),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
 

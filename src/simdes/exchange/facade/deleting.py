@@ -34,7 +34,7 @@ def end(node: Node, tx: Transaction, gone: Sequence[Change]) -> list[Change]:
         found = resources.latest_of(tx, change.type, change.id)
         held = vaults.lock_many(tx, sorted({one.vault for one in found}))
         for one in found:
-            if one.deleted or held[one.vault].key_wrapped is None:
+            if one.deleted or held[one.vault].is_closed:
                 continue
             if one.account is not None:
                 waiting[change.name] = change

@@ -74,7 +74,7 @@ class Placing:
         """A vault with its local key. Raises Conflict where it was erased here."""
         if tag not in self._homes:
             row = self._new.get(tag) or vaults.get(self._tx, tag)
-            if row is None or row.key_wrapped is None:
+            if row is None or row.is_closed:
                 raise Conflict("The patient's records were erased here.")
             self._homes[tag] = Home(tag, vault_key(self._node.desk.keystore, row))
         return self._homes[tag]

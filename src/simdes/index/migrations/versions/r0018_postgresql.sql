@@ -1,0 +1,11 @@
+CREATE TABLE erasure_receipt (
+  vault BYTEA NOT NULL CONSTRAINT ck_erasure_receipt_vault CHECK (length(vault) = 32),
+  organisation BYTEA NOT NULL CONSTRAINT ck_erasure_receipt_organisation CHECK (length(organisation) = 32),
+  epochs BIGINT NOT NULL,
+  chart TEXT NOT NULL,
+  duty TEXT NOT NULL,
+  token BYTEA NOT NULL,
+  received_ms BIGINT NOT NULL,
+  CONSTRAINT pk_erasure_receipt PRIMARY KEY (vault, organisation),
+  CONSTRAINT ck_erasure_receipt_chart CHECK (chart IN ('none', 'erased', 'kept'))
+);

@@ -1,0 +1,130 @@
+"""`erase`: who may have a vault's keys destroyed, and that nobody opens anything afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from simdes.access import custody_keys
+from simdes.access.asking import Because, Caller, ask
+from simdes.access.audit_event import Attempt, Verb
+from simdes.access.categories import Purpose, Role
+from simdes.access.messages import EraseBody, ReleaseBody
+from simdes.access.requests import Answer, hexed
+from simdes.errors import Forbidden, NotFound, SimdesError
+from simdes.index import custody
+from unit.access.conftest import Scene
+from unit.access.network import Organisation
+
+
+def erase(caller: Caller, asked: Organisation, tag: bytes) -> Answer:
+    return ask(caller, asked.id, "erase", EraseBody(vault=hexed(tag)))
+
+
+def states(member: Organisation, tag: bytes) -> set[str]:
+    with member.database.read() as tx:
+        return {one.state for one in custody.keys_of(tx, tag)}
+
+
+def attempts(member: Organisation) -> list[Attempt]:
+    entries = member.desk.trail.entries(member.database, limit=100_000)
+    return [one.attempt for _, one in entries if one.attempt.verb is Verb.ERASE]
+
+
+def test_who_controls_a_vault_has_a_custodians_keys_destroyed_for_good(scene: Scene) -> None:
+    ada, tag = scene.home.caller("ada"), scene.vault.tag
+    said = erase(ada, scene.second, tag).receipt
+    assert (said["vault"], said["epochs"], said["chart"], said["duty"]) == (
+        hexed(tag), [1], "none", "",
+    )  # fmt: skip
+    assert states(scene.second, tag) == {custody.DESTROYED}
+    assert states(scene.third, tag) == {custody.BOUND}
+    [*_, entry] = attempts(scene.second)
+    assert entry.granted and entry.records == (tag,) and entry.account
+    again = erase(ada, scene.second, tag).receipt
+    assert (again["epochs"], again["chart"]) == ([1], "none")
+    with scene.second.database.transaction() as tx:
+        found = custody_keys.opening_key(tx, scene.second.keystore, tag, epoch=1)
+    assert found is None
+
+
+def test_no_share_comes_from_a_custodian_afterwards(scene: Scene) -> None:
+    ada, tag = scene.home.caller("ada"), scene.vault.tag
+    body = ReleaseBody(
+        basis=Because(Purpose.PATRQT).basis(tag),
+        records=[hexed(scene.written.sealed.record_id)],
+        epoch=1,
+    )
+    ask(ada, scene.second.id, "release", body)
+    erase(ada, scene.second, tag)
+    with pytest.raises((NotFound, Forbidden)):
+        ask(ada, scene.second.id, "release", body)
+
+
+def test_nobody_else_has_a_patients_vault_erased(scene: Scene) -> None:
+    tag = scene.vault.tag
+    for role in (Role.DOCTOR, Role.ADMINISTRATOR, Role.PATIENT):
+        user = f"{role.name.lower()}-{tag.hex()[:6]}"
+        scene.home.enrol(user, role)
+        with pytest.raises(Forbidden, match="WRONG_ROLE"):
+            erase(scene.home.caller(user), scene.second, tag)
+    for member in (scene.home, scene.second, scene.reader):
+        with pytest.raises(Forbidden, match="CONTROLLED"):
+            erase(member.caller(), scene.second, tag)
+    with pytest.raises(Forbidden, match="UNKNOWN_VAULT"):
+        erase(scene.home.caller("ada"), scene.second, bytes(32))
+    assert states(scene.second, tag) == {custody.BOUND}
+    refused = [one for one in attempts(scene.second) if one.vault == tag]
+    assert {one.reason for one in refused} == {"WRONG_ROLE", "CONTROLLED"}
+
+
+def test_an_organisation_has_a_vault_erased_that_it_opened_and_alone_wrote_into(
+    scene: Scene,
+) -> None:
+    network, home = scene.network, scene.home
+    vault = network.open_vault(home, network.members[:3], m=2)
+    network.write(home, vault, b'{"resourceType":"Observation","id":"o2"}')
+    for other in (scene.second, scene.reader):
+        with pytest.raises(Forbidden, match="NOT_ITS_VAULT"):
+            erase(other.caller(), scene.third, vault.tag)
+    assert erase(home.caller(), scene.third, vault.tag).receipt["epochs"] == [1]
+    assert states(scene.third, vault.tag) == {custody.DESTROYED}
+
+
+def test_what_others_wrote_is_only_the_patients_to_erase(scene: Scene) -> None:
+    network, home = scene.network, scene.home
+    vault = network.open_vault(home, network.members[:3], m=2)
+    network.write(scene.second, vault, b'{"resourceType":"Observation","id":"o3"}')
+    with pytest.raises(Forbidden, match="OTHERS_WROTE"):
+        erase(home.caller(), scene.third, vault.tag)
+    assert states(scene.third, vault.tag) == {custody.BOUND}
+
+
+def test_a_key_that_a_restore_set_aside_is_destroyed_too(scene: Scene) -> None:
+    ada, tag = scene.home.caller("ada"), scene.vault.tag
+    with scene.third.database.transaction() as tx:
+        tx.run(
+            "UPDATE custody_key SET state = 'pool', vault = NULL, epoch = NULL,"
+            " created_ms = -1 WHERE vault = :tag",
+            tag=tag,
+        )
+        assert custody.keys_of(tx, tag) == []
+    erase(ada, scene.third, tag)
+    assert states(scene.third, tag) == {custody.DESTROYED}
+
+
+def test_the_trail_goes_on_without_what_can_t_be_read_any_more(scene: Scene) -> None:
+    ada, tag, trail = scene.home.caller("ada"), scene.vault.tag, scene.home.desk.trail
+    ask(ada, scene.home.id, "manifests", {"basis": Because(Purpose.PATRQT).basis(tag)})
+    database = scene.home.database
+    assert trail.entries(database, vault=tag, limit=1000)
+    erase(ada, scene.home, tag)
+    assert trail.entries(database, vault=tag, limit=1000) == ()
+    assert trail.page(database, tag, after=0, limit=100).proofs == ()
+    assert trail.verify_chain(database) >= len(trail.entries(database, limit=100_000)) > 0
+
+
+def test_rubbish_is_refused(scene: Scene) -> None:
+    for body in ({}, {"vault": "0x12"}, {"vault": hexed(bytes(32)), "more": 1}, {"vault": 7}):
+        with pytest.raises(SimdesError):
+            ask(scene.home.caller("ada"), scene.second.id, "erase", body)
+    assert states(scene.second, scene.vault.tag) == {custody.BOUND}

@@ -1,0 +1,211 @@
+"""A vault erased everywhere: receipts, who does not answer, charts that the law keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from typer.testing import CliRunner
+
+from simdes import app, console
+from simdes.access.requests import verify_receipt
+from simdes.app import Opened
+from simdes.cli import command_line
+from simdes.errors import Forbidden, NotFound, Unavailable
+from simdes.exchange import erasure
+from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.submit import Refused
+from simdes.index import contents, custody, resources, vaults
+from simdes.own_store import storekeeper
+from support import consortium
+from support.backups import NAMES, PATIENT_A, found
+from support.consortium import Consortium
+
+LAW = "ten years, § 630f BGB"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of three; a patient's record at north, anchored."""
+    folder = tmp_path_factory.mktemp("erasure") / "network"
+    found(folder, {})
+    return folder
+
+
+@pytest.fixture
+def network(template: Path, tmp_path: Path) -> Iterator[Consortium]:
+    with consortium.opened(consortium.copy(template, tmp_path / "network")) as opened:
+        yield opened
+
+
+def the_vault(one: Opened) -> bytes:
+    with one.node.database.read() as tx:
+        [row] = tx.all("SELECT DISTINCT vault FROM record")
+    return bytes(row[0])
+
+
+def resubmit(network: Consortium) -> list[Any]:
+    [(name, data)] = consortium.sample_messages(PATIENT_A)
+    return network.submit("north", name, data.replace(b"OBX|1|", b"OBX|9|", 1))
+
+
+def bound_keys(network: Consortium, tag: bytes) -> int:
+    count = 0
+    for one in network.members.values():
+        with one.node.database.read() as tx:
+            count += sum(key.private_wrapped is not None for key in custody.keys_of(tx, tag))
+    return count
+
+
+def with_duty(network: Consortium, name: str) -> None:
+    """Let a member be one whose law has it keep charts."""
+    one = network[name]
+    desk = replace(one.node.desk, chart_duty=LAW)
+    custodian = CustodyDesk(desk, one.node.following)
+    app._here.shut(one.node.organisation)
+    app._here.open(one.node.organisation, custodian.answer)
+
+
+def test_everybody_signs_and_nothing_is_left_that_opens_it(network: Consortium) -> None:
+    north = network["north"].node
+    tag = the_vault(network["north"])
+    before = erasure.look(north, tag)
+    assert (before.holds, len(before.waiting), before.receipts) == (False, 3, ())
+    assert bound_keys(network, tag) == 3
+    done = erasure.erase(north, tag)
+    assert done.holds and not done.waiting
+    assert {one.chart for one in done.receipts} == {"erased", "none"}
+    assert bound_keys(network, tag) == 0
+    with north.database.read() as tx:
+        row = vaults.get(tx, tag)
+        assert row is not None and row.key_wrapped is None and row.state == vaults.ERASED
+        assert contents.kept_of_vault(tx, tag) == []
+        assert tx.one("SELECT 1 FROM entry WHERE vault = :tag", tag=tag) is None
+    for receipt in done.receipts:  # evidence that holds by itself
+        claims, _ = verify_receipt(receipt.token)
+        assert json.dumps(claims.receipt).find(tag.hex()) > 0
+    [answer] = resubmit(network)
+    assert isinstance(answer, Refused)
+    assert erasure.erase(north, tag).receipts == done.receipts  # nobody is asked twice
+
+
+def test_stored_bytes_go_everywhere(network: Consortium) -> None:
+    north = network["north"]
+    tag = the_vault(north)
+    with north.node.database.read() as tx:
+        cids = contents.kept_of_vault(tx, tag)
+    assert cids
+    erasure.erase(north.node, tag)
+    for _ in range(3):
+        for name in NAMES:
+            storekeeper(network[name]).work()
+    for name in NAMES:
+        for cid in cids:
+            with pytest.raises(NotFound):
+                network[name].node.store.get_block_here(cid)
+
+
+def test_it_holds_without_one_that_is_away_and_is_whole_once_it_is_back(
+    network: Consortium,
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    network.down("south")
+    first = erasure.erase(north, tag)
+    assert first.holds and len(first.receipts) == 2  # 2 of 3 are too few to open by the third
+    assert list(first.waiting) == [network["south"].node.organisation]
+    network.down("east")
+    network.up("south")
+    second = erasure.erase(north, tag)
+    assert second.holds and not second.waiting
+    assert bound_keys(network, tag) == 0
+
+
+def test_it_does_not_hold_while_enough_are_away_to_open_a_record(network: Consortium) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    network.down("south")
+    network.down("east")
+    found = erasure.erase(north, tag)
+    assert not found.holds and len(found.waiting) == 2
+    assert [len(one.gone) for one in found.epochs] == [1]
+
+
+def test_a_chart_that_the_law_keeps_is_named_and_nothing_new_comes_into_it(
+    network: Consortium,
+) -> None:
+    with_duty(network, "north")
+    with_duty(network, "south")
+    north, tag = network["north"].node, the_vault(network["north"])
+    done = erasure.erase(north, tag)
+    kept = {one.organisation: (one.chart, one.duty) for one in done.receipts}
+    assert kept[north.organisation] == ("kept", LAW)
+    assert kept[network["south"].node.organisation] == ("none", "")  # it wrote nothing
+    assert done.holds and bound_keys(network, tag) == 0
+    with north.database.read() as tx:
+        row = vaults.get(tx, tag)
+        assert row is not None and row.key_wrapped is not None and row.is_closed
+        assert resources.any_of_vault(tx, tag)
+        assert contents.kept_of_vault(tx, tag) == []
+    [answer] = resubmit(network)
+    assert isinstance(answer, Refused)
+
+
+def test_only_the_patient_has_a_vault_erased_that_they_control(network: Consortium) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    patient = network.enrol(tag, "ada")
+    with pytest.raises(Forbidden, match="CONTROLLED"):
+        erasure.erase(north, tag)
+    assert bound_keys(network, tag) == 3
+    done = erasure.erase(north, tag, control=patient.key)
+    assert done.holds and bound_keys(network, tag) == 0
+
+
+def test_a_receipt_that_says_something_else_is_none(network: Consortium) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    true = erasure.ask
+
+    def lying(caller: Any, organisation: bytes, verb: str, body: Any) -> Any:
+        answer = true(caller, organisation, verb, body)
+        if organisation == network["east"].node.organisation:
+            return replace(answer, receipt=dict(answer.receipt) | {"epochs": [7]})
+        return answer
+
+    with mock.patch.object(erasure, "ask", side_effect=lying):
+        found = erasure.erase(north, tag)
+    assert list(found.waiting) == [network["east"].node.organisation]
+    assert "agreed form" in found.waiting[network["east"].node.organisation]
+    with pytest.raises(NotFound):
+        erasure.look(north, bytes(32))
+
+
+def command(data: Path, *arguments: str) -> tuple[int, Any]:
+    words = ["vault", "erase", "--data", str(data), *arguments, "--json"]
+    result = CliRunner().invoke(command_line(), words, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.return_value or 0, json.loads(result.stdout)
+
+
+def test_the_command_says_who_would_be_asked_then_who_signed(
+    template: Path, tmp_path: Path
+) -> None:
+    folder = consortium.copy(template, tmp_path / "network")
+    with consortium.opened(folder) as network:
+        tag = f"0x{the_vault(network['north']).hex()}"
+    with consortium.own_settings():
+        code, would = command(folder / "north", "--patient", tag, "--dry-run")
+        assert (code, would["holds"], len(would["waiting"]), would["receipts"]) == (0, False, 3, [])
+        # The others' gateways do not run: ours signed, theirs are waited for.
+        code, found = command(folder / "north", "--patient", tag)
+        assert code == console.EXIT_CODES[Unavailable]
+        assert (len(found["receipts"]), len(found["waiting"]), found["holds"]) == (1, 2, False)
+        assert found["epochs"][0]["needed"] == 2
+        verify_receipt(found["receipts"][0]["receipt"].encode())
+        plain = CliRunner().invoke(
+            command_line(), ["vault", "erase", "--data", str(folder / "north"), "--patient", tag]
+        )
+        assert "keys destroyed" in plain.stdout and "does not hold yet" in plain.stdout
