@@ -25,6 +25,8 @@ const SHIPPED = {
   Administrators: "contracts/src/Administrators.sol",
   AuditLog: "contracts/src/AuditLog.sol",
   Consents: "contracts/src/Consents.sol",
+  CohortVerifier: "contracts/src/generated/CohortVerifier.sol",
+  CohortVerifierForm: "contracts/src/generated/CohortVerifierForm.sol",
   DisclosureVerifier: "contracts/src/generated/DisclosureVerifier.sol",
   DisclosureVerifierForm: "contracts/src/generated/DisclosureVerifierForm.sol",
   DispenseVerifier: "contracts/src/generated/DispenseVerifier.sol",
@@ -36,6 +38,7 @@ const SHIPPED = {
   Prescriptions: "contracts/src/Prescriptions.sol",
   Records: "contracts/src/Records.sol",
   Statements: "contracts/src/Statements.sol",
+  Studies: "contracts/src/Studies.sol",
   Tags: "contracts/src/Tags.sol",
   TimelockController: `${OPENZEPPELIN}/governance/TimelockController.sol`,
 };

@@ -5,10 +5,12 @@ import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IConsents} from "../src/interfaces/IConsents.sol";
 import {IPrescriptions} from "../src/interfaces/IPrescriptions.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
+import {IStudies} from "../src/interfaces/IStudies.sol";
 import {DisclosureVerifier} from "../src/generated/DisclosureVerifier.sol";
 import {Asking} from "./support/Asking.sol";
 import {AnyProof} from "./support/Dispensing.sol";
 import {Guarded} from "./support/Guarded.sol";
+import {AnyCohort} from "./support/Researching.sol";
 import {Member, Network, Person} from "./support/Network.sol";
 import {ReferenceTree} from "./support/ReferenceTree.sol";
 import {Snapshot} from "./support/Snapshot.sol";
@@ -42,6 +44,7 @@ contract GasTest is Guarded, Asking, Snapshot {
         _measureRecords();
         _measureProofs();
         _measurePrescriptions();
+        _measureStudies();
         if (_isWriting()) {
             string[] memory lines = new string[](_names.length);
             for (uint256 i = 0; i < lines.length; ++i) {
@@ -234,6 +237,67 @@ contract GasTest is Guarded, Asking, Snapshot {
         _cost("Prescriptions.cancel");
     }
 
+    function _measureStudies() private {
+        Member memory sponsor = _member("sponsor", 4);
+        vm.etch(address(cohortVerifier), address(new AnyCohort()).code);
+        vm.prank(hospital.agent.key);
+        statements.insertRoot(2, 1);
+        IStudies.Registration memory what = _study(sponsor);
+        vm.prank(sponsor.agent.key);
+        bytes32 study = studies.register(what);
+        _cost("Studies.register");
+        vm.prank(doctor.key);
+        studies.approve(study);
+        _cost("Studies.approve");
+        bytes32[] memory tags = new bytes32[](100);
+        for (uint256 i = 0; i < 100; ++i) {
+            tags[i] = studies.tagFor(study, bytes32(i));
+            vm.prank(clinic.agent.key);
+            studies.optIn(study, tags[i]);
+            for (uint256 j = i; j > 0 && tags[j] < tags[j - 1]; --j) {
+                (tags[j], tags[j - 1]) = (tags[j - 1], tags[j]);
+            }
+        }
+        bytes32 last = studies.tagFor(study, bytes32(uint256(100)));
+        vm.prank(clinic.agent.key);
+        studies.optIn(study, last);
+        _cost("Studies.optIn");
+        bytes32 preferred = studies.tagFor(studies.groupOf(sponsor.id, what.area), 0);
+        vm.prank(clinic.agent.key);
+        studies.prefer(sponsor.id, what.area, preferred);
+        _cost("Studies.prefer");
+        vm.prank(sponsor.agent.key);
+        studies.recordRelease(study, _id("m"), _id("p"), what.ends, tags);
+        _cost("Studies.recordRelease");
+        studies.withdraw(study, 0);
+        _cost("Studies.withdraw");
+        IStudies.Met[] memory proofs = new IStudies.Met[](1);
+        (,, proofs[0].root) = statements.forestOf(2);
+        vm.prank(sponsor.agent.key);
+        studies.count(study, 7, proofs);
+        _cost("Studies.count");
+        vm.prank(doctor.key);
+        studies.retract(study);
+        _cost("Studies.retract");
+    }
+
+    function _study(Member memory sponsor) private view returns (IStudies.Registration memory) {
+        bytes32[] memory approvers = new bytes32[](1);
+        approvers[0] = doctor.account;
+        return IStudies.Registration({
+            protocol: _id("protocol"),
+            purpose: _id("purpose"),
+            terms: _id("terms"),
+            area: _id("area"),
+            collector: sponsor.id,
+            begins: uint64(block.timestamp),
+            ends: uint64(block.timestamp + 30 days),
+            threshold: 1,
+            approvers: approvers,
+            criteria: new uint256[](1)
+        });
+    }
+
     /// Of real proofs, as a call: what a step costs more than with a verifier that only nods.
     function _measureProofs() private {
         string memory json = vm.readFile("tests/vectors/proofs.json");
@@ -249,6 +313,14 @@ contract GasTest is Guarded, Asking, Snapshot {
             "verifyProof(uint256[8],uint256[8])", _eight(json, "disclosure"), inputs
         );
         _verify("DisclosureVerifier.verifyProof", address(new DisclosureVerifier()), question);
+        uint256[6] memory six;
+        for (uint256 i = 0; i < 6; ++i) {
+            six[i] = _at(json, "cohort", "inputs", i);
+        }
+        question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[6])", _eight(json, "cohort"), six
+        );
+        _verify("CohortVerifier.verifyProof", address(cohortVerifier), question);
     }
 
     function _verify(string memory name, address verifier, bytes memory question) private {

@@ -15,7 +15,11 @@ from simdes.ledger.verifiers import with_key, without_key
 from simdes.proofs import keys
 from simdes.proofs.verification_keys import numbers_of, placeholders, require_sound
 
-VERIFIERS: Final = {"dispense": "DispenseVerifier", "disclosure": "DisclosureVerifier"}
+VERIFIERS: Final = {
+    "dispense": "DispenseVerifier",
+    "disclosure": "DisclosureVerifier",
+    "cohort": "CohortVerifier",
+}
 """Circuit -> the contract that verifies its proofs."""
 
 

@@ -185,6 +185,41 @@ library Errors {
     /// The secret is no element of the field.
     error Prescriptions_NotElement(uint256 secret);
 
+    // --- Studies ---------------------------------------------------------------------------
+
+    /// The caller is not an active Agent of a verified hospital or research organisation, or not of
+    /// the study's sponsor.
+    error Studies_NotSponsor(address caller);
+    /// The caller is not an active Agent of a verified organisation.
+    error Studies_NotAgent(address caller);
+    /// The caller is not an active Agent of the study's collector.
+    error Studies_NotCollector(address caller);
+    /// The caller is none of the study's approvers, not active, or of the sponsor.
+    error Studies_NotApprover(address caller);
+    /// The approver approved already, or has nothing to retract.
+    error Studies_Decided(bytes32 study, bytes32 account);
+    /// Digests must not be zero, a study ends after it begins, at most 3,653 days later, and has 1 to
+    /// 8 criteria and 1 to 32 approvers, ascending, of whom `threshold` decide.
+    error Studies_Malformed();
+    /// The study is registered already; nothing changed.
+    error Studies_Exists(bytes32 study);
+    /// No study has this id.
+    error Studies_Unknown(bytes32 study);
+    /// The study is not approved, has not begun or is over.
+    error Studies_NotRunning(bytes32 study);
+    /// The tag is zero or takes part in something already.
+    error Studies_TagUsed(bytes32 tag);
+    /// The tag was withdrawn, for ever.
+    error Studies_Withdrawn(bytes32 tag);
+    /// The tag does not take part in this study.
+    error Studies_NotMember(bytes32 study, bytes32 tag);
+    /// A release has digests, ends later than now, and names 1 to 2,000 tags in ascending order.
+    error Studies_ReleaseMalformed(bytes32 study);
+    /// The proof's forest root is not recent: prove again under a newer one.
+    error Studies_RootNotRecent(uint256 root);
+    /// The proofs do not show that the holder of one key meets all criteria today.
+    error Studies_ProofRefused(bytes32 study, uint256 nullifier);
+
     // --- Tags ------------------------------------------------------------------------------
 
     /// The part would fall, or exceed the whole.

@@ -12,6 +12,7 @@ library Vocabulary {
     /// Kinds of organisations run from 1 (hospital) to 4 (research).
     uint8 internal constant HOSPITAL = 1;
     uint8 internal constant PHARMACY = 2;
+    uint8 internal constant RESEARCH = 4;
     uint8 internal constant LAST_KIND = 4;
 
     /// Roles of accounts run from 1 to 8; only those that a contract asks for are named.

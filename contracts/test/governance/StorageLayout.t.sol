@@ -2,8 +2,11 @@
 pragma solidity 0.8.30;
 
 import {Prescriptions} from "../../src/Prescriptions.sol";
+import {Studies} from "../../src/Studies.sol";
+import {IStudies} from "../../src/interfaces/IStudies.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Asking} from "../support/Asking.sol";
+import {Member} from "../support/Network.sol";
 
 /// Where every field lies. A version that moves one would read garbage after an upgrade, so this
 /// test pins the slots: append fields at the end of a struct, never reorder, and extend this test.
@@ -183,5 +186,44 @@ contract StorageLayoutTest is Asking {
         assertEq(uint32(word >> 16), 20_000, "tags: day");
         assertEq(uint8(word >> 48), 1, "tags: closed");
         assertEq(_at(address(parts.tags), slot + 1), uint256(_id("pharmacy")), "tags: holder");
+    }
+
+    function test_studies() external {
+        address s = address(studies);
+        uint256 base = _base("simdes.studies");
+        Studies.Parts memory parts = studies.uses();
+        assertEq(_at(s, base), uint256(uint160(address(parts.accounts))), "0 accounts");
+        assertEq(_at(s, base + 1), uint256(uint160(address(parts.statements))), "1 statements");
+        assertEq(_at(s, base + 2), uint256(uint160(address(parts.tags))), "2 tags");
+        assertEq(_at(s, base + 3), uint256(uint160(address(parts.nullifiers))), "3 nullifiers");
+        assertEq(_at(s, base + 4), uint256(uint160(address(parts.verifier))), "4 verifier");
+        Member memory sponsor = _member("a sponsor", 4);
+        IStudies.Registration memory what;
+        (what.protocol, what.purpose, what.terms) = (_id("a"), _id("b"), _id("c"));
+        (what.area, what.collector, what.threshold) = (_id("area"), _id("collector"), 1);
+        (what.begins, what.ends) = (START + 1, START + 2 days);
+        what.approvers = new bytes32[](1);
+        what.approvers[0] = doctor.account;
+        what.criteria = new uint256[](1);
+        what.criteria[0] = 99;
+        vm.prank(sponsor.agent.key);
+        bytes32 id = studies.register(what);
+        vm.prank(doctor.key);
+        studies.approve(id);
+        uint256 slot = _under(id, base + 5);
+        assertEq(_at(s, slot), uint256(sponsor.id), "5 studies: sponsor");
+        assertEq(_at(s, slot + 1), uint256(_id("area")), "5 studies: area");
+        assertEq(_at(s, slot + 2), uint256(_id("collector")), "5 studies: collector");
+        uint256 word = _at(s, slot + 3);
+        assertEq(uint64(word), START + 1, "5 studies: begins");
+        assertEq(uint64(word >> 64), START + 2 days, "5 studies: ends");
+        assertEq(uint8(word >> 128), 1, "5 studies: threshold");
+        assertEq(uint8(word >> 136), 1, "5 studies: approvals");
+        assertEq(_at(s, _under(id, base + 6)), 1, "6 criteria");
+        uint256 approver = _under(doctor.account, _under(id, base + 7));
+        assertEq(_at(s, approver), 2, "7 approvers");
+        uint256 newest = _under(studies.groupOf(sponsor.id, what.area), base + 9);
+        assertEq(_at(s, newest), 1, "9 newest: count");
+        assertEq(_at(s, newest + 1), uint256(id), "9 newest: study");
     }
 }

@@ -12,8 +12,10 @@ import {Nullifiers} from "../../src/Nullifiers.sol";
 import {Prescriptions} from "../../src/Prescriptions.sol";
 import {Records} from "../../src/Records.sol";
 import {Statements} from "../../src/Statements.sol";
+import {Studies} from "../../src/Studies.sol";
 import {Tags} from "../../src/Tags.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {ICohortVerifier} from "../../src/interfaces/ICohortVerifier.sol";
 import {IDispenseVerifier} from "../../src/interfaces/IDispenseVerifier.sol";
 import {IPausable} from "../../src/interfaces/IPausable.sol";
 import {IPoseidon2, IPoseidon3} from "../../src/interfaces/IPoseidon.sol";
@@ -64,9 +66,11 @@ abstract contract Network is Assertions {
     AuditLog internal auditLog;
     Statements internal statements;
     Prescriptions internal prescriptions;
+    Studies internal studies;
     Tags internal tagStore;
     Nullifiers internal nullifiers;
     IDispenseVerifier internal dispenseVerifier;
+    ICohortVerifier internal cohortVerifier;
     IPoseidon2 internal poseidon2;
     IPoseidon3 internal poseidon3;
     address[] internal owners;
@@ -98,6 +102,7 @@ abstract contract Network is Assertions {
         authority = AccessManager(_createForeign("AccessManager", abi.encode(address(this))));
         _deployProxies();
         _deployProofs();
+        _deployStudies();
         auditLog = AuditLog(_create("AuditLog", abi.encode(accounts)));
         _wire();
     }
@@ -139,6 +144,20 @@ abstract contract Network is Assertions {
         prescriptions = Prescriptions(_proxy("Prescriptions", init));
     }
 
+    function _deployStudies() private {
+        cohortVerifier = ICohortVerifier(_create("CohortVerifier", ""));
+        Studies.Parts memory parts = Studies.Parts({
+            accounts: accounts,
+            statements: statements,
+            tags: tagStore,
+            nullifiers: nullifiers,
+            verifier: cohortVerifier
+        });
+        bytes memory init =
+            abi.encodeCall(Studies.initialize, (address(authority), parts, PAUSE, COOL_DOWN));
+        studies = Studies(_proxy("Studies", init));
+    }
+
     function _proxy(string memory name, bytes memory init) private returns (address) {
         return _createForeign("ERC1967Proxy", abi.encode(_create(name, ""), init));
     }
@@ -178,6 +197,7 @@ abstract contract Network is Assertions {
         authority.setTargetFunctionRole(address(consents), unpause, 1);
         authority.setTargetFunctionRole(address(records), unpause, 1);
         authority.setTargetFunctionRole(address(prescriptions), unpause, 1);
+        authority.setTargetFunctionRole(address(studies), unpause, 1);
         bytes4[] memory forests = new bytes4[](2);
         forests[0] = IPausable.unpause.selector;
         forests[1] = IStatements.beginForest.selector;
@@ -189,6 +209,7 @@ abstract contract Network is Assertions {
         authority.setTargetFunctionRole(address(records), pause, 2);
         authority.setTargetFunctionRole(address(statements), pause, 2);
         authority.setTargetFunctionRole(address(prescriptions), pause, 2);
+        authority.setTargetFunctionRole(address(studies), pause, 2);
         authority.grantRole(1, address(administrators), 0);
         authority.grantRole(2, address(administrators), 0);
         authority.grantRole(0, address(timelock), 0);

@@ -61,6 +61,7 @@ from simdes.ledger.statements import (
     element_of_contract,
     element_of_id,
 )
+from simdes.ledger.studies import Met, Registration, Release, StudiesContract, Study, members_digest
 from simdes.ledger.terms import GranteeKind, Request, Terms
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "Leaf",
     "LeafState",
     "LeafStatus",
+    "Met",
     "Organisation",
     "OrganisationKind",
     "PendingGuardians",
@@ -102,12 +104,16 @@ __all__ = [
     "ProvenStep",
     "Reason",
     "RecordsContract",
+    "Registration",
+    "Release",
     "Request",
     "Role",
     "Standing",
     "State",
     "StatementKind",
     "StatementsContract",
+    "StudiesContract",
+    "Study",
     "Terms",
     "Vault",
     "batch_id_of",
@@ -117,6 +123,7 @@ __all__ = [
     "deploy",
     "element_of_contract",
     "element_of_id",
+    "members_digest",
     "pins",
     "refusal_of",
     "translate",
@@ -135,6 +142,7 @@ class Contracts:
         self.audit_log = AuditLogContract(ledger, addresses.audit_log)
         self.statements = StatementsContract(ledger, addresses.statements)
         self.prescriptions = PrescriptionsContract(ledger, addresses.prescriptions)
+        self.studies = StudiesContract(ledger, addresses.studies)
         self.disclosure_verifier = DisclosureVerifierContract(ledger, addresses.disclosure_verifier)
         self.administrators = AdministratorsContract(ledger, addresses.administrators)
         self._emitters: dict[Address, Artifact] = {
@@ -144,6 +152,7 @@ class Contracts:
             addresses.audit_log: artifact("AuditLog"),
             addresses.statements: artifact("Statements"),
             addresses.prescriptions: artifact("Prescriptions"),
+            addresses.studies: artifact("Studies"),
         }
 
     def decode(self, log: Log) -> ChainEvent | None:

@@ -27,6 +27,7 @@ _PLAIN = {
     "nullifiers": "Nullifiers",
     "dispense_verifier": "DispenseVerifier",
     "disclosure_verifier": "DisclosureVerifier",
+    "cohort_verifier": "CohortVerifier",
     "poseidon2": "PoseidonT3",
     "poseidon3": "PoseidonT4",
 }
@@ -132,8 +133,12 @@ def deploy(
         statements,
         *(places[name] for name in ("tags", "dispense_verifier", "poseidon2", "poseidon3")),
     )
-    (prescriptions,) = _create(
-        lane, _proxy("Prescriptions", code["prescriptions"], manager, used, *pause)
+    counted = ("tags", "nullifiers", "cohort_verifier")
+    researched = (accounts, statements, *(places[name] for name in counted))
+    prescriptions, studies = _create(
+        lane,
+        _proxy("Prescriptions", code["prescriptions"], manager, used, *pause),
+        _proxy("Studies", code["studies"], manager, researched, *pause),
     )
     genesis = lane.ledger.block(0)
     addresses = Addresses(
@@ -146,6 +151,7 @@ def deploy(
         audit_log=audit_log,
         statements=statements,
         prescriptions=prescriptions,
+        studies=studies,
         administrators=administration,
         timelock=timelock,
         manager=manager,
@@ -265,6 +271,7 @@ def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Cal
         manager.write(allow, addresses.records, unpause, _GOVERNANCE),
         manager.write(allow, addresses.statements, begin, _GOVERNANCE),
         manager.write(allow, addresses.prescriptions, unpause, _GOVERNANCE),
+        manager.write(allow, addresses.studies, unpause, _GOVERNANCE),
         *(manager.write(allow, proxy, pause, _ALARM) for proxy in proxies),
         manager.write("grantRole", _GOVERNANCE, owners, 0),
         manager.write("grantRole", _ALARM, owners, 0),

@@ -351,6 +351,71 @@ class Cancelled(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRegistered(ChainEvent):
+    """A study, which waits for its approvers."""
+
+    study: bytes
+    sponsor: bytes
+    area: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyApproved(ChainEvent):
+    """An approver approves; so many do now."""
+
+    study: bytes
+    approver: bytes
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRetracted(ChainEvent):
+    """An approver no longer approves; so many do now."""
+
+    study: bytes
+    approver: bytes
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptedIn(ChainEvent):
+    """A tag takes part in a study, or stands by under a preference."""
+
+    group: bytes
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(ChainEvent):
+    """A tag was withdrawn for ever."""
+
+    group: bytes
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(ChainEvent):
+    """Somebody who meets a study's criteria was counted."""
+
+    study: bytes
+    nullifier: int
+    counted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRecorded(ChainEvent):
+    """A release: digests of manifest, policy and its members' tags, and when it must be deleted."""
+
+    study: bytes
+    number: int
+    manifest: bytes
+    policy: bytes
+    members: bytes
+    count: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerbPaused(ChainEvent):
     """A verb (function selector) is paused until a time."""
 

@@ -25,10 +25,12 @@ CONTRACTS = (
     "audit_log",
     "statements",
     "prescriptions",
+    "studies",
     "tags",
     "nullifiers",
     "dispense_verifier",
     "disclosure_verifier",
+    "cohort_verifier",
     "poseidon2",
     "poseidon3",
     "administrators",
@@ -40,7 +42,7 @@ CONTRACTS = (
 NO_KEYS = bytes(32)
 """The pin of the proofs' keys where a network has none."""
 
-PROXIES = ("accounts", "consents", "records", "statements", "prescriptions")
+PROXIES = ("accounts", "consents", "records", "statements", "prescriptions", "studies")
 """Those that can be upgraded, behind an ERC-1967 proxy."""
 
 
@@ -60,10 +62,12 @@ class Addresses:
     audit_log: Address
     statements: Address
     prescriptions: Address
+    studies: Address
     tags: Address
     nullifiers: Address
     dispense_verifier: Address
     disclosure_verifier: Address
+    cohort_verifier: Address
     poseidon2: Address
     poseidon3: Address
     administrators: Address
@@ -96,6 +100,7 @@ class Addresses:
             self.audit_log,
             self.statements,
             self.prescriptions,
+            self.studies,
         )
 
 

@@ -18,6 +18,8 @@ SHIPPED = {
     "Administrators",
     "AuditLog",
     "Consents",
+    "CohortVerifier",
+    "CohortVerifierForm",
     "DisclosureVerifier",
     "DisclosureVerifierForm",
     "DispenseVerifier",
@@ -29,6 +31,7 @@ SHIPPED = {
     "Prescriptions",
     "Records",
     "Statements",
+    "Studies",
     "Tags",
     "TimelockController",
 }

@@ -20,6 +20,7 @@ OURS = (
     "Prescriptions",
     "Records",
     "Statements",
+    "Studies",
     "Tags",
 )
 # Part of every proxy or AccessManaged contract by OpenZeppelin; DEPLOY.md says how they are used.

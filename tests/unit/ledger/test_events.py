@@ -10,7 +10,15 @@ from simdes.ledger.abi import artifact
 from simdes.ledger.contracts import _snake
 from simdes.ledger.events import EVENTS
 
-CONTRACTS = ("Accounts", "Consents", "Records", "AuditLog", "Statements", "Prescriptions")
+CONTRACTS = (
+    "Accounts",
+    "Consents",
+    "Records",
+    "AuditLog",
+    "Statements",
+    "Prescriptions",
+    "Studies",
+)
 # Set-up of OpenZeppelin's base contracts, of no interest to anybody who follows.
 IGNORED = {"Initialized", "AuthorityUpdated", "EIP712DomainChanged"}
 

@@ -34,6 +34,7 @@ CONTRACTS = (
     "AuditLog",
     "Statements",
     "Prescriptions",
+    "Studies",
     "Tags",
     "Nullifiers",
     "Administrators",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from simdes.errors import Conflict, Invalid
-from simdes.proofs import facts, keys, prescriptions
+from simdes.proofs import cohorts, facts, keys, prescriptions
 from simdes.proofs.poseidon import FIELD
 from simdes.proofs.prescriptions import Prescription, Step
 from simdes.proofs.trees import BATCH_DEPTH, FOREST_DEPTH, Place, Tree
@@ -30,6 +30,7 @@ UNDETERMINED = {
         "none.inverse",
     },
     "disclosure": set(),
+    "cohort": set(),
 }
 """What the inputs don't determine."""
 
@@ -42,6 +43,7 @@ FREE: dict[str, dict[str, Callable[[dict[str, Any]], bool]]] = {
         "pharmacy": lambda inputs: inputs["bound"] == 0,
     },
     "disclosure": {},
+    "cohort": {},
 }
 """What alone could be something else, and when."""
 
@@ -50,6 +52,8 @@ OTHER: dict[str, set[str]] = {
     # the same square, but `answered` isn't public, and the challenge itself is: another one is
     # another statement, of which the verifier is asked.
     "disclosure": {"challenge"},
+    # The same of the collector: the contract puts the study's there, and asks for its agent.
+    "cohort": {"collector"},
     "dispense": set(),
 }
 """What alone could be one other number, and why that is of no use to anybody."""
@@ -133,7 +137,28 @@ def disclosures(randomness: random.Random) -> Iterator[dict[str, Any]]:
         yield facts.signals(question, fact, at, root=root, holder_key=key)
 
 
-EXAMPLES = {"dispense": dispenses, "disclosure": disclosures}
+def cohorts_met(randomness: random.Random) -> Iterator[dict[str, Any]]:
+    for value, age, codes in ((11_000, 0, 1), (0, 30, 3), (facts.MOST_VALUE, 365, 256)):
+        key = element(randomness)
+        among = tuple((element(randomness), randomness.choice([0, 5])) for _ in range(codes))
+        code, coded = randomness.choice(among)
+        fact = facts.Fact(
+            holder=facts.holder_of(key),
+            salt=element(randomness),
+            code=code,
+            coded=coded,
+            value=value,
+            day=20_000,
+        )
+        criterion = cohorts.Criterion(among, least=value, within_days=age)
+        at, root = place(fact.leaf, randomness)
+        around = cohorts.Around(
+            root=root, scope=element(randomness), collector=element(randomness), day=20_000 + age
+        )
+        yield cohorts.signals(criterion, fact, at, around, holder_key=key)
+
+
+EXAMPLES = {"dispense": dispenses, "disclosure": disclosures, "cohort": cohorts_met}
 
 
 @cache
