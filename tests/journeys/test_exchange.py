@@ -66,6 +66,22 @@ def test_the_doctor_reads_exactly_what_was_granted_and_nothing_before(scene: Sce
         scene.read("bea")
 
 
+@both_shapes
+def test_a_consent_for_named_records_opens_those_and_no_others(scene: Scene) -> None:
+    every = scene.grant("observations", "allergies", "conditions")
+    by_record: dict[bytes | None, set[str]] = {}
+    for one in scene.read().resources:
+        by_record.setdefault(one.record_id, set()).add(json.loads(one.content)["id"])
+    scene.revoke(every)
+    with pytest.raises(Forbidden):
+        scene.read()
+    [named] = [record for record, its in by_record.items() if its == {"ada-allergy"}]
+    assert named is not None
+    scene.grant("observations", "allergies", "conditions", records=[named])
+    assert ids(scene.read()) == {"ada-allergy"}
+    assert known_because(scene).listed == (named,)
+
+
 def test_a_category_not_granted_stays_closed_and_a_second_consent_opens_it(scene: Scene) -> None:
     scene.grant("observations")
     scene.grant("allergies")
@@ -161,7 +177,7 @@ def test_only_the_patient_grants_and_revokes(scene: Scene) -> None:
 def known_because(scene: Scene) -> Because:
     """The ground of the newest consent that south was sent, whatever became of it."""
     [*_, newest] = known_consents(scene.network["south"].node.desk, scene.ada)
-    return Because(int(Purpose.TREAT), consent=newest.consent)
+    return Because(int(Purpose.TREAT), consent=newest.consent, listed=newest.consent.listed)
 
 
 def assert_refused_at(scene: Scene, name: str, because: Because) -> None:

@@ -25,7 +25,8 @@ Random = Callable[[int], bytes]
 LETTER_INFO: Final = b"simdes/consent-terms/v1"
 FOREVER_SECONDS: Final = (1 << 64) - 1
 _KIND: Final = "consent-terms"
-_KNOWN: Final = frozenset({"type", "v", "vault", "handle", "salt", "terms"})
+_KNOWN: Final = frozenset({"type", "v", "vault", "handle", "salt", "terms", "records"})
+MOST_RECORDS: Final = 1_000
 _NAMES: Final = tuple(field.name for field in fields(Terms))
 _COUNT: Final = len(_NAMES)
 _SIZES: Final = {"grantee": 32, "records": 32, "condition": 20, "condition_id": 32}
@@ -33,12 +34,17 @@ _SIZES: Final = {"grantee": 32, "records": 32, "condition": 20, "condition_id": 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A drafted consent: its place (vault tag, handle), terms and salt."""
+    """A drafted consent: its place (vault tag, handle), terms and salt.
+
+    ``listed`` are the ids of the records that the terms name by their root, none where they name
+    none: who asks for one shows with it that it is among them.
+    """
 
     vault: bytes
     handle: bytes
     terms: Terms
     salt: bytes
+    listed: tuple[bytes, ...] = ()
 
     @property
     def commitment(self) -> bytes:
@@ -107,7 +113,7 @@ def draft(
         condition=condition,
         condition_id=condition_id,
     )
-    return Consent(vault, random(32), terms, random(32))
+    return Consent(vault, random(32), terms, random(32), tuple(sorted(set(records))))
 
 
 def seal_terms(consent: Consent, publics: Sequence[bytes], *, random: Random) -> bytes:
@@ -123,6 +129,7 @@ def seal_terms(consent: Consent, publics: Sequence[bytes], *, random: Random) ->
             "handle": consent.handle,
             "salt": consent.salt,
             "terms": list(astuple(consent.terms)),
+            **({"records": list(consent.listed)} if consent.listed else {}),
         }
     )
     return seal_letter(payload, publics, info=LETTER_INFO, random=random)
@@ -148,25 +155,44 @@ def encode_terms_row(consent: Consent, *, block_number: int) -> rows.Terms:
         terms=cbor.encode(list(astuple(consent.terms))),
         salt=consent.salt,
         block_number=block_number,
+        records=b"".join(consent.listed) or None,
     )
 
 
 def decode_terms_row(row: rows.Terms) -> Consent:
     """The consent of a kept row."""
     values = cbor.as_array(cbor.decode(row.terms), "terms", least=_COUNT, most=_COUNT)
-    return Consent(row.vault, row.handle, _terms(values), row.salt)
+    listed = row.records or b""
+    return Consent(row.vault, row.handle, _terms(values), row.salt, _split(listed))
 
 
 def check_terms(consent: Consent, *, vault: bytes, handle: bytes, committed: bytes) -> None:
     """`Tampered` unless a letter's consent is the one that the chain committed to."""
-    if (consent.vault, consent.handle, consent.commitment) != (vault, handle, committed):
+    named = records_root(consent.listed) if consent.listed else consent.terms.records
+    if (consent.vault, consent.handle, consent.commitment, named) != (
+        vault,
+        handle,
+        committed,
+        consent.terms.records,
+    ):
         raise Tampered("The sealed terms are not those that the chain committed to.")
 
 
 def _consent(payload: bytes) -> Consent:
     read = cbor.Fields(cbor.decode(payload), kind=_KIND, known=_KNOWN)
     terms = _terms(read.array("terms", least=_COUNT, most=_COUNT))
-    return Consent(read.fixed("vault", 32), read.fixed("handle", 32), terms, read.fixed("salt", 32))
+    listed = read.array("records", least=1, most=MOST_RECORDS) if read.has("records") else ()
+    return Consent(
+        read.fixed("vault", 32),
+        read.fixed("handle", 32),
+        terms,
+        read.fixed("salt", 32),
+        tuple(cbor.as_fixed(one, 32, "record") for one in listed),
+    )
+
+
+def _split(joined: bytes) -> tuple[bytes, ...]:
+    return tuple(joined[at : at + 32] for at in range(0, len(joined), 32))
 
 
 def _terms(values: Sequence[cbor.Value]) -> Terms:

@@ -228,6 +228,10 @@ class Fields:
             if key not in known and not key.startswith("_"):
                 raise Unsupported(f"This {kind} has a critical field that is not known.")
 
+    def has(self, key: str) -> bool:
+        """Whether there is a `key`."""
+        return key in self._values
+
     def uint(self, key: str, limit: int) -> int:
         """Return the unsigned integer `key`, at most `limit`."""
         return as_uint(self._values.get(key), limit, key)

@@ -155,7 +155,7 @@ def _sources(
             one.consent.vault,
             one.consent.handle,
             one.ground.categories,
-            Because(int(asking.purpose), consent=one.consent),
+            Because(int(asking.purpose), consent=one.consent, listed=one.consent.listed),
         )
         for its in asked
         for one in its

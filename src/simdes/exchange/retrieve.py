@@ -146,7 +146,10 @@ def _grounds(
     named = [one for one in known_consents(node.desk, vault) if _names(one, session)]
     active = [one for one in named if one.active]
     # Without a standing one, the newest withdrawn one: the custodians then log the true reason.
-    return [Because(int(purpose), consent=one.consent) for one in active or named[-1:]]
+    return [
+        Because(int(purpose), consent=one.consent, listed=one.consent.listed)
+        for one in active or named[-1:]
+    ]
 
 
 def _names(one: KnownConsent, session: Session) -> bool:

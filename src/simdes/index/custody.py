@@ -63,13 +63,15 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Opened terms of a consent, as bytes, with the salt of their commitment."""
+    """Opened terms of a consent, as bytes, with the salt of their commitment; ``records`` are the
+    ids of the records that they name (32 bytes each), None where they name none."""
 
     vault: bytes
     handle: bytes
     terms: bytes
     salt: bytes
     block_number: int
+    records: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ table(
     blob("terms"),
     id32("salt"),
     integer("block_number"),
+    blob("records", nullable=True),  # null: the consent names no records
     PrimaryKeyConstraint("vault", "handle"),
     Index(None, "handle"),
 )

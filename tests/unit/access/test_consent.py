@@ -118,8 +118,30 @@ def test_terms_of_another_vault_handle_or_commitment_are_refused() -> None:
             check_terms(consent, **(right | {name: os.urandom(32)}))
 
 
+def test_a_letter_names_the_records_of_the_terms_and_no_others() -> None:
+    key = OpeningKey.generate(os.urandom)
+    consent = drafted(records=[os.urandom(32) for _ in range(3)])
+    found = open_terms(seal_terms(consent, [key.public], random=os.urandom), [key])
+    assert found == consent
+    right = {"vault": consent.vault, "handle": consent.handle, "committed": consent.commitment}
+    check_terms(consent, **right)
+    for listed in (consent.listed[1:], (*consent.listed, os.urandom(32))):
+        with pytest.raises(Tampered):
+            check_terms(dataclasses.replace(consent, listed=listed), **right)
+    unlisted = drafted()
+    with pytest.raises(Tampered):
+        check_terms(
+            dataclasses.replace(unlisted, listed=(os.urandom(32),)),
+            vault=unlisted.vault,
+            handle=unlisted.handle,
+            committed=unlisted.commitment,
+        )
+
+
 def test_kept_terms_come_back_as_they_were() -> None:
-    consent = drafted(records=[os.urandom(32)])
+    assert decode_terms_row(encode_terms_row(drafted(), block_number=7)).listed == ()
+    consent = drafted(records=[os.urandom(32), os.urandom(32)])
+    assert len(consent.listed) == 2
     assert decode_terms_row(encode_terms_row(consent, block_number=7)) == consent
 
 

@@ -174,7 +174,7 @@ def _looked(
     wanted = frozenset(each.batch_id for each in batches if each.organisation != node.organisation)
     opened = 0
     for source in sources if wanted else ():
-        because = Because(source.purpose, consent=source.consent)
+        because = Because(source.purpose, consent=source.consent, listed=source.consent.listed)
         try:
             found = read_under(
                 node, software, one.vault, source.categories, because, batches=wanted
