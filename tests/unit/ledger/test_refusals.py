@@ -21,6 +21,7 @@ OURS = (
     "AuditLog_",
     "Statements_",
     "Prescriptions_",
+    "Studies_",
     "Tags_",
     "Nullifiers_",
     "Pause_",
