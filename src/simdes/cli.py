@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
     "prescriptions": ("prescription",),
+    "study": ("study",),
     "audit": ("audit",),
 }
 """Modules of `simdes.commands` and what each adds: a command loads its own module alone."""

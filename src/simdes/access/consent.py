@@ -88,18 +88,19 @@ def draft(
     labels: Sequence[str] = (),
     records: Sequence[bytes] = (),
     condition: bytes = ZERO20,
-    condition_id: bytes = ZERO32,
+    condition_id: bytes | Callable[[bytes, bytes], bytes] = ZERO32,
 ) -> Consent:
     """Draft a consent for a vault, with a fresh handle and salt.
 
     Names are those of `categories`; an empty list of categories or purposes opens nothing and is
     refused with `Invalid`, as is a validity that ends before it begins. `records` narrows it to
-    those record ids.
+    those record ids. `condition_id` may be made of handle and salt, which are drawn here.
     """
     if not categories or not purposes:
         raise Invalid("A consent names at least one category and one purpose.")
     if not 0 <= not_before_seconds < expiry_seconds <= FOREVER_SECONDS:
         raise Invalid("A consent must end after it begins.")
+    handle, salt = random(32), random(32)
     terms = Terms(
         grantee_kind=int(grantee.kind),
         grantee=grantee.id,
@@ -111,9 +112,9 @@ def draft(
         expiry=expiry_seconds,
         records=records_root(records) if records else ZERO32,
         condition=condition,
-        condition_id=condition_id,
+        condition_id=condition_id(handle, salt) if callable(condition_id) else condition_id,
     )
-    return Consent(vault, random(32), terms, random(32), tuple(sorted(set(records))))
+    return Consent(vault, handle, terms, salt, tuple(sorted(set(records))))
 
 
 def seal_terms(consent: Consent, publics: Sequence[bytes], *, random: Random) -> bytes:

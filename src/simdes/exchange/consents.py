@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from simdes.access import consent
 from simdes.access.categories import Category, Label, Purpose, Role, members
@@ -22,6 +23,8 @@ from simdes.ledger.consents import Permit
 from simdes.ledger.terms import GranteeKind, Terms
 from simdes.storage.cid import digest_of_cid
 
+Named = Callable[[bytes, bytes], bytes]
+"""Makes what a consent hangs on of its handle and salt."""
 SIGNATURE_SECONDS = 600
 """How long a signature may sit with a relay before it is worthless."""
 
@@ -37,11 +40,12 @@ def grant(
     valid_seconds: int,
     labels: Sequence[str] = (),
     records: Sequence[bytes] = (),
-    while_open: tuple[bytes, bytes] | None = None,
+    while_open: tuple[bytes, bytes | Named] | None = None,
 ) -> Consent:
     """Let a grantee read these categories for these purposes, from now on for ``valid_seconds``.
 
-    ``while_open``: as long as a contract (address) says that an id is open, if not longer.
+    ``while_open``: as long as a contract (address) says that an id is open, if not longer; the id
+    may be made of the consent's handle and salt.
 
     Raises Invalid for unknown names, NotFound for an unknown vault or grantee, Forbidden where the
     session's account does not control the vault.
@@ -80,7 +84,7 @@ def grant(
     return drafted
 
 
-def _condition(contract: bytes, id_: bytes) -> dict[str, bytes]:
+def _condition(contract: bytes, id_: bytes | Named) -> dict[str, Any]:
     return {"condition": contract, "condition_id": id_}
 
 

@@ -1,0 +1,1 @@
+"""Research on anonymised data: studies, who takes part, what is released (docs/research.md)."""
