@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "index": ("--seconds", "2"),
     "ledger": ("--anvil",),
     "exchange": (),
+    "network": (),
     "submit": (),
     "listen": (),
     "fhir": (),
@@ -319,6 +320,42 @@ def exchange(found: dict[str, Any]) -> str:
     return table(("what", "figure"), rows)
 
 
+def network(found: dict[str, Any]) -> str:
+    """What separate programs on a ledger of one block a second do."""
+    audited, one, many, gone = (
+        found[part] for part in ("audited", "open_one", "open_batch", "revoked")
+    )
+    rows = [
+        (
+            "attempts written down, per CPU second of one organisation",
+            audited["written_per_cpu_second"],
+        ),
+        ("the same, a second", audited["written_per_second"]),
+        (
+            "attempts on chain, a second, one organisation",
+            audited["one_organisation_on_chain_per_second"],
+        ),
+        (
+            "the same, per CPU second of it",
+            audited["one_organisation_on_chain_per_cpu_second"],
+        ),
+        (
+            "attempts on chain, a second, three organisations at once",
+            audited["three_organisations_on_chain_per_second"],
+        ),
+        ("one record opened, p50, ms", one["p50_ms"]),
+        ("one record opened, p99, ms", one["p99_ms"]),
+        ("one record opened, CPU time of the reader, ms", one["cpu_ms_each"]),
+        ("records opened in one call, a second", many["per_second"]),
+        ("the same, per CPU second of the reader", many["reader_cpu_per_second"]),
+        ("the same, per CPU second of each custodian", many["custodian_cpu_per_second"]),
+        ("revocation to refusal, p50, ms", gone["p50_ms"]),
+        ("revocation to refusal, the slowest, ms", gone["most_ms"]),
+        ("refusal after the revocation's block, the slowest, ms", gone["after_its_block_most_ms"]),
+    ]
+    return table(("what", "figure"), [(name, float(value)) for name, value in rows])
+
+
 _PROVERS = {
     "python": "Python (groth16py, all cores)",
     "browser": "Chromium (snarkjs, one thread)",
@@ -355,6 +392,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "index": index,
     "ledger": ledger,
     "exchange": exchange,
+    "network": network,
     "submit": submitting,
     "listen": listening,
     "fhir": fhir,
