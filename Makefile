@@ -137,8 +137,32 @@ halmos: .tools/halmos/.installed ## Install halmos, which proves what contracts/
 	@$(UV) pip install --quiet --python .tools/halmos/bin/python --require-hashes -r tools/halmos/requirements.txt
 	@touch $@
 
+.PHONY: synthea
+synthea: tools/synthea/target/.fetched ## Fetch Synthea, which invents populations (needs Java 17 and Maven)
+
+tools/synthea/target/.fetched: tools/synthea/pom.xml
+	@mvn -q -B -f tools/synthea/pom.xml package
+	@touch $@
+
+# Spark, and the peer that measures anonymity, each in a place of its own: what they need is large or held back.
+.PHONY: spark
+spark: .tools/spark/.installed ## Install Spark, on which de-identification runs too (needs Java 17)
+
+.tools/spark/.installed: $(UV) tools/spark/requirements.txt
+	@$(UV) venv --quiet --clear --python "$(HOST_PYTHON)" .tools/spark
+	@$(UV) pip install --quiet --python .tools/spark/bin/python --require-hashes -r tools/spark/requirements.txt
+	@touch $@
+
+.PHONY: pycanon
+pycanon: .tools/pycanon/.installed ## Install pycanon, with which measured anonymity is compared
+
+.tools/pycanon/.installed: $(UV) tools/pycanon/requirements.txt
+	@$(UV) venv --quiet --clear --python "$(HOST_PYTHON)" .tools/pycanon
+	@$(UV) pip install --quiet --python .tools/pycanon/bin/python --require-hashes -r tools/pycanon/requirements.txt
+	@touch $@
+
 .PHONY: accept
-accept: setup validator hapi-client kubo geth halmos promrules ## Slow acceptance suites: kills, faults of every part, a soak, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
+accept: setup validator hapi-client kubo geth halmos promrules spark pycanon synthea ## Slow acceptance suites: kills, faults of every part, a soak, long fuzzing, proofs of contracts, HL7's validator, HAPI's client (Java 17, Maven)
 	@SIMDES_ACCEPT=1 $(PYTHON) -m pytest -q -m "accept or not accept" tests
 
 .PHONY: drill
@@ -160,9 +184,11 @@ bench: setup peers ## Measure and write bench/results and docs/evaluation.md
 .PHONY: requirements
 requirements: $(UV) ## Resolve the hashed requirement files again
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.txt
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev --extra proofs --extra traces pyproject.toml -c requirements.txt -o requirements-dev.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev --extra proofs --extra research --extra traces pyproject.toml -c requirements.txt -o requirements-dev.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements-peers.in -o bench/requirements-peers.txt
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tools/halmos/requirements.in -o tools/halmos/requirements.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tools/spark/requirements.in -o tools/spark/requirements.txt
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tools/pycanon/requirements.in -o tools/pycanon/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and built here
