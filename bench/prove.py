@@ -15,6 +15,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from tools.write_proof_vectors import dispense_signals  # noqa: E402
 
+from adapters.ledgers import Town  # noqa: E402
+from adapters.prescribed import Forests  # noqa: E402
+from simdes.ledger.ledger import open_ledger  # noqa: E402
 from simdes.proofs import keys, prover  # noqa: E402
+from simdes.proofs.prescriptions import Step  # noqa: E402
 from simdes.proofs.witness import witness  # noqa: E402
 from support.browser_prover import SCRIPT, prove, timed  # noqa: E402
 from support.served import a_browser  # noqa: E402
@@ -60,8 +67,34 @@ def browser(threads: bool) -> dict[str, float]:
     return {
         "first_seconds": made[0].seconds,
         "seconds": statistics.median(one.seconds for one in made),
+        "cpu_seconds": statistics.median(one.cpu_seconds for one in made),
         "memory_mib": max(one.renderer_mib for one in made),
     }
+
+
+def transactions() -> dict[str, int]:
+    """Gas of whole transactions with real proofs, from receipts of the embedded ledger."""
+    with tempfile.TemporaryDirectory() as folder:
+        town = Town(open_ledger(f"embedded:{folder}/ledger.db", clock=time.time))
+        hospital, pharmacy = town.organisation(), town.organisation(kind=2)
+        held = Forests(town, hospital).prescribe()
+        prescriptions, lane, today = town.contracts.prescriptions, pharmacy.agent.lane, held.today()
+        nothing = Step(before=0, after=0, day=today)
+        steps = {
+            "bindPharmacy": (prescriptions.bind_pharmacy, nothing),
+            "releasePharmacy": (prescriptions.release_pharmacy, replace(nothing, releases=True)),
+            "dispense, first of a tag": (prescriptions.dispense, replace(nothing, after=30)),
+            "dispense, another": (
+                prescriptions.dispense,
+                Step(before=30, after=60, day=today, fill_day=today),
+            ),
+        }
+        return {
+            f"{name}: whole transaction with its proof": lane.transact(
+                verb(held.prove(step, pharmacy))
+            ).gas_used
+            for name, (verb, step) in steps.items()
+        }
 
 
 def main() -> None:
@@ -91,7 +124,9 @@ def main() -> None:
         "gas": {
             name: gas[name]
             for name in ("DispenseVerifier.verifyProof", "DisclosureVerifier.verifyProof")
-        },
+        }
+        | transactions(),
+        "load": os.getloadavg()[0],
     }
     text = json.dumps(found, indent=1)
     if chosen.out:

@@ -370,7 +370,7 @@ def proving(found: dict[str, Any]) -> str:
             name,
             f"{found[part]['seconds']:.2f}",
             f"{found[part]['first_seconds']:.2f}",
-            found[part].get("cpu_seconds", ""),
+            f"{found[part]['cpu_seconds']:.2f}",
             float(found[part]["memory_mib"]),
         )
         for part, name in _PROVERS.items()
@@ -379,6 +379,7 @@ def proving(found: dict[str, Any]) -> str:
     sizes = [(f"{name}, bytes", value) for name, value in found["bytes"].items()]
     sizes += [(f"{name}, gas", value) for name, value in found["gas"].items()]
     sizes.append(("verifying in Python, ms", f"{found['python']['verify_ms']:.1f}"))
+    sizes.append(("others' load of the machine at that time", f"{found['load']:.1f}"))
     return made + "\n\n" + table(("what", "figure"), sizes)
 
 

@@ -106,7 +106,8 @@ def test_of_fifty_pharmacies_in_fifty_processes_one_dispenses(
     place = Place.of(batch, 0, forest, forest.append(batch.root))
     steps = [_proved(prescription, place, forest.root, town, one) for one in pharmacies]
 
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     gate = context.Barrier(PHARMACIES)
     with ProcessPoolExecutor(PHARMACIES, context, _enter, (gate,)) as pool:
         asked = [

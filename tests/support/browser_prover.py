@@ -34,6 +34,7 @@ class Proved:
     proof: bytes
     public: list[int]
     seconds: float
+    cpu_seconds: float
     renderer_mib: float
 
 
@@ -63,12 +64,15 @@ def prove(
         page.goto("http://localhost/")
         page.add_script_tag(path=SCRIPT)
         texts = _texts(signals)
+        before = sum(one.cpu_seconds for one in _renderers())
         found = page.evaluate(_PROVE, [texts, not threads])
+        after = _renderers()
         return Proved(
             proof_bytes(found["proof"]),
             [int(one) for one in found["publicSignals"]],
             found["milliseconds"] / 1_000,
-            _renderer_mib(),
+            sum(one.cpu_seconds for one in after) - before,
+            max((one.peak_mib for one in after), default=0),
         )
     finally:
         context.close()
@@ -81,23 +85,32 @@ def _texts(value: Any) -> Any:
     return [_texts(one) for one in value] if isinstance(value, list) else str(value)
 
 
-def _renderer_mib() -> float:
-    """The most memory of this process' largest renderer so far (VmHWM), 0 where not told."""
+@dataclass(frozen=True)
+class _Renderer:
+    """A process of the browser that runs pages: the most memory it had, the CPU time it took."""
+
+    peak_mib: float
+    cpu_seconds: float
+
+
+def _renderers() -> list[_Renderer]:
+    """The renderers of this process' browsers, as far as the system tells."""
     parents: dict[int, int] = {}
-    peaks: dict[int, int] = {}
+    found: dict[int, _Renderer] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status = (folder / "status").read_text()
             words = (folder / "cmdline").read_bytes()
+            times = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
         except OSError:
             continue
         lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         pid = int(folder.name)
         parents[pid] = int(lines["PPid"])
         if b"--type=renderer" in words and "VmHWM" in lines:
-            peaks[pid] = int(lines["VmHWM"].split()[0])
-    ours = [peak for pid, peak in peaks.items() if _descends(pid, parents)]
-    return max(ours, default=0) / 1_024
+            peak = int(lines["VmHWM"].split()[0]) / 1_024
+            found[pid] = _Renderer(peak, sum(map(int, times)) / os.sysconf("SC_CLK_TCK"))
+    return [one for pid, one in found.items() if _descends(pid, parents)]
 
 
 def _descends(pid: int, parents: Mapping[int, int]) -> bool:

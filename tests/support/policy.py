@@ -176,6 +176,8 @@ ENDPOINTS: Mapping[str, Probe | None] = {
             *("release", "dispense", "refuse-dispense"),
         )
     },
+    "GET MedicationRequest/$queue": Probe("MedicationRequest/$queue"),
+    "POST MedicationRequest/$queue": Probe("MedicationRequest/$queue"),
     "POST MedicationRequest/$open": Probe("MedicationRequest/$open"),
     "POST Patient/{id}/$prefer-pharmacy": Probe("Patient/<patient>/$prefer-pharmacy"),
     **{

@@ -16,7 +16,7 @@ import typer
 
 from simdes import console
 from simdes.commands.common import AsJson, Data, Purpose, Token, User, organisation, signed_in
-from simdes.errors import Invalid, NotFound
+from simdes.errors import Conflict, Invalid, NotFound
 from simdes.exchange import disclosing
 from simdes.exchange.rights import ask as rights_of
 from simdes.proofs import facts
@@ -51,7 +51,10 @@ def make_key(
 ) -> None:
     """For the patient: make a key, and print the holder that facts are to be stated for."""
     key = int.from_bytes(secrets.token_bytes(_KEY_BYTES), "big")
-    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Conflict(f"{out} exists already", advice="Facts are bound to their key.") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump({"v": 1, "holder_key": f"{key:#066x}"}, file)
     holder = f"{facts.holder_of(key):#066x}"

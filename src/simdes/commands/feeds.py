@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from simdes.errors import Invalid
 from simdes.exchange.admitting import asking_of
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.interactions.pharmacy import pharmacy_message as written
+from simdes.listener import sender
 from simdes.listener.limits import LIMITS, ListenerLimits
 
 
@@ -110,19 +112,77 @@ def pharmacy_message(
         str, typer.Option("--application", help="Whom it is for: MSH-5.")
     ] = "PHARMACY",
     facility: Annotated[str, typer.Option("--facility", help="Where that is: MSH-6.")] = "",
+    send: Annotated[
+        str,
+        typer.Option("--send", help="Send it there: mllps://host:port, mllp:// on this machine."),
+    ] = "",
+    authority: Annotated[
+        Path | None, typer.Option("--ca", help="Who vouches for the receiver (PEM).")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="What we show to it (PEM).")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Its key (PEM).")] = None,
+    clear_text: Annotated[
+        bool, typer.Option("--clear-text", help="Send in clear text to another machine.")
+    ] = False,
 ) -> None:
-    """Write an order or a dispense as HL7 v2.5.1 for a pharmacy that speaks it.
+    """Write an order or a dispense as HL7 v2.5.1 for a pharmacy that speaks it; and send it.
 
-    The message holds what this user may read, and the reading is on record. Sending it is the
-    interface engine's; the pharmacy's answers and dispenses come in by `simdes listen`.
+    The message holds what this user may read, and the reading is on record. With --send it goes
+    out over MLLP until it is acknowledged, which FILE.ack then says. A message that was written
+    and not acknowledged is sent again as it is, one that was acknowledged is not sent any more.
     """
     type_, _, logical_id = resource.partition("/")
+    to = None
+    if send:
+        to = sender.destination(
+            send, authority=authority, certificate=certificate, key=key, clear_text=clear_text
+        )
+        if _acknowledged(out):
+            console.say(f"{out} was acknowledged before: {_receipt(out).read_text().strip()}")
+            return
+        if out.exists():
+            _send(out, to)
+            return
     with organisation(data) as one:
         asking = asking_of(one.node, signed_in(one, user, token), purpose=purpose)
         with attempting(one.node, asking, Trying("read", type_, type_, logical_id)):
             message = written(one.node, asking, type_, logical_id, receiver=(application, facility))
-    out.write_bytes(message)
+    _keep(out, message)
     console.say(f"{message[:3].decode()} of {len(message)} bytes in {out}")
+    if to is not None:
+        _send(out, to)
+
+
+def _send(out: Path, to: sender.Destination) -> None:
+    """Send what was written, and keep what it was answered."""
+    message = out.read_bytes()
+    code = sender.send(message, to)
+    _keep(_receipt(out), f"{code} {sender.control_of(message)}\n".encode())
+    console.say(f"Acknowledged by {to.host}:{to.port}: {code}")
+
+
+def _receipt(out: Path) -> Path:
+    return out.with_name(f"{out.name}.ack")
+
+
+def _acknowledged(out: Path) -> bool:
+    """Whether the very message that lies there was acknowledged."""
+    try:
+        return _receipt(out).read_text().split()[1:] == [sender.control_of(out.read_bytes())]
+    except FileNotFoundError:
+        return False
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file that is whole or not there, and that its owner alone reads."""
+    new = path.with_name(f".{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    new.replace(path)
 
 
 def _file(data: Path, name: str) -> Path | None:

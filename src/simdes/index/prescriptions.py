@@ -168,3 +168,30 @@ def unfinished(tx: Transaction) -> list[Batch]:
 def inserted(tx: Transaction, id_: int) -> None:
     """Say that a batch stands in the forest and that all it holds is issued."""
     tx.run("UPDATE statement_batch SET state = 'inserted' WHERE id = :id", id=id_)
+
+
+def standing(tx: Transaction, *, after: int, limit: int) -> list[Prescription]:
+    """Issued statements that nobody cancelled, behind the one with the id ``after``, by batch."""
+    rows = tx.all(
+        _PRESCRIPTION + " WHERE id > :after AND state = 'issued' AND cancel = 'no'"
+        " ORDER BY id LIMIT :n",
+        after=after,
+        n=limit,
+    )
+    return [read(Prescription, row) for row in rows]
+
+
+def insert_again(
+    tx: Transaction, *, forest: int, organisation: bytes, first: int, limit: int
+) -> int:
+    """Mark batches from ``first`` on that a forest lacks as not inserted, oldest first."""
+    return tx.run(
+        "UPDATE statement_batch SET state = 'built' WHERE id IN ("
+        " SELECT b.id FROM statement_batch b WHERE b.id >= :first AND b.state = 'inserted'"
+        " AND NOT EXISTS (SELECT 1 FROM chain_statement c WHERE c.forest = :forest"
+        " AND c.organisation = :organisation AND c.root = b.root) ORDER BY b.id LIMIT :n)",
+        first=first,
+        forest=forest,
+        organisation=organisation,
+        n=limit,
+    )

@@ -37,9 +37,13 @@ class Standing:
 
 
 class Forests:
-    """The present forest of one network. Safe for several threads."""
+    """The present forest of one network. Safe for several threads.
+
+    ``lacks_ours``: batches of this organisation are not in it, or may not be (`replanting`).
+    """
 
     def __init__(self) -> None:
+        self.lacks_ours = True
         self._lock = threading.Lock()
         self._number = -1
         self._tree = Tree(FOREST_DEPTH)

@@ -20,6 +20,7 @@ from simdes.access.categories import DOCUMENT_SYSTEM, PRESCRIPTION_CODE
 from simdes.errors import Conflict
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import records, stating
+from simdes.exchange.prescriptions.replanting import replant
 from simdes.exchange.provenance import instant, security_of
 from simdes.index import prescriptions
 from simdes.index.prescriptions import Batch, NewBatch, Prescription
@@ -66,8 +67,11 @@ def work(node: Node) -> Issued:
     slot = slot_at(node.now_seconds(), node.rules.batch_seconds)
     with node.database.read() as tx:
         newest = prescriptions.newest_slot(tx)
-    if newest is None or newest < slot:
+    due = newest is None or newest < slot
+    if due:
         _build(node, slot)
+    if due or node.forests.lacks_ours:
+        node.forests.lacks_ours = replant(node) > 0
         done += _finish(node)
     return done + Issued(cancelled=_cancel(node))
 

@@ -42,6 +42,7 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("MedicationRequest", "$transfer"): "urn:simdes:operation:transfer",
     ("MedicationRequest", "$withdraw"): "urn:simdes:operation:withdraw",
     ("MedicationRequest", "$prescription-status"): "urn:simdes:operation:prescription-status",
+    ("MedicationRequest", "$queue"): "urn:simdes:operation:queue",
     ("MedicationRequest", "$open"): "urn:simdes:operation:open",
     ("MedicationRequest", "$accept"): "urn:simdes:operation:accept",
     ("MedicationRequest", "$release"): "urn:simdes:operation:release",

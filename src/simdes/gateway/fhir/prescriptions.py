@@ -13,12 +13,13 @@ from typing import Any, Final
 from simdes.errors import Invalid
 from simdes.exchange import members
 from simdes.exchange.interactions.everything import vaults_of
-from simdes.exchange.prescriptions import dispensing, holding, opening, submitting
+from simdes.exchange.prescriptions import dispensing, holding, opening, submitted, submitting
 from simdes.exchange.prescriptions.dispensing import Wanted
 from simdes.exchange.prescriptions.holding import Told
 from simdes.exchange.prescriptions.opening import At
 from simdes.exchange.prescriptions.submitting import Submitted
 from simdes.fhir.checks import detected_issue
+from simdes.fhir.search.spans import span_ms
 from simdes.gateway.fhir.call import Call, Reply
 from simdes.gateway.fhir.operations import parameters_of
 
@@ -92,6 +93,30 @@ def status(call: Call) -> Reply:
     """``POST …/$prescription-status``: what the ledger says of it, to whoever may know."""
     told = opening.status(call.node, call.asking, call.id, vault=_at(call).vault)
     return _parameters(*_told(told))
+
+
+def queue(call: Call) -> Reply:
+    """``GET|POST [base]/MedicationRequest/$queue``: what was submitted here, newest first;
+    ``since`` leaves out what came before an instant. It opens nothing."""
+    found = submitted.queue(call.node, call.asking, since_seconds=_Asked(call).instant("since"))
+    return _parameters(
+        *(
+            {
+                "name": "submission",
+                "part": [
+                    {"name": "code", "valueString": one.code},
+                    {
+                        "name": "consent",
+                        "valueReference": {"reference": f"Consent/{one.handle.hex()}"},
+                    },
+                    {"name": "every", "valueBoolean": one.every},
+                    {"name": "submitted", "valueInstant": holding.instant_of(one.since_seconds)},
+                    {"name": "until", "valueInstant": holding.instant_of(one.until_seconds)},
+                ],
+            }
+            for one in found
+        )
+    )
 
 
 def open_(call: Call) -> Reply:
@@ -197,7 +222,8 @@ def _told(told: Told) -> list[Json]:
 
 
 def _parameters(*rows: Json) -> Reply:
-    return Reply(resource={"resourceType": "Parameters", "parameter": list(rows)})
+    found = {"parameter": list(rows)} if rows else {}
+    return Reply(resource={"resourceType": "Parameters", **found})
 
 
 class _Asked:
@@ -234,6 +260,18 @@ class _Asked:
         row = self._rows.get(name, {})
         found = row.get("valueBoolean", row.get("valueString") == "true")
         return found is True
+
+    def instant(self, name: str) -> int:
+        """An instant or date as unix seconds, 0 where it is missing."""
+        row = self._rows.get(name)
+        if row is None:
+            return 0
+        kinds = ("valueInstant", "valueDateTime", "valueDate", "valueString")
+        found = next((row[kind] for kind in kinds if kind in row), None)
+        try:
+            return span_ms(str(found))[0] // 1_000
+        except ValueError:
+            raise Invalid(f"The parameter {name} is an instant or a date.") from None
 
     def days(self, name: str, default_seconds: int) -> int:
         """A number of days, in seconds."""

@@ -148,6 +148,7 @@ def _prescriptions() -> tuple[Endpoint, ...]:
         f"{one}$transfer": prescriptions.transfer,
         f"{one}$withdraw": prescriptions.withdraw,
         f"{one}$prescription-status": prescriptions.status,
+        "MedicationRequest/$queue": prescriptions.queue,
         "MedicationRequest/$open": prescriptions.open_,
         f"{one}$open": prescriptions.open_,
         f"{one}$accept": prescriptions.accept,
@@ -156,9 +157,13 @@ def _prescriptions() -> tuple[Endpoint, ...]:
         f"{one}$refuse-dispense": prescriptions.refuse,
         "Patient/{id}/$prefer-pharmacy": prescriptions.prefer,
     }
-    return tuple(
-        Endpoint("POST", template, template.rpartition("/")[2], answer)
-        for template, answer in answers.items()
+    looks = Endpoint("GET", "MedicationRequest/$queue", "$queue", prescriptions.queue)
+    return (
+        looks,
+        *(
+            Endpoint("POST", template, template.rpartition("/")[2], answer)
+            for template, answer in answers.items()
+        ),
     )
 
 

@@ -198,6 +198,7 @@ def test_each_answer_of_a_journey_is_as_the_openapi_document_says(town: dict[str
 
     order = "MedicationRequest/{id}/$"
     code = {"valueString": go("patient", order + "submit", pharmacy=WEST)["code"]}
+    go("west", "MedicationRequest/$queue")
     assert go("west", "MedicationRequest/$open", code=code)["request"]["id"] == request
     go("west", order + "open")
     assert go("west", order + "accept")["state"] == "held"
@@ -209,3 +210,31 @@ def test_each_answer_of_a_journey_is_as_the_openapi_document_says(town: dict[str
     assert go("patient", order + "withdraw")["withdrawn"] == 1
     go("patient", "Patient/{id}/$prefer-pharmacy", pharmacy=WEST)
     assert well == {one.template for one in routes.PRESCRIPTIONS}
+
+
+def test_the_queue_tells_a_pharmacy_what_was_submitted_and_nothing_of_whom(
+    town: dict[str, Any],
+) -> None:
+    submitted = values(ask(town, "patient", "submit", pharmacy=WEST, days={"valueInteger": 3}))
+    answer = town["west"].send("GET", "MedicationRequest/$queue")
+    assert answer.status_code == 200, answer.text
+    rows = [one["part"] for one in answer.json()["parameter"]]
+    named = [{part["name"]: part for part in row} for row in rows]
+    [mine] = [one for one in named if one["code"]["valueString"] == submitted["code"]]
+    assert mine.keys() == {"code", "consent", "every", "submitted", "until"}
+    assert mine["every"]["valueBoolean"] is False
+    assert mine["until"]["valueInstant"] == submitted["until"]
+    ward = town["ward"]
+    assert ward.patient["id"] not in answer.text
+    assert ward.vault.hex() not in answer.text
+    tomorrow = "2199-01-01"
+    later = town["west"].send("GET", f"MedicationRequest/$queue?since={tomorrow}")
+    assert later.json() == {"resourceType": "Parameters"}
+    assert town["cove"].send("GET", "MedicationRequest/$queue").json().get("parameter", []) == []
+    assert town["west"].send("GET", "MedicationRequest/$queue?since=soon").status_code == 400
+
+
+@pytest.mark.parametrize("who", ["doctor", "admin", "patient"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_only_a_pharmacist_sees_a_queue(town: dict[str, Any], who: str, method: str) -> None:
+    assert town[who].send(method, "MedicationRequest/$queue").status_code == 403
