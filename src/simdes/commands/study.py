@@ -20,9 +20,10 @@ from simdes.commands.common import (
 )
 from simdes.commands.consent import OwnVault, own_vault
 from simdes.errors import Invalid, NotFound
-from simdes.exchange.research import studies, taking_part
+from simdes.exchange.research import opening, releasing, studies, taking_part
 from simdes.exchange.research.studies import Document, Stands
 from simdes.exchange.research.taking_part import Participation
+from simdes.research.policy import policy as policy_of
 
 File = Annotated[Path, typer.Option("--study", help="The study's document, as published (JSON).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show; change nothing.")]
@@ -41,6 +42,8 @@ def add_commands(cli: typer.Typer) -> None:
         ("prefer", prefer),
         ("withdraw", withdraw),
         ("mine", mine),
+        ("release", release),
+        ("open", open_),
     ):
         group.command(name)(command)
     cli.add_typer(group, name="study")
@@ -217,6 +220,70 @@ def mine(
         session = signed_in(one, user, token)
         found = taking_part.listed(one.node, own_vault(one.node, session, vault))
     _tell(found, as_json=as_json)
+
+
+def release(
+    data: Data,
+    study: File,
+    out: Annotated[Path, typer.Option("--out", help="The package to write.")],
+    policy: Annotated[
+        str, typer.Option("--policy", help="Of de-identification: hipaa-safe-harbor, gdpr-strict.")
+    ] = "gdpr-strict",
+    table: Annotated[
+        list[str] | None, typer.Option("--table", help="Flat tables too: csv, parquet; repeatable.")
+    ] = None,
+    kept: Annotated[str, typer.Option("--keep", help="How long it may be kept: 90d, 1y.")] = "1y",
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """For a researcher of the sponsor: read who takes part, de-identify, record and seal."""
+    document, chosen = _document(study), policy_of(policy)
+    with organisation(data) as one:
+        made = releasing.release(
+            one.node,
+            signed_in(one, user, token),
+            document,
+            chosen,
+            out,
+            kept_seconds=seconds(kept),
+            tables=table or (),
+        )
+    told = {"number": made.number, "patients": made.members, "report": dict(made.report)}
+    if as_json:
+        console.print_json(told)
+        return
+    console.say(f"Release {made.number}: {made.members} patients, in {out}")
+    for name, value in made.report.items():
+        console.say(f"  {name}: {value}")
+
+
+def open_(
+    data: Data,
+    study: File,
+    package: Annotated[Path, typer.Argument(help="The package of `simdes study release`.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the files.")],
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="Accept the study's terms of use; signed.")
+    ] = False,
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """For a researcher of the sponsor: compare a release with the ledger and open it."""
+    document = _document(study)
+    if not accept_terms:
+        console.say(document.terms)
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        found = opening.open_release(
+            one.node, session, document, package, out, accepts=accept_terms
+        )
+    if as_json:
+        console.print_json({"number": found.number, "files": [str(one) for one in found.files]})
+        return
+    for path in found.files:
+        console.say(str(path))
 
 
 def _show(found: Stands, *, as_json: bool) -> None:

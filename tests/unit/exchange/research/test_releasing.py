@@ -1,0 +1,278 @@
+"""Who is in a release: those who take part and meet the criteria, while the study runs."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import zipfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from simdes.crypto.keys import recover
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered
+from simdes.exchange.research import opening, studies, taking_part
+from simdes.exchange.research.releasing import Released, release
+from simdes.exchange.research.studies import Document
+from simdes.ledger.contracts import members_digest
+from simdes.research.policy import Policy, read_policy
+from support import researching
+from support.consortium import Clock, Consortium
+from support.fhir_api import Api
+from support.researching import DAY, Patient
+
+
+def policy() -> Policy:
+    """Safe Harbor for classes of two, as a test has few patients."""
+    file = resources.files("simdes.research").joinpath("policies/hipaa-safe-harbor.json")
+    told: dict[str, Any] = json.loads(file.read_bytes())
+    told["name"] = "two-alike"
+    told["anonymity"] |= {"k": 2, "l": 1, "class_at_least": 2}
+    return read_policy(json.dumps(told).encode())
+
+
+@pytest.fixture(scope="module")
+def people(researched: tuple[Consortium, Clock], doctor: Api) -> list[Patient]:
+    """Three who meet the criteria, and one whose result is too low."""
+    network = researched[0]
+    return [
+        researching.patient(network, doctor, f"release-{number}", value=value)
+        for number, value in enumerate((7.1, 7.4, 8.0, 5.0))
+    ]
+
+
+def made(network: Consortium, document: Document, package: Path) -> Released:
+    session = network.session("south", "prof.ray")
+    return release(network["south"].node, session, document, policy(), package, tables=("csv",))
+
+
+def join(network: Consortium, document: Document, who: Patient) -> bytes:
+    north = network["north"].node
+    return taking_part.opt_in(north, who.session, document, vault=who.vault).tag
+
+
+def leave(network: Consortium, document: Document, who: Patient) -> None:
+    north = network["north"].node
+    study = studies.id_of(north, document)
+    taking_part.withdraw(north, who.session, vault=who.vault, study=study)
+
+
+def members_of(package: Path) -> list[bytes]:
+    with zipfile.ZipFile(package) as file:
+        told = msgspec.json.decode(file.read("manifest.json"))
+    return [studies.octets(one) for one in told["members"]]
+
+
+def test_those_who_take_part_and_meet_the_criteria_are_released(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Released")
+    south, ray = network["south"].node, network.session("south", "prof.ray")
+    tags = [join(network, document, one) for one in people]
+    first = made(network, document, tmp_path / "first.zip")
+    assert (first.number, first.members) == (1, 3), "the fourth doesn't meet the criteria"
+    assert members_of(first.package) == sorted(tags[:3])
+    recorded = south.contracts.studies.release(first.study, 1)
+    assert recorded is not None
+    assert recorded.members == members_digest(tags[:3])
+    assert recorded.policy == policy().digest
+
+    opened = opening.open_release(
+        south, ray, document, first.package, tmp_path / "opened", accepts=True
+    )
+    content = b"".join(path.read_bytes() for path in opened.files)
+    assert {path.name for path in opened.files} >= {"Patient.ndjson"}
+    assert any(path.suffix == ".csv" for path in opened.files)
+    for number in range(4):
+        assert f"release-{number}".encode() not in content
+    for one in people:
+        assert one.vault.hex().encode() not in content
+    accepted = json.loads((tmp_path / "opened" / opening.ACCEPTED).read_bytes())
+    digest = opening.acceptance_digest(first.study, 1, studies.octets(accepted["terms"]))
+    assert recover(digest, studies.octets(accepted["signature"])) == ray.actor.address
+
+    leave(network, document, people[0])
+    second = made(network, document, tmp_path / "second.zip")
+    assert (second.number, members_of(second.package)) == (2, sorted(tags[1:3]))
+    [told] = [
+        one
+        for one in taking_part.listed(network["north"].node, people[0].vault)
+        if one.tag == tags[0]
+    ]
+    assert told.withdrawn
+    assert told.releases == (1,), "what was released before is told"
+
+    leave(network, document, people[1])
+    with pytest.raises(Conflict, match="Nobody is left"):
+        made(network, document, tmp_path / "third.zip")
+    assert not (tmp_path / "third.zip").exists()
+
+
+def test_who_stands_by_is_released_under_a_tag_of_the_study(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    north, south = network["north"].node, network["south"].node
+    area = "hearts"
+    for one in people[:3]:
+        taking_part.prefer(
+            north,
+            one.session,
+            vault=one.vault,
+            sponsor=south.organisation,
+            area=area,
+            categories=("demographics", "observations"),
+        )
+    one = researching.running(network, title="First of hearts", area=area)
+    two = researching.running(network, title="Second of hearts", area=area)
+    leave(network, two, people[0])
+    first = made(network, one, tmp_path / "one.zip")
+    second = made(network, two, tmp_path / "two.zip")
+    assert (first.members, second.members) == (3, 2)
+    assert not set(members_of(first.package)) & set(members_of(second.package))
+    for who in people[:3]:
+        leaving = south.contracts.studies.group_of(
+            sponsor=south.organisation, area=studies.area_of(area)
+        )
+        taking_part.withdraw(north, who.session, vault=who.vault, study=leaving)
+
+
+def test_nothing_is_released_without_approval_or_after_the_end(
+    network: Consortium, clock: Clock, people: list[Patient], tmp_path: Path
+) -> None:
+    south, north = network["south"].node, network["north"].node
+    ends = south.now_seconds() + DAY
+    document = researching.document(network, title="Bounds", ends=ends)
+    studies.register(south, network.session("south", "prof.ray"), document)
+    for one in people[:2]:
+        join(network, document, one)
+    with pytest.raises(Conflict, match="not approved"):
+        made(network, document, tmp_path / "early.zip")
+    studies.approve(north, network.session("north", "dr.north"), document)
+    assert made(network, document, tmp_path / "in-time.zip").members == 2
+    studies.retract(north, network.session("north", "dr.north"), document)
+    with pytest.raises(Conflict, match="not approved"):
+        made(network, document, tmp_path / "retracted.zip")
+    studies.approve(north, network.session("north", "dr.north"), document)
+    clock.ahead_seconds += DAY + 60
+    with pytest.raises(Conflict, match="is over"):
+        made(network, document, tmp_path / "late.zip")
+
+
+def test_a_release_opens_to_its_researchers_with_its_terms_and_in_time(
+    network: Consortium, clock: Clock, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Opened")
+    for one in people[:2]:
+        join(network, document, one)
+    south, ray = network["south"].node, network.session("south", "prof.ray")
+    package = tmp_path / "release.zip"
+    release(south, ray, document, policy(), package, kept_seconds=DAY)
+
+    def opens(who: str = "prof.ray", *, into: str, accepts: bool = True) -> opening.Opened:
+        session = network.session("south", who)
+        return opening.open_release(
+            south, session, document, package, tmp_path / into, accepts=accepts
+        )
+
+    with pytest.raises(Forbidden, match="terms"):
+        opens(into="a", accepts=False)
+    with pytest.raises(Forbidden, match="researcher"):
+        opens("dr.lee", into="b")
+    opens(into="c")
+    with pytest.raises(Conflict, match="not empty"):
+        opens(into="c")
+    with pytest.raises(NotFound):
+        opening.open_release(
+            south, ray, document, tmp_path / "none.zip", tmp_path / "d", accepts=True
+        )
+    for number, name in enumerate(("manifest.json", "release.json", "sealed/")):
+        package.write_bytes(_spoiled(package, name))
+        with pytest.raises(SimdesError) as error:
+            opens(into=f"spoiled-{number}")
+        assert isinstance(error.value, Tampered), name
+        package.write_bytes((tmp_path / "kept.zip").read_bytes())
+    clock.ahead_seconds += DAY + 60
+    with pytest.raises(Conflict, match="time is over"):
+        opens(into="late")
+
+
+def _spoiled(package: Path, start: str) -> bytes:
+    """The package with one entry changed; as it was is kept beside it."""
+    kept = package.with_name("kept.zip")
+    shutil.copyfile(package, kept)
+    target = package.with_name("spoiled.zip")
+    with zipfile.ZipFile(kept) as old, zipfile.ZipFile(target, "w") as new:
+        done = False
+        for name in old.namelist():
+            content = old.read(name)
+            if name.startswith(start) and not done:
+                done = True
+                content = (
+                    content.replace(b'"number":', b'"number":9')
+                    if name.endswith(".json")
+                    else (content[:-1] + bytes([content[-1] ^ 1]))
+                )
+                content = content.replace(b'"v":1', b'"v":2')
+            new.writestr(name, content)
+    return target.read_bytes()
+
+
+def test_only_the_sponsors_researchers_release(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Only")
+    for member, user in (("south", "dr.lee"), ("north", "dr.north")):
+        with pytest.raises(Forbidden):
+            release(
+                network[member].node,
+                network.session(member, user),
+                document,
+                policy(),
+                tmp_path / "none.zip",
+            )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_any_history_a_release_has_exactly_those_who_take_part_then(
+    network: Consortium, people: list[Patient], tmp_path: Path, seed: int
+) -> None:
+    """Random orders of joining, leaving, approving and releasing, against what must be so."""
+    chance = random.Random(seed)
+    document = researching.running(network, title=f"History {seed}")
+    north = network["north"].node
+    approver = network.session("north", "dr.north")
+    inside: dict[int, bytes] = {}
+    gone: set[bytes] = set()
+    approved, released = True, 0
+    for number in range(24):
+        who = chance.randrange(4)
+        match chance.choice(["join"] * 4 + ["leave"] + ["release"] * 3 + ["judge"]):
+            case "join" if who not in inside:
+                inside[who] = join(network, document, people[who])
+                assert inside[who] not in gone
+            case "leave" if who in inside:
+                leave(network, document, people[who])
+                gone.add(inside.pop(who))
+            case "judge":
+                judged = studies.retract if approved else studies.approve
+                judged(north, approver, document)
+                approved = not approved
+            case "release":
+                expected = {tag for which, tag in inside.items() if which != 3}
+                package = tmp_path / f"{number}.zip"
+                try:
+                    made(network, document, package)
+                except Conflict:
+                    assert not approved or len(expected) < 2
+                    continue
+                released += 1
+                assert approved
+                assert set(members_of(package)) == expected
+                assert not expected & gone
+    assert released
+    for who in list(inside):
+        leave(network, document, people[who])
