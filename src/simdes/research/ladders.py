@@ -33,14 +33,14 @@ def told_birth(year: str, step: str) -> str:
 def heights(ladders: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
     """Return every choice of one step per quasi-identifier, those that lose least first.
 
-    What is lost is the sum of the squares of how far up each ladder goes: to tell two things less
-    exactly is better than not to tell one.
+    What is lost is the sum of the squares of how far up each ladder goes, a ladder of more steps
+    weighing more: to tell two things less exactly is better than not to tell one.
     """
     chosen: list[tuple[float, dict[str, str]]] = [(0.0, {})]
     for quasi, ladder in ladders.items():
         most = max(len(ladder) - 1, 1)
         chosen = [
-            (loss + (place / most) ** 2, {**steps, quasi: step})
+            (loss + len(ladder) * (place / most) ** 2, {**steps, quasi: step})
             for loss, steps in chosen
             for place, step in enumerate(ladder)
         ]
