@@ -22,6 +22,7 @@ from sqlalchemy import (
 from simdes.index import (
     schema_authorization,
     schema_bulk,
+    schema_counts,
     schema_credentials,
     schema_erasures,
     schema_facade,
@@ -52,6 +53,7 @@ __all__ = [
     "metadata",
     "schema_authorization",
     "schema_bulk",
+    "schema_counts",
     "schema_credentials",
     "schema_erasures",
     "schema_facade",
