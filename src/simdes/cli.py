@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
     "prescriptions": ("prescription",),
+    "claims": ("claim",),
     "study": ("study",),
     "audit": ("audit",),
 }

@@ -1,0 +1,126 @@
+"""Commands of claims that need no network: trying a plan on claims in files."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simdes import console
+from simdes.claims.engine import Decided
+from simdes.claims.money import Money
+from simdes.claims.plan import Plan, read_plan
+from simdes.claims.reasons import REASONS
+from simdes.commands.common import AsJson
+from simdes.errors import Invalid
+from simdes.exchange import intake
+from simdes.exchange.claims import trying
+from simdes.exchange.claims.trying import Tried
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(help="Insurance claims.", no_args_is_help=True)
+    group.callback()(lambda: None)  # a single command stays one with a name
+    group.command("try")(try_)
+    cli.add_typer(group, name="claim")
+
+
+def try_(
+    sources: Annotated[list[Path], typer.Argument(help="Claims: X12 837, FHIR.")],
+    plan: Annotated[Path, typer.Option("--plan", help="The plan: a TOML table (docs/claims.md).")],
+    received: Annotated[
+        str, typer.Option("--received", help="The day they came in, YYYY-MM-DD; without it today.")
+    ] = "",
+    remittance: Annotated[
+        Path | None, typer.Option("--remittance", help="Write the 835 that it would be, as a test.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a plan on claims: what it pays of each line, and why not more. Nothing is decided."""
+    now_seconds = int(time.time())
+    bundles = _bundles(sources)
+    table = _plan(plan)
+    tried = trying.try_plan(table, bundles, received=_day(received, now_seconds))
+    if remittance is not None:
+        content = trying.remit(
+            tried, bundles, now_seconds=now_seconds, sender="PAYER", receiver="PROVIDER"
+        )
+        remittance.write_bytes(content)
+    if as_json:
+        console.print_json([_told(one) for one in tried])
+        return
+    for one in tried:
+        told = _told(one)
+        console.say(
+            f"{told['claim']}: claimed {told['claimed']}, pays {told['benefit']}, "
+            f"patient {told['patient']}"
+        )
+        for line in told["lines"]:
+            console.say(f"  {line['line']}: {line['claimed']}, pays {line['benefit']}")
+            for reason in line["reasons"]:
+                console.say(f"    {reason['code']} {reason['amount']}: {reason['text']}")
+
+
+def _plan(path: Path) -> Plan:
+    try:
+        return read_plan(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError):
+        raise Invalid(f"The plan {path} can't be read.", advice="Check the path.") from None
+
+
+def _bundles(sources: list[Path]) -> list[Any]:
+    found = []
+    for file in intake.source_files(sources):
+        mapping = intake.map_file(file)
+        if mapping.quarantined:
+            raise Invalid(f"{file.name} can't be read whole: {mapping.quarantined[0].reason}")
+        found += [one.bundle for one in mapping.messages]
+    return found
+
+
+def _day(text: str, now_seconds: int) -> Any:
+    if not text:
+        return datetime.fromtimestamp(now_seconds, UTC).date()
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise Invalid("--received is a day such as 2026-03-31.") from None
+
+
+def _told(tried: Tried) -> dict[str, Any]:
+    proposal = tried.proposal
+    number = (tried.claim.get("identifier") or [{}])[0].get("value", tried.claim["id"])
+
+    def money(minor: int) -> str:
+        return str(Money(minor, proposal.currency))
+
+    return {
+        "claim": number,
+        "outcome": tried.response["outcome"],
+        "claimed": money(proposal.submitted),
+        "benefit": money(proposal.benefit),
+        "patient": money(proposal.patient),
+        "lines": [_line(one, proposal.currency) for one in proposal.lines],
+        "response": tried.response,
+        "explanation": tried.benefit,
+    }
+
+
+def _line(one: Decided, currency: str) -> dict[str, Any]:
+    return {
+        "line": one.sequence,
+        "claimed": str(Money(one.submitted, currency)),
+        "benefit": str(Money(one.benefit, currency)),
+        "reasons": [
+            {
+                "code": f"{each.group}-{each.reason}",
+                "amount": str(Money(each.amount, currency)),
+                "text": REASONS[each.reason],
+            }
+            for each in one.adjustments
+        ],
+    }

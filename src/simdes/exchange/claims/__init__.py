@@ -1,0 +1,1 @@
+"""Insurance claims (paper Fig. 5; docs/claims.md)."""
