@@ -76,7 +76,7 @@ def _insurance(inquiry: Inquiry, *, covered: bool) -> Json:
 
 
 def _items(plan: Plan, used: Used) -> list[Json]:
-    whole: Json = {"name": plan.name, "description": "The plan as a whole", "benefit": []}
+    whole: Json = {"category": {"text": "Everything"}, "name": plan.name}
     whole["benefit"] = [
         *_money("deductible", plan, plan.deductible, used.deductible),
         *_money("copay-maximum", plan, plan.out_of_pocket, used.share),
