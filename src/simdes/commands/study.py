@@ -23,6 +23,7 @@ from simdes.errors import Invalid, NotFound
 from simdes.exchange.research import opening, releasing, studies, taking_part
 from simdes.exchange.research.studies import Document, Stands
 from simdes.exchange.research.taking_part import Participation
+from simdes.research.policy import Policy, read_policy
 from simdes.research.policy import policy as policy_of
 
 File = Annotated[Path, typer.Option("--study", help="The study's document, as published (JSON).")]
@@ -227,7 +228,10 @@ def release(
     study: File,
     out: Annotated[Path, typer.Option("--out", help="The package to write.")],
     policy: Annotated[
-        str, typer.Option("--policy", help="Of de-identification: hipaa-safe-harbor, gdpr-strict.")
+        str,
+        typer.Option(
+            "--policy", help="Of de-identification: hipaa-safe-harbor, gdpr-strict, or a file."
+        ),
     ] = "gdpr-strict",
     table: Annotated[
         list[str] | None, typer.Option("--table", help="Flat tables too: csv, parquet; repeatable.")
@@ -238,7 +242,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """For a researcher of the sponsor: read who takes part, de-identify, record and seal."""
-    document, chosen = _document(study), policy_of(policy)
+    document, chosen = _document(study), _policy(policy)
     with organisation(data) as one:
         made = releasing.release(
             one.node,
@@ -336,6 +340,12 @@ def _document(path: Path) -> Document:
         return studies.read_document(path.read_bytes())
     except FileNotFoundError:
         raise NotFound(f"{path} does not exist") from None
+
+
+def _policy(text: str) -> Policy:
+    """A policy that ships, by its name, or one of the organisation's own, by its file."""
+    path = Path(text)
+    return read_policy(path.read_bytes()) if path.is_file() else policy_of(text)
 
 
 def _id(text: str) -> bytes:
