@@ -189,6 +189,11 @@ def listed(node: Node, vault: bytes) -> list[Given]:
     return [_given(node, one) for one in known_consents(node.desk, vault)]
 
 
+def whom(organisation: bytes, role: str = "") -> Grantee:
+    """Whom a consent names: a role in an organisation, or without one everybody there."""
+    return Grantee.role_in(organisation, role) if role else Grantee.organisation(organisation)
+
+
 def vaults_of(node: Node, session: Session) -> list[bytes]:
     """The vaults that the session's account controls, oldest first."""
     node.following.catch_up()

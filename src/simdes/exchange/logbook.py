@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from simdes.access import audit, reading
-from simdes.access.audit_event import Entry
 from simdes.access.categories import Purpose, Role
 from simdes.access.cross_checking import Doubt, Trails, cross_check
 from simdes.access.epochs import ever
 from simdes.access.openings import own_openings
 from simdes.access.reasons import words
 from simdes.access.trails import UNPROVEN, Shown, read_proof
-from simdes.errors import SimdesError, Tampered
+from simdes.errors import NotFound, SimdesError, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import chain
@@ -29,9 +28,11 @@ from simdes.index import chain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """One attempt as an organisation wrote it down. ``proof`` is a JSON document; ``anchored``
-    says whether its batch is on chain yet; ``words`` say the reason of a refusal to people."""
+    """One attempt as an organisation wrote it down. ``id`` is the digest of its entry, ``proof``
+    a JSON document; ``anchored`` says whether its batch is on chain yet; ``words`` say the reason
+    of a refusal to people."""
 
+    id: bytes
     time_ms: int
     observer: bytes
     verb: str
@@ -100,6 +101,20 @@ def read_log(node: Node, session: Session, *, vault: bytes) -> Log:
     return Log(tuple(sorted(entries, key=lambda one: one.time_ms)), silent, tuple(doubts))
 
 
+def read_entry(
+    node: Node, session: Session, *, vault: bytes, member: bytes, entry: bytes
+) -> Logged:
+    """One entry of an organisation's trail about a vault, by its digest, as the patient.
+
+    Raises NotFound where the organisation shows no such entry, and as `read_log`.
+    """
+    node.following.catch_up()
+    for logged, _ in _ask(node, session, vault, member):
+        if logged.id == entry:
+            return logged
+    raise NotFound("The organisation shows no such entry.")
+
+
 def _doubts(
     node: Node, vault: bytes, shown: Mapping[bytes, Sequence[Shown]], silent: Collection[bytes]
 ) -> list[Doubt]:
@@ -124,12 +139,13 @@ def _ask(
             raise Tampered("An organisation gave an entry that is not its own about this vault.")
         if one.wrong == UNPROVEN:
             raise Tampered("An organisation gave an entry that is not the one on chain.")
-        yield _logged(one.entry, document), one
+        yield _logged(one, document), one
 
 
-def _logged(entry: Entry, document: dict[str, Any]) -> Logged:
-    attempt = entry.attempt
+def _logged(one: Shown, document: dict[str, Any]) -> Logged:
+    entry, attempt = one.entry, one.entry.attempt
     return Logged(
+        id=one.digest,
         time_ms=entry.recorded_ms,
         observer=entry.observer,
         verb=attempt.verb.value,

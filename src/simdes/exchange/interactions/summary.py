@@ -9,21 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any
 
 from simdes.access.rights import Interaction
-from simdes.errors import NotFound, TooLarge
+from simdes.errors import NotFound
 from simdes.exchange.interactions import finding
-from simdes.exchange.interactions.everything import everything
-from simdes.exchange.interactions.search import MOST
+from simdes.exchange.interactions.collecting import collected
 from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir.ips import summarise
 
 Json = dict[str, Any]
-
-MOST_RESOURCES: Final = 10_000
 
 
 def summary(node: Node, asking: Asking, logical_id: str) -> Json:
@@ -33,7 +30,8 @@ def summary(node: Node, asking: Asking, logical_id: str) -> Json:
     sees no such patient, TooLarge for a record beyond the limit.
     """
     asking.rights.require(Interaction.SEARCH, "Patient")
-    resources, warnings = _record(node, asking, logical_id)
+    found, warnings = collected(node, asking, logical_id)
+    resources = [finding.parsed(one.content) for one in found]
     patients = [one for one in resources if one["resourceType"] == "Patient"]
     patient = next((one for one in patients if one.get("id") == logical_id), None)
     if patient is None:
@@ -53,24 +51,6 @@ def summary(node: Node, asking: Asking, logical_id: str) -> Json:
     if warnings:
         made["entry"][0]["resource"]["section"].append(_not_whole(warnings))
     return made
-
-
-def _record(node: Node, asking: Asking, logical_id: str) -> tuple[list[Json], list[str]]:
-    resources: list[Json] = []
-    warnings: dict[str, None] = {}
-    cursor = ""
-    while True:
-        page = everything(node, asking, logical_id, count=MOST, cursor=cursor)
-        resources += [finding.parsed(one.content) for one in page.matches]
-        warnings |= dict.fromkeys(page.warnings)
-        cursor = page.next
-        if not cursor:
-            return resources, list(warnings)
-        if len(resources) >= MOST_RESOURCES:
-            raise TooLarge(
-                "The record is larger than one summary is made of.",
-                advice="Read it with $everything, in pages.",
-            )
 
 
 def _not_whole(warnings: Sequence[str]) -> Json:

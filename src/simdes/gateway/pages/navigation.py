@@ -8,6 +8,8 @@ from typing import Final
 from simdes.gateway.pages.languages import mark as _
 
 PATIENT: Final = frozenset({"patient"})
+CLINICIANS: Final = frozenset({"doctor", "nurse"})
+PHARMACISTS: Final = frozenset({"pharmacist"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,42 @@ LINKS: Final = (
         _("My record"),
         _("Results, medicines, visits and documents, from everybody who wrote about you."),
         PATIENT,
+    ),
+    Link(
+        "/sharing",
+        _("Who may see it"),
+        _("Open parts of your record to somebody, narrow it, or end it."),
+        PATIENT,
+    ),
+    Link(
+        "/log",
+        _("Who looked"),
+        _("Everybody who looked or was refused, why and when, with a proof."),
+        PATIENT,
+    ),
+    Link(
+        "/prescriptions",
+        _("Prescriptions"),
+        _("Where each stands, and the pharmacy that it goes to."),
+        PATIENT,
+    ),
+    Link(
+        "/download",
+        _("Take it along"),
+        _("Your record as a file, for a doctor elsewhere or to keep."),
+        PATIENT,
+    ),
+    Link(
+        "/patients",
+        _("Patients"),
+        _("Find a patient and read what you may see of their record."),
+        CLINICIANS,
+    ),
+    Link(
+        "/counter",
+        _("Counter"),
+        _("Prescriptions at this pharmacy: take a code, check, dispense or refuse."),
+        PHARMACISTS,
     ),
 )
 

@@ -33,6 +33,7 @@ from simdes.gateway.pages.asking import (
 )
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
+from simdes.gateway.pages.staff.places import STAFF_PLACES
 
 _FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/static", "/.well-known", "/facade")
 
@@ -71,6 +72,7 @@ PLACES: Final = (
     Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
     Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
     *PATIENT_PLACES,
+    *STAFF_PLACES,
 )
 
 _SHOWN: Final = frozenset(one.path for one in PLACES if one.method == "GET")

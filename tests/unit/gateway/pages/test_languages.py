@@ -13,9 +13,12 @@ import pytest
 import simdes
 from simdes.access.accounts import _ADVICE, HOSTED_ROLES
 from simdes.access.attempts import _WAITS
-from simdes.access.categories import Category
+from simdes.access.categories import Category, Label, Purpose
+from simdes.access.reasons import _WORDS as REASON_WORDS
+from simdes.exchange.prescriptions.states import _WHY, State
+from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
-from simdes.gateway.pages.said import SAID
+from simdes.gateway.pages.said import REASONS, SAID
 from simdes.gateway.pages.wording import WORDS, browser_of
 
 ROOT = Path(__file__).parents[4]
@@ -34,6 +37,17 @@ RAISING = (
     "gateway/pages/trouble.py",
     "gateway/pages/places.py",
     "gateway/pages/patient/own.py",
+    "gateway/pages/staff/patients.py",
+    "gateway/pages/staff/counter.py",
+    "gateway/pages/patient/sharing.py",
+    "gateway/pages/patient/prescriptions.py",
+    "gateway/pages/patient/log.py",
+    "exchange/consents.py",
+    "exchange/logbook.py",
+    "exchange/interactions/collecting.py",
+    "exchange/interactions/everything.py",
+    "exchange/prescriptions/submitting.py",
+    "exchange/prescriptions/holding.py",
 )
 ERRORS = {"Invalid", "Unauthenticated", "Forbidden", "NotFound", "Conflict", "TooLarge"}
 
@@ -93,11 +107,17 @@ def test_what_errors_say_on_pages_is_marked_for_translation() -> None:
     assert said - set(SAID) == set()
     assert {text for pair in _ADVICE.values() for text in pair} <= set(SAID)
     assert {text for _, text in _WAITS} <= set(SAID)
+    assert set(_WHY.values()) <= set(SAID)
+    assert set(REASON_WORDS.values()) == set(REASONS)
 
 
 def test_every_role_and_category_has_words() -> None:
     assert set(WORDS["role"]) == {role.name.lower() for role in HOSTED_ROLES}
     assert set(WORDS["category"]) == {one.label for one in Category}
+    assert set(WORDS["label"]) == {one.name for one in Label}
+    assert set(WORDS["purpose"]) == {one.name for one in Purpose}
+    assert set(WORDS["reason"]) == set(REFUSALS)
+    assert set(WORDS["state"]) == {one.value for one in State}
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from simdes.gateway.pages.answering import Answer
+from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT
-from simdes.gateway.pages.patient import record
+from simdes.gateway.pages.patient import files, log, prescriptions, record, sharing
 from simdes.gateway.pages.place import Needs, Place
 
-PATIENT_PLACES: Final = (Place(record.PATH, "GET", record.show, Needs.SIGNED_IN, PATIENT),)
+_ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
+"""What signs or takes everything along asks for a fresh proof; ending and looking do not."""
+
+
+def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs) -> Place:
+    return Place(path, method, page, needs, PATIENT)
+
+
+PATIENT_PLACES: Final = (
+    _place(record.PATH, "GET", record.show, _ANY),
+    _place(sharing.PATH, "GET", sharing.show, _ANY),
+    _place(sharing.NEW, "GET", sharing.show_new, _FRESH),
+    _place(sharing.NEW, "POST", sharing.new, _FRESH),
+    _place(sharing.END, "GET", sharing.show_end, _ANY),
+    _place(sharing.END, "POST", sharing.end, _ANY),
+    _place(log.PATH, "GET", log.show, _ANY),
+    _place(log.PROOF, "GET", log.proof, _ANY),
+    _place(prescriptions.PATH, "GET", prescriptions.show, _ANY),
+    _place(prescriptions.SUBMIT, "GET", prescriptions.show_submit, _FRESH),
+    _place(prescriptions.SUBMIT, "POST", prescriptions.submit, _FRESH),
+    _place(prescriptions.WITHDRAW, "POST", prescriptions.withdraw, _ANY),
+    _place(prescriptions.PHARMACY, "GET", prescriptions.show_pharmacy, _FRESH),
+    _place(prescriptions.PHARMACY, "POST", prescriptions.prefer, _FRESH),
+    _place(files.PATH, "GET", files.show, _ANY),
+    _place(files.EVERYTHING, "GET", files.everything, _FRESH),
+    _place(files.SUMMARY, "GET", files.brief, _FRESH),
+)

@@ -96,7 +96,7 @@ def view(
     shown = chosen[(page - 1) * LINES : page * LINES] if part else chosen[:RECENT]
     later = bool(part) and len(chosen) > page * LINES
     return View(
-        person=_person(record.patient, reader),
+        person=person(record.patient, reader),
         tabs=_tabs(by_part, len(listed), part, reader, address),
         part=part,
         heading=reader.text(kinds.PARTS.get(part, "")),
@@ -171,7 +171,8 @@ def _tabs(
     return tuple(found) if total else ()
 
 
-def _person(patient: Source | None, reader: Reader) -> Person | None:
+def person(patient: Source | None, reader: Reader) -> Person | None:
+    """Who a Patient is, in words; None without one."""
     if patient is None:
         return None
     resource = patient.resource

@@ -1,0 +1,93 @@
+"""Who looked at my record, who was refused, why and when; each with a proof to keep."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+from urllib.parse import urlencode
+
+from simdes.errors import NotFound
+from simdes.exchange import logbook, members
+from simdes.exchange.logbook import Logged
+from simdes.gateway.pages.answering import Sent, Shown
+from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.patient.own import own
+from simdes.gateway.pages.patient.record import page_number
+
+PATH: Final = "/log"
+PROOF: Final = "/log/proof"
+ENTRIES: Final = 40
+FILTERS: Final = ("", "refused", "all")
+"""By others, what was refused, everything."""
+
+
+def show(asked: Asked) -> Shown:
+    """The trails of all organisations about this record, newest first."""
+    mine, node = own(asked), asked.node
+    log = logbook.read_log(node, asked.visit.session, vault=mine.vault)
+    wanted = asked.asked("only", most=16)
+    wanted = wanted if wanted in FILTERS else ""
+    account = asked.visit.session.actor.account
+    chosen = [one for one in reversed(log.entries) if _is_wanted(one, wanted, account)]
+    pages = max(1, -(-len(chosen) // ENTRIES))
+    page = min(page_number(asked), pages) or 1
+    shown = chosen[(page - 1) * ENTRIES : page * ENTRIES]
+    named = {one.organisation for one in shown} | {one.observer for one in shown}
+    named |= set(log.silent) | {one for doubt in log.doubts for one in doubt.organisations}
+
+    def address(only: str = wanted, page: int = 1) -> str:
+        said = {**mine.kept, "only": only, "page": str(page) if page > 1 else ""}
+        return f"{PATH}?{urlencode({name: one for name, one in said.items() if one})}".rstrip("?")
+
+    return Shown(
+        "log.html",
+        {
+            "entries": shown,
+            "account": account,
+            "names": {one: members.name_of(node, one) for one in named},
+            "silent": sorted(log.silent),
+            "doubts": log.doubts,
+            "filters": FILTERS,
+            "only": wanted,
+            "total": len(chosen),
+            "address": address,
+            "page": page,
+            "pages": pages,
+            "proof": lambda one: _proof_address(one, mine.kept),
+        },
+    )
+
+
+def proof(asked: Asked) -> Sent:
+    """The proof of one entry as a file, which anybody checks with `simdes verify`."""
+    mine = own(asked)
+    found = logbook.read_entry(
+        asked.node,
+        asked.visit.session,
+        vault=mine.vault,
+        member=_digest(asked, "of"),
+        entry=_digest(asked, "entry"),
+    )
+    content = json.dumps(found.proof, indent=2, ensure_ascii=False).encode()
+    return Sent(content, "application/json", f"simdes-proof-{found.id.hex()[:16]}.json")
+
+
+def _is_wanted(one: Logged, wanted: str, account: bytes) -> bool:
+    if wanted == "refused":
+        return not one.granted
+    return wanted == "all" or one.account != account
+
+
+def _proof_address(one: Logged, kept: dict[str, str]) -> str:
+    said = {**kept, "of": one.observer.hex(), "entry": one.id.hex()}
+    return f"{PROOF}?{urlencode(said)}"
+
+
+def _digest(asked: Asked, name: str) -> bytes:
+    try:
+        found = bytes.fromhex(asked.asked(name, most=64))
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise NotFound("There is nothing like that.")
+    return found

@@ -1,0 +1,175 @@
+"""A patient's main tasks in a real browser: read, share, see who looked, take along.
+
+In both languages, by keyboard, on a narrow screen, without JavaScript, judged by axe-core.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.steps import enter
+from simdes.exchange import consents
+from simdes.gateway.pages.patient.places import PATIENT_PLACES
+from support.fhir_api import Api
+from support.portal import Enrolled, enrolled, history
+
+PHONE = {"width": 360, "height": 740}
+LOCALES = {"en": "en-GB", "fr": "fr-FR"}
+FILES = {"/log/proof", "/download/everything", "/download/summary"}
+
+
+@pytest.fixture(scope="module")
+def rosa(place: Place) -> Enrolled:
+    """A patient with a few years of history."""
+    # Playwright's event loop may run in this thread already, and a client of FHIR starts one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(_rosa, place).result()
+
+
+def _rosa(place: Place) -> Enrolled:
+    doctor = Api.of(place.north, "dr.north")
+    who = enrolled(place.network, doctor, "browser-1", user="rosa")
+    for one in history(who.patient["id"]):
+        doctor.create(one)
+    place.network.settle()
+    return who
+
+
+@pytest.fixture(params=LOCALES)
+def reading(
+    request: pytest.FixtureRequest, browser: Browser, place: Place, watched: Watched
+) -> Iterator[tuple[str, BrowserContext]]:
+    """A phone without JavaScript, of a reader of each language."""
+    context = browser.new_context(
+        base_url=place.url, locale=LOCALES[request.param], viewport=PHONE, java_script_enabled=False
+    )
+    context.set_default_timeout(10_000)
+    yield request.param, context
+    context.close()
+
+
+def share(page: Page, place: Place, categories: tuple[str, ...]) -> None:
+    """Fill the form in and go on to the preview."""
+    page.goto("/sharing/new")
+    south = place.network["south"].node.organisation
+    page.locator("#organisation").select_option(f"0x{south.hex()}")
+    page.locator("#role").select_option("doctor")
+    for one in categories:
+        page.locator(f"#category-{one}").check()
+    page.locator("button[value=preview]").click()
+
+
+def test_a_record_is_shared_and_closed_again_in_two_taps(
+    page: Page, place: Place, rosa: Enrolled
+) -> None:
+    enter(page, rosa.user)
+    page.get_by_role("link", name="Who may see it").first.click()
+    page.get_by_role("button", name="Share with somebody").click()
+    share(page, place, ("observations", "allergies"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("What you are about to share")
+    expect(page.get_by_text("Penicillin")).to_be_visible()
+    expect(page.get_by_text("Lisinopril 10 mg tablet")).to_have_count(0)
+    page.get_by_role("button", name="Share this").click()
+    expect(page.get_by_role("status")).to_contain_text("It is shared.")
+    [one] = [g for g in consents.listed(place.north.node, rosa.vault) if g.state == "active"]
+    assert one.categories == ("observations", "allergies")
+
+    page.get_by_role("button", name=re.compile("^Stop sharing")).click()
+    page.get_by_role("button", name="Stop sharing").click()
+    expect(page.get_by_role("status")).to_contain_text("It has ended.")
+    assert not [g for g in consents.listed(place.north.node, rosa.vault) if g.state == "active"]
+
+
+def test_a_keyboard_alone_reaches_the_record_and_what_is_shared(page: Page, rosa: Enrolled) -> None:
+    enter(page, rosa.user)
+    page.goto("/home")
+    for name, path in (("My record", "/record"), ("Who may see it", "/sharing")):
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == name:
+                break
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"{path}$"))
+
+
+def test_every_page_works_without_javascript_on_a_phone_in_both_languages(
+    reading: tuple[str, BrowserContext], place: Place, rosa: Enrolled
+) -> None:
+    language, context = reading
+    page, seen = context.new_page(), set[str]()
+    enter(page, rosa.user)
+    for path in sorted({one.path for one in PATIENT_PLACES if one.method == "GET"} - FILES):
+        if path == "/prescriptions/submit":
+            continue  # looked at with a prescription
+        where = f"{path}?consent=all" if path == "/sharing/end" else path
+        answer = page.goto(where)
+        assert answer is not None and answer.status == 200, where
+        assert len(answer.body()) < 100_000
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        width = page.locator("body").bounding_box()
+        assert width is not None and width["width"] <= PHONE["width"], where
+        seen.add(path)
+    share(page, place, ("observations",))
+    page.locator("button[value=share]").click()
+    expect(page).to_have_url(re.compile("/sharing[?]done=granted"))
+    page.locator("a[href*='/sharing/end?consent=']").first.click()
+    page.locator("form[action='/sharing/end'] button").click()
+    expect(page).to_have_url(re.compile("/sharing[?]done=ended"))
+
+
+@pytest.mark.parametrize("language", LOCALES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(
+    browser: Browser,
+    place: Place,
+    rosa: Enrolled,
+    look: Looking,
+    watched: Watched,
+    language: str,
+    scheme: str,
+) -> None:
+    context = browser.new_context(
+        base_url=place.url,
+        locale=LOCALES[language],
+        viewport=WIDTH if scheme == "light" else PHONE,
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    watched.listen(page)
+    enter(page, rosa.user)
+    mark = f"patient-{language}-{scheme}"
+    look(page, f"{mark}-home")
+    pages = {
+        "record": "/record",
+        "results": "/record?part=results",
+        "all": "/record?part=all",
+        "sharing": "/sharing",
+        "log": "/log?only=all",
+        "prescriptions": "/prescriptions",
+        "pharmacy": "/prescriptions/pharmacy",
+        "download": "/download",
+        "end": "/sharing/end?consent=all",
+        "refused": "/sharing/end?consent=none",
+    }
+    for name, path in pages.items():
+        page.goto(path)
+        look(page, f"{mark}-{name}")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"], name  # type: ignore[index]
+    share(page, place, ("observations", "medications"))
+    look(page, f"{mark}-preview")
+    page.locator("button[value=edit]").click()
+    look(page, f"{mark}-new")
+    page.locator("button[value=preview]").click()
+    page.locator("button[value=share]").click()
+    look(page, f"{mark}-shared")
+    consents.revoke_all(
+        place.north.node, place.network.session("north", rosa.user), vault=rosa.vault
+    )
+    context.close()
