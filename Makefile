@@ -38,7 +38,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## One record, end to end, on shipped sample messages, narrated (Python alone)
-	@$(VENV)/bin/simdes demo
+	@$(VENV)/bin/simdes demo $(if $(SERVE),--serve)
 
 .PHONY: setup
 setup: $(VENV)/.development node_modules/.package-lock.json ## Install what developing and testing need

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from simdes import demo
-from simdes.demo import stage
+from simdes.demo import living, stage
 from simdes.errors import SimdesError, Tampered
 from simdes.exchange import retrieve
 from support.gateways import simdes
@@ -81,3 +83,50 @@ def test_a_step_that_comes_out_otherwise_ends_the_demo(
 def test_a_statement_that_does_not_hold_is_an_error() -> None:
     with pytest.raises(SimdesError, match="it is not so that water is dry"):
         stage.must(False, "water is dry")
+
+
+@pytest.mark.accept
+def test_a_living_network_has_a_sign_in_for_each_role_and_data_in_every_list(
+    tmp_path: Path,
+) -> None:
+    """What `simdes demo --serve` prints opens pages that show something."""
+    shown: dict[str, str] = {}
+
+    def look(facts: dict[str, Any]) -> None:
+        for one in facts["people"]:
+            for path in LISTS.get(one["role"], ("/home",)):
+                shown[f"{one['role']} {path}"] = _page(one, path)
+
+    (tmp_path / "demo").mkdir()
+    living.serve(tmp_path / "demo", lambda _: None, stay=look)
+    for name, words in SAID.items():
+        assert words in shown[name], name
+    assert {name.partition(" ")[0] for name in shown} == {
+        *("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator")
+    }
+
+
+LISTS = {
+    "patient": ("/record", "/sharing", "/log", "/prescriptions", "/download"),
+    "doctor": ("/home", "/patients"),
+    "pharmacist": ("/counter",),
+}
+SAID = {
+    "patient /record": "Hemoglobin A1c",
+    "patient /sharing": "Doctors, Clinic South",
+    "patient /log": "the patient gave no consent for this",
+    "patient /prescriptions": "Amoxicillin 250 mg capsule",
+    "doctor /home": "Dr ",
+    "pharmacist /counter": "Amoxicillin 250 mg capsule",
+}
+
+
+def _page(one: dict[str, str], path: str) -> str:
+    """A page as a browser gets it after signing in."""
+    with httpx.Client(base_url=one["url"], timeout=30) as client:
+        token = re.search(r'name="token" value="([^"]+)"', client.get("/sign-in").text)
+        assert token
+        fields = {name: one[name] for name in ("user", "passphrase")}
+        done = client.post("/sign-in", data={**fields, "token": token.group(1)})
+        assert done.status_code == 303, done.text
+        return client.get(path).text

@@ -25,10 +25,17 @@ def demo(
         bool,
         typer.Option("--separate", help="Run each custody API as a process of its own."),
     ] = False,
+    stay: Annotated[
+        bool,
+        typer.Option("--serve", help="Open a sample network to look around in, with a browser."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """One record, end to end: three organisations, real sample messages, under a minute."""
     say = (lambda _: None) if as_json else console.say
+    if stay:
+        story.serve(story.empty_folder(data), console.say)
+        return
     facts = story.run(story.empty_folder(data), say, separate=separate)
     if as_json:
         console.print_json(facts)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,38 +78,16 @@ class Cast:
 def found(story: Story, data: Path, stack: ExitStack, *, separate: bool) -> Cast:
     """Set three organisations up, start them, and let the first admit the others."""
     with story.step("Three organisations found a network, each with its own keys and database"):
-        ports = _free_ports(len(MEMBERS))
-        for (folder, name, kind), port in zip(MEMBERS, ports, strict=True):
-            settings = config.Settings(
-                name=name,
-                kind=kind,
-                organisation="0x" + secrets.token_hex(32),
-                ledger_url=f"embedded:{data / 'ledger.sqlite'}",
-                store_url=f"file:{data / 'blocks'}",
-                database_url="sqlite:simdes.sqlite",
-                custody_url=f"http://127.0.0.1:{port}",
-            )
-            app.create(
-                data / folder,
-                settings,
-                passphrase=None,
-                administrator_passphrase=PASSPHRASES[ADMINISTRATOR],
-                network=data / "north" / "network.json" if folder != "north" else None,
-                delays=app.DELAYS["demo"],
-            )
-            story.tell(f"{name} ({kind}): {data / folder}")
+        ports = free_ports(len(MEMBERS))
+        create(story, data, MEMBERS, ports)
         if separate:
-            for (folder, name, _), port in zip(MEMBERS, ports, strict=True):
-                _serve(stack, data / folder, port)
-                story.tell(f"{name}'s custody API is a process of its own, on port {port}")
+            serve_each(story, stack, data, MEMBERS, ports)
         members = [stack.enter_context(app.opened(data / folder)) for folder, _, _ in MEMBERS]
         if not separate:
             for one in members:
                 stack.enter_context(app.answering(one))
         cast = Cast(*members)
-        owner = signed_in(cast.north, ADMINISTRATOR)
-        for one in (cast.south, cast.east):
-            membership.verify_organisation(cast.north.node, owner.key, one.node.organisation)
+        verify(cast.north, [cast.south, cast.east])
         contracts = cast.north.node.contracts.addresses
         story.tell(
             f"Contracts on chain {contracts.chain_id}: Accounts, Consents, Records, AuditLog"
@@ -117,6 +95,57 @@ def found(story: Story, data: Path, stack: ExitStack, *, separate: bool) -> Cast
         story.tell("Every record's key will be split 2-of-3 among them")
     story.facts["organisations"] = len(members)
     return cast
+
+
+def create(
+    story: Story,
+    data: Path,
+    members: Sequence[tuple[str, str, str]],
+    ports: Sequence[int],
+    **more: Any,
+) -> None:
+    """Set organisations up (folder, name, kind); the first founds the network."""
+    first = members[0][0]
+    for (folder, name, kind), port in zip(members, ports, strict=True):
+        settings = config.Settings(
+            name=name,
+            kind=kind,
+            organisation="0x" + secrets.token_hex(32),
+            ledger_url=f"embedded:{data / 'ledger.sqlite'}",
+            store_url=f"file:{data / 'blocks'}",
+            database_url="sqlite:simdes.sqlite",
+            custody_url=f"http://127.0.0.1:{port}",
+            **more,
+        )
+        app.create(
+            data / folder,
+            settings,
+            passphrase=None,
+            administrator_passphrase=PASSPHRASES[ADMINISTRATOR],
+            network=data / first / "network.json" if folder != first else None,
+            delays=app.DELAYS["demo"],
+        )
+        story.tell(f"{name} ({kind}): {data / folder}")
+
+
+def serve_each(
+    story: Story,
+    stack: ExitStack,
+    data: Path,
+    members: Sequence[tuple[str, str, str]],
+    ports: Sequence[int],
+) -> None:
+    """Start a process for each organisation; they end with ``stack``."""
+    for (folder, name, _), port in zip(members, ports, strict=True):
+        _serve(stack, data / folder, port)
+        story.tell(f"{name} is a process of its own, on port {port}")
+
+
+def verify(founder: Opened, others: Sequence[Opened]) -> None:
+    """Let the founder's administrator admit the others."""
+    owner = signed_in(founder, ADMINISTRATOR)
+    for one in others:
+        membership.verify_organisation(founder.node, owner.key, one.node.organisation)
 
 
 def _serve(stack: ExitStack, data: Path, port: int) -> None:
@@ -147,7 +176,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
