@@ -210,4 +210,5 @@ REASONS: Final = (
     _("the entry shown is not one that the chain holds"),
     _("this release does not know how to do this"),
     _("the program failed"),
+    _("others wrote into this vault: only its patient has all of it erased"),
 )
