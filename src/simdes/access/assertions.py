@@ -19,6 +19,7 @@ from simdes.access.clients import Client, key_set
 from simdes.access.proofs import Key, Unverified
 from simdes.access.requests import unb64
 from simdes.crypto.digest import sha256
+from simdes.decoding import ready
 from simdes.errors import SimdesError, Unauthenticated
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def client_id(assertion: str) -> str:
     """Which app an assertion says it is from; nothing of it is verified."""
     try:
         payload = assertion.split(".")[1]
-        return msgspec.json.decode(unb64(payload), type=_Issued).iss
+        return msgspec.json.decode(unb64(payload), type=ready(_Issued)).iss
     except (IndexError, SimdesError, ValueError, RecursionError) as error:
         raise Unauthenticated(_REFUSED) from error
 

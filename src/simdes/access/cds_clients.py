@@ -19,6 +19,7 @@ from simdes.access.assertions import Assertion, KeySource
 from simdes.access.clients import is_web_url, key_set
 from simdes.access.requests import unb64
 from simdes.crypto.digest import sha256
+from simdes.decoding import ready
 from simdes.errors import Invalid, SimdesError, Unauthenticated
 
 ALGORITHMS: Final = ("ES384", "RS384", "ES256", "RS256")
@@ -64,7 +65,7 @@ class _Issued(msgspec.Struct, frozen=True):
 def read(text: str) -> tuple[CdsClient, ...]:
     """Read the allow-list. Raises `Invalid` saying what of it can't be."""
     try:
-        listed = msgspec.json.decode(text, type=list[_Listed])
+        listed = msgspec.json.decode(text, type=ready(list[_Listed]))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         said = f"The list of clinical systems can't be read: {error}"
         raise Invalid(said, advice=_ADVICE) from None
@@ -121,6 +122,6 @@ def prove(
 
 def _issuer(token: str) -> str:
     try:
-        return msgspec.json.decode(unb64(token.split(".")[1]), type=_Issued).iss
+        return msgspec.json.decode(unb64(token.split(".")[1]), type=ready(_Issued)).iss
     except (IndexError, SimdesError, ValueError, RecursionError) as error:
         raise Unauthenticated(_REFUSED) from error

@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from simdes.access.requests import unb64
+from simdes.decoding import ready
 from simdes.errors import SimdesError, Unauthenticated
 
 Key = ECKey | RSAKey
@@ -64,7 +65,7 @@ def verify(unverified: Unverified, key: Key, kind: type[T]) -> T:
         signed = jws.deserialize_compact(
             unverified.text.encode("ascii"), key, algorithms=[algorithm], registry=_REGISTRY
         )
-        return msgspec.json.decode(signed.payload, type=kind)
+        return msgspec.json.decode(signed.payload, type=ready(kind))
     except (JoseError, SimdesError, ValueError, RecursionError) as error:
         raise Unauthenticated("A signed token does not verify.") from error
 

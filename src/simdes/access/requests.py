@@ -21,6 +21,7 @@ import msgspec
 from simdes.crypto import cbor
 from simdes.crypto.digest import keccak256, sha256
 from simdes.crypto.keys import OpeningKey, recover, seal_to
+from simdes.decoding import ready
 from simdes.errors import Invalid, SimdesError, Tampered, TooLarge, Unauthenticated
 
 METHODS = (
@@ -298,7 +299,7 @@ def verify_receipt(token: bytes) -> tuple[AnswerClaims, bytes]:
 def decode(data: bytes, kind: type[T]) -> T:
     """JSON to a Struct, with unknown members refused; `Invalid` without quoting values."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=ready(kind))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         path = re.search(r"at `(\$[^`]*)`", str(error))
         where = f" at {path.group(1)}" if path else ""

@@ -33,6 +33,7 @@ from simdes.access.keystore import KeyStore, Person
 from simdes.access.requests import hexed, unb64, unhex
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import SigningKey, unwrap, wrap
+from simdes.decoding import ready
 from simdes.errors import Invalid, SimdesError, Unauthenticated
 from simdes.index import sessions
 from simdes.index.database import Database
@@ -322,7 +323,7 @@ def _verified(issuer: Issuer, token: str) -> Claims:
         )
         if signed.headers() != {"alg": ALGORITHM, "typ": TYPE}:
             raise Unauthenticated(_REFUSED)
-        return msgspec.json.decode(signed.payload, type=Claims)
+        return msgspec.json.decode(signed.payload, type=ready(Claims))
     except (JoseError, SimdesError, msgspec.DecodeError, ValueError) as error:
         raise Unauthenticated(_REFUSED) from error
 

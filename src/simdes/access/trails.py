@@ -20,6 +20,7 @@ from simdes.access.audit_event import Attempt, Entry, Verb
 from simdes.access.links import Link, check_link
 from simdes.access.openings import LONGEST_MS, TOO_FEW, UNFINISHED
 from simdes.crypto.digest import sha256
+from simdes.decoding import ready
 from simdes.errors import Invalid, NotFound, Tampered
 from simdes.ledger.contracts import Contracts
 
@@ -101,7 +102,7 @@ def read_shown(text: str, organisation: bytes, contracts: Contracts) -> Shown | 
     Raises `Unavailable` where the ledger does not answer.
     """
     try:
-        form = msgspec.json.decode(text, type=_Form)
+        form = msgspec.json.decode(text, type=ready(_Form))
     except (msgspec.DecodeError, RecursionError):
         return None
     shown = read_proof(form.proof, organisation, contracts)

@@ -26,6 +26,7 @@ from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
 from simdes.crypto.seal import open_body
+from simdes.decoding import ready
 from simdes.errors import Tampered
 from simdes.exchange.comparing import note_lacking
 from simdes.exchange.indexing import CopiedItem, index_copies
@@ -390,7 +391,7 @@ def open_copy(
 ) -> list[tuple[str, bytes]]:
     """The (type, content) of each item of a kept copy, in the record's order."""
     packed = unwrap(key, wrapped, aad=_COPY + record_id + handle)
-    return [(row[0], row[1]) for row in msgspec.msgpack.decode(packed, type=list[_Row])]
+    return [(row[0], row[1]) for row in msgspec.msgpack.decode(packed, type=ready(list[_Row]))]
 
 
 def copies_held(node: Node, vault: bytes) -> int:

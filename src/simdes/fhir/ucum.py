@@ -11,6 +11,8 @@ from importlib import resources
 
 import msgspec
 
+from simdes.decoding import ready
+
 LONGEST_UNIT = 200
 
 _PARTS = re.compile(
@@ -78,4 +80,4 @@ def _is_simple_unit(text: str) -> bool:
 @cache
 def _atoms() -> _Atoms:
     data = resources.files("simdes.fhir.definitions").joinpath("ucum.json").read_bytes()
-    return msgspec.json.decode(data, type=_Atoms)
+    return msgspec.json.decode(data, type=ready(_Atoms))

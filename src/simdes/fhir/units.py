@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.fhir.ucum import LONGEST_UNIT, is_unit
 
 
@@ -158,4 +159,4 @@ def _unit(code: str) -> _Magnitude:
 @cache
 def _table() -> _Table:
     data = resources.files("simdes.fhir.definitions").joinpath("units.json").read_bytes()
-    return msgspec.json.decode(data, type=_Table)
+    return msgspec.json.decode(data, type=ready(_Table))

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid, Tampered
 from simdes.proofs.claims import MOST_AMOUNT, Amount, claimed_amount, currency_element, salt_of
 from simdes.proofs.facts import element_of_code
@@ -73,7 +74,7 @@ def decode(content: bytes) -> ClaimOpening:
     try:
         if len(content) > _MOST_BYTES:
             raise Invalid("This is no opening of a claim.")
-        found = msgspec.msgpack.decode(content, type=ClaimOpening)
+        found = msgspec.msgpack.decode(content, type=ready(ClaimOpening))
     except msgspec.DecodeError:
         raise Invalid("This is no opening of a claim.") from None
     if found.v != 1:

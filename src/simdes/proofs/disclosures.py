@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid
 from simdes.proofs.facts import MOST_VALUE, Fact, Question, element_of_code
 from simdes.proofs.poseidon import FIELD
@@ -128,7 +129,7 @@ def read_answer(text: str) -> Shown:
 def read_kept(content: bytes) -> Kept:
     """Read a fact that was kept as JSON. Raises Invalid."""
     try:
-        found = msgspec.json.decode(content, type=Kept)
+        found = msgspec.json.decode(content, type=ready(Kept))
     except msgspec.DecodeError:
         raise Invalid("this is no fact that was stated") from None
     if found.v != 1:
@@ -147,6 +148,6 @@ def _read(mark: str, text: str, kind: type[T]) -> T:
     code = words.removeprefix(mark)
     try:
         content = urlsafe_b64decode(code.encode() + b"=" * (-len(code) % 4))
-        return msgspec.msgpack.decode(content, type=kind)
+        return msgspec.msgpack.decode(content, type=ready(kind))
     except (ValueError, msgspec.DecodeError):
         raise Invalid("this is no question and no answer, or it was cut") from None

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid, Tampered
 from simdes.proofs.poseidon import poseidon
 from simdes.proofs.prescriptions import Prescription, nullifier_key
@@ -93,7 +94,7 @@ def decode(content: bytes) -> Opening:
     try:
         if len(content) > _MOST_BYTES:
             raise Invalid("This is no opening of a prescription.")
-        found = msgspec.msgpack.decode(content, type=Opening)
+        found = msgspec.msgpack.decode(content, type=ready(Opening))
     except msgspec.DecodeError:
         raise Invalid("This is no opening of a prescription.") from None
     if found.v != 1:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid, NotFound
 from simdes.fhir.definitions import resource_types
 
@@ -124,7 +125,7 @@ class Policy:
 def read_policy(data: bytes) -> Policy:
     """Return the policy that the JSON in ``data`` declares; raises ``Invalid`` for what is none."""
     try:
-        file = msgspec.json.decode(data, type=_File)
+        file = msgspec.json.decode(data, type=ready(_File))
     except msgspec.DecodeError as error:
         raise Invalid(f"not a policy: {error}") from None
     _check(file)

@@ -15,6 +15,7 @@ from simdes.access.app_context import OWN_CLIENT, Context
 from simdes.access.tokens import Actor
 from simdes.crypto.digest import hkdf
 from simdes.crypto.keys import SigningKey, unwrap, wrap
+from simdes.decoding import ready
 from simdes.errors import Forbidden
 from simdes.exchange import scoping
 from simdes.exchange.node import Node
@@ -162,7 +163,7 @@ def sealed(node: Node, job: bytes, what: Any, *, place: bytes = b"") -> bytes:
 
 def unsealed(node: Node, job: bytes, wrapped: bytes, kind: type[T], *, place: bytes = b"") -> T:
     """Undo `sealed`."""
-    return msgspec.msgpack.decode(unwrap(_key(node, job), wrapped, aad=place), type=kind)
+    return msgspec.msgpack.decode(unwrap(_key(node, job), wrapped, aad=place), type=ready(kind))
 
 
 def place_of(file: int, part: int) -> bytes:

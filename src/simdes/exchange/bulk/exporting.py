@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from simdes.access.rights import Interaction
+from simdes.decoding import ready
 from simdes.exchange.bulk.asked import Asked, Export, place_of, sealed, unattended
 from simdes.exchange.bulk.slices import finish
 from simdes.exchange.interactions.stating import stated
@@ -137,7 +138,7 @@ def _of(visible: Visible, *, own: bool) -> Visible:
 
 def progress(asked: Asked, position: str) -> str:
     """How far an export is, for people."""
-    at, steps = msgspec.json.decode(position, type=Position).step, _steps(asked.export)
+    at, steps = msgspec.json.decode(position, type=ready(Position)).step, _steps(asked.export)
     return f"{100 * at // max(1, len(steps))}% of the types looked through"
 
 
@@ -172,7 +173,7 @@ class _Walk:
     parts: list[Part] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.position = msgspec.json.decode(self.job.position, type=Position)
+        self.position = msgspec.json.decode(self.job.position, type=ready(Position))
         self.steps = _steps(self.export)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.index.bulk import Job
 
 FETCH, READ, ORDER, WRITE = "fetch", "read", "order", "write"
@@ -44,7 +45,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 def position_of(job: Job) -> Position:
     """How far a job is."""
-    return msgspec.json.decode(job.position, type=Position)
+    return msgspec.json.decode(job.position, type=ready(Position))
 
 
 def text_of(position: Position) -> str:

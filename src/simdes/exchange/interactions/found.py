@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.exchange.indexing import ENDED, STATE_SYSTEM
 from simdes.exchange.provenance import instant
 
@@ -69,7 +70,7 @@ def served(content: bytes, *, version: int, updated_ms: int, source: str, state:
 def _is_state(tag: msgspec.Raw) -> bool:
     """Whether a tag of the author's says what only this server says."""
     try:
-        return msgspec.json.decode(tag, type=_Tag).system == STATE_SYSTEM
+        return msgspec.json.decode(tag, type=ready(_Tag)).system == STATE_SYSTEM
     except msgspec.ValidationError:
         return False
 

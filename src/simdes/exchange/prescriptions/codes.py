@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid, Tampered
 from simdes.fhir.json import loads
 from simdes.fhir.prescribing import essence
@@ -88,6 +89,6 @@ def read_payload(text: str) -> Payload:
         raise Invalid("This is no code of a prescription.")
     try:
         content = urlsafe_b64decode(body + "=" * (-len(body) % 4))
-        return msgspec.msgpack.decode(content, type=Payload)
+        return msgspec.msgpack.decode(content, type=ready(Payload))
     except (NotBase64, ValueError, msgspec.DecodeError):
         raise Invalid("This is no code of a prescription.") from None

@@ -17,6 +17,7 @@ import msgspec
 from simdes.access.categories import Role
 from simdes.access.rights import Interaction
 from simdes.crypto.keys import unwrap, wrap
+from simdes.decoding import ready
 from simdes.errors import Conflict, Forbidden, SimdesError, Unavailable
 from simdes.exchange.interactions.drafts import Sent, check_valid
 from simdes.exchange.node import Node
@@ -251,7 +252,7 @@ def _begin(node: Node, asking: Asking, planned: Planned) -> tuple[Dispensing, Op
 def opened(home: Home, row: Dispensing) -> Content:
     """What is kept of a step."""
     content = unwrap(home.key, row.content_wrapped, aad=_CONTEXT + row.tag)
-    return msgspec.msgpack.decode(content, type=Content)
+    return msgspec.msgpack.decode(content, type=ready(Content))
 
 
 def took(node: Node, row: Dispensing) -> bool:

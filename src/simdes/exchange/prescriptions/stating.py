@@ -16,6 +16,7 @@ import msgspec
 
 from simdes.access.categories import Role
 from simdes.crypto.keys import unwrap, wrap
+from simdes.decoding import ready
 from simdes.errors import Forbidden, Invalid
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
@@ -198,4 +199,4 @@ def signed_digest(leaf: bytes) -> bytes:
 def opened(key: bytes, one: Prescription) -> Kept:
     """What is kept of a statement."""
     content = unwrap(key, one.content_wrapped, aad=_CONTEXT + one.leaf)
-    return msgspec.msgpack.decode(content, type=Kept)
+    return msgspec.msgpack.decode(content, type=ready(Kept))

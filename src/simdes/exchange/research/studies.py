@@ -14,6 +14,7 @@ import msgspec
 
 from simdes.access.categories import Role, category_mask
 from simdes.crypto.digest import sha256
+from simdes.decoding import ready
 from simdes.errors import Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -114,7 +115,7 @@ def read_document(content: bytes) -> Document:
     if len(content) > MOST_DOCUMENT_BYTES:
         raise Invalid("a study's document has 256 KiB at most")
     try:
-        found = msgspec.json.decode(content, type=Document)
+        found = msgspec.json.decode(content, type=ready(Document))
     except msgspec.DecodeError as error:
         raise Invalid(f"this is no study: {error}") from None
     found.registration  # noqa: B018 (criteria that nobody can meet are refused here)

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.errors import Invalid, TooLarge
 from simdes.fhir.json import loads
 
@@ -70,7 +71,7 @@ def load_package(path: Path) -> Package:
     try:
         for name, content in _members(path):
             if name == "package/package.json":
-                manifest = msgspec.json.decode(content, type=_Manifest)
+                manifest = msgspec.json.decode(content, type=ready(_Manifest))
             elif name.endswith(".json") and name.count("/") == 1:
                 header = _header(content)
                 if header.resourceType in _KEPT and header.url:
@@ -109,6 +110,6 @@ def _is_plain(name: str) -> bool:
 def _header(content: bytes) -> _Header:
     """Return what a file says it is; nothing for JSON that is no resource, or no JSON at all."""
     try:
-        return msgspec.json.decode(content, type=_Header)
+        return msgspec.json.decode(content, type=ready(_Header))
     except msgspec.MsgspecError:
         return _Header()

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from simdes.decoding import ready
 from simdes.fhir.definitions import definition, resource_types
 from simdes.fhir.search.conditions import Kind, Slot
 from simdes.fhir.search.paths import Walk, walks
@@ -191,4 +192,4 @@ def _kind(definition_id: str) -> str:
 @cache
 def _compiled() -> _Compiled:
     data = resources.files("simdes.fhir.definitions").joinpath("search.json").read_bytes()
-    return msgspec.json.decode(data, type=_Compiled)
+    return msgspec.json.decode(data, type=ready(_Compiled))
