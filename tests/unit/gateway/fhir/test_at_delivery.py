@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from simdes.exchange import authorization, clients
 from simdes.exchange.bulk import delivering
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
-from simdes.exchange.subscriptions import telling
+from simdes.exchange.subscriptions import telling, wanted
 from simdes.gateway.app import create_gateway
 from simdes.hook_http import HttpHooks
 from simdes.index.vaults import Identifier, find
@@ -27,7 +28,7 @@ from support import smart
 from support.bulk import Service, export, fetch, kick_off, parameters, work
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json
-from support.receivers import Receiver, receiving
+from support.receivers import Receiver, receiving, reply
 from unit.gateway.fhir import test_bulk_elsewhere, test_elsewhere
 from unit.gateway.fhir.test_elsewhere import Shared
 
@@ -240,6 +241,53 @@ def test_a_subscriber_whose_permission_or_app_is_gone_is_told_nothing_more(
     assert told(receiver) == ([new] if ended == "nothing" else [])
     status = app.get(f"Subscription/{made['id']}")
     assert status.status_code == (200 if ended == "nothing" else 401)
+
+
+def test_a_removed_service_is_told_nothing_more(
+    network: Consortium,
+    node: Node,
+    north: Starlette,
+    receiver: Receiver,
+    doctor: Api,
+    patient: Json,
+    pulse: Callable[..., Json],
+) -> None:
+    services = [Service.of(network["north"], north, "system/*.cruds") for _ in range(2)]
+    for one in services:
+        one.api.create(hook(receiver, f"Observation?patient=Patient/{patient['id']}"))
+    tell(node)
+    clients.remove(node, None, services[0].asking.client.id)
+    new = doctor.create(pulse(61))["id"]
+    tell(node)
+    assert told(receiver) == [new]
+
+
+def test_a_permission_that_ends_between_two_notifications_ends_the_second(
+    network: Consortium,
+    node: Node,
+    north: Starlette,
+    receiver: Receiver,
+    doctor: Api,
+    patient: Json,
+    pulse: Callable[..., Json],
+    number: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, app, grant = an_app(network, north, f"app-between-{number}")
+    app.create(hook(receiver, f"Observation?patient=Patient/{patient['id']}"))
+    tell(node)
+    monkeypatch.setattr(wanted, "DEFAULT_AT_ONCE", 1)
+    first, _ = (doctor.create(pulse(value))["id"] for value in (61, 62))
+    session = network.session("north", "dr.north")
+
+    def last(request: BaseHTTPRequestHandler) -> None:
+        if any(one.id == grant for one in authorization.grants(node, session)):
+            authorization.end_grant(node, session, grant)
+        reply(request, 200)
+
+    receiver.answer = last
+    tell(node)
+    assert told(receiver) == [first]
 
 
 def test_what_a_subscriber_is_told_is_on_record_for_each_patient(
