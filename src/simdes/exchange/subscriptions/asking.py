@@ -17,7 +17,7 @@ from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.exchange.subscriptions import notices, owners, telling
+from simdes.exchange.subscriptions import notices, owners, showing
 from simdes.exchange.subscriptions.registering import TYPE
 from simdes.exchange.subscriptions.wanted import CONTENTS, Wanted, wanted
 from simdes.fhir.search.conditions import Query
@@ -76,7 +76,7 @@ def events(
         one = _one(tx, asking, id)
     told = []
     last = one.events if until is None else min(until, one.events)
-    _, shown, _ = telling.shown(node, one, after=max(since, 1) - 1, limit=MOST, asking=asking)
+    _, shown, _ = showing.shown(node, one, after=max(since, 1) - 1, limit=MOST, asking=asking)
     told = [each for each in shown if each.event.number <= last]
     audit_found(node, asking, [each.found for each in told])
     asked = _wanted(node, one)
@@ -178,7 +178,7 @@ def _news(node: Node, one: Subscription, listener: Listener, last: int) -> list[
     now_ms = node.now_ms()
     asked = _wanted(node, one) if last < one.events else None
     if asked is not None:
-        found, told, asking = telling.shown(node, one, after=last, limit=asked.most)
+        found, told, asking = showing.shown(node, one, after=last, limit=asked.most)
         listener.told[one.id] = found[-1].number if found else one.events
         if not told:
             return []
@@ -201,7 +201,7 @@ def _text(
     told: Sequence[notices.Told] = (),
 ) -> str:
     body = notices.notification(node, one, asked, kind, told=told)
-    return telling.written(asked, body).decode()
+    return showing.written(asked, body).decode()
 
 
 def _bound(node: Node, tx: Transaction, token: bytes) -> dict[str, Subscription]:
@@ -246,7 +246,7 @@ def _one(tx: Transaction, asking: Asking, id: str) -> Subscription:
 
 def _wanted(node: Node, one: Subscription) -> Wanted | None:
     try:
-        content, _ = telling.resource_of(node, one)
+        content, _ = showing.resource_of(node, one)
     except Forbidden:
         return None
     return wanted(content, base=node.issuer.audience, now_ms=node.now_ms())

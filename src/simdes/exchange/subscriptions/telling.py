@@ -19,22 +19,18 @@ from typing import Any, Final
 import structlog
 
 from simdes import logs
-from simdes.access.vaults import vault_key
 from simdes.errors import Conflict, Forbidden, SimdesError, Unauthenticated, Unavailable
-from simdes.exchange.indexing import opened
 from simdes.exchange.interactions import writing
 from simdes.exchange.interactions.auditing import audit_found
 from simdes.exchange.interactions.changes import Change, Method
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
-from simdes.exchange.subscriptions import arriving, matching, notices, owners
+from simdes.exchange.subscriptions import arriving, matching, notices, owners, showing
 from simdes.exchange.subscriptions.notices import Told
 from simdes.exchange.subscriptions.registering import TYPE
 from simdes.exchange.subscriptions.wanted import Wanted, wanted
-from simdes.fhir.form import Form
-from simdes.fhir.json import loads
 from simdes.fhir.negotiation import versions
-from simdes.index import happenings, resources, subscriptions, vaults
+from simdes.index import happenings, subscriptions
 from simdes.index.subscriptions import Event, Subscription
 
 THREADS: Final = 8
@@ -158,7 +154,7 @@ class _Serving:
     def run(self) -> None:
         """Everything that is due, in order."""
         asking = owners.present(self.node, self.one)
-        content, _ = resource_of(self.node, self.one)
+        content, _ = showing.resource_of(self.node, self.one)
         asked = wanted(content, base=self.node.issuer.audience, now_ms=self.node.now_ms())
         if self.one.end_ms is not None and self.one.end_ms <= self.node.now_ms():
             self._becomes("off")
@@ -252,7 +248,7 @@ class _Serving:
         for _ in range(SENT_AT_ONCE):
             if self.one.delivered >= self.one.events or self.stop.is_set():
                 return
-            events, told, asking = shown(
+            events, told, asking = showing.shown(
                 self.node, self.one, after=self.one.delivered, limit=asked.most
             )
             if told:
@@ -285,7 +281,7 @@ class _Serving:
         body, headers = b"", dict(asked.headers)
         if asked.form is not None:
             body = notices.notification(self.node, state, asked, kind, told=told)
-            body = written(asked, body)
+            body = showing.written(asked, body)
             headers["Content-Type"] = asked.form.content_type
         self.node.hooks.post(asked.endpoint, body, headers, timeout_seconds=asked.timeout_seconds)
 
@@ -328,7 +324,7 @@ class _Serving:
 
     def _becomes(self, status: str, *, error: str = "") -> None:
         """Write the subscription's new status where its owner reads it; not over their changes."""
-        node, (content, version) = self.node, resource_of(self.node, self.one)
+        node, (content, version) = self.node, showing.resource_of(self.node, self.one)
         made = {key: value for key, value in content.items() if key != "error"}
         made |= {"status": status} | ({"error": error} if error else {})
         change = Change(
@@ -353,38 +349,6 @@ class _Serving:
         if fresh is None or fresh.holder not in (self.name, None):
             raise _Lost
         self.one = fresh
-
-
-def written(asked: Wanted, notification: bytes) -> bytes:
-    """A notification, given as JSON, in the form that its subscriber wants."""
-    if asked.form is None or asked.form is Form.JSON:
-        return notification
-    return asked.form.write(loads(notification))
-
-
-def resource_of(node: Node, one: Subscription) -> tuple[dict[str, Any], int]:
-    """The Subscription resource in force, and its version. Raises Forbidden where it is gone."""
-    with node.database.read() as tx:
-        rows = resources.get_many(tx, [one.resource_id])
-        vault = vaults.get(tx, rows[0].vault) if rows else None
-    if vault is None or vault.key_wrapped is None:
-        raise Forbidden("The subscription is gone.")
-    return opened(vault_key(node.desk.keystore, vault), rows[0]), rows[0].version
-
-
-def shown(
-    node: Node, one: Subscription, *, after: int, limit: int, asking: Asking | None = None
-) -> tuple[list[Event], list[Told], Asking]:
-    """The next events of a subscription, and those of them that may be told now, to whom.
-
-    ``asking`` None: to its owner, as they are now.
-    """
-    asking = asking or owners.present(node, one)
-    with node.database.read() as tx:
-        events = subscriptions.events(tx, one.id, after=after, limit=limit)
-        seen = matching.seen(node, tx, asking, events)
-    told = [Told(each.said, each.found) for each in seen if isinstance(each.said, Event)]
-    return events, told, asking
 
 
 def _event(subscription: str, number: int, said: matching.Said, at_ms: int) -> Event:
