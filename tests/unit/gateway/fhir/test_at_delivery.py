@@ -290,6 +290,29 @@ def test_a_permission_that_ends_between_two_notifications_ends_the_second(
     assert told(receiver) == [first]
 
 
+def test_a_version_from_before_a_resource_was_for_the_app_is_not_told(
+    network: Consortium,
+    node: Node,
+    north: Starlette,
+    receiver: Receiver,
+    doctor: Api,
+    patient: Json,
+    pulse: Callable[..., Json],
+) -> None:
+    scope = "user/Subscription.crs user/Observation.rs?category=vital-signs"
+    app = Api.of(network["north"], "dr.north", app=north, scope=scope)
+    app.create(hook(receiver, f"Observation?patient=Patient/{patient['id']}"))
+    tell(node)
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    vital = [{"coding": [{"system": system, "code": "vital-signs"}]}]
+    made = doctor.create(pulse(61))
+    doctor.update(pulse(62, id=made["id"], category=vital))
+    tell(node)
+    [got] = [one for event in receiver.events for one in event.resources]
+    assert (got["id"], got["meta"]["versionId"]) == (made["id"], "2")
+    assert receiver.numbers == [1]
+
+
 def test_what_a_subscriber_is_told_is_on_record_for_each_patient(
     node: Node,
     receiver: Receiver,
