@@ -16,6 +16,7 @@ import msgspec
 from simdes.access.categories import Role
 from simdes.crypto.digest import sha256
 from simdes.crypto.letter import open_letter
+from simdes.decoding import ready
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.research.releasing import ABOUT, LETTER_INFO, MANIFEST, TERMS
@@ -75,7 +76,7 @@ def open_release(
 def _opened(
     node: Node, session: Session, file: zipfile.ZipFile, into: Path, *, study: bytes
 ) -> Opened:
-    about = msgspec.json.decode(file.read(ABOUT), type=_About)
+    about = msgspec.json.decode(file.read(ABOUT), type=ready(_About))
     if octets(about.study) != study:
         raise Invalid("This release is of another study.")
     if file.getinfo(MANIFEST).file_size > _MOST_MANIFEST_BYTES:
