@@ -22,7 +22,7 @@ from simdes.errors import SimdesError, Unavailable
 from simdes.exchange import enrolment, membership
 from simdes.exchange.signin import Session, sign_in
 
-START_SECONDS = 30
+START_SECONDS = 90
 PASSPHRASES = {
     ADMINISTRATOR: "an administrator's passphrase",
     "dr.lee": "a doctor's passphrase",
