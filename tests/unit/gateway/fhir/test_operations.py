@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from simdes.exchange.interactions import summary
+from simdes.exchange.interactions import collecting
 from simdes.exchange.interactions.search import Page
 from simdes.fhir.json import loads
 from simdes.fhir.validate import validate
@@ -311,12 +311,12 @@ def test_a_summary_is_a_valid_document_of_the_patients_records(doctor: Api, pati
 def test_a_summary_that_is_not_whole_says_so(
     doctor: Api, patient: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = summary.everything
+    real = collecting.everything
 
     def reached_in_part(*given: Any, **named: Any) -> Page:
         return replace(real(*given, **named), warnings=("South <did not> answer.",))
 
-    monkeypatch.setattr(summary, "everything", reached_in_part)
+    monkeypatch.setattr(collecting, "everything", reached_in_part)
     made = doctor.get(f"Patient/{patient['id']}/$summary").json()
     *_, last = made["entry"][0]["resource"]["section"]
     assert "South &lt;did not&gt; answer." in last["text"]["div"]
