@@ -357,7 +357,7 @@ def network(found: dict[str, Any]) -> str:
 
 
 _PROVERS = {
-    "python": "Python (groth16py, all cores)",
+    "python": "Python (groth16py, one core)",
     "browser": "Chromium (snarkjs, one thread)",
     "browser_threads": "Chromium (snarkjs, threads)",
 }
