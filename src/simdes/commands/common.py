@@ -127,6 +127,14 @@ def organisation_of(node: Node, text: str) -> bytes:
     return members.find(node, text)
 
 
+def file_bytes(path: Path) -> bytes:
+    """What a file that the command line names holds. Raises NotFound where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"{path} does not exist") from None
+
+
 def seconds(text: str) -> int:
     """A duration as people write it: ``30d``, ``12h``, ``1y``."""
     match = re.fullmatch(r"(\d+)\s*([mhdwy])", text.strip())

@@ -15,8 +15,17 @@ import segno
 import typer
 
 from simdes import console
-from simdes.commands.common import AsJson, Data, Purpose, Token, User, organisation, signed_in
-from simdes.errors import Conflict, Invalid, NotFound
+from simdes.commands.common import (
+    AsJson,
+    Data,
+    Purpose,
+    Token,
+    User,
+    file_bytes,
+    organisation,
+    signed_in,
+)
+from simdes.errors import Conflict, Invalid
 from simdes.exchange import disclosing
 from simdes.exchange.rights import ask as rights_of
 from simdes.proofs import facts
@@ -118,7 +127,7 @@ def answer(
     qr: Picture = None,
 ) -> None:
     """For the patient: answer a question. `--data` is any organisation of the network."""
-    kept = read_kept(_bytes(fact))
+    kept = read_kept(file_bytes(fact))
     with organisation(data) as one:
         text = disclosing.answer(one.node, _typed(question), kept, holder_key=_key(key))
     _show(text, qr)
@@ -176,15 +185,8 @@ def _element(text: str) -> int:
         raise Invalid("a holder is a number in hex") from None
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise NotFound(f"{path} does not exist") from None
-
-
 def _key(path: Path) -> int:
     try:
-        return int(json.loads(_bytes(path))["holder_key"], 16)
+        return int(json.loads(file_bytes(path))["holder_key"], 16)
     except (ValueError, TypeError, KeyError):
         raise Invalid(f"{path} is no holder's key") from None

@@ -13,13 +13,14 @@ from simdes.commands.common import (
     Data,
     Token,
     User,
+    file_bytes,
     organisation,
     organisation_of,
     seconds,
     signed_in,
 )
 from simdes.commands.consent import OwnVault, own_vault
-from simdes.errors import Invalid, NotFound
+from simdes.errors import Invalid
 from simdes.exchange.research import opening, releasing, studies, taking_part
 from simdes.exchange.research.studies import Document, Stands
 from simdes.exchange.research.taking_part import Participation
@@ -336,10 +337,7 @@ def _tell(found: list[Participation] | tuple[Participation, ...], *, as_json: bo
 
 
 def _document(path: Path) -> Document:
-    try:
-        return studies.read_document(path.read_bytes())
-    except FileNotFoundError:
-        raise NotFound(f"{path} does not exist") from None
+    return studies.read_document(file_bytes(path))
 
 
 def _policy(text: str) -> Policy:

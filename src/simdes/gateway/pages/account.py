@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import segno
 
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
+from simdes.errors import Conflict, Invalid, SimdesError, Unauthenticated
 from simdes.exchange import apps, second_factors
 from simdes.gateway.pages.answering import Moved, Shown
-from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.sign_in import HOME
 from simdes.gateway.problems import STATUS
 
@@ -30,7 +30,7 @@ def end_session(asked: Asked) -> Moved:
     if asked.field("session") == "others":
         second_factors.end_other_sessions(asked.node, asked.visit)
         return _done("sessions")
-    second_factors.end_session(asked.node, asked.visit, _id(asked, "session"))
+    second_factors.end_session(asked.node, asked.visit, id_of(asked.field("session", most=64)))
     return _done("session")
 
 
@@ -61,14 +61,17 @@ def new_passkey(asked: Asked) -> Shown | Moved:
 def rename_passkey(asked: Asked) -> Moved:
     """Give a passkey another name."""
     second_factors.rename_passkey(
-        asked.node, asked.visit, _id(asked, "passkey"), asked.field("label", most=256)
+        asked.node,
+        asked.visit,
+        id_of(asked.field("passkey", most=64)),
+        asked.field("label", most=256),
     )
     return _done("passkey-renamed")
 
 
 def remove_passkey(asked: Asked) -> Moved:
     """Forget a passkey."""
-    second_factors.remove_passkey(asked.node, asked.visit, _id(asked, "passkey"))
+    second_factors.remove_passkey(asked.node, asked.visit, id_of(asked.field("passkey", most=64)))
     return _done("passkey-removed")
 
 
@@ -154,13 +157,3 @@ def change_passphrase(asked: Asked) -> Shown | Moved:
 
 def _done(what: str) -> Moved:
     return Moved(f"{HOME}?done={what}")
-
-
-def _id(asked: Asked, name: str) -> bytes:
-    try:
-        found = bytes.fromhex(asked.field(name, most=64))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise NotFound("There is nothing like that.")
-    return found

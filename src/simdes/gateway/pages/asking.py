@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 from starlette.requests import ClientDisconnect, Request
 
-from simdes.errors import Forbidden, Invalid, Unauthenticated
+from simdes.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Client, Half, Visit
 from simdes.exchange.node import Node
@@ -114,6 +114,17 @@ def cookie_name(node: Node, name: str) -> str:
 def secure(node: Node) -> bool:
     """Whether people reach the gateway by TLS."""
     return node.issuer.name.startswith("https:")
+
+
+def id_of(text: str) -> bytes:
+    """The 32 bytes that a form or an address of ours names in hex; NotFound for anything else."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise NotFound("There is nothing like that.")
+    return found
 
 
 def local(address: str) -> str:

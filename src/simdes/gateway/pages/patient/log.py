@@ -6,11 +6,10 @@ import json
 from typing import Final
 from urllib.parse import urlencode
 
-from simdes.errors import NotFound
 from simdes.exchange import logbook, members
 from simdes.exchange.logbook import Logged
 from simdes.gateway.pages.answering import Sent, Shown
-from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.patient.own import own
 from simdes.gateway.pages.patient.record import page_number
 
@@ -65,8 +64,8 @@ def proof(asked: Asked) -> Sent:
         asked.node,
         asked.visit.session,
         vault=mine.vault,
-        member=_digest(asked, "of"),
-        entry=_digest(asked, "entry"),
+        member=id_of(asked.asked("of", most=64)),
+        entry=id_of(asked.asked("entry", most=64)),
     )
     content = json.dumps(found.proof, indent=2, ensure_ascii=False).encode()
     return Sent(content, "application/json", f"simdes-proof-{found.id.hex()[:16]}.json")
@@ -81,13 +80,3 @@ def _is_wanted(one: Logged, wanted: str, account: bytes) -> bool:
 def _proof_address(one: Logged, kept: dict[str, str]) -> str:
     said = {**kept, "of": one.observer.hex(), "entry": one.id.hex()}
     return f"{PROOF}?{urlencode(said)}"
-
-
-def _digest(asked: Asked, name: str) -> bytes:
-    try:
-        found = bytes.fromhex(asked.asked(name, most=64))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise NotFound("There is nothing like that.")
-    return found
