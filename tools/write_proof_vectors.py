@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from simdes.proofs import cohorts, facts, keys, prescriptions, prover
+from simdes.proofs import claims, cohorts, facts, keys, prescriptions, prover
 from simdes.proofs.trees import BATCH_DEPTH, FOREST_DEPTH, Place, Tree
 
 TARGET = Path(__file__).parents[1] / "tests/vectors/proofs.json"
@@ -146,6 +146,65 @@ def cohort() -> dict[str, Any]:
     return {**told, **_proved("cohort", signals, public)}
 
 
+def _stated() -> claims.Encounter:
+    """An encounter that cost 184.20 euros."""
+    return claims.Encounter(
+        secret=_number(11),
+        encounter=facts.element_of_code("urn:oid:1.2.3", "V-2026-1"),
+        cost=18_420,
+        currency=claims.currency_element("EUR"),
+        version=1,
+        salt=_number(12),
+    )
+
+
+def claim() -> dict[str, Any]:
+    """The first claim of an encounter, for two of its lines."""
+    stated, lines = _stated(), [12_000, 2_420]
+    place, root = _issued(stated.leaf)
+    around = {"identity": _number(13), "root": root, "context": _number(7)}
+    salts = {"claim_salt": _number(14), "salt_after": _number(15)}
+    signals = claims.claim(stated, lines, claims.NOTHING, place, **around, **salts)
+    return {
+        "encounter": _text(asdict(stated)),
+        "lines": lines,
+        "claim_salt": str(_number(14)),
+        "salt_after": str(_number(15)),
+        "place": _text(place.signals()),
+        "leaf": str(stated.leaf),
+        **_proved("claim", signals, claims.public("claim", signals)),
+    }
+
+
+def _amounts() -> tuple[claims.Amount, claims.Amount]:
+    """What is claimed above, and 100 euros of it."""
+    stated = _stated()
+    known = {"encounter": stated.encounter, "version": 1, "currency": stated.currency}
+    claimed = claims.claimed_amount(_number(13), [12_000, 2_420], salt=_number(14), **known)
+    approved = claims.Amount(
+        claim=claimed.claim, amount=10_000, currency=stated.currency, blind=_number(16)
+    )
+    return claimed, approved
+
+
+def settle() -> dict[str, Any]:
+    """That a part of it is approved."""
+    claimed, approved = _amounts()
+    signals = claims.settle(claimed, approved)
+    told = {"claimed": _text(asdict(claimed)), "approved": _text(asdict(approved))}
+    return {**told, **_proved("settle", signals, claims.public("settle", signals))}
+
+
+def free() -> dict[str, Any]:
+    """That the total falls to what is approved."""
+    claimed, approved = _amounts()
+    before = claims.Total(sum=14_420, version=1, salt=_number(15))
+    tag = _stated().tag(_number(7))
+    signals, after = claims.free(claimed, approved, before, tag=tag, salt_after=_number(17))
+    told = {"before": _text(asdict(before)), "after": _text(asdict(after))}
+    return {**told, **_proved("free", signals, claims.public("free", signals))}
+
+
 def _text(value: Any) -> Any:
     """Large numbers as text: not every reader of JSON keeps them."""
     if isinstance(value, dict):
@@ -159,6 +218,9 @@ VECTORS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "dispense": dispense,
     "disclosure": disclosure,
     "cohort": cohort,
+    "claim": claim,
+    "settle": settle,
+    "free": free,
 }
 
 

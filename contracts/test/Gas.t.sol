@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IClaims} from "../src/interfaces/IClaims.sol";
 import {IAccounts} from "../src/interfaces/IAccounts.sol";
 import {IConsents} from "../src/interfaces/IConsents.sol";
 import {IPrescriptions} from "../src/interfaces/IPrescriptions.sol";
@@ -8,6 +9,7 @@ import {IRecords} from "../src/interfaces/IRecords.sol";
 import {IStudies} from "../src/interfaces/IStudies.sol";
 import {DisclosureVerifier} from "../src/generated/DisclosureVerifier.sol";
 import {Asking} from "./support/Asking.sol";
+import {Believer} from "./support/Claiming.sol";
 import {AnyProof} from "./support/Dispensing.sol";
 import {Guarded} from "./support/Guarded.sol";
 import {AnyCohort} from "./support/Researching.sol";
@@ -45,6 +47,7 @@ contract GasTest is Guarded, Asking, Snapshot {
         _measureProofs();
         _measurePrescriptions();
         _measureStudies();
+        _measureClaims();
         if (_isWriting()) {
             string[] memory lines = new string[](_names.length);
             for (uint256 i = 0; i < lines.length; ++i) {
@@ -298,6 +301,56 @@ contract GasTest is Guarded, Asking, Snapshot {
         });
     }
 
+    function _measureClaims() private {
+        Member memory insurer = _member("insurer", 3);
+        bytes memory code = address(new Believer()).code;
+        vm.etch(address(claimVerifier), code);
+        vm.etch(address(settleVerifier), code);
+        vm.etch(address(freeVerifier), code);
+        vm.prank(hospital.agent.key);
+        statements.insertRoot(3, 1);
+        address here = hospital.agent.key;
+        _claims("enrol", here, abi.encodeCall(claims.enrol, (11)));
+        IClaims.Opening memory o;
+        (,, o.root) = statements.forestOf(3);
+        (o.tag, o.payer, o.afterwards, o.claimed) = (77, insurer.id, 1, 2);
+        o.voice = keccak256(abi.encode(_id("voice")));
+        uint256 claim = claims.nextId(o.tag, o.payer);
+        _claims("open", here, abi.encodeCall(claims.open, (o)));
+        _claims("disclose", here, abi.encodeCall(claims.disclose, (claim)));
+        here = insurer.agent.key;
+        _claims("acknowledge", here, abi.encodeCall(claims.acknowledge, (claim)));
+        _claims("ask", here, abi.encodeCall(claims.ask, (claim)));
+        vm.prank(hospital.agent.key);
+        claims.disclose(claim);
+        vm.prank(insurer.agent.key);
+        claims.acknowledge(claim);
+        bytes memory decides =
+            abi.encodeCall(claims.adjudicate, (claim, 6, 5, _id("reason"), o.proof));
+        _claims("adjudicate", here, decides);
+        _claims("appeal", hospital.agent.key, abi.encodeCall(claims.appeal, (claim)));
+        _call(here, decides);
+        _claims(
+            "appealFor", hospital.agent.key, abi.encodeCall(claims.appealFor, (claim, _id("voice")))
+        );
+        _call(here, decides);
+        _claims("accept", hospital.agent.key, abi.encodeCall(claims.accept, (claim)));
+        _claims("settle", here, abi.encodeCall(claims.settle, (claim, 6, true, o.proof)));
+        _claims("free", hospital.agent.key, abi.encodeCall(claims.free, (claim, 1, 3, o.proof)));
+        _claims("reverse", here, abi.encodeCall(claims.reverse, (claim)));
+    }
+
+    function _claims(string memory verb, address caller, bytes memory data) private {
+        _call(caller, data);
+        _cost(string.concat("Claims.", verb));
+    }
+
+    function _call(address caller, bytes memory data) private {
+        vm.prank(caller);
+        (bool done,) = address(claims).call(data);
+        assertTrue(done, "the verb succeeds");
+    }
+
     /// Of real proofs, as a call: what a step costs more than with a verifier that only nods.
     function _measureProofs() private {
         string memory json = vm.readFile("tests/vectors/proofs.json");
@@ -321,6 +374,28 @@ contract GasTest is Guarded, Asking, Snapshot {
             "verifyProof(uint256[8],uint256[6])", _eight(json, "cohort"), six
         );
         _verify("CohortVerifier.verifyProof", address(cohortVerifier), question);
+        for (uint256 i = 0; i < 8; ++i) {
+            inputs[i] = _at(json, "claim", "inputs", i);
+        }
+        question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[8])", _eight(json, "claim"), inputs
+        );
+        _verify("ClaimVerifier.verifyProof", address(claimVerifier), question);
+        uint256[4] memory four;
+        for (uint256 i = 0; i < 4; ++i) {
+            four[i] = _at(json, "settle", "inputs", i);
+        }
+        question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[4])", _eight(json, "settle"), four
+        );
+        _verify("SettleVerifier.verifyProof", address(settleVerifier), question);
+        for (uint256 i = 0; i < 6; ++i) {
+            six[i] = _at(json, "free", "inputs", i);
+        }
+        question = abi.encodeWithSignature(
+            "verifyProof(uint256[8],uint256[6])", _eight(json, "free"), six
+        );
+        _verify("FreeVerifier.verifyProof", address(freeVerifier), question);
     }
 
     function _verify(string memory name, address verifier, bytes memory question) private {

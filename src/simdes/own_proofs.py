@@ -15,11 +15,7 @@ from simdes.ledger.verifiers import with_key, without_key
 from simdes.proofs import keys
 from simdes.proofs.verification_keys import numbers_of, placeholders, require_sound
 
-VERIFIERS: Final = {
-    "dispense": "DispenseVerifier",
-    "disclosure": "DisclosureVerifier",
-    "cohort": "CohortVerifier",
-}
+VERIFIERS: Final = {name: f"{name.capitalize()}Verifier" for name in keys.CIRCUITS}
 """Circuit -> the contract that verifies its proofs."""
 
 

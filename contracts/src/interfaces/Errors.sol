@@ -229,6 +229,51 @@ library Errors {
     /// The nullifier was spent before.
     error Nullifiers_Spent(address owner, uint256 nullifier);
 
+    // --- Claims ----------------------------------------------------------------------------
+
+    /// A state of a claim waits for longer than nothing.
+    error Claims_TimesMalformed();
+    /// The caller is not an active Agent of a verified hospital.
+    error Claims_NotProvider(address caller);
+    /// The organisation is not a verified insurer.
+    error Claims_NotPayer(bytes32 payer);
+    /// The caller is not an active Agent of the claim's provider or payer, whose turn it is.
+    error Claims_NotSide(bytes32 organisation, address caller);
+    /// The caller is not an active Agent of a side that may reverse the claim in its state.
+    error Claims_NotParty(uint256 claim, address caller);
+    /// The organisation enrolled before, or another one has this number.
+    error Claims_EnrolledAlready(bytes32 organisation);
+    /// The organisation has not enrolled.
+    error Claims_NotEnrolled(bytes32 organisation);
+    /// The number is zero or no element of the field.
+    error Claims_NotElement(uint256 holder);
+    /// The proof's forest root is not recent: prove again under a newer one.
+    error Claims_RootNotRecent(uint256 root);
+    /// The proof does not show this of the claim.
+    error Claims_ProofRefused(uint256 claim);
+
+    // --- ClaimBook -------------------------------------------------------------------------
+
+    /// The payer has a claim of this encounter that is not reversed.
+    error ClaimBook_ClaimedAlready(uint256 claim);
+    /// Something else was claimed or freed of the encounter meanwhile; nothing changed. Ask for the
+    /// total and prove again.
+    error ClaimBook_Moved(uint256 tag, uint256 total);
+    /// The claim cannot go from this state to that one.
+    error ClaimBook_NoEdge(uint256 claim, uint8 from, uint8 to);
+    /// A commitment is missing, or given where none can be.
+    error ClaimBook_NoAmount();
+    /// The decision is final: accepted, or the time to appeal is over.
+    error ClaimBook_Final(uint256 claim);
+    /// The decision can be appealed still, or there is none.
+    error ClaimBook_NotFinal(uint256 claim);
+    /// The claim was appealed as often as it can be.
+    error ClaimBook_AppealsSpent(uint256 claim);
+    /// The claim counts no more than what is kept.
+    error ClaimBook_NothingToFree(uint256 claim);
+    /// This is not the secret behind the patient's hash.
+    error ClaimBook_NotVoice(uint256 claim);
+
     // --- Pause -----------------------------------------------------------------------------
 
     /// The verb is paused until the given time (Unix seconds).

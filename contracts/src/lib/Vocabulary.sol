@@ -13,6 +13,7 @@ library Vocabulary {
     uint8 internal constant HOSPITAL = 1;
     uint8 internal constant PHARMACY = 2;
     uint8 internal constant RESEARCH = 4;
+    uint8 internal constant INSURER = 3;
     uint8 internal constant LAST_KIND = 4;
 
     /// Roles of accounts run from 1 to 8; only those that a contract asks for are named.
@@ -38,6 +39,7 @@ library Vocabulary {
     /// Kinds of statements run from 1 to 3 (encounters, for claims).
     uint8 internal constant STATEMENT_PRESCRIPTION = 1;
     uint8 internal constant STATEMENT_FACT = 2;
+    uint8 internal constant STATEMENT_ENCOUNTER = 3;
     uint8 internal constant LAST_STATEMENT = 3;
 
     /// A whole, in parts.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Claims} from "../../src/Claims.sol";
+import {IClaimBook} from "../../src/interfaces/IClaimBook.sol";
 import {Prescriptions} from "../../src/Prescriptions.sol";
 import {Studies} from "../../src/Studies.sol";
 import {IStudies} from "../../src/interfaces/IStudies.sol";
@@ -164,6 +166,35 @@ contract StorageLayoutTest is Asking {
         vm.prank(address(administrators));
         statements.beginForest(1);
         assertEq(_at(s, _under(bytes32(uint256(1)), base + 27)), 1, "27 forest");
+    }
+
+    function test_claims_and_their_book() external {
+        address p = address(claims);
+        uint256 base = _base("simdes.claims");
+        Claims.Parts memory parts = claims.uses();
+        assertEq(_at(p, base), uint256(uint160(address(parts.accounts))), "0 accounts");
+        assertEq(_at(p, base + 1), uint256(uint160(address(parts.statements))), "1 statements");
+        assertEq(_at(p, base + 2), uint256(uint160(address(parts.book))), "2 book");
+        assertEq(_at(p, base + 3), uint256(uint160(address(parts.claimVerifier))), "3 claim");
+        assertEq(_at(p, base + 4), uint256(uint160(address(parts.settleVerifier))), "4 settle");
+        assertEq(_at(p, base + 5), uint256(uint160(address(parts.freeVerifier))), "5 free");
+        assertEq(uint64(_at(p, base + 6)), ANSWER, "6 times: answer");
+        assertEq(uint64(_at(p, base + 6) >> 64), DECIDE, "6 times: decide");
+        assertEq(uint64(_at(p, base + 6) >> 128), APPEAL, "6 times: appeal");
+        vm.prank(hospital.agent.key);
+        claims.enrol(11);
+        assertEq(_at(p, _under(hospital.id, base + 7)), 11, "7 holder");
+        assertEq(_at(p, _under(bytes32(uint256(11)), base + 8)), 1, "8 taken");
+        IClaimBook.Entry memory e;
+        (e.tag, e.afterwards, e.claimed, e.due) = (77, 5, 6, 7);
+        vm.prank(p);
+        uint256 claim = parts.book.open(e);
+        uint256 slot = _under(bytes32(claim), _under(bytes32(uint256(uint160(p))), 0));
+        assertEq(_at(address(parts.book), slot), 1 | (7 << 24), "book: state, due");
+        assertEq(_at(address(parts.book), slot + 3), 77, "book: tag");
+        assertEq(_at(address(parts.book), slot + 4), 6, "book: claimed");
+        uint256 total = _under(bytes32(uint256(77)), _under(bytes32(uint256(uint160(p))), 1));
+        assertEq(_at(address(parts.book), total), 5, "book: total");
     }
 
     function test_prescriptions_and_tags() external {

@@ -7,6 +7,8 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Accounts} from "../../src/Accounts.sol";
 import {Administrators} from "../../src/Administrators.sol";
 import {AuditLog} from "../../src/AuditLog.sol";
+import {ClaimBook} from "../../src/ClaimBook.sol";
+import {Claims} from "../../src/Claims.sol";
 import {Consents} from "../../src/Consents.sol";
 import {Nullifiers} from "../../src/Nullifiers.sol";
 import {Prescriptions} from "../../src/Prescriptions.sol";
@@ -16,6 +18,12 @@ import {Studies} from "../../src/Studies.sol";
 import {Tags} from "../../src/Tags.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ICohortVerifier} from "../../src/interfaces/ICohortVerifier.sol";
+import {
+    IClaimVerifier,
+    IFreeVerifier,
+    ISettleVerifier
+} from "../../src/interfaces/IClaimVerifiers.sol";
+import {IClaims} from "../../src/interfaces/IClaims.sol";
 import {IDispenseVerifier} from "../../src/interfaces/IDispenseVerifier.sol";
 import {IPausable} from "../../src/interfaces/IPausable.sol";
 import {IPoseidon2, IPoseidon3} from "../../src/interfaces/IPoseidon.sol";
@@ -49,6 +57,9 @@ abstract contract Network is Assertions {
     uint64 internal constant OPEN = 4 hours;
     uint64 internal constant REVIEW = 3 days;
     uint64 internal constant RECENT = 1 hours;
+    uint64 internal constant ANSWER = 30 days;
+    uint64 internal constant DECIDE = 20 days;
+    uint64 internal constant APPEAL = 60 days;
     uint64 internal constant START = 1_800_000_000;
     uint8 internal constant PATIENT = 1;
     uint8 internal constant DOCTOR = 2;
@@ -69,6 +80,11 @@ abstract contract Network is Assertions {
     Studies internal studies;
     Tags internal tagStore;
     Nullifiers internal nullifiers;
+    Claims internal claims;
+    ClaimBook internal claimBook;
+    IClaimVerifier internal claimVerifier;
+    ISettleVerifier internal settleVerifier;
+    IFreeVerifier internal freeVerifier;
     IDispenseVerifier internal dispenseVerifier;
     ICohortVerifier internal cohortVerifier;
     IPoseidon2 internal poseidon2;
@@ -142,6 +158,26 @@ abstract contract Network is Assertions {
         init =
             abi.encodeCall(Prescriptions.initialize, (address(authority), parts, PAUSE, COOL_DOWN));
         prescriptions = Prescriptions(_proxy("Prescriptions", init));
+        _deployClaims();
+    }
+
+    function _deployClaims() private {
+        claimBook = ClaimBook(_create("ClaimBook", ""));
+        claimVerifier = IClaimVerifier(_create("ClaimVerifier", ""));
+        settleVerifier = ISettleVerifier(_create("SettleVerifier", ""));
+        freeVerifier = IFreeVerifier(_create("FreeVerifier", ""));
+        Claims.Parts memory parts = Claims.Parts({
+            accounts: accounts,
+            statements: statements,
+            book: claimBook,
+            claimVerifier: claimVerifier,
+            settleVerifier: settleVerifier,
+            freeVerifier: freeVerifier
+        });
+        IClaims.Times memory waits = IClaims.Times({answer: ANSWER, decide: DECIDE, appeal: APPEAL});
+        bytes memory init =
+            abi.encodeCall(Claims.initialize, (address(authority), parts, waits, PAUSE, COOL_DOWN));
+        claims = Claims(_proxy("Claims", init));
     }
 
     function _deployStudies() private {
@@ -202,6 +238,10 @@ abstract contract Network is Assertions {
         forests[0] = IPausable.unpause.selector;
         forests[1] = IStatements.beginForest.selector;
         authority.setTargetFunctionRole(address(statements), forests, 1);
+        bytes4[] memory dismissing = new bytes4[](2);
+        dismissing[0] = IPausable.unpause.selector;
+        dismissing[1] = IClaims.dismiss.selector;
+        authority.setTargetFunctionRole(address(claims), dismissing, 1);
         bytes4[] memory pause = new bytes4[](1);
         pause[0] = IPausable.pause.selector;
         authority.setTargetFunctionRole(address(accounts), pause, 2);
@@ -210,6 +250,7 @@ abstract contract Network is Assertions {
         authority.setTargetFunctionRole(address(statements), pause, 2);
         authority.setTargetFunctionRole(address(prescriptions), pause, 2);
         authority.setTargetFunctionRole(address(studies), pause, 2);
+        authority.setTargetFunctionRole(address(claims), pause, 2);
         authority.grantRole(1, address(administrators), 0);
         authority.grantRole(2, address(administrators), 0);
         authority.grantRole(0, address(timelock), 0);

@@ -22,6 +22,14 @@ from simdes.ledger.accounts import (
     State,
     Vault,
 )
+from simdes.ledger.claims import (
+    Claim,
+    ClaimsContract,
+    ClaimState,
+    ClaimTimes,
+    Outcome,
+    ProvenClaim,
+)
 from simdes.ledger.consents import (
     Consent,
     ConsentsContract,
@@ -76,6 +84,10 @@ __all__ = [
     "AuditLogContract",
     "Batch",
     "ChainEvent",
+    "Claim",
+    "ClaimState",
+    "ClaimTimes",
+    "ClaimsContract",
     "Consent",
     "ConsentState",
     "ConsentsContract",
@@ -94,6 +106,7 @@ __all__ = [
     "Met",
     "Organisation",
     "OrganisationKind",
+    "Outcome",
     "PendingGuardians",
     "PendingKey",
     "Permit",
@@ -101,6 +114,7 @@ __all__ = [
     "PrescriptionStatus",
     "PrescriptionsContract",
     "Proposal",
+    "ProvenClaim",
     "ProvenStep",
     "Reason",
     "RecordsContract",
@@ -143,6 +157,7 @@ class Contracts:
         self.statements = StatementsContract(ledger, addresses.statements)
         self.prescriptions = PrescriptionsContract(ledger, addresses.prescriptions)
         self.studies = StudiesContract(ledger, addresses.studies)
+        self.claims = ClaimsContract(ledger, addresses.claims)
         self.disclosure_verifier = DisclosureVerifierContract(ledger, addresses.disclosure_verifier)
         self.administrators = AdministratorsContract(ledger, addresses.administrators)
         self._emitters: dict[Address, Artifact] = {
@@ -153,6 +168,7 @@ class Contracts:
             addresses.statements: artifact("Statements"),
             addresses.prescriptions: artifact("Prescriptions"),
             addresses.studies: artifact("Studies"),
+            addresses.claims: artifact("Claims"),
         }
 
     def decode(self, log: Log) -> ChainEvent | None:

@@ -28,6 +28,10 @@ _PLAIN = {
     "dispense_verifier": "DispenseVerifier",
     "disclosure_verifier": "DisclosureVerifier",
     "cohort_verifier": "CohortVerifier",
+    "claim_book": "ClaimBook",
+    "claim_verifier": "ClaimVerifier",
+    "settle_verifier": "SettleVerifier",
+    "free_verifier": "FreeVerifier",
     "poseidon2": "PoseidonT3",
     "poseidon3": "PoseidonT4",
 }
@@ -45,7 +49,9 @@ _GOVERNED = (
 class Delays:
     """A network's times in seconds, and its quota of emergencies per organisation and day.
 
-    `recent_seconds`: how long a proof may name the forest's root after a newer one.
+    `recent_seconds`: how long a proof may name the forest's root after a newer one. A claim waits
+    `answer_seconds` for its provider, `decide_seconds` for its payer, `appeal_seconds` for an
+    appeal.
     """
 
     ballot_seconds: int = 604_800
@@ -57,6 +63,9 @@ class Delays:
     open_seconds: int = 14_400
     review_seconds: int = 259_200
     recent_seconds: int = 3_600
+    answer_seconds: int = 2_592_000
+    decide_seconds: int = 2_592_000
+    appeal_seconds: int = 5_184_000
 
 
 PRODUCTION = Delays()
@@ -68,6 +77,9 @@ DEMO = Delays(
     cool_down_seconds=3_600,
     open_seconds=3_600,
     review_seconds=86_400,
+    answer_seconds=86_400,
+    decide_seconds=86_400,
+    appeal_seconds=86_400,
 )
 
 
@@ -135,10 +147,14 @@ def deploy(
     )
     counted = ("tags", "nullifiers", "cohort_verifier")
     researched = (accounts, statements, *(places[name] for name in counted))
-    prescriptions, studies = _create(
+    claiming = ("claim_book", "claim_verifier", "settle_verifier", "free_verifier")
+    insured = (accounts, statements, *(places[name] for name in claiming))
+    waits = (delays.answer_seconds, delays.decide_seconds, delays.appeal_seconds)
+    prescriptions, studies, claims = _create(
         lane,
         _proxy("Prescriptions", code["prescriptions"], manager, used, *pause),
         _proxy("Studies", code["studies"], manager, researched, *pause),
+        _proxy("Claims", code["claims"], manager, insured, waits, *pause),
     )
     genesis = lane.ledger.block(0)
     addresses = Addresses(
@@ -152,6 +168,7 @@ def deploy(
         statements=statements,
         prescriptions=prescriptions,
         studies=studies,
+        claims=claims,
         administrators=administration,
         timelock=timelock,
         manager=manager,
@@ -262,6 +279,7 @@ def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Cal
     unpause, pause = [selector("unpause(bytes4)")], [selector("pause(bytes4)")]
     governed = [selector(signature) for signature in _GOVERNED]
     begin = [*unpause, selector("beginForest(uint8)")]
+    dismiss = [*unpause, selector("dismiss(bytes32)")]
     allow = "setTargetFunctionRole"
     return [
         timelock.write("grantRole", _PROPOSER_ROLE, owners),
@@ -272,6 +290,7 @@ def _wiring(ledger: Ledger, addresses: Addresses, deployer: Address) -> list[Cal
         manager.write(allow, addresses.statements, begin, _GOVERNANCE),
         manager.write(allow, addresses.prescriptions, unpause, _GOVERNANCE),
         manager.write(allow, addresses.studies, unpause, _GOVERNANCE),
+        manager.write(allow, addresses.claims, dismiss, _GOVERNANCE),
         *(manager.write(allow, proxy, pause, _ALARM) for proxy in proxies),
         manager.write("grantRole", _GOVERNANCE, owners, 0),
         manager.write("grantRole", _ALARM, owners, 0),

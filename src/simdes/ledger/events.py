@@ -416,6 +416,106 @@ class ReleaseRecorded(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled(ChainEvent):
+    """An organisation said whose its encounters are."""
+
+    organisation: bytes
+    holder: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dismissed(ChainEvent):
+    """An organisation may enrol anew."""
+
+    organisation: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimOpened(ChainEvent):
+    """A provider claims from a payer; `claimed` and `total` are commitments."""
+
+    claim: int
+    provider: bytes
+    payer: bytes
+    tag: int
+    claimed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimDisclosed(ChainEvent):
+    """The payer was given what it needs."""
+
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimReceived(ChainEvent):
+    """The payer has it."""
+
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAsked(ChainEvent):
+    """The payer needs more."""
+
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAdjudicated(ChainEvent):
+    """The payer decided; `approved` is a commitment or 0, `reason` a salted digest."""
+
+    claim: int
+    outcome: int
+    approved: int
+    reason: bytes
+    due: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAccepted(ChainEvent):
+    """The provider takes the decision as final."""
+
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAppealed(ChainEvent):
+    """The payer is to decide again."""
+
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimPaid(ChainEvent):
+    """The claim is paid; `whole`: all that was approved."""
+
+    claim: int
+    paid: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimReversed(ChainEvent):
+    """The claim is over, by one of its organisations; another one can be opened."""
+
+    claim: int
+    by: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFreed(ChainEvent):
+    """The claim counts what is kept alone in its encounter's total."""
+
+    claim: int
+    tag: int
+    kept: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerbPaused(ChainEvent):
     """A verb (function selector) is paused until a time."""
 

@@ -31,6 +31,11 @@ CONTRACTS = (
     "dispense_verifier",
     "disclosure_verifier",
     "cohort_verifier",
+    "claims",
+    "claim_book",
+    "claim_verifier",
+    "settle_verifier",
+    "free_verifier",
     "poseidon2",
     "poseidon3",
     "administrators",
@@ -42,7 +47,15 @@ CONTRACTS = (
 NO_KEYS = bytes(32)
 """The pin of the proofs' keys where a network has none."""
 
-PROXIES = ("accounts", "consents", "records", "statements", "prescriptions", "studies")
+PROXIES = (
+    "accounts",
+    "consents",
+    "records",
+    "statements",
+    "prescriptions",
+    "studies",
+    "claims",
+)
 """Those that can be upgraded, behind an ERC-1967 proxy."""
 
 
@@ -68,6 +81,11 @@ class Addresses:
     dispense_verifier: Address
     disclosure_verifier: Address
     cohort_verifier: Address
+    claims: Address
+    claim_book: Address
+    claim_verifier: Address
+    settle_verifier: Address
+    free_verifier: Address
     poseidon2: Address
     poseidon3: Address
     administrators: Address
@@ -101,6 +119,7 @@ class Addresses:
             self.statements,
             self.prescriptions,
             self.studies,
+            self.claims,
         )
 
 

@@ -52,7 +52,7 @@ def salt_of(what: str, nonce: bytes, essence: bytes) -> int:
 
 
 def total_salt(secret: int, *, claim: int, step: int) -> int:
-    """The salt of a total after a claim's opening (step 0) or freeing (1, 2)."""
+    """The salt of a total after a claim's opening (step 0) or freeing (1, 2, 3)."""
     words = b"".join(one.to_bytes(32, "big") for one in (secret, claim, step))
     return int.from_bytes(hashlib.sha256(b"simdes/total-salt/v1\0" + words).digest(), "big") >> 8
 

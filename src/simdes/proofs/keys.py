@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from simdes.errors import Invalid, NotFound, Tampered
 
-CIRCUITS: Final = ("dispense", "disclosure", "cohort")
+CIRCUITS: Final = ("dispense", "disclosure", "cohort", "claim", "settle", "free")
 SOURCES: Final = Path(__file__).parent / "circuits"
 SHIPPED: Final = Path(__file__).parent / "development"
 MANIFEST: Final = "manifest.json"

@@ -18,6 +18,7 @@ CONTRACTS = (
     "Statements",
     "Prescriptions",
     "Studies",
+    "Claims",
 )
 # Set-up of OpenZeppelin's base contracts, of no interest to anybody who follows.
 IGNORED = {"Initialized", "AuthorityUpdated", "EIP712DomainChanged"}

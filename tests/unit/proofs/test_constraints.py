@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from simdes.errors import Conflict, Invalid
-from simdes.proofs import cohorts, facts, keys, prescriptions
+from simdes.proofs import claims, cohorts, facts, keys, prescriptions
 from simdes.proofs.poseidon import FIELD
 from simdes.proofs.prescriptions import Prescription, Step
 from simdes.proofs.trees import BATCH_DEPTH, FOREST_DEPTH, Place, Tree
@@ -31,6 +31,9 @@ UNDETERMINED = {
     },
     "disclosure": set(),
     "cohort": set(),
+    "claim": set(),
+    "settle": set(),
+    "free": set(),
 }
 """What the inputs don't determine."""
 
@@ -44,6 +47,9 @@ FREE: dict[str, dict[str, Callable[[dict[str, Any]], bool]]] = {
     },
     "disclosure": {},
     "cohort": {},
+    "claim": {},
+    "settle": {},
+    "free": {},
 }
 """What alone could be something else, and when."""
 
@@ -55,6 +61,9 @@ OTHER: dict[str, set[str]] = {
     # The same of the collector: the contract puts the study's there, and asks for its agent.
     "cohort": {"collector"},
     "dispense": set(),
+    "claim": set(),
+    "settle": set(),
+    "free": set(),
 }
 """What alone could be one other number, and why that is of no use to anybody."""
 
@@ -158,7 +167,55 @@ def cohorts_met(randomness: random.Random) -> Iterator[dict[str, Any]]:
         yield cohorts.signals(criterion, fact, at, around, holder_key=key)
 
 
-EXAMPLES = {"dispense": dispenses, "disclosure": disclosures, "cohort": cohorts_met}
+def claimings(randomness: random.Random) -> Iterator[dict[str, Any]]:
+    """The first claim of an encounter, and a later one up to its cost under a newer version."""
+    for before, version in (
+        (claims.NOTHING, 1),
+        (claims.Total(sum=2**64 - 4_001, version=2, salt=element(randomness)), 3),
+    ):
+        stated = claims.Encounter(
+            secret=element(randomness),
+            encounter=element(randomness),
+            cost=claims.MOST_AMOUNT,
+            currency=claims.currency_element("EUR"),
+            version=version,
+            salt=element(randomness),
+        )
+        at, root = place(stated.leaf, randomness)
+        around = {name: element(randomness) for name in ("identity", "context", "claim_salt")}
+        lines = [100] * 40
+        yield claims.claim(
+            stated, lines, before, at, root=root, salt_after=element(randomness), **around
+        )
+
+
+def amounts(randomness: random.Random, *numbers: int) -> list[claims.Amount]:
+    """Amounts of one claim."""
+    known = {"claim": element(randomness), "currency": claims.currency_element("EUR")}
+    return [claims.Amount(amount=one, blind=element(randomness), **known) for one in numbers]
+
+
+def settlings(randomness: random.Random) -> Iterator[dict[str, Any]]:
+    for upper, lower in ((500, 500), (500, 1), (claims.MOST_AMOUNT, 499)):
+        yield claims.settle(*amounts(randomness, upper, lower))
+
+
+def freeings(randomness: random.Random) -> Iterator[dict[str, Any]]:
+    for some in (0, 300, 500):
+        counted, kept = amounts(randomness, 500, some or 1)
+        before = claims.Total(sum=900, version=1, salt=element(randomness))
+        salts = {"tag": element(randomness), "salt_after": element(randomness)}
+        yield claims.free(counted, kept if some else None, before, **salts)[0]
+
+
+EXAMPLES = {
+    "dispense": dispenses,
+    "disclosure": disclosures,
+    "cohort": cohorts_met,
+    "claim": claimings,
+    "settle": settlings,
+    "free": freeings,
+}
 
 
 @cache
@@ -287,3 +344,59 @@ def _allowed(one: Prescription, step: Step) -> bool:
         return False
     # A release in which something is dispensed is none; the contract never asks for one.
     return not (step.releases and step.after > step.before)
+
+
+CLAIM = "claim", "settle", "free"
+
+
+def test_a_claim_satisfies_its_circuit_where_the_rules_allow_it() -> None:
+    """What fails in calculating fails for every forger: each input bent to his advantage."""
+    bent: dict[str, list[dict[str, Any]]] = {
+        "claim": [
+            {"cost": 1},
+            {"sumBefore": 0},
+            {"continues": 0},
+            {"continues": 2},
+            {"before": 0},
+            {"versionBefore": 4},
+            {"version": 1},
+            {"lines": [4_001, *[0] * 29]},
+            {"lines": [FIELD - 1, 4_001, *[0] * 28]},
+            {"lines": [0] * 30},
+            {"secret": 5},
+            {"holder": 5},
+            {"tag": 5},
+            {"context": 5},
+            {"claim": 5},
+            {"claimed": 5},
+            {"after": 5},
+            {"currency": 5},
+            {"encounter": 5},
+            {"root": 5},
+        ],
+        "settle": [
+            {"lowerAmount": 0},
+            {"upperAmount": 2},
+            {"whole": 1},
+            {"whole": 2},
+            {"claim": 5},
+            {"currency": 5},
+        ],
+        "free": [
+            {"keeps": 0},
+            {"kept": 0},
+            {"keptAmount": 299},
+            {"countedAmount": 501},
+            {"sum": 901},
+            {"version": 2},
+            {"tag": 5},
+            {"claim": 5},
+        ],
+    }
+    for circuit in CLAIM:
+        code = keys.load(circuit, allow_development=True).circuit_code
+        inputs = examples(circuit)[1]
+        witness(code, inputs)
+        for change in bent[circuit]:
+            with pytest.raises(Invalid):
+                witness(code, {**inputs, **change})

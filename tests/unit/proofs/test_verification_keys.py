@@ -16,7 +16,7 @@ from simdes.proofs.poseidon import FIELD
 from simdes.proofs.verification_keys import BASE, require_sound
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/proofs.json").read_bytes())
-INPUTS = {"dispense": 5, "disclosure": 8, "cohort": 6}
+INPUTS = {"dispense": 5, "disclosure": 8, "cohort": 6, "claim": 8, "settle": 4, "free": 6}
 
 
 def shipped(circuit: str) -> dict[str, Any]:
