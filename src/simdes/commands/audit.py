@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
 from simdes import console
-from simdes.commands.common import AsJson, Data, Token, organisation, seconds, signed_in
-from simdes.errors import Invalid, Tampered
+from simdes.commands.common import AsJson, Data, Token, id_of, organisation, seconds, signed_in
+from simdes.errors import Tampered
 from simdes.exchange import findings, members, reconciling
 from simdes.exchange.findings import KINDS, Finding
 from simdes.exchange.node import Node
@@ -90,11 +89,10 @@ def close(
     token: Token = None,
 ) -> None:
     """Close a finding that was looked into."""
-    if not re.fullmatch(r"0x[0-9a-f]{64}", finding):
-        raise Invalid(f"{finding!r} is no finding's id: 0x and 64 hexadecimal digits.")
+    wanted = id_of(finding, "a finding's id")
     with organisation(data) as one:
         session = signed_in(one, user, token)
-        findings.close(one.node, session, bytes.fromhex(finding[2:]), why=why)
+        findings.close(one.node, session, wanted, why=why)
     console.say("The finding is closed.")
 
 

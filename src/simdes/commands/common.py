@@ -95,6 +95,16 @@ def identifier(text: str) -> tuple[str, str]:
     return system, value
 
 
+def id_of(text: str, what: str) -> bytes:
+    """The 32 bytes of an id typed in hex, with or without 0x. ``what`` says whose: "a record's id".
+
+    Raises Invalid for anything else.
+    """
+    if not _ID.fullmatch("0x" + text.removeprefix("0x").lower()):
+        raise Invalid(f"{text!r} is not {what}: 0x and 64 hexadecimal digits.")
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
 def vault_of(node: Node, patient: str, session: Session | None = None) -> bytes:
     """The vault that a patient's name means: here, or with a session anywhere in the network."""
     if _ID.fullmatch(patient):

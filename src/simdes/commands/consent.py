@@ -13,6 +13,7 @@ from simdes.commands.common import (
     Data,
     Token,
     User,
+    id_of,
     organisation,
     organisation_of,
     seconds,
@@ -156,7 +157,7 @@ def own_vault(node: Node, session: Session, text: str | None) -> bytes:
     """The vault that the signed-in patient controls, or the one named."""
     found = consents.vaults_of(node, session)
     if text is not None:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return id_of(text, "a vault's tag")
     if not found:
         raise NotFound("You control no vault.", advice="Ask your organisation to enrol you.")
     if len(found) > 1:
@@ -178,7 +179,7 @@ def _handle(node: Node, vault: bytes, text: str) -> bytes:
     """The handle that begins with the text; a whole one may be unknown here and is burned."""
     digits = text.removeprefix("0x").lower()
     if len(digits) == 64:
-        return bytes.fromhex(digits)
+        return id_of(text, "a consent's handle")
     found = [
         one.handle for one in consents.listed(node, vault) if one.handle.hex().startswith(digits)
     ]

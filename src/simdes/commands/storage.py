@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -10,8 +9,8 @@ import typer
 
 from simdes import app, console
 from simdes.app import Opened
-from simdes.commands.common import AsJson, Data
-from simdes.errors import Invalid, NotFound, Tampered, Unavailable
+from simdes.commands.common import AsJson, Data, id_of
+from simdes.errors import NotFound, Tampered, Unavailable
 from simdes.exchange import storekeeping
 from simdes.exchange.operations import Operations
 from simdes.own_store import storekeeper
@@ -75,7 +74,7 @@ def erase(
     undone.
     """
     with app.opened(data) as one:
-        count = storekeeping.erase(one.node, [_id(text) for text in record])
+        count = storekeeping.erase(one.node, [id_of(text, "a record's id") for text in record])
     if not count:
         raise NotFound("This organisation has stored nothing of such records, or erased it before.")
     if as_json:
@@ -101,7 +100,7 @@ def _of_all(one: Opened) -> dict[str, Any]:
 
 
 def _of_record(one: Opened, record: str) -> dict[str, Any]:
-    found = storekeeping.copies_of(one.node, _id(record))
+    found = storekeeping.copies_of(one.node, id_of(record, "a record's id"))
     if not found:
         raise NotFound("This organisation has stored nothing of such a record.")
     return {
@@ -144,9 +143,3 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         yield f"{content['kind']} {content['cid']}: {content['state']} here"
         for copy in content["copies"]:
             yield f"  {copy['organisation']}: {copy['state']}"
-
-
-def _id(text: str) -> bytes:
-    if not re.fullmatch(r"0x[0-9a-f]{64}", text):
-        raise Invalid(f"{text!r} is no record's id: 0x and 64 hexadecimal digits.")
-    return bytes.fromhex(text[2:])

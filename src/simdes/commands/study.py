@@ -14,13 +14,13 @@ from simdes.commands.common import (
     Token,
     User,
     file_bytes,
+    id_of,
     organisation,
     organisation_of,
     seconds,
     signed_in,
 )
 from simdes.commands.consent import OwnVault, own_vault
-from simdes.errors import Invalid
 from simdes.exchange.research import opening, releasing, studies, taking_part
 from simdes.exchange.research.studies import Document, Stands
 from simdes.exchange.research.taking_part import Participation
@@ -205,7 +205,7 @@ def withdraw(
             one.node,
             session,
             vault=own_vault(one.node, session, vault),
-            study=_id(study),
+            study=id_of(study, "a study's id"),
         )
     _tell(left, as_json=as_json)
 
@@ -344,13 +344,3 @@ def _policy(text: str) -> Policy:
     """A policy that ships, by its name, or one of the organisation's own, by its file."""
     path = Path(text)
     return read_policy(path.read_bytes()) if path.is_file() else policy_of(text)
-
-
-def _id(text: str) -> bytes:
-    digits = text.removeprefix("0x")
-    if len(digits) != 64:
-        raise Invalid("A study's id is 0x and 64 digits.")
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        raise Invalid("A study's id is 0x and 64 digits.") from None
