@@ -8,6 +8,7 @@ proposes, the others confirm, and whoever completes the number carries it out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from simdes.access.categories import Kind, Role, State
 from simdes.access.descriptors import OrganisationDescriptor, encode_organisation
@@ -19,6 +20,39 @@ from simdes.index import chain
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.lane import Call, Lane
 from simdes.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Council:
+    """The owners of the network: so many, of whom it takes ``threshold`` to decide.
+
+    ``seated``: whether who asked is one of them.
+    """
+
+    owners: int
+    threshold: int
+    seated: bool
+
+
+def council(node: Node, address: bytes) -> Council:
+    """Who decides about organisations, as the ledger says, and whether a key is an owner's."""
+    administrators = node.contracts.administrators
+    owners = administrators.members()
+    return Council(
+        owners=len(owners), threshold=administrators.threshold(), seated=address in owners
+    )
+
+
+def confirmed(node: Node, organisation: bytes, *, suspending: bool) -> int:
+    """How many owners confirmed so far that an organisation be verified, or suspended."""
+    accounts, administrators = node.contracts.accounts, node.contracts.administrators
+    call = (
+        accounts.suspend_organisation(organisation)
+        if suspending
+        else accounts.verify_organisation(organisation)
+    )
+    found = administrators.proposal(administrators.proposal_id(call, salt=_salt(call)))
+    return found.confirmed if found else 0
 
 
 def ask_to_join(
@@ -110,10 +144,10 @@ def _decide(node: Node, owner: Signer, calls: Sequence[Call]) -> bool:
     if owner.address not in administrators.members():
         raise Forbidden(
             "Only the network's owners decide this.",
-            advice="Ask the owners of the network to run this command.",
+            advice="Ask the owners of the network.",
         )
     lane = node.lane(owner)
-    salts = [keccak256(call.data + b"simdes/proposal/v1") for call in calls]
+    salts = [_salt(call) for call in calls]
     proposals = [
         administrators.proposal_id(call, salt=salt) for call, salt in zip(calls, salts, strict=True)
     ]
@@ -135,3 +169,8 @@ def _decide(node: Node, owner: Signer, calls: Sequence[Call]) -> bool:
         waiting = waiting or (now is not None and now.confirmed < threshold)
     _carry_out(lane, ready)
     return not waiting
+
+
+def _salt(call: Call) -> bytes:
+    """The same for every owner, so that their proposals of a call are one."""
+    return keccak256(call.data + b"simdes/proposal/v1")

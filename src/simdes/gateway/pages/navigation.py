@@ -10,6 +10,7 @@ from simdes.gateway.pages.languages import mark as _
 PATIENT: Final = frozenset({"patient"})
 CLINICIANS: Final = frozenset({"doctor", "nurse"})
 PHARMACISTS: Final = frozenset({"pharmacist"})
+ADMINISTRATORS: Final = frozenset({"administrator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,18 @@ LINKS: Final = (
         _("Counter"),
         _("Prescriptions at this pharmacy: take a code, check, dispense or refuse."),
         PHARMACISTS,
+    ),
+    Link(
+        "/people",
+        _("People"),
+        _("Who has an account here; add, verify or suspend somebody."),
+        ADMINISTRATORS,
+    ),
+    Link(
+        "/organisations",
+        _("Organisations"),
+        _("Who is in the network, and what its owners decide."),
+        ADMINISTRATORS,
     ),
 )
 

@@ -31,6 +31,7 @@ from simdes.gateway.pages.asking import (
     read_request,
     require_own_form,
 )
+from simdes.gateway.pages.office.places import OFFICE_PLACES
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff.places import STAFF_PLACES
@@ -73,6 +74,7 @@ PLACES: Final = (
     Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
     *PATIENT_PLACES,
     *STAFF_PLACES,
+    *OFFICE_PLACES,
 )
 
 _SHOWN: Final = frozenset(one.path for one in PLACES if one.method == "GET")

@@ -122,6 +122,18 @@ SAID: Final = (
     _("The patient's page shows it."),
     _("The quantity is no number."),
     _("Leave it empty for a whole fill."),
+    # The office
+    _("The user name is taken."),
+    _("Choose another user name."),
+    _("Choose a role."),
+    _("Patients are enrolled with their record."),
+    _("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'."),
+    _("That is settled already."),
+    _("Look at where it stands now."),
+    _("Only the network's owners decide this."),
+    _("Ask the owners of the network."),
+    _("The network knows no such organisation."),
+    _("This needs an administrator of the organisation."),
     # Forms and faults
     _("There is nothing like that."),
     _("There is nothing at this address."),

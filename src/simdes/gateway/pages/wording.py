@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from simdes.gateway.pages.languages import mark as _
+from simdes.gateway.pages.office.words import OFFICE_DONE, OFFICE_WORDS
 from simdes.gateway.pages.record.kinds import PARTS
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -102,6 +103,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "other": _("What organisations say does not agree:"),
     },
     "part": PARTS,
+    **OFFICE_WORDS,
     "severity": {
         "high": _("grave"),
         "moderate": _("to be looked at"),
@@ -135,6 +137,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "expired": _("expired"),
     },
     "done": {
+        **OFFICE_DONE,
         "granted": _("It is shared. You can end it here at any time."),
         "narrowed": _("The new one stands, the old one has ended."),
         "ended": _("It has ended. Nothing more can be opened under it."),

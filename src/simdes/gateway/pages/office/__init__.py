@@ -1,0 +1,1 @@
+"""The administrator's pages: organisations, people, quarantine, health, trails, upgrades."""

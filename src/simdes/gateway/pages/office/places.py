@@ -1,0 +1,31 @@
+"""The administrator's pages, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from simdes.gateway.pages.answering import Answer
+from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.navigation import ADMINISTRATORS
+from simdes.gateway.pages.office import organisations, people
+from simdes.gateway.pages.place import Needs, Place
+
+_ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
+"""What decides, and what shows a document's content, asks for a fresh proof."""
+
+
+def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs) -> Place:
+    return Place(path, method, page, needs, ADMINISTRATORS)
+
+
+OFFICE_PLACES: Final = (
+    _place(organisations.PATH, "GET", organisations.show, _ANY),
+    _place(organisations.DECIDE, "GET", organisations.show_decide, _FRESH),
+    _place(organisations.DECIDE, "POST", organisations.decide, _FRESH),
+    _place(people.PATH, "GET", people.show, _ANY),
+    _place(people.NEW, "GET", people.show_new, _FRESH),
+    _place(people.NEW, "POST", people.new, _FRESH),
+    _place(people.DECIDE, "GET", people.show_decide, _FRESH),
+    _place(people.DECIDE, "POST", people.decide, _FRESH),
+)
