@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "storage": ("storage",),
     "backup": ("backup", "restore"),
     "consent": ("grant", "revoke", "consents"),
+    "emergency": ("emergency",),
     "proof": ("log", "verify"),
     "ceremony": ("ceremony",),
     "vaults": ("vault",),

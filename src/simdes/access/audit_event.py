@@ -60,6 +60,9 @@ class Verb(StrEnum):
     APPS = "apps"
     RESTORE = "restore"
     ERASE = "erase"
+    REQUEST = "request"
+    EXPLAIN = "explain"
+    EMERGENCY = "emergency"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -88,6 +91,9 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.APPS: ("update", "U"),
     Verb.RESTORE: ("operation", "E"),
     Verb.ERASE: ("delete", "D"),
+    Verb.REQUEST: ("create", "C"),
+    Verb.EXPLAIN: ("create", "C"),
+    Verb.EMERGENCY: ("operation", "E"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -21,6 +21,7 @@ from simdes.access.custody_locate import locate
 from simdes.access.custody_reconcile import reconcile
 from simdes.access.custody_release import release
 from simdes.access.custody_renewal import accept, deal, renew
+from simdes.access.custody_requests import explain, request
 from simdes.access.custody_store import blocks, drop, keep
 from simdes.access.custody_vaults import ack, attest, vaults
 from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
@@ -33,6 +34,7 @@ from simdes.access.messages import (
     DealBody,
     DropBody,
     EraseBody,
+    ExplainBody,
     KeepBody,
     LocateBody,
     LogBody,
@@ -40,6 +42,7 @@ from simdes.access.messages import (
     ReconcileBody,
     ReleaseBody,
     RenewBody,
+    RequestBody,
     VaultsBody,
 )
 from simdes.access.requests import Question, decode, read_request, sign_answer
@@ -68,6 +71,8 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "accept": (AcceptBody, accept),
     "reconcile": (ReconcileBody, reconcile),
     "erase": (EraseBody, erase),
+    "request": (RequestBody, request),
+    "explain": (ExplainBody, explain),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 
@@ -178,6 +183,7 @@ class Custodian:
             "locate": limits.locates_per_minute,
             "blocks": limits.blocks_per_minute,
             "reconcile": limits.reconciles_per_minute,
+            "request": limits.locates_per_minute,
         }.get(method, limits.calls_per_minute)
         if self._rate.passes(asker.standing.account, method, per_minute=per_minute):
             return None

@@ -19,7 +19,16 @@ from simdes.access.desk import Asker, Body, Desk, Outcome, refuse
 from simdes.access.held import held_in_vault
 from simdes.access.messages import EraseBody
 from simdes.access.requests import unhex
-from simdes.index import chain, contents, copies, custody, resources, vaults
+from simdes.index import (
+    access_requests,
+    chain,
+    contents,
+    copies,
+    custody,
+    emergencies,
+    resources,
+    vaults,
+)
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import State, Vault
 from simdes.ledger.consents import Reason
@@ -97,6 +106,8 @@ def _close_chart(desk: Desk, tx: Transaction, tag: bytes) -> str:
     """Let go of others' records; keep our own where the law says so, under the local key."""
     chart = _chart(desk, tx, tag)
     copies.drop_vault(tx, tag)
+    access_requests.drop_vault(tx, tag)
+    emergencies.drop_vault(tx, tag)
     if chart == KEPT:
         vaults.close(tx, tag)
     elif vaults.get(tx, tag) is not None:  # a reader has a local key, too

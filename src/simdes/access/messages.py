@@ -312,6 +312,32 @@ class EraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     vault: Hex32
 
 
+Words = Annotated[str, Meta(max_length=400)]
+Name = Annotated[str, Meta(max_length=100)]
+
+
+class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`request`: ask the patient of this vault to open these categories to the asker's role."""
+
+    vault: Hex32
+    categories: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+    purpose: Annotated[int, Meta(ge=0, le=15)]
+    days: Annotated[int, Meta(ge=1, le=366)]
+    name: Name
+    text: Annotated[str, Meta(min_length=1, max_length=400)]
+
+
+class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`explain`: why the asker opened this emergency; salt, code and text give its digest."""
+
+    vault: Hex32
+    handle: Hex32
+    salt: Hex32
+    reason: Annotated[str, Meta(pattern="^[a-z-]{1,32}$")]
+    name: Name
+    text: Words
+
+
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`ack`: confirm that your shares of these records open; asked by their author."""
 

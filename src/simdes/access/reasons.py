@@ -34,6 +34,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_ITS_VAULT": "the vault was opened by another organisation",
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
+    "NOT_HOSTED": "no account of the patient is hosted here",
+    "NOT_OPENED": "the account opened no such emergency, or for another reason",
     "NOT_AUTHOR": "somebody else wrote this record",
     "OTHERS_WROTE": "others wrote into this vault: only its patient has all of it erased",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",

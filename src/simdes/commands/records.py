@@ -24,7 +24,7 @@ from simdes.commands.common import (
     vault_of,
 )
 from simdes.commands.mapping import From, Report, SourceKind, Sources, finish
-from simdes.errors import Unavailable
+from simdes.errors import Invalid, Unavailable
 from simdes.exchange import anchoring, intake, members, opening, retrieve, submit
 from simdes.exchange.retrieve import Read
 from simdes.exchange.submit import Accepted, Refused
@@ -151,6 +151,9 @@ def read(
         list[str] | None, typer.Option("--category", help="Read these only; repeatable.")
     ] = None,
     purpose: Purpose = "TREAT",
+    emergency: Annotated[
+        str | None, typer.Option("--emergency", help="Under this emergency of yours (0x…).")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write resources and their proofs here.")
     ] = None,
@@ -161,7 +164,12 @@ def read(
         session = signed_in(one, user, token)
         vault = vault_of(one.node, patient, session)
         found = retrieve.retrieve(
-            one.node, session, vault=vault, categories=category, purpose=purpose
+            one.node,
+            session,
+            vault=vault,
+            categories=category,
+            purpose="ETREAT" if emergency else purpose,
+            emergency=whole_handle(emergency) if emergency else None,
         )
         for who, what in found.culprits.items():
             console.warn(f"{members.name_of(one.node, who)} {what}; others' shares were used.")
@@ -172,6 +180,18 @@ def read(
         else:
             _show_records(one.node, found)
     return 0
+
+
+def whole_handle(text: str) -> bytes:
+    """The 32 bytes of a handle as `simdes emergency open` says it; Invalid for anything else."""
+    digits = text.removeprefix("0x")
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise Invalid("An emergency's handle is 0x and 64 hexadecimal digits.")
+    return found
 
 
 def _as_json(resource: Read) -> dict[str, Any]:

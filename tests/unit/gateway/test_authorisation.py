@@ -21,6 +21,7 @@ from simdes.access.messages import (
     CapsulesBody,
     DropBody,
     EraseBody,
+    ExplainBody,
     Identifier,
     KeepBody,
     LocateBody,
@@ -30,6 +31,7 @@ from simdes.access.messages import (
     ReleaseBody,
     RenewalBody,
     RenewBody,
+    RequestBody,
     VaultAsked,
     VaultsBody,
 )
@@ -49,6 +51,8 @@ from unit.access.renewing import accept_body, deal_body, next_epoch, signed
 PAGE = (Path(__file__).parents[3] / "docs/security/authorisation.md").read_text()
 ROLES = ("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator")
 READING = ("release", "manifests", "capsules")
+AT_THE_PATIENTS = ("request", "explain")
+"""Verbs that the organisation alone takes that hosts the patient's account."""
 
 
 def table(heading: str) -> list[list[str]]:
@@ -95,6 +99,12 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             scene.written.capsule_cid,
         ),
         "erase": lambda: EraseBody(vault=vault),
+        "request": lambda: RequestBody(
+            vault=vault, categories=1, purpose=0, days=1, name="", text="Why."
+        ),
+        "explain": lambda: ExplainBody(
+            vault=vault, handle=vault, salt=vault, reason="other", name="", text=""
+        ),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
 
@@ -138,8 +148,9 @@ def caller(member: Organisation, role: str) -> Caller:
 
 
 def allowed(scene: Scene, who: Caller, verb: str, because: Because) -> bool:
+    asked = scene.home if verb in AT_THE_PATIENTS else scene.second
     try:
-        ask(who, scene.second.id, verb, body(scene, verb, because))  # type: ignore[arg-type]
+        ask(who, asked.id, verb, body(scene, verb, because))  # type: ignore[arg-type]
     except Forbidden:
         return False
     return True
@@ -202,7 +213,7 @@ def test_the_other_verbs_are_for_the_roles_that_the_matrix_names(stage: Scene, v
     because = Because(Purpose.PATRQT)
     for role in (*ROLES, "agent"):
         cell = MATRIX[verb][role]
-        assert cell in ("yes", "no", "control")
+        assert cell in ("yes", "no", "control", "opener")
         assert allowed(stage, caller(stage.home, role), verb, because) is (cell == "yes"), role
     if MATRIX[verb]["patient"] == "control":
         assert allowed(stage, stage.home.caller("ada"), verb, because)

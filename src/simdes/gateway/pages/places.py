@@ -18,10 +18,11 @@ from starlette.types import ExceptionHandler
 from simdes.budget import briefly
 from simdes.errors import Forbidden, NotFound, SimdesError
 from simdes.exchange import credentials
+from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
 from simdes.gateway.pages import account, applications, sign_in, start, static_files, trouble
-from simdes.gateway.pages.answering import Moved, respond
+from simdes.gateway.pages.answering import Moved, Shown, respond
 from simdes.gateway.pages.asking import (
     SESSION,
     START,
@@ -153,6 +154,8 @@ def _answer(
         if place.method == "POST":
             require_own_form(asked, request)
         return respond(asked, _elsewhere(asked, place) or place.page(asked))
+    except SecondFactorNeeded as error:
+        return respond(asked, _second_factor(asked, place, error))
     except SimdesError as error:
         return respond(asked, trouble.page(asked, error))
     except Exception as error:
@@ -163,10 +166,7 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
     """Where a person goes first who has something to prove; back to where they were after it."""
     if place.needs is Needs.NOBODY:
         return None
-    back = asked.path if asked.method == "GET" or place.path in _SHOWN else START
-    if asked.method == "GET" and asked.query:
-        back += "?" + urlencode(dict(asked.query), doseq=True)
-    then = "?" + urlencode({"next": back})
+    then = _and_back(asked, place)
     if isinstance(asked.state, Half):
         return Moved(sign_in.SECOND + then)
     if not isinstance(asked.state, Visit):
@@ -178,6 +178,29 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
     if place.needs is Needs.RECENT and not credentials.is_recent(asked.node, asked.state):
         return Moved(sign_in.CONFIRM + then)
     return None
+
+
+def _and_back(asked: Asked, place: Place) -> str:
+    """What leads a form for a proof back to where the person was."""
+    back = asked.path if asked.method == "GET" or place.path in _SHOWN else START
+    if asked.method == "GET" and asked.query:
+        back += "?" + urlencode(dict(asked.query), doseq=True)
+    return "?" + urlencode({"next": back})
+
+
+def _second_factor(asked: Asked, place: Place, error: SecondFactorNeeded) -> Moved | Shown:
+    """Show the second factor and read on; who has none is told how to get one."""
+    if asked.visit.wanted != {"passphrase"}:
+        return Moved(sign_in.CONFIRM + _and_back(asked, place))
+    return trouble.page(
+        asked,
+        Forbidden(
+            error.message,
+            advice="Add a passkey or one-time codes on your account page, and look again.",
+            reason=error.reason,
+        ),
+        back="/account",
+    )
 
 
 def _anonymous(node: Node, request: Request) -> Request:

@@ -78,6 +78,8 @@ SAID: Final = (
     _("No such patient here."),
     _("You allow no such app anything."),
     # Portals
+    _("A second factor is needed to read on."),
+    _("Add a passkey or one-time codes on your account page, and look again."),
     _("This page is for people in another role."),
     _("Go on from your own start page."),
     _("No record is linked to your account yet."),
@@ -183,6 +185,8 @@ REASONS: Final = (
     _("the vault was opened by another organisation"),
     _("no administrator here decided to attest for this patient"),
     _("the vault or the account can't be claimed"),
+    _("no account of the patient is hosted here"),
+    _("the account opened no such emergency, or for another reason"),
     _("somebody else wrote this record"),
     _("the custodian destroyed its key of this vault"),
     _("the vault's next epoch is not agreed by who must agree"),

@@ -32,15 +32,15 @@ class Unexpected(SimdesError):
     default_advice = "Try again; if it stays, tell the people who run this gateway."
 
 
-def page(asked: Asked, error: SimdesError) -> Shown:
-    """The page of one of our errors."""
+def page(asked: Asked, error: SimdesError, *, back: str = "") -> Shown:
+    """The page of one of our errors. ``back``: where to go on from here, "" for the usual."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     return Shown(
         "trouble.html",
         {
             "heading": asked.reader.text(_HEADINGS.get(status, _OTHER)),
             "problem": error,
-            "back": "/sign-in" if isinstance(error, Unauthenticated) else START,
+            "back": back or ("/sign-in" if isinstance(error, Unauthenticated) else START),
         },
         here=START,  # what was asked could hold anything; nothing of it is said again
         status=status,
