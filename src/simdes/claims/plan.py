@@ -7,6 +7,7 @@ floating point. docs/claims.md shows one.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,19 +24,21 @@ WHOLE: Final = 10_000
 _RULE: Final = frozenset(
     (
         *("name", "codes", "covered", "reason", "authorisation", "ceiling", "copay"),
-        *("coinsurance", "deductible", "limit_amount", "limit_count"),
+        *("coinsurance", "deductible", "limit_amount", "limit_count", "service_types"),
     )
 )
 _PLAN: Final = frozenset(
     ("id", "name", "currency", "deductible", "coinsurance", "out_of_pocket", "filing_days")
 )
+_SERVICE_TYPE: Final = re.compile(r"[0-9A-Z]{1,3}")
 _NEED: Final = frozenset(("resource", "codes", "why"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What holds for a line: ``ceiling`` for one unit, ``copay`` for the line, ``coinsurance`` in
-    basis points (None: the plan's), limits for the period shared by all lines under ``name``."""
+    basis points (None: the plan's), limits for the period shared by all lines under ``name``.
+    ``service_types`` are X12's (data element 1365), under which it is told to who asks."""
 
     name: str
     codes: Sequence[str] = ("*",)
@@ -48,6 +51,7 @@ class Rule:
     deductible: bool = True
     limit_amount: int | None = None
     limit_count: int | None = None
+    service_types: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,7 @@ def _rule(row: Mapping[str, Any], at: int, currency: str) -> Rule:
         deductible=_flag(row, "deductible", default=True),
         limit_amount=_amount(row, "limit_amount", currency),
         limit_count=_count(row, "limit_count", None),
+        service_types=_service_types(row),
     )
 
 
@@ -165,6 +170,13 @@ def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
         raise Invalid(f"{name} is a list of texts.")
     return tuple(found)
+
+
+def _service_types(row: Mapping[str, Any]) -> tuple[str, ...]:
+    found = _texts(row, "service_types") if "service_types" in row else ()
+    if not all(_SERVICE_TYPE.fullmatch(one) for one in found):
+        raise Invalid("service_types are X12's codes of one to three letters or digits.")
+    return found
 
 
 def _flag(row: Mapping[str, Any], name: str, *, default: bool) -> bool:

@@ -1,5 +1,8 @@
 """What was settled, as a PaymentReconciliation that an 835 is written from; always in balance.
 
+A provider's own adjustments (interest, what was paid too much before) are details beside claims; a
+payment is never negative: what is owed beyond it goes on to the next one.
+
 https://hl7.org/fhir/R4/paymentreconciliation.html. `unbalanced` finds what does not add up in a
 remittance from anywhere: an 835 whose totals do not balance pays somebody the wrong amount.
 """
@@ -9,17 +12,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Any, Final
 
 from simdes.claims.money import Money, read_money, total, write_money
 from simdes.claims.reading import coded
 from simdes.claims.reasons import GROUP_SYSTEM
+from simdes.claims.responses import CLP02, STATUS
 
 Json = dict[str, Any]
 Resource = Mapping[str, Any]
 
 _PAYMENT_TYPE: Final = "http://terminology.hl7.org/CodeSystem/payment-type"
+_KEPT: Final = "https://codesystem.x12.org/005010/426"
 _TOTAL: Final = "http://terminology.hl7.org/CodeSystem/adjudication"
+
+
+class Kept(StrEnum):
+    """Why a payment is not the sum of its claims (X12 data element 426)."""
+
+    OVERPAID = "WO"
+    """What was paid too much before is taken back."""
+    INTEREST = "L6"
+    """Interest that is owed to the provider."""
+    FORWARDED = "FB"
+    """What goes on to the next payment, or comes from the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """A provider's own adjustment: ``amount`` minor units are taken off, negative ones paid on top;
+    ``number`` names what it is about."""
+
+    why: Kept
+    amount: int
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +60,17 @@ class Settled:
     provider: Resource
     currency: str
     benefits: Sequence[Resource]
+    adjustments: Sequence[Adjusted] = ()
 
 
 def reconciliation(settled: Settled) -> Json:
-    """The PaymentReconciliation: what is paid in all, and for which claim how much."""
+    """The PaymentReconciliation: what is paid in all, for which claim how much, and what of it is
+    kept back or added."""
     paid = [amount_of(one, "benefit", settled.currency) for one in settled.benefits]
+    kept = _kept(settled, sum(one.minor for one in paid))
+    amount = total(paid, settled.currency) - Money(
+        sum(one.amount for one in kept), settled.currency
+    )
     details = [
         {
             "type": {"coding": [{"system": _PAYMENT_TYPE, "code": "payment"}]},
@@ -57,9 +90,69 @@ def reconciliation(settled: Settled) -> Json:
         "requestor": dict(settled.provider),
         "outcome": "complete",
         "paymentDate": settled.day.isoformat(),
-        "paymentAmount": write_money(total(paid, settled.currency)),
+        "paymentAmount": write_money(amount),
         "paymentIdentifier": dict(settled.number),
-        "detail": details,
+        **({"detail": made} if (made := [*details, *_adjusted(settled, kept)]) else {}),
+    }
+
+
+def _kept(settled: Settled, paid: int) -> list[Adjusted]:
+    """The adjustments, with what goes on to the next payment where they take more than is paid."""
+    owed = sum(one.amount for one in settled.adjustments) - paid
+    found = [one for one in settled.adjustments if one.amount]
+    if owed > 0:
+        number = str(settled.number.get("value", ""))
+        found.append(Adjusted(why=Kept.FORWARDED, amount=-owed, number=number))
+    return found
+
+
+def _adjusted(settled: Settled, kept: Sequence[Adjusted]) -> list[Json]:
+    provider = settled.provider.get("identifier")
+    return [
+        {
+            "type": {"coding": [{"system": _KEPT, "code": one.why.value}]},
+            **({"identifier": {"value": one.number}} if one.number else {}),
+            **({"submitter": {"identifier": provider}} if provider else {}),
+            "date": date(settled.day.year, _DECEMBER, _LAST).isoformat(),
+            "amount": write_money(Money(-one.amount, settled.currency)),
+        }
+        for one in kept
+    ]
+
+
+_DECEMBER, _LAST = 12, 31
+"""The end of the provider's fiscal year, as PLB02 has it."""
+
+
+def reversed_benefit(benefit: Resource, *, id_: str) -> Json:
+    """A paid ExplanationOfBenefit taken back, as the 835's guide reverses a claim: every amount
+    turned around, status ``cancelled`` (CLP02 22)."""
+    made = {**_negated(dict(benefit)), "id": id_, "status": "cancelled"}
+    told = [one for one in made.get("supportingInfo") or () if not _is_status(one)]
+    numbers = [one["sequence"] for one in told]
+    status = {
+        "sequence": max(numbers, default=0) + 1,
+        "category": {"coding": [{"system": STATUS, "code": CLP02}]},
+        "code": {"coding": [{"system": "https://x12.org/codes/1029", "code": "22"}]},
+    }
+    return {**made, "supportingInfo": [*told, status]}
+
+
+def _is_status(told: Resource) -> bool:
+    return (STATUS, CLP02) in coded(told.get("category"))
+
+
+def _negated(value: Any) -> Any:
+    """The same with every amount of money that was decided turned around."""
+    if isinstance(value, list):
+        return [_negated(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: write_money(-read_money(one))
+        if name == "amount" and isinstance(one, dict) and "currency" in one
+        else _negated(one)
+        for name, one in value.items()
     }
 
 

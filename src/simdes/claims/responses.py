@@ -26,7 +26,7 @@ _ERROR: Final = "http://terminology.hl7.org/CodeSystem/adjudication-error"
 _PAYMENT_TYPE: Final = "http://terminology.hl7.org/CodeSystem/ex-paymenttype"
 STATUS: Final = "urn:simdes:x12:element"
 """The system by which CLP02 (the status of a claim in an 835) is told."""
-_CLP02: Final = "CLP02"
+CLP02: Final = "CLP02"
 
 
 class Outcome(StrEnum):
@@ -169,7 +169,7 @@ def _status(answer: Answer) -> Json:
     code = "4" if answer.outcome is Outcome.DENIED else str(min(answer.order, 2) + 1)
     return {
         "sequence": 1,
-        "category": {"coding": [{"system": STATUS, "code": _CLP02}]},
+        "category": {"coding": [{"system": STATUS, "code": CLP02}]},
         "code": {"coding": [{"system": "https://x12.org/codes/1029", "code": code}]},
     }
 

@@ -1,4 +1,4 @@
-"""Commands of claims that need no network: trying a plan on claims in files."""
+"""Commands of claims that need no network: plans tried on claims and questions in files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from simdes.claims.reasons import REASONS
 from simdes.commands.common import AsJson
 from simdes.errors import Invalid
 from simdes.exchange import intake
-from simdes.exchange.claims import trying
+from simdes.exchange.claims import inquiring, trying
 from simdes.exchange.claims.trying import Tried
 
 
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
     group = typer.Typer(help="Insurance claims.", no_args_is_help=True)
-    group.callback()(lambda: None)  # a single command stays one with a name
     group.command("try")(try_)
+    group.command("eligibility")(eligibility)
     cli.add_typer(group, name="claim")
 
 
@@ -65,6 +65,66 @@ def try_(
                 console.say(f"    {reason['code']} {reason['amount']}: {reason['text']}")
 
 
+def eligibility(
+    sources: Annotated[list[Path], typer.Argument(help="Questions: X12 270, FHIR.")],
+    plan: Annotated[
+        list[Path],
+        typer.Option("--plan", help="A plan, a TOML table (docs/claims.md); repeatable."),
+    ],
+    members: Annotated[
+        list[Path],
+        typer.Option("--members", help="Who is insured: X12 834, FHIR Coverage and Patient."),
+    ],
+    day: Annotated[
+        str, typer.Option("--day", help="What counts as today, YYYY-MM-DD; without it today.")
+    ] = "",
+    answer: Annotated[
+        Path | None, typer.Option("--answer", help="Write the 271 that it would be, as a test.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer whether people are covered, and for what, by plans and members in files."""
+    now_seconds = int(time.time())
+    answered = inquiring.answer_files(
+        [_plan(one) for one in plan],
+        _bundles(members),
+        _bundles(sources),
+        today=_day(day, now_seconds),
+    )
+    if answer is not None:
+        content = inquiring.as_x12(
+            answered, now_seconds=now_seconds, sender="PAYER", receiver="PROVIDER"
+        )
+        answer.write_bytes(content)
+    if as_json:
+        console.print_json([one.response for one in answered])
+        return
+    for number, one in enumerate(answered, 1):
+        console.say(f"{number}: {one.response['disposition']}")
+        for insurance in one.response.get("insurance", ()):
+            for item in insurance.get("item", ()):
+                console.say(f"  {item['name']}: {_benefits(item)}")
+
+
+def _benefits(item: dict[str, Any]) -> str:
+    if item.get("excluded"):
+        return "not covered"
+    found = [_benefit(one) for one in item.get("benefit", ())]
+    if item.get("authorizationRequired"):
+        found.append("prior authorisation")
+    return ", ".join(found) or "covered"
+
+
+def _benefit(one: dict[str, Any]) -> str:
+    kind = one["type"]["coding"][0]["code"]
+    if "allowedMoney" in one:
+        money = one["allowedMoney"]
+        return f"{kind} {money['value']:f} {money['currency']}"
+    if "allowedUnsignedInt" in one:
+        return f"{kind} {one['allowedUnsignedInt']}"
+    return f"{kind} {one['allowedString']} %"
+
+
 def _plan(path: Path) -> Plan:
     try:
         return read_plan(path.read_text(encoding="utf-8"))
@@ -88,7 +148,7 @@ def _day(text: str, now_seconds: int) -> Any:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
-        raise Invalid("--received is a day such as 2026-03-31.") from None
+        raise Invalid("A day is written like 2026-03-31.") from None
 
 
 def _told(tried: Tried) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from simdes.claims.eligibility import Inquiry, eligibility_response
 from simdes.claims.engine import Used
 from simdes.claims.plan import read_plan
 from simdes.fhir.validate import validate
-from support.claiming import PLAN
+from support.claiming import CPT, PLAN
 
 REQUEST = {
     "resourceType": "CoverageEligibilityRequest",
@@ -70,5 +70,34 @@ def test_cover_is_that_of_the_day_that_is_asked_about(day: str, covered: bool) -
 
 def test_who_is_not_insured_here_gets_no_benefits() -> None:
     made = answer(coverage=None, plan=None)
-    assert made["disposition"] == "Not covered on this day"
+    assert made["outcome"] == "error"
+    assert made["error"][0]["code"]["coding"][0]["code"] == "75"
     assert "insurance" not in made
+
+
+@pytest.mark.parametrize("purpose", ["validation", "benefits", "auth-requirements"])
+def test_who_asks_only_whether_somebody_is_covered_gets_no_benefits(purpose: str) -> None:
+    made = answer(request=REQUEST | {"purpose": [purpose]})
+    assert made["purpose"] == [purpose]
+    assert ("item" in made["insurance"][0]) is (purpose != "validation")
+
+
+def test_a_service_that_is_asked_for_is_answered_by_its_rule() -> None:
+    def asked(code: str) -> dict[str, Any]:
+        return {"productOrService": {"coding": [{"system": CPT, "code": code}]}}
+
+    item = [asked("97110"), asked("15775"), asked("99213"), asked("97110")]
+    [insurance] = answer(request=REQUEST | {"item": item})["insurance"]
+    found = insurance["item"]
+    assert [one["name"] for one in found] == ["physiotherapy", "cosmetic", "everything else"]
+    assert [one["excluded"] for one in found] == [False, True, False]
+    assert found[0]["productOrService"] == asked("97110")["productOrService"]
+    assert found[0]["authorizationRequired"] is True
+
+
+def test_what_no_rule_names_is_told_as_not_covered() -> None:
+    text = PLAN[: PLAN.index('name = "everything else"')].rpartition("[[rule]]")[0]
+    item = [{"productOrService": {"coding": [{"code": "00001"}]}}]
+    request = REQUEST | {"item": item}
+    [insurance] = answer(request=request, plan=read_plan(text))["insurance"]
+    assert insurance["item"][0]["excluded"] is True

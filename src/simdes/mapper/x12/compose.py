@@ -61,14 +61,27 @@ def segment(name: str, *elements: Any) -> str:
     return "*".join(texts).rstrip("*")
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionSet:
+    """A kind of transaction: ST01, the functional group that carries it, its guide."""
+
+    kind: str
+    functional: str
+    guide: str
+
+
 def interchange(
-    envelope: Envelope, *, functional: str, version: str, kind: str, lines: Sequence[str]
+    envelope: Envelope, what: TransactionSet, transactions: Sequence[Sequence[str]]
 ) -> bytes:
-    """Wrap a transaction of ``kind`` in its interchange. Raises `Invalid` for bad numbers."""
+    """Wrap the segments of transactions in their interchange; the first has the envelope's number.
+
+    Raises `Invalid` for bad numbers, and without a transaction.
+    """
     if not 0 < envelope.interchange < 10**9:
         raise Invalid("the interchange's control number has one to nine digits")
+    if not transactions:
+        raise Invalid("an interchange has a transaction")
     number = f"{envelope.interchange:09}"
-    control = f"{envelope.transaction:04}"
     (from_kind, from_id), (to_kind, to_id) = envelope.sender, envelope.receiver
     if max(len(from_id), len(to_id)) > 15 or not from_id or not to_id:
         raise Invalid("sender and receiver have one to fifteen characters")
@@ -82,21 +95,20 @@ def interchange(
     )
     group = segment(
         "GS",
-        functional,
+        what.functional,
         from_id,
         to_id,
         envelope.day,
         envelope.time,
         envelope.group,
         "X",
-        version,
+        what.guide,
     )
-    body = [segment("ST", kind, control, version), *lines]
-    end = [
-        segment("SE", len(body) + 1, control),
-        segment("GE", 1, envelope.group),
-        segment("IEA", 1, number),
-    ]
+    body: Lines = []
+    for at, lines in enumerate(transactions, envelope.transaction):
+        body += [segment("ST", what.kind, f"{at:04}", what.guide), *lines]
+        body.append(segment("SE", len(lines) + 2, f"{at:04}"))
+    end = [segment("GE", len(transactions), envelope.group), segment("IEA", 1, number)]
     return "".join(f"{line}~" for line in (isa, group, *body, *end)).encode()
 
 
@@ -118,6 +130,22 @@ class Bundled:
         found: Json = self._by_url.get((reference or {}).get("reference"), {})
         return found
 
+    def party(self, reference: Json | None) -> Json:
+        """Give an organization or person; one made of what the reference itself says of it, where
+        it is not in the Bundle."""
+        found = self.get(reference)
+        told = reference or {}
+        if found or not ("display" in told or "identifier" in told):
+            return found
+        numbers = [told["identifier"]] if "identifier" in told else []
+        made = {"name": told.get("display", ""), "identifier": numbers}
+        return {"resourceType": "Organization", **made}
+
+    def subscriber(self, coverage: Json, patient: Json) -> Json:
+        """Give who holds a Coverage where that is somebody else than ``patient``; else empty."""
+        found = self.get(coverage.get("subscriber"))
+        return {} if found is patient else found
+
 
 def codes(concept: Json | None, system: str = "") -> list[str]:
     """List the codes of a CodeableConcept in a code system."""
@@ -131,6 +159,17 @@ def codes(concept: Json | None, system: str = "") -> list[str]:
 def code(concept: Json | None, system: str = "") -> str:
     """Give the first code of a concept in a system; empty where there is none."""
     return next(iter(codes(concept, system)), "")
+
+
+def traced(identifier: Json, *, kind: str, more: Any = "") -> str:
+    """Write TRN of a trace's identifier; who gave it stands in its system, where X12 says it."""
+    system = identifier.get("system", "")
+    originator = system.removeprefix(f"{OURS}:trace").lstrip(":") if _is_trace(system) else ""
+    return segment("TRN", kind, identifier.get("value"), originator, more)
+
+
+def _is_trace(system: str) -> bool:
+    return system == f"{OURS}:trace" or system.startswith(f"{OURS}:trace:")
 
 
 def amount(money: Json | None) -> str:
@@ -161,22 +200,48 @@ def numbered(identifiers: Iterable[Json], element: str) -> Iterator[tuple[str, s
             yield qualifier, identifier["value"]
 
 
+def level(number: int, above: int | str, code_: str, *lines: str) -> Lines:
+    """Write HL of a level with others below it, and what it begins with."""
+    return [segment("HL", number, above, code_, 1), *lines]
+
+
 def references(identifiers: Iterable[Json]) -> Lines:
     """Write identifiers as REF."""
     return [segment("REF", *pair) for pair in numbered(identifiers, "128")]
 
 
-def named(role: str, party: Json) -> str:
-    """Write NM1 of a person or an organization."""
-    qualifier, value = next(numbered(party.get("identifier", ()), "66"), ("", ""))
+_OF_ROLE = {"PR": "PI", "1P": "SV", "41": "46"}
+"""How a number is qualified that says no more of itself than whose it is."""
+
+
+def named(role: str, party: Json, *, member: str = "") -> str:
+    """Write NM1 of a person or an organization; ``member`` is the number of somebody insured."""
+    qualifier, value = _number(role, party, member)
     if party.get("resourceType") in ("Organization", "Location"):
         texts = [party.get("name", ""), "", "", "", ""]
         return segment("NM1", role, "2", *texts, qualifier, value)
     name = (party.get("name") or [{}])[0]
+    name = name if "family" in name or "given" in name else {"family": name.get("text", "")}
     given = [*name.get("given", ()), "", ""]
     prefix, suffix = name.get("prefix", [""])[0], name.get("suffix", [""])[0]
     texts = [name.get("family", ""), given[0], given[1], prefix, suffix]
     return segment("NM1", role, "1", *texts, qualifier, value)
+
+
+def _number(role: str, party: Json, member: str) -> tuple[str, str]:
+    """Qualifier and number for NM1: as X12 qualified it, the member's, a known system's."""
+    identifiers = party.get("identifier", ())
+    for one in identifiers:
+        qualifier = code(one.get("type"), f"{X12}/66")
+        if qualifier and "value" in one:
+            return qualifier, one["value"]
+    if member:
+        return "MI", member
+    found = next(numbered(identifiers, "66"), ("", ""))
+    if found[0] or role not in _OF_ROLE:
+        return found
+    value = next((one["value"] for one in identifiers if "value" in one), "")
+    return (_OF_ROLE[role] if value else ""), value
 
 
 def located(party: Json) -> Lines:

@@ -9,7 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from simdes.fhir.likeness import folded
 from simdes.mapper.draft import Node
+from simdes.mapper.identity import uuid
 from simdes.mapper.sheets import rows
 from simdes.mapper.tree import Branch
 from simdes.mapper.work import Work
@@ -234,6 +236,31 @@ def icd(work: Work, branch: Branch, code: str, qualifier: str) -> str:
     return f"{code[:whole]}.{code[whole:]}" if len(code) > whole else code
 
 
+def dependent_system(work: Work, branch: Branch) -> str:
+    """Name the numbers that we give dependents who have none of the payer's (`dependent`)."""
+    return f"{_payer(work, branch)}:dependent"
+
+
+def dependent(
+    work: Work, branch: Branch, number: str, relation: str, born: str, given: str
+) -> str | None:
+    """Tell a dependent apart within the subscriber's family: a name-based number; None where what
+    is said would fit several (decision 52).
+
+    Of the given name what every writing of it has: letters and digits without case and accents.
+    An initial would fit twins.
+    """
+    del work, branch
+    name = "".join(folded(given))
+    if not (number and relation and _DAY.fullmatch(born)) or len(name) < _A_NAME:
+        return None
+    return uuid("dependent", number.strip().upper(), relation, born, name)
+
+
+_DAY = re.compile(r"[12]\d{7}")
+_A_NAME = 2
+
+
 def text_of(work: Work, branch: Branch, text: str) -> str | None:
     """Give a text as it came."""
     del work, branch
@@ -267,6 +294,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bill_type": bill_type,
     "claim_system": claim_system,
     "currency": currency,
+    "dependent": dependent,
+    "dependent_system": dependent_system,
     "element_system": element_system,
     "icd": icd,
     "icd_system": icd_system,

@@ -15,6 +15,7 @@ from simdes.mapper.x12.compose import (
     Bundled,
     Envelope,
     Lines,
+    TransactionSet,
     amount,
     code,
     codes,
@@ -27,8 +28,11 @@ from simdes.mapper.x12.compose import (
     references,
     segment,
     service,
+    traced,
 )
 
+_SET = TransactionSet("835", "HP", "005010X221A1")
+_DOLLARS = "USD"
 _GROUPS = "https://x12.org/codes/claim-adjustment-group-codes"
 _REASONS = "https://x12.org/codes/claim-adjustment-reason-codes"
 _REMARKS = "https://x12.org/codes/remittance-advice-remark-codes"
@@ -46,17 +50,18 @@ def remittance(bundle: Json, envelope: Envelope) -> bytes:
     payment = next(iter(bundled.of("PaymentReconciliation")), None)
     if payment is None:
         raise Invalid("an 835 needs a PaymentReconciliation")
-    lines = [_bpr(payment), _trace(payment), *references(payment.get("identifier", ()))]
+    lines = [_bpr(payment), _trace(payment), *_currency(payment)]
+    lines += references(payment.get("identifier", ()))
     if payment.get("created"):
         lines.append(segment("DTM", "405", digits(payment["created"])))
-    lines += _party("PR", bundled.get(payment.get("paymentIssuer")))
-    lines += _party("PE", bundled.get(payment.get("requestor")))
+    lines += _party("PR", bundled.party(payment.get("paymentIssuer")))
+    lines += _party("PE", bundled.party(payment.get("requestor")))
     benefits = bundled.of("ExplanationOfBenefit")
     lines += [segment("LX", 1)] if benefits else []
     for benefit in benefits:
         lines += _claim(bundled, benefit)
     lines += _provider_adjustments(payment)
-    return interchange(envelope, functional="HP", version="005010X221A1", kind="835", lines=lines)
+    return interchange(envelope, _SET, [lines])
 
 
 def _bpr(payment: Json) -> str:
@@ -81,8 +86,13 @@ def _bpr(payment: Json) -> str:
 
 def _trace(payment: Json) -> str:
     identifier = payment.get("paymentIdentifier", {})
-    originator = identifier.get("system", "").removeprefix(f"{OURS}:trace").lstrip(":")
-    return segment("TRN", 1, identifier.get("value"), originator, extension(payment, "TRN04"))
+    return traced(identifier, kind="1", more=extension(payment, "TRN04"))
+
+
+def _currency(payment: Json) -> Lines:
+    """Write CUR where the payment is in another currency than dollars."""
+    found = payment.get("paymentAmount", {}).get("currency", _DOLLARS)
+    return [] if found == _DOLLARS else [segment("CUR", "PR", found)]
 
 
 def _party(role: str, party: Json) -> Lines:
@@ -120,16 +130,16 @@ def _claim(bundled: Bundled, benefit: Json) -> Lines:
             totals.get("submitted"),
             totals.get("benefit"),
             totals.get("memberliability"),
-            code(coverage.get("type"), f"{X12}/1032"),
+            code(coverage.get("type"), f"{X12}/1032") or "ZZ",
             first.get("value"),
             *rest,
         )
     ]
     lines += _adjustments(benefit.get("adjudication", ()))
-    lines.append(named("QC", bundled.get(benefit.get("patient"))))
-    subscriber = bundled.get(coverage.get("subscriber"))
-    if subscriber.get("resourceType") == "RelatedPerson":
-        lines.append(named("IL", subscriber))
+    patient, number = bundled.get(benefit.get("patient")), coverage.get("subscriberId", "")
+    subscriber = bundled.subscriber(coverage, patient)
+    lines.append(named("QC", patient, member="" if subscriber else number))
+    lines += [named("IL", subscriber, member=number)] if subscriber else []
     for member in benefit.get("careTeam", ()):
         role = code(member.get("role"), f"{X12}/98") or "82"
         lines.append(named(role, bundled.get(member.get("provider"))))

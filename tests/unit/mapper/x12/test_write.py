@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from simdes.errors import Invalid
-from simdes.mapper.x12.compose import Envelope, interchange, segment
-from simdes.mapper.x12.write_answers import eligibility, status
+from simdes.mapper.x12.compose import Envelope, TransactionSet, interchange, segment
+from simdes.mapper.x12.write_eligibility import eligibility
 from simdes.mapper.x12.write_remittance import remittance
+from simdes.mapper.x12.write_status import status
 from unit.mapper.x12.samples import mapped, mapped_all, one, only, sample
 from unit.mapper.x12.test_remittance import CLAIM, HEAD
 
@@ -100,4 +101,4 @@ def test_names_and_numbers_that_do_not_fit_are_refused() -> None:
     for number, name in ((0, "A"), (10**9, "A"), (1, ""), (1, "A" * 16)):
         wrong = Envelope(sender=("ZZ", name), receiver=("ZZ", "B"), interchange=number, **parts)  # type: ignore[arg-type]
         with pytest.raises(Invalid):
-            interchange(wrong, functional="HP", version="x", kind="835", lines=[])
+            interchange(wrong, TransactionSet("835", "HP", "x"), [[]])
