@@ -134,7 +134,7 @@ def _coverage(request: Mapping[str, Any]) -> str:
     return next((reference_of(one.get("coverage")) for one in [*focal, *every]), "")
 
 
-_KNOWN: Final = ("id", "status", "class", "period", "type")
+_KNOWN: Final[Sequence[str]] = ("id", "status", "class", "period", "type")
 
 
 def _told(asked: Json, found: Cover) -> Json:
