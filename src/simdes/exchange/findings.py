@@ -37,6 +37,7 @@ __all__ = [
     "Finding",
     "Kind",
     "close",
+    "find",
     "finding",
     "keep",
     "listed",
@@ -171,6 +172,13 @@ def listed(
     with node.database.read() as tx:
         state = None if closed else rows.OPEN
         return rows.findings(tx, state=state, after=after, limit=limit)
+
+
+def find(node: Node, session: Session, id_: bytes) -> Finding:
+    """One finding. NotFound; an administrator's look is on record, as with `listed`."""
+    _authorise(node, session)
+    with node.database.read() as tx:
+        return rows.finding_of(tx, id_)
 
 
 def close(node: Node, session: Session, id_: bytes, *, why: str) -> None:

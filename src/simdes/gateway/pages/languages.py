@@ -12,7 +12,7 @@ import gettext
 import io
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_decimal_symbol
@@ -97,6 +97,10 @@ class Reader:
             return ""
         skeleton = "yMMMM" if len(text) >= 7 else "y"
         return str(format_skeleton(skeleton, whole, locale=self.locale))
+
+    def span(self, seconds: int) -> str:
+        """A length of time in its largest whole unit."""
+        return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale))
 
     def number(self, value: Decimal | int) -> str:
         """A number with the reader's signs and every digit that was measured."""

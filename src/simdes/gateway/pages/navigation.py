@@ -78,6 +78,30 @@ LINKS: Final = (
         _("Who is in the network, and what its owners decide."),
         ADMINISTRATORS,
     ),
+    Link(
+        "/quarantine",
+        _("Quarantine"),
+        _("What could not be accepted: why, and giving it in again."),
+        ADMINISTRATORS,
+    ),
+    Link(
+        "/health",
+        _("Health"),
+        _("Whether ledger, storage and custodians answer, and what waits."),
+        ADMINISTRATORS,
+    ),
+    Link(
+        "/trails",
+        _("Audit trails"),
+        _("What did not agree with the trails of others."),
+        ADMINISTRATORS,
+    ),
+    Link(
+        "/upgrades",
+        _("Upgrades"),
+        _("What waits in the timelock of the network, to be looked at in time."),
+        ADMINISTRATORS,
+    ),
 )
 
 

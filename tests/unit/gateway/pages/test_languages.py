@@ -15,8 +15,10 @@ from simdes.access.accounts import _ADVICE, HOSTED_ROLES
 from simdes.access.attempts import _WAITS
 from simdes.access.categories import Category, Label, Purpose
 from simdes.access.reasons import _WORDS as REASON_WORDS
+from simdes.exchange.findings import KINDS
 from simdes.exchange.prescriptions.states import _WHY, State
 from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
+from simdes.exchange.quarantine import STATES, STEPS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
 from simdes.gateway.pages.said import REASONS, SAID
 from simdes.gateway.pages.wording import WORDS, browser_of
@@ -44,7 +46,11 @@ RAISING = (
     "gateway/pages/patient/log.py",
     "gateway/pages/office/organisations.py",
     "gateway/pages/office/people.py",
+    "gateway/pages/office/quarantine.py",
+    "gateway/pages/office/trails.py",
+    "gateway/pages/office/upgrades.py",
     "exchange/colleagues.py",
+    "exchange/governing.py",
     "exchange/membership.py",
     "exchange/consents.py",
     "exchange/logbook.py",
@@ -121,6 +127,9 @@ def test_every_role_and_category_has_words() -> None:
     assert set(WORDS["label"]) == {one.name for one in Label}
     assert set(WORDS["purpose"]) == {one.name for one in Purpose}
     assert set(WORDS["reason"]) == set(REFUSALS)
+    assert set(WORDS["finding"]) == set(WORDS["advice"]) == set(KINDS)
+    assert set(WORDS["step"]) == {*STEPS.values(), "correct"}
+    assert set(WORDS["document"]) >= set(STATES)
     assert set(WORDS["state"]) == {one.value for one in State}
 
 

@@ -8,7 +8,14 @@ from typing import Final
 from simdes.gateway.pages.answering import Answer
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import ADMINISTRATORS
-from simdes.gateway.pages.office import organisations, people
+from simdes.gateway.pages.office import (
+    condition,
+    organisations,
+    people,
+    quarantine,
+    trails,
+    upgrades,
+)
 from simdes.gateway.pages.place import Needs, Place
 
 _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
@@ -28,4 +35,15 @@ OFFICE_PLACES: Final = (
     _place(people.NEW, "POST", people.new, _FRESH),
     _place(people.DECIDE, "GET", people.show_decide, _FRESH),
     _place(people.DECIDE, "POST", people.decide, _FRESH),
+    _place(quarantine.PATH, "GET", quarantine.show, _ANY),
+    _place(quarantine.DOCUMENT, "GET", quarantine.show_document, _FRESH),
+    _place(quarantine.CONTENT, "GET", quarantine.show_content, _FRESH),
+    _place(quarantine.DECIDE, "POST", quarantine.decide, _FRESH),
+    _place(condition.PATH, "GET", condition.show, _ANY),
+    _place(trails.PATH, "GET", trails.show, _ANY),
+    _place(trails.CLOSE, "GET", trails.show_close, _FRESH),
+    _place(trails.CLOSE, "POST", trails.close, _FRESH),
+    _place(upgrades.PATH, "GET", upgrades.show, _ANY),
+    _place(upgrades.DECIDE, "GET", upgrades.show_decide, _FRESH),
+    _place(upgrades.DECIDE, "POST", upgrades.decide, _FRESH),
 )

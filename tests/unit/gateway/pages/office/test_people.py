@@ -9,6 +9,7 @@ import pytest
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.exchange import colleagues
+from simdes.gateway.pages.office.places import OFFICE_PLACES
 from support.pages import Visitor
 from unit.gateway.pages.conftest import Place
 
@@ -97,7 +98,7 @@ def test_patients_and_who_waits_have_lists_of_their_own(place: Place, office: Vi
     assert person.user
 
 
-PATHS = ("/people", "/people/new", "/people/decide", "/organisations", "/organisations/decide")
+PATHS = [one.path for one in OFFICE_PLACES if one.method == "GET"]
 
 
 @pytest.mark.parametrize("path", PATHS)

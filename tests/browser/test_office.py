@@ -1,0 +1,138 @@
+"""An administrator at work in a real browser: people, organisations, quarantine, health, trails,
+upgrades."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import Looking, Place, Watched
+from browser.steps import enter
+from simdes.app import ADMINISTRATOR
+from simdes.exchange import findings
+
+PHONE = {"width": 360, "height": 740}
+PAGES = ("/home", "/people", "/organisations", "/quarantine", "/health", "/trails", "/upgrades")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something_to_see(place: Place) -> None:
+    """A message that was refused and a finding."""
+    lines = (
+        r"MSH|^~\&|REG|SITE|||20260101120000||ADT^A01|office1|P|2.5.1",
+        "EVN||20260101120000",
+        "PV1|1|I",
+    )
+    place.network.submit("north", "ward-3.hl7", "\r".join(lines).encode())
+    south = place.network["south"].node.organisation
+    node = place.north.node
+    findings.keep(node, [findings.finding(node, "silent", south, about=os.urandom(8))])
+
+
+def test_an_administrator_adds_somebody_and_suspends_them(
+    page: Page, place: Place, look: Looking
+) -> None:
+    enter(page, ADMINISTRATOR)
+    look(page, "office-home")
+    page.get_by_role("link", name="People").first.click()
+    look(page, "office-people")
+    page.get_by_role("button", name="Add somebody").click()
+    look(page, "office-person-new")
+    page.get_by_label("User name").fill("Not A Name")
+    page.get_by_label("Role").select_option("nurse")
+    page.get_by_role("button", name="Add and verify").click()
+    expect(page.get_by_role("alert")).to_contain_text("A user name is 1 to 64")
+    look(page, "office-person-refused")
+    page.get_by_label("User name").fill("kit.browser")
+    page.get_by_label("Name shown to colleagues").fill("Kit Browser")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Kit Browser is added")
+    look(page, "office-person-added")
+    page.get_by_role("button", name="Back to the people").click()
+    page.get_by_role("button", name="Suspend Kit Browser").click()
+    look(page, "office-person-decide")
+    page.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_role("status")).to_have_text("The account is suspended.")
+
+
+def test_an_administrator_corrects_and_replays_a_message(page: Page, look: Looking) -> None:
+    enter(page, ADMINISTRATOR)
+    page.goto("/quarantine")
+    look(page, "office-quarantine")
+    page.get_by_role("link", name="ward-3.hl7").click()
+    look(page, "office-document")
+    page.get_by_role("button", name="Show the content").click()
+    look(page, "office-content")
+    field = page.get_by_label("Content", exact=True)
+    first, event, rest = field.input_value().split("\n", 2)
+    field.fill("\n".join([first, event, "PID|1||77^^^SITE^MR||Doe^Ann||19700101|F", rest]))
+    page.get_by_label("What was corrected, and why").fill("The number was missing.")
+    page.get_by_role("button", name="Keep this copy").click()
+    expect(page.get_by_role("status")).to_have_text("A replay would accept it.")
+    look(page, "office-document-corrected")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("It was accepted.")
+
+
+def test_health_trails_upgrades_and_organisations_are_readable_by_everybody(
+    page: Page, look: Looking
+) -> None:
+    enter(page, ADMINISTRATOR)
+    for name in ("health", "trails", "upgrades", "organisations"):
+        page.goto(f"/{name}")
+        look(page, f"office-{name}")
+    page.get_by_role("button", name=re.compile("^Suspend Clinic")).click()
+    look(page, "office-organisation-decide")
+    page.goto("/trails")
+    page.get_by_role("button", name=re.compile("^Close")).click()
+    look(page, "office-trail-close")
+    page.get_by_label(re.compile("^Why")).fill("Their machine was down.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("The finding is closed.")
+    look(page, "office-trails-empty")
+
+
+def test_everything_works_on_a_phone_in_french_without_javascript(
+    browser: Browser, place: Place, watched: Watched, look: Looking
+) -> None:
+    context = browser.new_context(
+        base_url=place.url,
+        locale="fr-FR",
+        viewport=PHONE,
+        color_scheme="dark",
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    watched.listen(page)
+    enter(page, ADMINISTRATOR)
+    for path in PAGES:
+        answer = page.goto(path)
+        assert answer is not None and len(answer.body()) < 100_000
+        expect(page.locator("html")).to_have_attribute("lang", "fr")
+        box = page.locator("main").bounding_box()
+        assert box is not None and box["x"] + box["width"] <= PHONE["width"], path
+    context.close()
+
+
+def test_nothing_is_wider_than_a_phone_and_every_page_is_reached_by_keyboard(
+    page: Page, look: Looking
+) -> None:
+    enter(page, ADMINISTRATOR)
+    page.set_viewport_size(PHONE)
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+    look(page, "office-upgrades-phone")
+    page.goto("/home")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == "/people":
+            break
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/people$"))
