@@ -80,6 +80,19 @@ def dumps(value: Json) -> bytes:
         raise Invalid("can't be written as JSON: a string holds a lone surrogate") from None
 
 
+def loads_own(data: bytes) -> Json:
+    """Return the JSON value in what `dumps` or `dumps_own` wrote, decimals exactly as written.
+
+    Several times as quick as `loads`, and for such bytes alone: nothing is refused twice.
+    """
+    return _decode(_with_marked_zeros(data) if _has_negative_zero(data) else data)
+
+
+def dumps_own(value: Json) -> bytes:
+    """Return as JSON a value that `loads` read, or parts of such values: nothing is refused."""
+    return _ENCODER.encode(value)
+
+
 def indent(data: bytes) -> bytes:
     """Return the JSON text ``data`` over several lines, its numbers and strings as they were."""
     return msgspec.json.format(data, indent=2)

@@ -15,7 +15,7 @@ missing points at nobody. Bit sets over the people of a class make the second st
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -126,28 +126,65 @@ def _told(quasi: Quasi, steps: Mapping[str, str]) -> Quasi:
 
 
 def rules_of_class(
-    people: Sequence[str], facts: Callable[[], Iterable[tuple[str, Fact]]], policy: Policy
+    people: Sequence[str], facts: Iterable[tuple[str, Fact]], policy: Policy
 ) -> ClassRules:
-    """Decide what the class of ``people`` (pseudonyms) tells of its ``facts``, read five times."""
+    """Decide what the class of ``people`` (pseudonyms) tells of its ``facts``, read once.
+
+    Memory grows with the facts that differ, not with how often they are said.
+    """
     wanted = policy.rules.anonymity
-    bit = {name: 1 << place for place, name in enumerate(people)}
+    held = _held(people, facts)
     accepted = _Accepted(wanted.k, wanted.known_facts)
     bits: defaultdict[str, int] = defaultdict(int)
-    for name, fact in facts():
+    for fact, numbers in held.items():
+        bearers = _bits(numbers)
         for code in (*fact.codes, _type_key(fact)):
-            bits[code] |= bit[name]
+            bits[code] |= bearers
     codes = frozenset(accepted.take(bits))
-    told: set[Told] = set()
     precisions = (*PRECISIONS[PRECISIONS.index(policy.rules.dates.finest) :], NO_DATES)
-    for precision in precisions:
-        found: defaultdict[Told, int] = defaultdict(int)
-        so_far = ClassRules(codes, frozenset(told), precisions)
-        for name, fact in facts():
-            kept = _kept(fact, codes)
-            if kept is not None and so_far.told(fact) is None:
-                found[(fact.type, kept, _dates(fact, precision))] |= bit[name]
-        told.update(accepted.take(found))
+    told: set[Told] = set()
+    waiting = [(f, kept) for f in held if (kept := _kept(f, codes)) is not None]
+    for place, precision in enumerate(precisions):
+        found: defaultdict[Told, list[int]] = defaultdict(list)
+        for fact, kept in waiting:
+            found[(fact.type, kept, _dates(fact, precision))] += held[fact]
+        shared = {
+            key: bearers
+            for key, numbers in found.items()
+            if len(numbers) >= wanted.k and (bearers := _bits(numbers)).bit_count() >= wanted.k
+        }
+        told.update(accepted.take(shared))
+        # A date known to the month alone is told like a day that became one.
+        coarser = precisions[place:]
+        waiting = [
+            (fact, kept)
+            for fact, kept in waiting
+            if not any((fact.type, kept, _dates(fact, p)) in told for p in coarser)
+        ]
     return ClassRules(codes, frozenset(told), precisions)
+
+
+def _held(people: Sequence[str], facts: Iterable[tuple[str, Fact]]) -> dict[Fact, list[int]]:
+    """Return of each fact who bears it, as places among ``people``; strings once in memory."""
+    number = {name: place for place, name in enumerate(people)}
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    held: dict[Fact, list[int]] = {}
+    for name, (type_, code, codes, dates) in facts:
+        kind, its = known.setdefault((type_, code), (type_, code)), known.setdefault(codes, codes)
+        fact = Fact(kind[0], kind[1], its, dates)
+        held.setdefault(fact, []).append(number[name])
+    return held
+
+
+def _bits(numbers: Iterable[int]) -> int:
+    """Return the set of ``numbers`` as the bits of one."""
+    found = set(numbers)
+    if len(found) == 1:
+        return 1 << found.pop()
+    octets = bytearray(max(found) // 8 + 1)
+    for number in found:
+        octets[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(octets, "little")
 
 
 def _type_key(fact: Fact) -> str:
@@ -177,8 +214,9 @@ class _Accepted:
     def take(self, found: Mapping[Key, int]) -> list[Key]:
         """Return the keys of ``found`` whose sets of people may be told, frequent ones first."""
         kept: list[Key] = []
-        for key, people in sorted(found.items(), key=lambda f: (-f[1].bit_count(), repr(f[0]))):
-            if people.bit_count() >= self._k and self._fits(people):
+        enough = [(key, people) for key, people in found.items() if people.bit_count() >= self._k]
+        for key, people in sorted(enough, key=lambda f: (-f[1].bit_count(), repr(f[0]))):
+            if self._fits(people):
                 kept.append(key)
                 if people not in self._known:
                     self._known.add(people)
@@ -189,7 +227,11 @@ class _Accepted:
         if self._together == 1 or people in self._known:
             return True
         k = self._k
-        return all(not (c := people & s) or c.bit_count() >= k for s in self._sets)
+        for other in self._sets:  # a plain loop: this is where a large class spends its time
+            common = people & other
+            if common and common.bit_count() < k:
+                return False
+        return True
 
 
 def classes(recoding: Recoding) -> Iterator[tuple[Quasi, list[str]]]:

@@ -7,7 +7,6 @@ diagnosis gives its bearer away as a reason of a visit as well as by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from simdes.research.dates import INSTANT_END, coarsened
@@ -24,7 +23,7 @@ _MAIN = (
     "serviceType",
     "procedureCode",
 )
-_DATE_START = ("19", "20", "18", "21")
+_CENTURIES = frozenset(("18", "19", "20", "21"))
 
 
 class Fact(NamedTuple):
@@ -58,40 +57,44 @@ def fact_of(resource: Resource) -> Fact:
     """Return what may be known of a de-identified ``resource``."""
     dates: list[str] = []
     codes: set[str] = set()
-    for holder, key in _leaves(resource):
-        value = holder[key]
-        if key == "code" and isinstance(holder, dict) and "system" in holder:
-            if "value" not in holder:  # a unit is no fact
-                codes.add(f"{holder['system']}|{value}")
-        elif is_date(value):
-            dates.append(value)
+    waiting: list[Any] = [resource]
+    while waiting:
+        holder = waiting.pop()
+        if type(holder) is list:
+            for value in holder:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    waiting.append(value)
+                elif kind is str and is_date(value):
+                    dates.append(value)
+            continue
+        for key, value in holder.items():
+            kind = type(value)
+            if kind is dict or kind is list:
+                waiting.append(value)
+            elif kind is not str:
+                continue
+            elif key == "code" and "system" in holder:
+                if "value" not in holder:  # a unit is no fact
+                    codes.add(f"{holder['system']}|{value}")
+            elif is_date(value):
+                dates.append(value)
     return Fact(resource["resourceType"], _main(resource), tuple(sorted(codes)), tuple(dates))
 
 
 def at(dates: tuple[str, ...], precision: str) -> tuple[str, ...]:
     """Return a fact's ``dates`` coarsened; one date once, in the order of time."""
+    if len(dates) == 1:
+        return (coarsened(dates[0], precision),)
     return tuple(sorted({coarsened(d, precision) for d in dates}))
 
 
 def is_date(value: Any) -> bool:
     """Whether ``value`` is a date as de-identification writes them."""
-    if not isinstance(value, str) or not value.startswith(_DATE_START):
+    if not isinstance(value, str) or value[:2] not in _CENTURIES:
         return False
     plain = value.removesuffix(INSTANT_END)
     return len(plain) in (4, 7, 10) and plain.replace("-", "").isdigit() and plain[4:5] in ("", "-")
-
-
-def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what holds each text of ``value``, and under which key or index."""
-    waiting: list[Any] = [value]
-    while waiting:
-        holder = waiting.pop()
-        items = holder.items() if isinstance(holder, dict) else enumerate(holder)
-        for key, inner in items:
-            if isinstance(inner, dict | list):
-                waiting.append(inner)
-            elif isinstance(inner, str):
-                yield holder, key
 
 
 def _main(resource: Resource) -> str:

@@ -8,7 +8,7 @@ files are de-identified and not yet anonymous: ``work`` is the caller's, private
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,7 +16,9 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
-from simdes.fhir.json import dumps, loads
+import msgspec
+
+from simdes.fhir.json import dumps_own, loads_own
 from simdes.research.anonymity import Measured, measure
 from simdes.research.deidentify import Deidentifier
 from simdes.research.enforce import (
@@ -128,10 +130,10 @@ class _Intake:
         self._deidentifier = deidentifier
         self._sensitive_type = deidentifier.policy.rules.anonymity.sensitive
         self._latest: dict[str, tuple[str, str]] = {}
-        self.patients: dict[str, Resource] = {}
+        self.patients: dict[str, bytes] = {}
         self.subject_of: dict[str, str] = {}
         self.count = 0
-        self.shown: dict[str, Counter[str]] = {}
+        self.shown: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def read(self, resources: Iterable[tuple[str, Resource]], spool: IO[bytes]) -> None:
         """De-identify ``resources`` into ``spool``."""
@@ -144,8 +146,8 @@ class _Intake:
             if made["resourceType"] == "Patient":
                 self._add(subject, pseudonym, made)
                 continue
-            spool.write(dumps([pseudonym, made]) + b"\n")
             fact = fact_of(made)
+            spool.write(dumps_own((pseudonym, fact, made)) + b"\n")
             note(self.shown, fact)
             if fact.type == self._sensitive_type and fact.code:
                 latest = (max(fact.dates, default=""), fact.code)
@@ -153,15 +155,16 @@ class _Intake:
 
     def _add(self, subject: str, pseudonym: str, patient: Resource) -> None:
         """Keep one Patient of a person, whichever organisation's comes first in its bytes."""
+        written = dumps_own(patient)
         known = self.patients.get(pseudonym)
-        if known is None or dumps(patient) < dumps(known):
-            self.patients[pseudonym] = patient
+        if known is None or written < known:
+            self.patients[pseudonym] = written
         self.subject_of[pseudonym] = subject
 
     def people(self) -> Iterator[Person]:
         """Yield everybody of whom there is a Patient."""
         for pseudonym, patient in self.patients.items():
-            quasi = quasi_of(patient)
+            quasi = quasi_of(loads_own(patient))
             note_person(self.shown, quasi)
             yield Person(pseudonym, quasi, self.sensitive(pseudonym))
 
@@ -183,7 +186,7 @@ class _Writer:
         self.count: Counter[str] = Counter()
         self.rows: list[tuple[Quasi, str]] = []
         self.told: list[str] = []
-        self.shown: dict[str, Counter[str]] = {}
+        self.shown: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def __enter__(self) -> _Writer:
         return self
@@ -193,7 +196,7 @@ class _Writer:
 
     def write_class(self, quasi: Quasi, people: list[str], path: Path) -> None:
         """Write what the class of ``people`` tells of the resources in ``path``; removes it."""
-        rules = rules_of_class(people, lambda: _facts(path), self._policy)
+        rules = rules_of_class(people, _facts(path), self._policy)
         values = [s if s in rules.codes else "" for s in map(self._intake.sensitive, people)]
         if len(set(values)) < self._policy.rules.anonymity.l:
             self._suppressed.people += len(people)
@@ -204,47 +207,48 @@ class _Writer:
         self.told += people
         for pseudonym in people:
             note_person(self.shown, quasi)
-            self._put(patient_as_told(self._intake.patients[pseudonym], quasi))
-        for _, resource in _lines(path):
-            self._put_fact(resource, rules)
+            patient = loads_own(self._intake.patients[pseudonym])
+            self._put(patient_as_told(patient, quasi))
+        for line in _lines(path):
+            self._put_fact(line, rules)
         path.unlink()
 
-    def _put_fact(self, resource: Resource, rules: ClassRules) -> None:
-        fact = fact_of(resource)
+    def _put_fact(self, line: _Line, rules: ClassRules) -> None:
+        fact = line.fact
         precision = rules.told(fact)
         if precision is None:
             self._suppressed.resources[fact.type] += 1
             return
         self._suppressed.codes.update(c for c in fact.codes if c not in rules.codes)
         self._suppressed.dates[precision or "none"] += 1
-        made = fact_as_told(resource, rules.codes, precision)
-        note(self.shown, fact_of(made))
-        self._put(made)
+        note(self.shown, fact if precision else fact._replace(dates=()))
+        self._put(fact_as_told(loads_own(bytes(line.resource)), rules.codes, precision))
 
     def _put(self, resource: Resource) -> None:
         kind = resource["resourceType"]
         if kind not in self._by_type:
             path = self._into / f"{kind}.ndjson"
             self._by_type[kind] = self._files.enter_context(path.open("wb"))
-        self._by_type[kind].write(dumps(resource) + b"\n")
+        self._by_type[kind].write(dumps_own(resource) + b"\n")
         self.count[kind] += 1
 
 
-def note(shown: dict[str, Counter[str]], fact: Fact) -> None:
+def note(shown: defaultdict[str, Counter[str]], fact: Fact) -> None:
     """Count ``fact`` in the distributions that a report shows."""
-    shown.setdefault("resources by type", Counter())[fact.type] += 1
-    shown.setdefault(f"codes of {fact.type}", Counter())[fact.code or "none"] += 1
-    years = {d[:4] for d in fact.dates} or {"none"}
-    shown.setdefault("years of resources", Counter()).update(years)
+    shown["resources by type"][fact.type] += 1
+    shown[f"codes of {fact.type}"][fact.code or "none"] += 1
+    told = shown["years of resources"]
+    for year in {d[:4] for d in fact.dates} or ("none",):
+        told[year] += 1
 
 
-def note_person(shown: dict[str, Counter[str]], quasi: Quasi) -> None:
+def note_person(shown: defaultdict[str, Counter[str]], quasi: Quasi) -> None:
     """Count a person in the distributions that a report shows."""
     decade = f"{quasi.birth[:3]}0s" if quasi.birth else "none"
-    shown.setdefault("people by decade of birth", Counter())[decade] += 1
-    shown.setdefault("people by sex", Counter())[quasi.sex or "none"] += 1
+    shown["people by decade of birth"][decade] += 1
+    shown["people by sex"][quasi.sex or "none"] += 1
     state = " ".join(quasi.place.split("|")[:2])
-    shown.setdefault("people by place", Counter())[state or "none"] += 1
+    shown["people by place"][state or "none"] += 1
 
 
 def manifest(outcome: Outcome, folder: Path, *, study: str) -> dict[str, Any]:
@@ -294,13 +298,23 @@ def _sort_into_classes(spool: Path, recoding: Recoding, quasis: list[Quasi], fol
 _MOST_WAITING = 16 * 1024 * 1024
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Resource]]:
+class _Line(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What waits of a resource: whose, what may be known of it, and itself, read when it's told."""
+
+    pseudonym: str
+    fact: Fact
+    resource: msgspec.Raw
+
+
+_LINES = msgspec.json.Decoder(_Line)
+
+
+def _lines(path: Path) -> Iterator[_Line]:
     with path.open("rb") as lines:
         for line in lines:
-            pseudonym, resource = loads(line)
-            yield pseudonym, resource
+            yield _LINES.decode(line)
 
 
 def _facts(path: Path) -> Iterator[tuple[str, Fact]]:
-    for pseudonym, resource in _lines(path):
-        yield pseudonym, fact_of(resource)
+    for line in _lines(path):
+        yield line.pseudonym, line.fact

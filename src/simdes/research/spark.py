@@ -98,7 +98,7 @@ def _told(
         (name, loads(data)) for name, data in rows[1] if not _is_patient((name, data))
     ]
     facts = [(name, fact_of(resource)) for name, resource in resources]
-    rules = rules_of_class(people, lambda: facts, policy)
+    rules = rules_of_class(people, facts, policy)
     values = {s if s in rules.codes else "" for s in (sensitive[name] for name in people)}
     if len(values) < policy.rules.anonymity.l:
         return []
