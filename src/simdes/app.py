@@ -305,6 +305,8 @@ def _limits(settings: Settings, processes: int) -> Limits:
         calls_per_minute=share_of(whole.calls_per_minute, processes),
         locates_per_minute=share_of(whole.locates_per_minute, processes),
         keep_bytes=settings.keep_gib << 30,
+        counts_of_researcher=settings.counts_of_researcher,
+        counts_of_organisation=settings.counts_of_organisation,
         stale_after_seconds=settings.stale_after_seconds,
         reading=anomaly.rules(
             strangers_per_hour=settings.strangers_per_hour,

@@ -87,6 +87,8 @@ class Settings:
     beside the backups those of now; empty: nowhere. Backups go after ``backup_days``.
     ``chart_duty`` names the law by which this organisation keeps what it wrote of a patient whose
     vault is erased, as the receipt of the erasure says; empty: it keeps nothing.
+    ``counts_of_researcher`` and ``counts_of_organisation`` are how many noisy counts of patients a
+    researcher, and all of another organisation's, get here in all; 0: none. See docs/research.md.
     """
 
     name: str
@@ -126,6 +128,8 @@ class Settings:
     backup_folder: str = ""
     backup_days: int = 30
     chart_duty: str = ""
+    counts_of_researcher: int = 20
+    counts_of_organisation: int = 100
     facade_url: str = ""
     facade_types: str = ""
     facade_mode: str = ""
@@ -247,6 +251,7 @@ def _check(settings: Settings) -> None:
         raise Invalid("facade_mode is empty, history-system, history-type or search.")
     _check_copies(settings)
     _check_reconciling(settings)
+    _check_counts(settings)
     _check_prescriptions(settings)
     if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
         raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")
@@ -261,6 +266,12 @@ def _check(settings: Settings) -> None:
 def _check_reconciling(settings: Settings) -> None:
     if not re.fullmatch(r"(([01]\d|2[0-3]):[0-5]\d)?", settings.reconcile_at, re.ASCII):
         raise Invalid("reconcile_at is a time of day like 02:30, or empty.")
+
+
+def _check_counts(settings: Settings) -> None:
+    counts = (settings.counts_of_researcher, settings.counts_of_organisation)
+    if not all(0 <= most <= 10_000 for most in counts):
+        raise Invalid("counts_of_researcher and counts_of_organisation are 0 to 10000.")
 
 
 def _check_copies(settings: Settings) -> None:

@@ -67,6 +67,11 @@ def test_from_the_study_to_opened_tables_and_out_again(town: Town, tmp_path: Pat
     study = ("--study", town.study)
     release = (*study, "--policy", town.folder / "policy.json", "--table", "csv")
     dry = town.run("south", "register", "prof.ray", *study, "--dry-run")
+    asked = town.run("south", "feasibility", "prof.ray", *study)
+    assert [one["answered"] for one in asked["counted"]] == [True] * 3, "by three programs"
+    assert all(one["count"] is None or one["count"] >= 20 for one in asked["counted"])
+    assert town.run("south", "feasibility", "prof.ray", *study) == asked, "noise is drawn once"
+    town.run("south", "feasibility", "dr.lee", *study, expect=3)
     made = town.run("south", "register", "prof.ray", *study)
     assert made == {"study": dry["study"], "registered": True}
     for one in town.patients:

@@ -63,6 +63,7 @@ class Verb(StrEnum):
     REQUEST = "request"
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
+    COUNT = "count"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -94,6 +95,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.REQUEST: ("create", "C"),
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),
+    Verb.COUNT: ("operation", "E"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -41,6 +41,8 @@ class Limits:
     """Calls an account may make in a minute at one process, and the age of a usable head.
 
     `stale_after_seconds` 0: the ledger makes blocks on demand, its head has no meaningful age.
+    `counts_of_researcher` and `counts_of_organisation` are how many answers to `count` somebody,
+    and all researchers of an organisation, get here in all; 0: none (docs/research.md).
     `reading` are the rules for unusual reading by people here. `keep_bytes` is what each other
     organisation may have us keep of its contents (0: without limit), of which `keep_waiting` may
     wait to be fetched.
@@ -50,6 +52,9 @@ class Limits:
     locates_per_minute: int = 30
     blocks_per_minute: int = 6_000
     reconciles_per_minute: int = 120
+    counts_per_minute: int = 30
+    counts_of_researcher: int = 20
+    counts_of_organisation: int = 100
     keep_bytes: int = 0
     keep_waiting: int = 20_000
     stale_after_seconds: int = 0
@@ -202,6 +207,7 @@ UNREACHABLE: Final = "SHARE_UNAVAILABLE"
 WRONG_EPOCH: Final = "WRONG_EPOCH"
 RATE: Final = "RATE_LIMITED"
 QUOTA: Final = "QUOTA"
+BUDGET: Final = "BUDGET"
 
 _AUTHORS: Final = STAFF | {Role.AGENT}
 
@@ -264,6 +270,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[SimdesError], str]]] = {
     UNKNOWN_RECORD: (NotFound, "The custodian holds no share of such a record in this vault."),
     WRONG_EPOCH: (NotFound, "The custodian holds no share of this epoch."),
     RATE: (TooLarge, "Too many requests by this account; wait a minute."),
+    BUDGET: (TooLarge, "The budget for counts is used up here (BUDGET)."),
     QUOTA: (TooLarge, "The asker keeps as much here as it may (QUOTA)."),
 }
 

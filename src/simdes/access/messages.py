@@ -35,6 +35,11 @@ Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
 Cids = Annotated[list[Cid], Meta(min_length=1, max_length=MAX_CIDS)]
 Mask = Annotated[int, Meta(ge=0)]
 Hex65 = Annotated[str, Meta(pattern="^0x[0-9a-f]{130}$")]
+Coded = tuple[
+    Annotated[str, Meta(max_length=256)],
+    Annotated[str, Meta(max_length=256)],
+]
+"""A code: system and code; two empty texts for none."""
 Small = Annotated[int, Meta(ge=0, le=255)]
 
 
@@ -336,6 +341,21 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason: Annotated[str, Meta(pattern="^[a-z-]{1,32}$")]
     name: Name
     text: Words
+
+
+class CriterionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a fact must be, as in a study: one of these codes, within bounds, so many days old."""
+
+    codes: Annotated[tuple[tuple[Coded, Coded], ...], Meta(min_length=1, max_length=256)]
+    least: Annotated[int, Meta(ge=0)] = 0
+    most: Annotated[int, Meta(ge=0)] | None = None
+    within_days: Annotated[int, Meta(ge=0, lt=1 << 20)] | None = None
+
+
+class CountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`count`: how many of your patients meet all of these criteria, about?"""
+
+    criteria: Annotated[tuple[CriterionBody, ...], Meta(min_length=1, max_length=8)]
 
 
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

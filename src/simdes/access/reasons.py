@@ -50,6 +50,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "UNKNOWN_RECORD": "the custodian holds no such record in this vault",
     "SHARE_UNAVAILABLE": "the custodian could not reach its share",
     "WRONG_EPOCH": "the custodian holds no share of this epoch",
+    "BUDGET": "the budget for counts is used up",
     "QUOTA": "the asker keeps as much here as it may",
     "RATE_LIMITED": "too many requests by this account",
     "WRONG_PASSPHRASE": "the passphrase is wrong",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from simdes import console
+from simdes.access.reasons import words
 from simdes.commands.common import (
     AsJson,
     Data,
@@ -21,7 +23,9 @@ from simdes.commands.common import (
     signed_in,
 )
 from simdes.commands.consent import OwnVault, own_vault
+from simdes.exchange.research import feasibility as counting
 from simdes.exchange.research import opening, releasing, studies, taking_part
+from simdes.exchange.research.feasibility import Counted
 from simdes.exchange.research.studies import Document, Stands
 from simdes.exchange.research.taking_part import Participation
 from simdes.research.policy import Policy, read_policy
@@ -35,6 +39,7 @@ def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
     group = typer.Typer(help="Studies on anonymised data.", no_args_is_help=True)
     for name, command in (
+        ("feasibility", feasibility),
         ("register", register),
         ("show", show),
         ("approve", approve),
@@ -49,6 +54,46 @@ def add_commands(cli: typer.Typer) -> None:
     ):
         group.command(name)(command)
     cli.add_typer(group, name="study")
+
+
+def feasibility(
+    data: Data,
+    study: File,
+    at: Annotated[
+        list[str] | None, typer.Option("--at", help="Ask these alone, by name or id; repeatable.")
+    ] = None,
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """For a researcher: ask about how many patients meet the criteria; needs no approval."""
+    document = _document(study)
+    with organisation(data) as one:
+        found = counting.feasibility(
+            one.node,
+            signed_in(one, user, token),
+            document.criteria,
+            organisations=[organisation_of(one.node, name) for name in at] if at else None,
+        )
+    if as_json:
+        told = [{**asdict(each), "answered": each.answered} for each in found.counted]
+        sums = {"total": found.total, "margin": found.margin}
+        console.print_json({**sums, "small": found.small, "silent": found.silent, "counted": told})
+        return
+    console.print_table(
+        "Patients who meet the criteria",
+        ("Organisation", "About", "Off by", "Questions left"),
+        [(each.name, *_counted(each)) for each in found.counted],
+    )
+    console.say(f"Together about {found.total}, off by {found.margin} at most, 19 times of 20")
+
+
+def _counted(one: Counted) -> tuple[object, object, object]:
+    if not one.answered:
+        return f"no answer: {words(one.reason)}", "", ""
+    if one.count is None:
+        return f"fewer than {one.fewer_than}", "", one.left
+    return one.count, one.margin, one.left
 
 
 def register(

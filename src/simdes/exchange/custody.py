@@ -6,13 +6,25 @@ from collections.abc import Callable
 from typing import Final
 
 from simdes import tracing
-from simdes.access.custody import VERBS, Custodian, Heard
-from simdes.access.desk import Desk
+from simdes.access.custody import VERBS, Custodian, Heard, Verbs
+from simdes.access.desk import Asker, Desk, Outcome
+from simdes.access.messages import CountBody
 from simdes.access.requests import MAX_REQUEST_BYTES
 from simdes.errors import SimdesError
 from simdes.exchange.following import Following
 
-METHODS: Final = tuple(VERBS)
+
+def _count(desk: Desk, asker: Asker, body: CountBody) -> Outcome:
+    # Loaded where it is used: no command but this needs what a count needs.
+    from simdes.exchange.research.answering import count  # noqa: PLC0415
+
+    return count(desk, asker, body)
+
+
+_VERBS: Final[Verbs] = {**VERBS, "count": (CountBody, _count)}
+"""Those of `access`, and what takes reading records here."""
+
+METHODS: Final = tuple(_VERBS)
 """The verbs of ``/custody/v1``."""
 
 _ASKS_NOBODY: Final = frozenset(("blocks", "keep", "drop"))
@@ -29,7 +41,7 @@ class CustodyDesk:
         """``following`` is brought up to the head before each answer."""
         self._desk = desk
         self._following = following
-        self._custodian = Custodian(desk)
+        self._custodian = Custodian(desk, _VERBS)
 
     @property
     def desk(self) -> Desk:

@@ -45,7 +45,8 @@ NUMBERS_FROM: Final = datetime.date(1900, 1, 1)
 _DAYS_FROM: Final = datetime.date(1970, 1, 1)
 _KIND: Final = StatementKind.FACT
 _THOUSANDTHS: Final = 1_000
-_BIRTH_DATE: Final = ("http://loinc.org", "21112-8")
+_WHOLE_DATE: Final = len("2026-11-23")
+BIRTH_DATE: Final = ("http://loinc.org", "21112-8")
 _NONE: Final = ("", "")
 
 Resource = Mapping[str, Any]
@@ -131,7 +132,7 @@ def fact_of(resource: Resource, *, today: int) -> Said:
 
 def _birth_date(resource: Resource, today: int) -> Said:
     born = (datetime.date.fromisoformat(resource["birthDate"]) - NUMBERS_FROM).days
-    return Said(_BIRTH_DATE, _NONE, _value(born), today)
+    return Said(BIRTH_DATE, _NONE, _value(born), today)
 
 
 def _immunization(resource: Resource, today: int) -> Said:
@@ -153,13 +154,26 @@ def _observation(resource: Resource, today: int) -> Said:
     return Said(code, (quantity["system"], quantity["code"]), _value(int(thousandths)), day)
 
 
+def _condition(resource: Resource, today: int) -> Said:
+    status = resource.get("verificationStatus", {}).get("coding", ({"code": "confirmed"},))
+    if any(one.get("code") != "confirmed" for one in status):
+        raise ValueError("not confirmed")
+    began = str(resource.get("onsetDateTime", ""))
+    if len(began) < _WHOLE_DATE:
+        began = resource["recordedDate"]
+    return Said(_coding(resource["code"]), _NONE, 0, _day(began))
+
+
 _SAYS: Final[Mapping[str, Callable[[Resource, int], Said]]] = {
+    "Condition": _condition,
     "Immunization": _immunization,
     "Observation": _observation,
     "Patient": _birth_date,
 }
-"""A vaccination with its vaccine and day; a result with its code or number (in thousandths of the
-unit, which is its code); a birth date (days since 1900-01-01)."""
+"""A diagnosis with the day of its onset (of its recording, where that isn't known to the day),
+unless it is said not to be confirmed; a vaccination with its vaccine and day; a result with its
+code or number (in thousandths of the unit, which is its code); a birth date (days since
+1900-01-01)."""
 
 
 def _coding(concept: Resource) -> Coding:

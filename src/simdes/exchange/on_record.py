@@ -11,6 +11,7 @@ from simdes.access.tokens import Actor
 from simdes.errors import SimdesError
 
 _ON_RECORD: Final = "The attempt is in the audit trail."
+_NAMED: Final = re.compile(r"\(([A-Z][A-Z_]{2,63})\)\.?$", re.ASCII)
 _REASON: Final = re.compile(r"[A-Z][A-Z_]{0,63}", re.ASCII)
 
 
@@ -29,6 +30,13 @@ def reason_of(error: BaseException) -> str:
     if not isinstance(error, SimdesError):
         return SimdesError.default_reason
     return error.reason if _REASON.fullmatch(error.reason) else error.default_reason
+
+
+def reason_told(error: SimdesError) -> str:
+    """The name of the reason that another organisation refused with: over HTTP its text has it."""
+    reason = reason_of(error)
+    named = _NAMED.search(error.message) if reason == error.default_reason else None
+    return named[1] if named else reason
 
 
 def attempt_of(

@@ -19,6 +19,8 @@ from simdes.access.messages import (
     AttestBody,
     BlocksBody,
     CapsulesBody,
+    CountBody,
+    CriterionBody,
     DropBody,
     EraseBody,
     ExplainBody,
@@ -104,6 +106,9 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         ),
         "explain": lambda: ExplainBody(
             vault=vault, handle=vault, salt=vault, reason="other", name="", text=""
+        ),
+        "count": lambda: CountBody(
+            criteria=(CriterionBody(codes=((("http://loinc.org", "4548-4"), ("", "")),)),)
         ),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()

@@ -25,19 +25,17 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Consent
 from simdes.crypto.digest import sha256
 from simdes.crypto.letter import seal_letter
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
 from simdes.exchange import retrieve
-from simdes.exchange.disclosing import fact_of
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
+from simdes.exchange.research import criteria
 from simdes.exchange.research.studies import Document, Stands, stands
 from simdes.exchange.research.taking_part import secret_of, tag_in
 from simdes.exchange.signin import Session
 from simdes.fhir.json import loads
 from simdes.ledger import events
 from simdes.ledger.studies import MOST_MEMBERS
-from simdes.proofs.disclosures import coded_element
-from simdes.proofs.facts import Fact, element_of_code
 from simdes.research import release as releases
 from simdes.research.policy import Policy
 from simdes.research.tables import write_tables
@@ -196,6 +194,8 @@ def _resources(
     node: Node, session: Session, found: Stands, members: Mapping[str, _Member]
 ) -> Iterator[tuple[str, Resource]]:
     """The records of those who meet the criteria, patient after patient."""
+    asked = [one.criterion for one in found.document.criteria]
+    today = node.now_seconds() // 86_400
     for subject, one in members.items():
         try:
             read = retrieve.retrieve(
@@ -208,33 +208,9 @@ def _resources(
         except (Forbidden, NotFound):
             continue  # withdrawn or revoked a moment ago; it is on record at the custodians
         resources = [loads(each.content) for each in read.resources]
-        if meets(found.document, resources, today=node.now_seconds() // 86_400):
+        if criteria.meets(asked, resources, today=today):
             for resource in resources:
                 yield subject, resource
-
-
-def meets(document: Document, resources: list[Resource], *, today: int) -> bool:
-    """Whether a patient's resources meet every criterion of a study, as `cohort` would show it."""
-    facts = [fact for one in resources if (fact := _fact(one, today)) is not None]
-    return all(
-        any(asked.criterion.is_met_by(fact, day=today) for fact in facts)
-        for asked in document.criteria
-    )
-
-
-def _fact(resource: Resource, today: int) -> Fact | None:
-    try:
-        said = fact_of(resource, today=today)
-    except Invalid:
-        return None
-    return Fact(
-        holder=0,
-        salt=0,
-        code=element_of_code(*said.code),
-        coded=coded_element(said.coded),
-        value=said.value,
-        day=said.day,
-    )
 
 
 def _secret(node: Node, study: bytes) -> bytes:
