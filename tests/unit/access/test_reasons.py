@@ -10,6 +10,7 @@ from simdes.access import (
     custody_erasure,
     custody_reconcile,
     custody_renewal,
+    custody_requests,
     custody_vaults,
     oauth,
     openings,
@@ -27,6 +28,7 @@ OF_VERBS = {
     for module in (
         custody_vaults,
         custody_renewal,
+        custody_requests,
         custody_reconcile,
         custody_erasure,
         attempts,
