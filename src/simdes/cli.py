@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "proof": ("log", "verify"),
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
+    "guardians": ("guardian", "recovery"),
     "prescriptions": ("prescription",),
     "claims": ("claim",),
     "study": ("study",),

@@ -50,6 +50,8 @@ USER_AT_ADDRESS: Final = Allowance(free=5, first_ms=2_000, most_ms=900_000)
 USER_ANYWHERE: Final = Allowance(free=20, first_ms=2_000, most_ms=60_000)
 ADDRESS: Final = Allowance(free=50, first_ms=1_000, most_ms=300_000)
 USER_AT_DEVICE: Final = Allowance(free=10, first_ms=2_000, most_ms=900_000)
+RECOVERY_OF: Final = Allowance(free=20, first_ms=2_000, most_ms=60_000)
+RECOVERY_FROM: Final = Allowance(free=5, first_ms=10_000, most_ms=900_000)
 CODE: Final = Allowance(free=5, first_ms=5_000, most_ms=900_000)
 
 
@@ -78,6 +80,14 @@ def subjects_of(
 def code_subject(keystore: KeyStore, account: bytes) -> tuple[Subject, ...]:
     """What a try by one-time or recovery code is counted for; it follows a right passphrase."""
     return (Subject(_name(keystore, "code", account.hex()), CODE),)
+
+
+def recovery_subjects(keystore: KeyStore, user: str, *, address: str) -> tuple[Subject, ...]:
+    """What asking for a new key is counted for; nothing clears it but time."""
+    return (
+        Subject(_name(keystore, "recovery-of", user), RECOVERY_OF, lasting=True),
+        Subject(_name(keystore, "recovery-from", address), RECOVERY_FROM, lasting=True),
+    )
 
 
 def count(tx: Transaction, subjects: Sequence[Subject], *, now_ms: int) -> None:

@@ -64,6 +64,9 @@ class Verb(StrEnum):
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
     COUNT = "count"
+    APPOINT = "appoint"
+    VOUCH = "vouch"
+    RECOVER = "recover"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -96,6 +99,9 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),
     Verb.COUNT: ("operation", "E"),
+    Verb.APPOINT: ("create", "C"),
+    Verb.VOUCH: ("operation", "E"),
+    Verb.RECOVER: ("update", "U"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from simdes.access.audit_event import Verb
 from simdes.access.custody_erasure import erase
+from simdes.access.custody_guardians import appoint, vouch
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
 from simdes.access.custody_reconcile import reconcile
@@ -28,6 +29,7 @@ from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome,
 from simdes.access.messages import (
     AcceptBody,
     AckBody,
+    AppointBody,
     AttestBody,
     BlocksBody,
     CapsulesBody,
@@ -44,6 +46,7 @@ from simdes.access.messages import (
     RenewBody,
     RequestBody,
     VaultsBody,
+    VouchBody,
 )
 from simdes.access.requests import Question, decode, read_request, sign_answer
 from simdes.errors import NotFound, SimdesError, Tampered, Unauthenticated
@@ -73,6 +76,8 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "erase": (EraseBody, erase),
     "request": (RequestBody, request),
     "explain": (ExplainBody, explain),
+    "appoint": (AppointBody, appoint),
+    "vouch": (VouchBody, vouch),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 

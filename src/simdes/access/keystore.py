@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,20 +210,7 @@ class KeyStore:
         if key.address != person.address:
             raise Invalid("The key is not the account's.")
         locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
-        card = cbor.encode(
-            {
-                "user": person.user,
-                "account": person.account,
-                "address": person.address,
-                "role": int(person.role),
-                "display": person.display,
-            }
-        )
-        aad = _aad(self.organisation, "person")
-        entry = {
-            "card": _text(wrap(self._master, card, aad=aad, random=self._random)),
-            "locked": _text(locked),
-        }
+        entry = {"card": self._card(person), "locked": _text(locked)}
         with self._changing() as document:
             for listed in map(self._person, document["people"]):
                 if listed.user == person.user or listed.account == person.account:
@@ -272,6 +259,26 @@ class KeyStore:
                     return
             raise NotFound("No such user here.", advice="Check the user name.")
 
+    def lock_key(
+        self, key: SigningKey, passphrase: str, *, cost: ArgonCost = DEFAULT_COST
+    ) -> bytes:
+        """A key locked under a passphrase, to be kept until `replace_key` puts it in force."""
+        return lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
+
+    def replace_key(self, account: bytes, address: bytes, locked: bytes) -> None:
+        """Give a person another account key, as `lock_key` locked it, once the chain has it.
+
+        Raises `NotFound` where nobody like that is hosted.
+        """
+        with self._changing() as document:
+            for entry in document["people"]:
+                person = self._person(entry)
+                if person.account == account:
+                    changed = replace(person, address=address)
+                    entry |= {"card": self._card(changed), "locked": _text(locked)}
+                    return
+            raise NotFound("No such user here.", advice="Check the user name.")
+
     def lane_addresses(self) -> tuple[bytes, ...]:
         """The addresses that send this organisation's transactions and sign its receipts."""
         return tuple(lane.address for lane in self.lanes)
@@ -279,6 +286,19 @@ class KeyStore:
     def _secret(self, name: str) -> bytes:
         wrapped = _bytes(self._document["secrets"][name])
         return unwrap(self._master, wrapped, aad=_aad(self.organisation, name))
+
+    def _card(self, person: Person) -> str:
+        card = cbor.encode(
+            {
+                "user": person.user,
+                "account": person.account,
+                "address": person.address,
+                "role": int(person.role),
+                "display": person.display,
+            }
+        )
+        aad = _aad(self.organisation, "person")
+        return _text(wrap(self._master, card, aad=aad, random=self._random))
 
     def _person(self, entry: Mapping[str, str]) -> Person:
         aad = _aad(self.organisation, "person")

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from simdes.access.categories import Purpose
+from simdes.access.guardians import Seat
 from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
 from simdes.errors import Invalid
 from simdes.index.custody import ManifestEntry
@@ -29,6 +30,8 @@ MAX_COPIES = 16
 MAX_DEALT = 32
 MAX_ACCEPTED = 200
 MAX_RECONCILED = 32
+MAX_GUARDIANS = 10
+MAX_NAME = 64
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
 Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
@@ -341,6 +344,43 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason: Annotated[str, Meta(pattern="^[a-z-]{1,32}$")]
     name: Name
     text: Words
+class SeatBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A guardian's place in a set, and what proves it."""
+
+    salt: Hex32
+    index: Annotated[int, Meta(ge=0, lt=MAX_GUARDIANS)]
+    count: Annotated[int, Meta(ge=1, le=MAX_GUARDIANS)]
+    path: Annotated[list[Hex32], Meta(max_length=4)]
+
+    @classmethod
+    def of(cls, seat: Seat) -> SeatBody:
+        """The body of a seat."""
+        nodes = [hexed(one) for one in seat.path]
+        return cls(salt=hexed(seat.salt), index=seat.index, count=seat.count, path=nodes)
+
+    def value(self) -> Seat:
+        """The seat of a body."""
+        nodes = tuple(unhex(one) for one in self.path)
+        return Seat(unhex(self.salt), self.index, self.count, nodes)
+
+
+class AppointBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`appoint`: tell a person of yours that the asker made them a guardian; `name` is the
+    asker's, as the guardian is to read it."""
+
+    guardian: Hex32
+    seat: SeatBody
+    threshold: Annotated[int, Meta(ge=1, le=MAX_GUARDIANS)]
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+
+
+class VouchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`vouch`: a guardian asks which key a code means, and with `signature` lets it in."""
+
+    account: Hex32
+    code: Annotated[str, Meta(min_length=16, max_length=32)]
+    seat: SeatBody
+    signature: Hex65 | None = None
 
 
 class CriterionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

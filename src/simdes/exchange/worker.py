@@ -15,7 +15,7 @@ import structlog
 from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
-from simdes.exchange import anchoring, indexing, resharing
+from simdes.exchange import anchoring, guardians, indexing, recovering, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.node import Node
@@ -28,7 +28,7 @@ GATHER_SECONDS = 1.0
 """How long resources gather after a round that had work."""
 LONGEST_PAUSE_SECONDS = 8.0
 TEND_SECONDS = 30.0
-"""How often vaults in a new epoch are looked after."""
+"""How often vaults in a new epoch, guardians and recoveries are looked after."""
 RETIRE_SECONDS = 3_600.0
 """How often keys of past epochs are looked for that can go."""
 
@@ -57,6 +57,8 @@ def run(node: Node, stop: threading.Event) -> None:
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)
+                guardians.put_in_force(node)
+                recovering.tend(node)
             if retired.due():
                 resharing.retire(node)
         except Exception as error:

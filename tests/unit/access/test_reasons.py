@@ -8,6 +8,7 @@ from simdes import errors
 from simdes.access import (
     attempts,
     custody_erasure,
+    custody_guardians,
     custody_reconcile,
     custody_renewal,
     custody_requests,
@@ -31,6 +32,7 @@ OF_VERBS = {
         custody_requests,
         custody_reconcile,
         custody_erasure,
+        custody_guardians,
         attempts,
         oauth,
         rights,

@@ -16,6 +16,7 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Grantee
 from simdes.access.messages import (
     AckBody,
+    AppointBody,
     AttestBody,
     BlocksBody,
     CapsulesBody,
@@ -34,8 +35,10 @@ from simdes.access.messages import (
     RenewalBody,
     RenewBody,
     RequestBody,
+    SeatBody,
     VaultAsked,
     VaultsBody,
+    VouchBody,
 )
 from simdes.access.requests import hexed
 from simdes.crypto.digest import keccak256
@@ -55,6 +58,7 @@ ROLES = ("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "a
 READING = ("release", "manifests", "capsules")
 AT_THE_PATIENTS = ("request", "explain")
 """Verbs that the organisation alone takes that hosts the patient's account."""
+NO_SEAT = SeatBody(salt="0x" + "0" * 64, index=0, count=1, path=[])
 
 
 def table(heading: str) -> list[list[str]]:
@@ -110,6 +114,8 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         "count": lambda: CountBody(
             criteria=(CriterionBody(codes=((("http://loinc.org", "4548-4"), ("", "")),)),)
         ),
+        "appoint": lambda: AppointBody(guardian=vault, seat=NO_SEAT, threshold=1, name="somebody"),
+        "vouch": lambda: VouchBody(account=vault, code="0" * 16, seat=NO_SEAT),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
 
@@ -219,6 +225,7 @@ def test_the_other_verbs_are_for_the_roles_that_the_matrix_names(stage: Scene, v
     for role in (*ROLES, "agent"):
         cell = MATRIX[verb][role]
         assert cell in ("yes", "no", "control", "opener")
+        assert cell in ("yes", "no", "control", "guardian")
         assert allowed(stage, caller(stage.home, role), verb, because) is (cell == "yes"), role
     if MATRIX[verb]["patient"] == "control":
         assert allowed(stage, stage.home.caller("ada"), verb, because)

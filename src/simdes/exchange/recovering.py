@@ -1,0 +1,288 @@
+"""A lost key: guardians let a new one in, after a delay in which the owner can say no.
+
+Whoever lost their passphrase chooses a new one; a new key waits under it and has a code. The owner
+reads the code to their guardians, who let just that key in (`exchange.guardians`). With enough of
+them the chain has the recovery; it takes the network's delay before it counts, is shown to whoever
+still has the old key, and can be vetoed once. Then the new key is the account's, the old one is
+nobody's, and what the old one unlocked (sessions, passkeys, codes, apps) is gone. Records are not
+touched by it: custodians ask who controls a vault, not with which key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from simdes.access import accounts as people
+from simdes.access import attempts
+from simdes.access.asking import ask
+from simdes.access.audit_event import Verb
+from simdes.access.guardians import code_of, start_of_code
+from simdes.access.keystore import Person
+from simdes.access.messages import SeatBody, VouchBody
+from simdes.access.requests import hexed
+from simdes.crypto import cbor
+from simdes.crypto.keys import SigningKey, unwrap, wrap
+from simdes.errors import Invalid, NotFound, SimdesError, Tampered
+from simdes.exchange import credentials
+from simdes.exchange.guardians import Ward, wards
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.index import authorization, sessions
+from simdes.index import credentials as credential_rows
+from simdes.index import guardians as rows
+from simdes.index.guardians import Recovery
+from simdes.index.transaction import Transaction
+from simdes.ledger.accounts import Account, GuardianProof
+
+LASTING_SECONDS: Final = 7 * 86_400
+"""How long guardians have, from the moment that a new key was asked for."""
+MOST_OPEN: Final = 500
+"""Keys that wait for one account at a time, so that strangers who ask for keys in somebody's name
+neither fill the table nor soon push the right one out; a newer one takes the oldest one's place."""
+_LOCKED: Final = b"simdes/recovery/v1"
+
+_log = structlog.get_logger("simdes.recovering")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What whoever lost their key reads to their guardians, and until when."""
+
+    code: str
+    until_seconds: int
+
+
+def begin(node: Node, user: str, passphrase: str, *, address: str) -> Begun:
+    """Make a new key under a new passphrase; it is nobody's until guardians let it in.
+
+    Answers the same, as slowly, for a user whom nobody knows. Raises Invalid for a passphrase that
+    is none, TooLarge where there were too many for this user or network address.
+    """
+    user = user.strip().lower()
+    people.check_passphrase(passphrase)
+    if passphrase.strip().lower() == user:
+        raise Invalid("A passphrase is not the user name.")
+    keystore = node.desk.keystore
+    subjects = attempts.recovery_subjects(keystore, user, address=address)
+    node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
+    key = SigningKey.generate(node.random)
+    locked = keystore.lock_key(key, passphrase)
+    deadline = node.now_seconds() + LASTING_SECONDS
+    person = next((one for one in keystore.people() if one.user == user), None)
+    known = None if person is None else node.contracts.accounts.account(person.account)
+    if person is not None and known is not None:
+        _wait(node, person, known, key.address, locked, deadline)
+    return Begun(code=code_of(key.address), until_seconds=deadline)
+
+
+def _wait(
+    node: Node, person: Person, known: Account, address: bytes, locked: bytes, deadline: int
+) -> None:
+    row = Recovery(
+        account=person.account,
+        address=address,
+        locked_wrapped=wrap(
+            node.desk.keystore.database_key,
+            locked,
+            aad=_LOCKED + person.account + address,
+            random=node.random,
+        ),
+        nonce=known.guardian_nonce,
+        deadline_seconds=deadline,
+        begun_ms=node.now_ms(),
+        state=rows.OPEN,
+    )
+
+    def write(tx: Transaction) -> None:
+        waiting = [one for one in rows.recoveries(tx, person.account) if one.state == rows.OPEN]
+        untouched = [one for one in waiting if not rows.proofs(tx, one.account, one.address)]
+        if len(waiting) >= MOST_OPEN:  # strangers push out nothing that a guardian signed for
+            for one in untouched[: len(waiting) - MOST_OPEN + 1]:
+                rows.drop_recovery(tx, one.account, one.address)
+        rows.add_recovery(tx, row)
+        credentials.audit(node, tx, person, Verb.RECOVER)
+
+    node.database.write(write)
+
+
+def vouch(node: Node, session: Session, ward: bytes, code: str) -> str:
+    """Let a key in, as a guardian who heard its code from the ward; the code as it is written.
+
+    Raises Invalid for what is no code, NotFound for somebody whom the guardian does not guard,
+    Forbidden where no key waits under the code, Tampered where the ward's organisation names
+    another key.
+    """
+    start = start_of_code(code)
+    guarded = _guarded(node, session, ward)
+    caller = node.caller(session.key)
+    body = VouchBody(account=hexed(ward), code=code_of(start), seat=SeatBody.of(guarded.seat))
+    said = ask(caller, guarded.organisation, "vouch", body).body
+    key, deadline = said.get("key"), said.get("deadline")
+    known = node.contracts.accounts.account(ward)
+    if (
+        not isinstance(key, bytes)
+        or len(key) != 20
+        or not key.startswith(start)
+        or not isinstance(deadline, int)
+        or known is None
+    ):
+        raise Tampered("The answer names another key than the code.")
+    digest = node.contracts.accounts.recover_digest(
+        account=ward, key=key, nonce=known.guardian_nonce, deadline=deadline
+    )
+    signed = VouchBody(
+        account=body.account,
+        code=body.code,
+        seat=body.seat,
+        signature=hexed(session.key.sign(digest)),
+    )
+    ask(caller, guarded.organisation, "vouch", signed)
+    return signed.code
+
+
+def _guarded(node: Node, session: Session, ward: bytes) -> Ward:
+    for one in wards(node, session.actor.account):
+        if one.account == ward and not one.waiting:
+            return one
+    raise NotFound("You are no guardian of this account, or not yet.")
+
+
+def veto(node: Node, session: Session) -> None:
+    """Stop a recovery that the owner did not ask for; once for one set of guardians.
+
+    Raises Conflict where none waits, or the veto was used.
+    """
+    node.lane(session.key).transact(node.contracts.accounts.veto_recovery())
+    account = session.actor.account
+    person = node.desk.keystore.person_of(account)
+
+    def write(tx: Transaction) -> None:
+        rows.drop_recovery(tx, account)
+        if person is not None:
+            credentials.audit(node, tx, person, Verb.RECOVER)
+
+    node.database.write(write)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """A recovery of somebody here: its code, how many guardians let it in, of how many needed;
+    ``ready_at`` 0 while the chain does not have it."""
+
+    user: str
+    code: str
+    signed: int
+    needed: int
+    until_seconds: int
+    ready_at: int
+
+
+def under_way(node: Node) -> list[UnderWay]:
+    """Recoveries of people here, oldest first."""
+    with node.database.read() as tx:
+        listed = [(one, len(_signed(tx, one))) for one in rows.recoveries(tx)]
+    found: list[UnderWay] = []
+    for one, signed in listed:
+        person = node.desk.keystore.person_of(one.account)
+        known = node.contracts.accounts.account(one.account)
+        if person is None or known is None:
+            continue
+        pending = node.contracts.accounts.pending_recovery(one.account)
+        sent = pending is not None and pending.key == one.address
+        found.append(
+            UnderWay(
+                user=person.user,
+                code=code_of(one.address),
+                signed=signed,
+                needed=known.guardian_threshold,
+                until_seconds=one.deadline_seconds,
+                ready_at=pending.ready_at if pending is not None and sent else 0,
+            )
+        )
+    return found
+
+
+def tend(node: Node) -> int:
+    """Take each recovery as far as it goes now; how many new keys are in force. A worker's step."""
+    with node.database.read() as tx:
+        listed = rows.recoveries(tx)
+    done = 0
+    for one in listed:
+        try:
+            done += _advance(node, one)
+        except SimdesError as error:
+            _log.warning("a recovery waits", issue=error.issue)
+    return done
+
+
+def _advance(node: Node, one: Recovery) -> bool:
+    accounts = node.contracts.accounts
+    known = accounts.account(one.account)
+    if known is None:
+        return False
+    pending = accounts.pending_recovery(one.account)
+    if pending is not None and pending.key == one.address and known.key != one.address:
+        if pending.ready_at > accounts.ledger.head().timestamp:
+            return False
+        node.agent.transact(accounts.complete_recovery(one.account))
+        known = accounts.account(one.account) or known
+    if known.key == one.address:
+        _install(node, one)
+        return True
+    if one.state == rows.SENT or one.deadline_seconds <= node.now_seconds():
+        # Vetoed, replaced by another one, or nobody came.
+        node.database.write(lambda tx: rows.drop_recovery(tx, one.account, one.address))
+        return False
+    with node.database.read() as tx:
+        signed = _signed(tx, one)
+    enough = 0 < known.guardian_threshold <= len(signed)
+    if enough and one.nonce == known.guardian_nonce:
+        node.agent.transact(
+            accounts.recover(
+                account=one.account,
+                key=one.address,
+                deadline=one.deadline_seconds,
+                proofs=signed,
+            )
+        )
+        node.database.write(lambda tx: rows.set_sent(tx, one.account, one.address))
+    return False
+
+
+def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:
+    """What guardians signed for a key, in the order of their addresses, as the contract asks."""
+    found: list[GuardianProof] = []
+    for kept in rows.proofs(tx, one.account, one.address):
+        said = cbor.decode(kept.proof)
+        assert isinstance(said, dict)  # noqa: S101 (our own writing)
+        found.append(
+            GuardianProof(said["salt"], said["index"], tuple(said["path"]), said["signature"])  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _install(node: Node, one: Recovery) -> None:
+    """The chain has the new key: from now on the new passphrase opens the account, alone."""
+    keystore, account = node.desk.keystore, one.account
+    locked = unwrap(keystore.database_key, one.locked_wrapped, aad=_LOCKED + account + one.address)
+    keystore.replace_key(account, one.address, locked)
+    person = keystore.person_of(account)
+
+    def write(tx: Transaction) -> None:
+        credential_rows.end_sessions(tx, account, but=bytes(32))
+        for passkey in credential_rows.passkeys(tx, account):
+            credential_rows.remove_passkey(tx, account, passkey.id)
+        credential_rows.remove_code(tx, account)
+        credential_rows.set_recovery(tx, account, [])
+        sessions.end_all(tx, account)
+        granted = authorization.grants_of(tx, account, now_ms=node.now_ms())
+        authorization.end_grants(tx, [grant.id for grant in granted])
+        rows.drop_recovery(tx, account)
+        if person is not None:
+            credentials.audit(node, tx, person, Verb.CREDENTIALS)
+
+    node.database.write(write)

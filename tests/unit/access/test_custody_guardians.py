@@ -1,0 +1,145 @@
+"""`appoint` and `vouch`: guardians by the chain are heard, everybody else learns nothing."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from simdes.access.asking import ask
+from simdes.access.audit_event import Attempt, Verb
+from simdes.access.categories import Role
+from simdes.access.guardians import Seat, code_of, seat_all
+from simdes.access.messages import AppointBody, SeatBody, VouchBody
+from simdes.access.requests import hexed
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Forbidden
+from simdes.index import guardians as rows
+from unit.access.conftest import Scene
+from unit.access.network import Organisation
+
+FRIENDS = ("bo", "cy")
+
+
+@pytest.fixture
+def guarded(scene: Scene) -> tuple[Scene, list[Seat], bytes]:
+    """Ada of home has two guardians at `second`; one new key of hers waits. Its address."""
+    home, second = scene.home, scene.second
+    people = [second.enrol(f"{one}-{os.urandom(4).hex()}", Role.PATIENT) for one in FRIENDS]
+    scene.friends = people  # type: ignore[attr-defined]
+    root, seats = seat_all([(os.urandom(32), one.address) for one in people])
+    ada, key = home.people["ada"]
+    accounts = home.contracts.accounts
+    home.network.lane(key).transact(accounts.set_guardians(root=root, count=2, threshold=2))
+    home.network.clock.advance(5)
+    home.agent.transact(accounts.complete_guardians(ada.account))
+    address = os.urandom(20)
+    known = accounts.account(ada.account)
+    assert known is not None
+    recovery = rows.Recovery(
+        account=ada.account,
+        address=address,
+        locked_wrapped=b"locked",
+        nonce=known.guardian_nonce,
+        deadline_seconds=int(home.network.clock()) + 3600,
+        begun_ms=1,
+        state=rows.OPEN,
+    )
+    home.database.write(lambda tx: rows.add_recovery(tx, recovery))
+    return scene, list(seats), address
+
+
+def key_of(scene: Scene, number: int) -> SigningKey:
+    person = scene.friends[number]  # type: ignore[attr-defined]
+    return scene.second.people[person.user][1]
+
+
+def vouched(member: Organisation) -> list[Attempt]:
+    entries = member.desk.trail.entries(member.database, limit=100_000)
+    return [one.attempt for _, one in entries if one.attempt.verb is Verb.VOUCH]
+
+
+def body_of(scene: Scene, seat: Seat, code: str, signature: bytes | None = None) -> VouchBody:
+    return VouchBody(
+        account=hexed(scene.home.people["ada"][0].account),
+        code=code,
+        seat=SeatBody.of(seat),
+        signature=None if signature is None else hexed(signature),
+    )
+
+
+def test_a_guardian_is_told_by_their_ward_alone(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, seats, _ = guarded
+    friend = scene.friends[0]  # type: ignore[attr-defined]
+    body = AppointBody(
+        guardian=hexed(friend.account), seat=SeatBody.of(seats[0]), threshold=2, name="Ada"
+    )
+    ask(scene.home.caller("ada"), scene.second.id, "appoint", body)
+    with scene.second.database.read() as tx:
+        [kept] = rows.guardianships(tx, friend.account)
+    assert b"Ada" not in kept.details_wrapped
+    with pytest.raises(Forbidden, match="NOT_GUARDIAN"):  # somebody else's set
+        ask(scene.home.caller(), scene.second.id, "appoint", body)
+    with pytest.raises(Forbidden, match="NOT_HOSTED"):
+        ask(scene.home.caller("ada"), scene.third.id, "appoint", body)
+    for wrong in (
+        AppointBody(guardian=body.guardian, seat=SeatBody.of(seats[1]), threshold=2, name="Ada"),
+        AppointBody(guardian=body.guardian, seat=body.seat, threshold=1, name="Ada"),
+    ):
+        with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
+            ask(scene.home.caller("ada"), scene.second.id, "appoint", wrong)
+
+
+def test_a_guardian_learns_the_key_of_a_code_and_signs_for_just_that(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, seats, address = guarded
+    code, caller = code_of(address), scene.second.caller(key_of(scene, 0))
+    said = ask(caller, scene.home.id, "vouch", body_of(scene, seats[0], code)).body
+    assert said["key"] == address
+    accounts = scene.home.contracts.accounts
+    ada = scene.home.people["ada"][0].account
+    nonce, deadline = int(said["nonce"]), int(said["deadline"])  # type: ignore[arg-type]
+    digest = accounts.recover_digest(account=ada, key=address, nonce=nonce, deadline=deadline)
+    other = accounts.recover_digest(account=ada, key=os.urandom(20), nonce=nonce, deadline=deadline)
+    own = key_of(scene, 0)
+    for bad in (own.sign(other), key_of(scene, 1).sign(digest), b"\1" * 65):
+        with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
+            ask(caller, scene.home.id, "vouch", body_of(scene, seats[0], code, bad))
+    with scene.home.database.read() as tx:
+        assert rows.proofs(tx, ada, address) == []
+    good = body_of(scene, seats[0], code, own.sign(digest))
+    assert ask(caller, scene.home.id, "vouch", good).receipt["signed"] is True
+    ask(caller, scene.home.id, "vouch", good)
+    with scene.home.database.read() as tx:
+        assert len(rows.proofs(tx, ada, address)) == 1, "twice is once"
+    named = vouched(scene.home)[-1].vault  # so that she finds it in her log
+    vault = accounts.vault(named) if named else None
+    assert vault is not None and vault.control == ada
+
+
+def test_nobody_else_learns_that_an_account_is_being_recovered(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, seats, address = guarded
+    right, wrong = code_of(address), code_of(bytes(20))
+    stranger, second = scene.third.caller(), scene.second
+    for code in (right, wrong):
+        for seat in seats:
+            with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
+                ask(stranger, scene.home.id, "vouch", body_of(scene, seat, code))
+        with pytest.raises(Forbidden, match="NOT_GUARDIAN"):  # another guardian's seat
+            ask(second.caller(key_of(scene, 0)), scene.home.id, "vouch",
+                body_of(scene, seats[1], code))  # fmt: skip
+        with pytest.raises(Forbidden, match="NOT_HOSTED"):
+            ask(second.caller(key_of(scene, 0)), scene.third.id, "vouch",
+                body_of(scene, seats[0], code))  # fmt: skip
+    with pytest.raises(Forbidden, match="NO_RECOVERY"):
+        ask(second.caller(key_of(scene, 0)), scene.home.id, "vouch",
+            body_of(scene, seats[0], wrong))  # fmt: skip
+    scene.home.network.clock.advance(3600)
+    with pytest.raises(Forbidden, match="NO_RECOVERY"):  # its time is over
+        ask(second.caller(key_of(scene, 0)), scene.home.id, "vouch",
+            body_of(scene, seats[0], right))  # fmt: skip
