@@ -344,6 +344,8 @@ class ExplainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason: Annotated[str, Meta(pattern="^[a-z-]{1,32}$")]
     name: Name
     text: Words
+
+
 class SeatBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A guardian's place in a set, and what proves it."""
 

@@ -49,6 +49,12 @@ LINKS: Final = (
         PATIENT,
     ),
     Link(
+        "/guardians",
+        _("Guardians"),
+        _("People who let you in again when you lost your passphrase."),
+        PATIENT,
+    ),
+    Link(
         "/download",
         _("Take it along"),
         _("Your record as a file, for a doctor elsewhere or to keep."),

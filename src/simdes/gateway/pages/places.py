@@ -21,7 +21,16 @@ from simdes.exchange import credentials
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
-from simdes.gateway.pages import account, applications, sign_in, start, static_files, trouble
+from simdes.gateway.pages import (
+    account,
+    applications,
+    lost,
+    sign_in,
+    start,
+    static_files,
+    trouble,
+    wards,
+)
 from simdes.gateway.pages.answering import Moved, Shown, respond
 from simdes.gateway.pages.asking import (
     SESSION,
@@ -55,6 +64,8 @@ PLACES: Final = (
     Place("/sign-in/second", "POST", sign_in.second, Needs.NOBODY),
     Place("/sign-in/confirm", "GET", sign_in.show_confirm, Needs.SIGNED_IN),
     Place("/sign-in/confirm", "POST", sign_in.confirm, Needs.SIGNED_IN),
+    Place(lost.PATH, "GET", lost.show, Needs.NOBODY),
+    Place(lost.PATH, "POST", lost.begin, Needs.NOBODY),
     Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),
     Place("/language", "POST", sign_in.language, Needs.NOBODY),
     Place("/account", "GET", account.show, Needs.SIGNED_IN),
@@ -73,6 +84,9 @@ PLACES: Final = (
     Place("/account/apps/revoke", "POST", applications.revoke, Needs.SIGNED_IN),
     Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
     Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
+    Place(wards.PATH, "GET", wards.show, Needs.SIGNED_IN),
+    Place(wards.VOUCH, "GET", wards.show_vouch, Needs.RECENT),
+    Place(wards.VOUCH, "POST", wards.vouch, Needs.RECENT),
     *PATIENT_PLACES,
     *STAFF_PLACES,
     *OFFICE_PLACES,

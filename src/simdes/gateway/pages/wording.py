@@ -83,6 +83,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "log": _("read this log"),
         "read": _("read records"),
         "write": _("wrote into your record"),
+        "vouch": _("answered for you as a guardian"),
         "attest": _("confirmed who you are"),
         "reconcile": _("compared trails"),
         "quarantine-read": _("read a message in quarantine"),
@@ -145,6 +146,14 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "narrowed": _("The new one stands, the old one has ended."),
         "ended": _("It has ended. Nothing more can be opened under it."),
         "all-ended": _("Everything has ended. You share your record with nobody."),
+        "appointed": _("They are appointed, and were told. They count after the delay."),
+        "appointed-untold": _(
+            "They are appointed. Somebody's organisation did not answer; they are told later."
+        ),
+        "guardians-back": _("They are taken back. What stood before goes on."),
+        "vetoed": _("It is stopped. Appoint other guardians if you do not trust these any more."),
+        "renewed": _("Your record's custodians have new keys for it."),
+        "let-in": _("You let them in. With enough guardians it goes on by itself."),
         "withdrawn": _("It is at no pharmacy any more."),
         "preferred": _("From now on every prescription goes there by itself."),
         "refused": _("It is refused here. The patient may take it to another pharmacy."),

@@ -35,6 +35,10 @@ def show(asked: Asked) -> Shown:
     """Who guards the account, what waits, and a recovery that somebody began."""
     node, account = asked.node, asked.visit.session.actor.account
     seen = guardians.standing(node, account)
+    untold = [one for listed in (seen.present, seen.waiting) if listed for one in listed.guardians]
+    if not all(one.told for one in untold):
+        guardians.tell(node, asked.visit.session)
+        seen = guardians.standing(node, account)
     sets = [one for one in (seen.present, seen.waiting) if one is not None]
     named = {each.organisation for one in sets for each in one.guardians}
     return Shown(
@@ -64,7 +68,9 @@ def new(asked: Asked) -> Shown | Moved:
     needed, name = asked.field("needed", most=2), asked.field("name", most=200)
     least = int(needed) if needed.isdecimal() else 0
     try:
-        chosen = [Chosen(_account(one.number), one.label) for one in lines if one.number]
+        chosen = [
+            Chosen(account=_account(one.number), label=one.label) for one in lines if one.number
+        ]
         left = guardians.appoint(
             asked.node, asked.visit.session, chosen, threshold=least, name=name
         )

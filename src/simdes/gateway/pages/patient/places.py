@@ -8,7 +8,7 @@ from typing import Final
 from simdes.gateway.pages.answering import Answer
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT
-from simdes.gateway.pages.patient import files, log, prescriptions, record, sharing
+from simdes.gateway.pages.patient import files, guardians, log, prescriptions, record, sharing
 from simdes.gateway.pages.place import Needs, Place
 
 _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
@@ -34,6 +34,13 @@ PATIENT_PLACES: Final = (
     _place(prescriptions.WITHDRAW, "POST", prescriptions.withdraw, _ANY),
     _place(prescriptions.PHARMACY, "GET", prescriptions.show_pharmacy, _FRESH),
     _place(prescriptions.PHARMACY, "POST", prescriptions.prefer, _FRESH),
+    _place(guardians.PATH, "GET", guardians.show, _ANY),
+    _place(guardians.NEW, "GET", guardians.show_new, _FRESH),
+    _place(guardians.NEW, "POST", guardians.new, _FRESH),
+    _place(guardians.CANCEL, "POST", guardians.cancel, _ANY),
+    _place(guardians.VETO, "POST", guardians.veto, _ANY),
+    _place(guardians.RENEW, "GET", guardians.show_renew, _FRESH),
+    _place(guardians.RENEW, "POST", guardians.renew, _FRESH),
     _place(files.PATH, "GET", files.show, _ANY),
     _place(files.EVERYTHING, "GET", files.everything, _FRESH),
     _place(files.SUMMARY, "GET", files.brief, _FRESH),

@@ -1,0 +1,198 @@
+"""Guardians on pages: appointed, told, a lost passphrase let in by them, a thief stopped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from simdes.access.categories import Role
+from simdes.app import ADMINISTRATOR
+from simdes.exchange import enrolment, guardians, recovering
+from simdes.gateway.app import create_gateway
+from support import consortium
+from support.consortium import Clock, Consortium, passphrase_of
+from support.fhir_api import Api
+from support.pages import Visitor
+from support.portal import enrolled
+
+NEW = "words that nobody guesses"
+
+
+class Town:
+    """Two gateways, a patient at one, people who may guard her at both."""
+
+    def __init__(self, network: Consortium, clock: Clock) -> None:
+        self.network, self.clock = network, clock
+        self.apps = {
+            name: create_gateway(one.custody, node=one.node)
+            for name, one in network.members.items()
+        }
+        for name in network.members:
+            enrolment.add_person(
+                network[name].node,
+                network.session(name, ADMINISTRATOR),
+                f"friend.{name}",
+                role=Role.PATIENT,
+                passphrase=passphrase_of(f"friend.{name}"),
+            )
+
+    def visitor(self, member: str, user: str, passphrase: str = "") -> Visitor:
+        """Somebody signed in at a gateway."""
+        made = Visitor(self.apps[member])
+        assert made.sign_in(user, passphrase).status_code == 303
+        return made
+
+    def wait(self) -> None:
+        """Let the network's delay pass, and workers do their part."""
+        node = self.network["north"].node
+        self.clock.ahead_seconds += node.contracts.accounts.delay_seconds() + 1
+        self.work()
+
+    def work(self) -> None:
+        """What the workers of all do now and then."""
+        for one in self.network.members.values():
+            guardians.put_in_force(one.node)
+            recovering.tend(one.node)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder, clock = tmp_path_factory.mktemp("guardians") / "network", Clock()
+    consortium.found(folder, names=("north", "south"))
+    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(
+                lambda: enrolled(
+                    network, Api.of(network["north"], "dr.north"), "guarded-1", user="rosa"
+                )
+            ).result()
+        yield Town(network, clock)
+
+
+def number(visitor: Visitor) -> str:
+    found = re.search(r"<code>(0x[0-9a-f]{64})</code>", visitor.get("/wards").text)
+    assert found
+    return found.group(1)
+
+
+def appoint(town: Town, rosa: Visitor, **others: str) -> dict[str, str]:
+    friends = {one: number(town.visitor(one, f"friend.{one}")) for one in ("north", "south")}
+    fields = {
+        "number-1": friends["north"],
+        "label-1": "My <b>sister</b>",
+        "number-2": friends["south"],
+        "label-2": "Ines",
+        "needed": "2",
+        "name": "Rosa O.",
+    }
+    return fields | others
+
+
+def test_from_a_lost_passphrase_back_into_the_account(town: Town) -> None:
+    rosa = town.visitor("north", "rosa")
+    assert "You have no guardians" in rosa.get("/guardians").text
+    done = rosa.post("/guardians/new", appoint(town, rosa))
+    assert done.headers["location"] == "/guardians?done=appointed"
+    page = rosa.get("/guardians").text
+    assert "My &lt;b&gt;sister&lt;/b&gt;" in page and "not told yet" not in page
+    ines = town.visitor("south", "friend.south")
+    assert "it does not count yet" in ines.get("/wards").text
+    town.wait()
+
+    # Nobody is signed in: a new passphrase, a code.
+    lost = Visitor(town.apps["north"])
+    shown = lost.post("/lost", {"user": "rosa", "passphrase": NEW, "again": NEW}).text
+    found = re.search(r"<code>([0-9A-Z-]{19})</code>", shown)
+    assert found
+    code = found.group(1)
+
+    for member in ("north", "south"):
+        friend = town.visitor(member, f"friend.{member}")
+        page = friend.get("/wards").text
+        named = re.search(r"/wards/vouch\?ward=([0-9a-f]{64})", page)
+        assert named and "Rosa O." in page
+        wrong = friend.post("/wards/vouch", {"ward": named.group(1), "code": "0" * 16})
+        assert wrong.status_code == 403 and 'role="alert"' in wrong.text
+        right = friend.post("/wards/vouch", {"ward": named.group(1), "code": code.lower()})
+        assert right.headers["location"] == "/wards?done=let-in"
+        town.work()
+
+    rosa = town.visitor("north", "rosa")  # the old passphrase still opens it: she could say no
+    page = rosa.get("/guardians").text
+    assert "Somebody asked for a new key" in page and 'action="/guardians/veto"' in page
+    town.wait()
+    assert Visitor(town.apps["north"]).sign_in("rosa").status_code == 401
+    back = town.visitor("north", "rosa", NEW)
+    assert back.get("/record").status_code == 200
+    assert back.get("/guardians/renew").status_code == 200
+    done = back.post("/guardians/renew", {})
+    assert done.headers["location"] == "/guardians?done=renewed"
+    assert back.get("/record").status_code == 200
+
+
+def test_the_owner_stops_what_they_did_not_ask_for(town: Town) -> None:
+    rosa = town.visitor("north", "rosa", NEW)
+    ward = rosa_account(town)
+    code = recovering.begin(
+        town.network["north"].node, "rosa", "a thief's passphrase", address="192.0.2.1"
+    ).code
+    for member in ("north", "south"):
+        friend = town.visitor(member, f"friend.{member}")
+        friend.post("/wards/vouch", {"ward": ward, "code": code})
+    town.work()
+    assert rosa.post("/guardians/veto", {}).headers["location"] == "/guardians?done=vetoed"
+    town.wait()
+    assert Visitor(town.apps["north"]).sign_in("rosa", "a thief's passphrase").status_code == 401
+    again = rosa.sign_in("rosa", NEW)
+    assert again.status_code == 303
+    assert rosa.post("/guardians/veto", {}).status_code == 409
+
+
+def rosa_account(town: Town) -> str:
+    return town.network["north"].node.desk.keystore.person("rosa").account.hex()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"number-1": "", "number-2": ""},
+        {"number-1": "0x12"},
+        {"number-1": "0x" + "7" * 64},
+        {"needed": "5"},
+        {"needed": "x"},
+        {"name": " "},
+    ],
+    ids=range(6),
+)
+def test_a_form_that_names_no_set_comes_back_with_what_was_typed(
+    town: Town, others: dict[str, str]
+) -> None:
+    rosa = town.visitor("north", "rosa", NEW)
+    shown = rosa.post("/guardians/new", appoint(town, rosa, **others))
+    assert shown.status_code in (400, 404)
+    assert 'role="alert"' in shown.text and "Ines" in shown.text
+
+
+def test_asking_for_a_key_tells_nobody_who_has_an_account(town: Town) -> None:
+    texts = set()
+    for user in ("rosa", "nobody.at.all"):
+        shown = Visitor(town.apps["north"]).post(
+            "/lost", {"user": user, "passphrase": NEW, "again": NEW}
+        )
+        assert shown.status_code == 200
+        texts.add(re.sub(r"<code>[^<]*</code>|value=\"[^\"]*\"|<time.*?</time>", "", shown.text))
+    assert len(texts) == 1
+    differs = Visitor(town.apps["north"]).post(
+        "/lost", {"user": "rosa", "passphrase": NEW, "again": NEW + "x"}
+    )
+    assert differs.status_code == 400 and "not the same" in differs.text
+
+
+def test_strangers_guard_nobody(town: Town) -> None:
+    friend = town.visitor("south", "dr.lee")
+    assert "You guard nobody" in friend.get("/wards").text
+    asked = friend.post("/wards/vouch", {"ward": rosa_account(town), "code": "0" * 16})
+    assert asked.status_code == 404
