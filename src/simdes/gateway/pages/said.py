@@ -249,6 +249,7 @@ REASONS: Final = (
     _("the entry shown is not one that the chain holds"),
     _("who asks is no guardian of the account, or signed something else"),
     _("nobody there asked to recover the account under this code"),
+    _("the budget for counts is used up"),
     _("this release does not know how to do this"),
     _("the program failed"),
     _("others wrote into this vault: only its patient has all of it erased"),
