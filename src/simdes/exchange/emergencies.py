@@ -18,7 +18,7 @@ from simdes.access.categories import CLINICIANS, Purpose, Role
 from simdes.access.custody_requests import REASONS, Why, kept, reason_digest, why_of
 from simdes.access.messages import ExplainBody
 from simdes.access.requests import hexed
-from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, Unavailable
+from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange.access_requests import hosting
 from simdes.exchange.attempting import recording
 from simdes.exchange.node import Node
@@ -28,8 +28,21 @@ from simdes.index import chain, chain_consents, emergencies
 from simdes.index.chain_consents import Consent
 from simdes.index.transaction import Transaction
 from simdes.ledger.consents import Reason
+from simdes.ledger.refusals import refusal_of
 
-__all__ = ["OUTCOMES", "REASONS", "Emergency", "listed", "of_vault", "open_", "review", "standing"]
+__all__ = [
+    "OUTCOMES",
+    "REASONS",
+    "Bounds",
+    "Emergency",
+    "bounds",
+    "listed",
+    "of_vault",
+    "open_",
+    "review",
+    "standing",
+    "tell",
+]
 
 OUTCOMES: Final = {"justified": 1, "unjustified": 2}
 MOST_TEXT: Final = 400
@@ -55,6 +68,29 @@ class Emergency:
     outcome: str
     open: bool
     overdue: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long an emergency lasts and how long its review may take, in seconds; ``organisation``
+    is who opened the vault."""
+
+    organisation: bytes
+    open_seconds: int
+    review_seconds: int
+
+
+def bounds(node: Node, vault: bytes) -> Bounds:
+    """What opening an emergency for a vault would mean. Raises NotFound for an unknown vault."""
+    known = node.contracts.accounts.vault(vault)
+    if known is None:
+        raise NotFound("The network knows no such vault.")
+    limits = node.contracts.consents.emergency_limits()
+    return Bounds(
+        organisation=known.organisation,
+        open_seconds=limits.open_seconds,
+        review_seconds=limits.review_seconds,
+    )
 
 
 def open_(
@@ -102,11 +138,29 @@ def _open(node: Node, session: Session, vault: bytes, handle: bytes, why: Why) -
         node.lane(session.key).transact(call)
     except Unavailable:
         raise  # it may still be carried out
-    except SimdesError:
+    except SimdesError as error:
         node.database.write(lambda tx: emergencies.drop(tx, vault, handle))
-        raise
+        raise _in_words(error) from error
     node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
     node.following.catch_up()
+
+
+def _in_words(error: SimdesError) -> SimdesError:
+    """What the contract refused with, as people read it."""
+    name = refusal_of(error)
+    if name == "Consents_ReviewOverdue":
+        return Forbidden(
+            "An earlier emergency of this organisation waits for its review.",
+            advice="Ask an administrator to review it first.",
+        )
+    if name == "Consents_QuotaSpent":
+        return TooLarge(
+            "The organisation opened as many emergencies today as it may.",
+            advice="Ask the patient for access.",
+        )
+    if name == "Consents_NotClinician":
+        return Forbidden("Only doctors and nurses of a hospital open emergencies.")
+    return error
 
 
 def tell(node: Node, session: Session, vault: bytes, handle: bytes) -> bool:

@@ -196,6 +196,18 @@ def close(tx: Transaction, tag: bytes) -> None:
     )
 
 
+def systems(tx: Transaction, *, limit: int) -> list[str]:
+    """Return the identifier systems of patients here, each once: one look at the index for each."""
+    rows = tx.all(
+        "WITH RECURSIVE one(system) AS (SELECT min(system) FROM identifier UNION ALL"
+        " SELECT (SELECT min(system) FROM identifier WHERE system > one.system) FROM one"
+        " WHERE one.system IS NOT NULL)"
+        " SELECT system FROM one WHERE system IS NOT NULL LIMIT :limit",
+        limit=limit,
+    )
+    return [str(row[0]) for row in rows]
+
+
 def link_many(tx: Transaction, links: Mapping[Identifier, bytes]) -> None:
     """Say whose vaults these are, in one statement; an earlier link of an identifier stays.
 

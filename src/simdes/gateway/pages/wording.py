@@ -107,6 +107,13 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "other": _("What organisations say does not agree:"),
     },
     "part": PARTS,
+    "emergency": {
+        "unconscious": _("The patient can't answer"),
+        "life-threatening": _("There is no time to ask"),
+        "incapable": _("The patient can't decide now"),
+        "danger": _("The patient is a danger to themselves or others"),
+        "other": _("Something else, in words below"),
+    },
     **OFFICE_WORDS,
     "severity": {
         "high": _("grave"),
@@ -142,6 +149,10 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "done": {
         **OFFICE_DONE,
+        "requested": _("The patient was asked. You will find them here once they open it to you."),
+        "written": _("It is written into the record."),
+        "prescribed": _("It is prescribed. The patient chooses the pharmacy."),
+        "enrolled": _("The patient is enrolled."),
         "granted": _("It is shared. You can end it here at any time."),
         "narrowed": _("The new one stands, the old one has ended."),
         "ended": _("It has ended. Nothing more can be opened under it."),

@@ -13,6 +13,8 @@ from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.pages.record.loading import load, sources
 from simdes.gateway.pages.record.showing import person, view
+from simdes.gateway.pages.staff import emergency
+from simdes.gateway.pages.staff.limits import limits
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/patients"
@@ -58,7 +60,7 @@ def record(asked: Asked) -> Shown:
         part=asked.asked("part"),
         page=page_number(asked),
     )
-    return Shown("patient_record.html", {"view": shown})
+    return Shown("patient_record.html", {"view": shown, "patient": patient, "may": limits(asked)})
 
 
 def _pairs(asked: Asked) -> list[tuple[str, str]]:
@@ -87,6 +89,7 @@ def _page(asked: Asked, found: object, *, problem: SimdesError | None, more: boo
             "more": more,
             "text": asked.form.get("text", [""])[0][:128],
             "born": asked.form.get("born", [""])[0][:10],
+            "emergencies": emergency.opened(asked),
         },
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,

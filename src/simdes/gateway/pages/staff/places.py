@@ -6,14 +6,21 @@ from typing import Final
 
 from simdes.gateway.pages.navigation import CLINICIANS, PHARMACISTS
 from simdes.gateway.pages.place import Needs, Place
-from simdes.gateway.pages.staff import counter, patients
+from simdes.gateway.pages.staff import counter, elsewhere, emergency, patients, requesting
 
-_ANY = Needs.SIGNED_IN
+_ANY, _RECENT = Needs.SIGNED_IN, Needs.RECENT
 
 STAFF_PLACES: Final = (
     Place(patients.PATH, "GET", patients.show, _ANY, CLINICIANS),
     Place(patients.PATH, "POST", patients.search, _ANY, CLINICIANS),
     Place(patients.RECORD, "GET", patients.record, _ANY, CLINICIANS),
+    Place(elsewhere.PATH, "GET", elsewhere.show, _ANY, CLINICIANS),
+    Place(elsewhere.PATH, "POST", elsewhere.search, _ANY, CLINICIANS),
+    Place(requesting.PATH, "GET", requesting.show, _ANY, CLINICIANS),
+    Place(requesting.PATH, "POST", requesting.send, _ANY, CLINICIANS),
+    Place(emergency.PATH, "GET", emergency.show, _ANY, CLINICIANS),
+    Place(emergency.NEW, "GET", emergency.show_new, _RECENT, CLINICIANS),
+    Place(emergency.NEW, "POST", emergency.open_, _RECENT, CLINICIANS),
     Place(counter.PATH, "GET", counter.show, _ANY, PHARMACISTS),
     Place(counter.OPEN, "POST", counter.open_, _ANY, PHARMACISTS),
     Place(counter.DISPENSE, "POST", counter.dispense, _ANY, PHARMACISTS),
