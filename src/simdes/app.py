@@ -33,6 +33,7 @@ from simdes.config import Settings
 from simdes.custody_http import LocalCustody
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
 from simdes.exchange import membership
+from simdes.exchange.claims.rules import claim_rules
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.facade import Facade, Options
 from simdes.exchange.following import BELIEVED_SECONDS, Following
@@ -289,6 +290,7 @@ def opened(
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
             rules=_rules(settings, data, processes),
+            claims=claim_rules(settings.kind, data),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, following))
 

@@ -71,6 +71,7 @@ class Category(IntEnum):
     OTHER = 15
     SOURCES = 16
     PRESCRIPTIONS = 17
+    DISCLOSURES = 18
 
     @property
     def label(self) -> str:
@@ -171,6 +172,8 @@ SOURCE_CODE = "simdes-source"
 """Marks a document that is a message as it came in: it holds everything that the message says."""
 PRESCRIPTION_CODE = "simdes-prescription"
 """Marks the opening of a prescription's statement: who reads it can dispense."""
+CLAIM_CODE = "simdes-claim"
+"""Marks the opening of a claim, which goes to its insurer."""
 
 # (resource type, code in its category element) -> category, where the type alone does not say it.
 _RULES: Mapping[tuple[str, str], Category] = {
@@ -184,6 +187,7 @@ _RULES: Mapping[tuple[str, str], Category] = {
     ("DiagnosticReport", "RUS"): Category.IMAGING,
     ("DocumentReference", SOURCE_CODE): Category.SOURCES,
     ("DocumentReference", PRESCRIPTION_CODE): Category.PRESCRIPTIONS,
+    ("DocumentReference", CLAIM_CODE): Category.CLAIMS,
 }
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -242,9 +246,12 @@ def classify(resource: Mapping[str, Any]) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)  # asked of each type that a caller may see, for every search
 def categories_of(type_: str) -> int:
-    """The mask of every category that a resource of a type may have."""
+    """The mask of every category that a resource of a type may be sealed in.
+
+    Anything may be sealed once more for an insurer to see (`Category.DISCLOSURES`).
+    """
     ruled = (category for (name, _), category in _RULES.items() if name == type_)
-    return mask((CATEGORY_OF_TYPE.get(type_, Category.OTHER), *ruled))
+    return mask((CATEGORY_OF_TYPE.get(type_, Category.OTHER), Category.DISCLOSURES, *ruled))
 
 
 def labels_of(resource: Mapping[str, Any]) -> int:

@@ -1,186 +1,161 @@
-"""Commands of claims that need no network: plans tried on claims and questions in files."""
+"""Commands of a claim: the patient discloses, provider and insurer work, software goes round.
+
+A claim opens by itself; nobody has to ask for it (docs/claims.md).
+"""
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from simdes import console
-from simdes.claims.engine import Decided
-from simdes.claims.money import Money
-from simdes.claims.plan import Plan, read_plan
-from simdes.claims.reasons import REASONS
-from simdes.commands.common import AsJson
-from simdes.errors import Invalid
-from simdes.exchange import intake
-from simdes.exchange.claims import inquiring, trying
-from simdes.exchange.claims.trying import Tried
+from simdes.app import Opened
+from simdes.commands import claim_billing, claim_desk
+from simdes.commands.claim_desk import ClaimId, asking_of, claim_of, name_of
+from simdes.commands.claim_trying import eligibility, try_
+from simdes.commands.common import (
+    AsJson,
+    Data,
+    Token,
+    User,
+    organisation,
+    organisation_of,
+    seconds,
+)
+from simdes.commands.consent import OwnVault, own_vault
+from simdes.exchange.claims import disclosing, opening, steps
+from simdes.exchange.claims.disclosing import Request
+
+Valid = Annotated[str, typer.Option("--for", help="How long: 30d, 1y.")]
 
 
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
-    group = typer.Typer(help="Insurance claims.", no_args_is_help=True)
-    group.command("try")(try_)
-    group.command("eligibility")(eligibility)
+    group = typer.Typer(help="Insurance claims, from visit to refund.", no_args_is_help=True)
+    for name, command in (
+        ("list", list_claims),
+        ("disclose", disclose),
+        ("withdraw", withdraw),
+        ("prefer", prefer),
+        *claim_desk.COMMANDS,
+        *claim_billing.COMMANDS,
+        ("work", work),
+        ("try", try_),
+        ("eligibility", eligibility),
+    ):
+        group.command(name)(command)
     cli.add_typer(group, name="claim")
 
 
-def try_(
-    sources: Annotated[list[Path], typer.Argument(help="Claims: X12 837, FHIR.")],
-    plan: Annotated[Path, typer.Option("--plan", help="The plan: a TOML table (docs/claims.md).")],
-    received: Annotated[
-        str, typer.Option("--received", help="The day they came in, YYYY-MM-DD; without it today.")
-    ] = "",
-    remittance: Annotated[
-        Path | None, typer.Option("--remittance", help="Write the 835 that it would be, as a test.")
+# The patient ----------------------------------------------------------------------------------
+
+
+def list_claims(
+    data: Data, user: User = None, token: Token = None, as_json: AsJson = False
+) -> None:
+    """List your claims, and line by line what each insurer asks to see, and why."""
+    with organisation(data) as one:
+        asking = asking_of(one, user, token)
+        found = disclosing.requests(one.node, asking)
+        if as_json:
+            console.print_json([_asked(one, each) for each in found])
+            return
+        for each in found:
+            console.say(
+                f"{each.claim.hex()}: {each.state.name.lower()}, {name_of(one, each.insurer)}"
+            )
+            for line in each.lines:
+                console.say(f"  {line.reference}: {line.why}")
+
+
+def _asked(one: Opened, found: Request) -> dict[str, Any]:
+    return {
+        "claim": found.claim.hex(),
+        "state": found.state.name.lower(),
+        "insurer": name_of(one, found.insurer),
+        "lines": [{"reference": line.reference, "why": line.why} for line in found.lines],
+    }
+
+
+def disclose(
+    data: Data,
+    claim: ClaimId,
+    but: Annotated[
+        list[str] | None, typer.Option("--but", help="A line (Type/id) that is kept back.")
     ] = None,
+    valid: Valid = "180d",
+    no_answers: Annotated[
+        bool,
+        typer.Option("--no-answers", help="Keep from the provider what the insurer answers."),
+    ] = False,
+    user: User = None,
+    token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try a plan on claims: what it pays of each line, and why not more. Nothing is decided."""
-    now_seconds = int(time.time())
-    bundles = _bundles(sources)
-    table = _plan(plan)
-    tried = trying.try_plan(table, bundles, received=_day(received, now_seconds))
-    if remittance is not None:
-        content = trying.remit(
-            tried, bundles, now_seconds=now_seconds, sender="PAYER", receiver="PROVIDER"
+    """Let the insurer see the lines of a claim, until it ends."""
+    with organisation(data) as one:
+        asking = asking_of(one, user, token)
+        made = disclosing.disclose(
+            one.node,
+            asking,
+            claim_of(claim),
+            but=but or (),
+            valid_seconds=seconds(valid),
+            answers=not no_answers,
         )
-        remittance.write_bytes(content)
-    if as_json:
-        console.print_json([_told(one) for one in tried])
-        return
-    for one in tried:
-        told = _told(one)
+        if as_json:
+            console.print_json({"consent": made.handle.hex(), "lines": len(made.listed)})
+            return
+        console.say(f"Disclosed: {len(made.listed)} lines, until the claim ends.")
+
+
+def withdraw(data: Data, claim: ClaimId, user: User = None, token: Token = None) -> None:
+    """Take back what you disclosed of a claim."""
+    with organisation(data) as one:
+        asking = asking_of(one, user, token)
+        count = disclosing.withdraw(one.node, asking, claim_of(claim))
+        console.say(f"Withdrawn: {count}.")
+
+
+def prefer(
+    data: Data,
+    to: Annotated[
+        str, typer.Option("--to", help="The insurer; none: nothing is disclosed unasked.")
+    ] = "",
+    valid: Valid = "1y",
+    vault: OwnVault = None,
+    user: User = None,
+    token: Token = None,
+) -> None:
+    """Let what your insurer declared to need of a claim go to it by itself."""
+    with organisation(data) as one:
+        asking = asking_of(one, user, token)
+        disclosing.prefer(
+            one.node,
+            asking,
+            own_vault(one.node, asking.session, vault),
+            organisation_of(one.node, to) if to else None,
+            valid_seconds=seconds(valid),
+        )
+        console.say(f"Claims are disclosed to {to}." if to else "Nothing is disclosed unasked.")
+
+
+# The organisation -----------------------------------------------------------------------------
+
+
+def work(data: Data, as_json: AsJson = False) -> None:
+    """Open what is due, offer what insurers need, end what ended, settle what a crash left open.
+
+    `simdes serve` does it by itself; this is for an organisation that runs no server.
+    """
+    with organisation(data) as one:
+        done, settled = opening.work(one.node), steps.settle(one.node)
+        if as_json:
+            console.print_json({**asdict(done), "settled": settled})
+            return
         console.say(
-            f"{told['claim']}: claimed {told['claimed']}, pays {told['benefit']}, "
-            f"patient {told['patient']}"
+            f"{done.stated} costs stated, {done.opened} claims opened, {done.offered} offered, "
+            f"{done.disclosed} disclosed, {done.ended} ended; {settled} settled."
         )
-        for line in told["lines"]:
-            console.say(f"  {line['line']}: {line['claimed']}, pays {line['benefit']}")
-            for reason in line["reasons"]:
-                console.say(f"    {reason['code']} {reason['amount']}: {reason['text']}")
-
-
-def eligibility(
-    sources: Annotated[list[Path], typer.Argument(help="Questions: X12 270, FHIR.")],
-    plan: Annotated[
-        list[Path],
-        typer.Option("--plan", help="A plan, a TOML table (docs/claims.md); repeatable."),
-    ],
-    members: Annotated[
-        list[Path],
-        typer.Option("--members", help="Who is insured: X12 834, FHIR Coverage and Patient."),
-    ],
-    day: Annotated[
-        str, typer.Option("--day", help="What counts as today, YYYY-MM-DD; without it today.")
-    ] = "",
-    answer: Annotated[
-        Path | None, typer.Option("--answer", help="Write the 271 that it would be, as a test.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Answer whether people are covered, and for what, by plans and members in files."""
-    now_seconds = int(time.time())
-    answered = inquiring.answer_files(
-        [_plan(one) for one in plan],
-        _bundles(members),
-        _bundles(sources),
-        today=_day(day, now_seconds),
-    )
-    if answer is not None:
-        content = inquiring.as_x12(
-            answered, now_seconds=now_seconds, sender="PAYER", receiver="PROVIDER"
-        )
-        answer.write_bytes(content)
-    if as_json:
-        console.print_json([one.response for one in answered])
-        return
-    for number, one in enumerate(answered, 1):
-        console.say(f"{number}: {one.response['disposition']}")
-        for insurance in one.response.get("insurance", ()):
-            for item in insurance.get("item", ()):
-                console.say(f"  {item['name']}: {_benefits(item)}")
-
-
-def _benefits(item: dict[str, Any]) -> str:
-    if item.get("excluded"):
-        return "not covered"
-    found = [_benefit(one) for one in item.get("benefit", ())]
-    if item.get("authorizationRequired"):
-        found.append("prior authorisation")
-    return ", ".join(found) or "covered"
-
-
-def _benefit(one: dict[str, Any]) -> str:
-    kind = one["type"]["coding"][0]["code"]
-    if "allowedMoney" in one:
-        money = one["allowedMoney"]
-        return f"{kind} {money['value']:f} {money['currency']}"
-    if "allowedUnsignedInt" in one:
-        return f"{kind} {one['allowedUnsignedInt']}"
-    return f"{kind} {one['allowedString']} %"
-
-
-def _plan(path: Path) -> Plan:
-    try:
-        return read_plan(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError):
-        raise Invalid(f"The plan {path} can't be read.", advice="Check the path.") from None
-
-
-def _bundles(sources: list[Path]) -> list[Any]:
-    found = []
-    for file in intake.source_files(sources):
-        mapping = intake.map_file(file)
-        if mapping.quarantined:
-            raise Invalid(f"{file.name} can't be read whole: {mapping.quarantined[0].reason}")
-        found += [one.bundle for one in mapping.messages]
-    return found
-
-
-def _day(text: str, now_seconds: int) -> Any:
-    if not text:
-        return datetime.fromtimestamp(now_seconds, UTC).date()
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise Invalid("A day is written like 2026-03-31.") from None
-
-
-def _told(tried: Tried) -> dict[str, Any]:
-    proposal = tried.proposal
-    number = (tried.claim.get("identifier") or [{}])[0].get("value", tried.claim["id"])
-
-    def money(minor: int) -> str:
-        return str(Money(minor, proposal.currency))
-
-    return {
-        "claim": number,
-        "outcome": tried.response["outcome"],
-        "claimed": money(proposal.submitted),
-        "benefit": money(proposal.benefit),
-        "patient": money(proposal.patient),
-        "lines": [_line(one, proposal.currency) for one in proposal.lines],
-        "response": tried.response,
-        "explanation": tried.benefit,
-    }
-
-
-def _line(one: Decided, currency: str) -> dict[str, Any]:
-    return {
-        "line": one.sequence,
-        "claimed": str(Money(one.submitted, currency)),
-        "benefit": str(Money(one.benefit, currency)),
-        "reasons": [
-            {
-                "code": f"{each.group}-{each.reason}",
-                "amount": str(Money(each.amount, currency)),
-                "text": REASONS[each.reason],
-            }
-            for each in one.adjustments
-        ],
-    }

@@ -27,8 +27,8 @@ from simdes.commands.mapping import From, Report, SourceKind, Sources, finish
 from simdes.errors import Invalid, Unavailable
 from simdes.exchange import anchoring, intake, members, opening, retrieve, submit
 from simdes.exchange.retrieve import Read
+from simdes.exchange.running import worker_name
 from simdes.exchange.submit import Accepted, Refused
-from simdes.exchange.worker import worker_name
 from simdes.mapper import Mapping, report
 
 HELD_SECONDS = 2 * anchoring.LEASE_MS / 1000

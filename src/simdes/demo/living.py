@@ -35,8 +35,8 @@ from simdes.exchange import anchoring, consents, enrolment, retrieve, rights
 from simdes.exchange.interactions.changes import Change, Method
 from simdes.exchange.interactions.writing import apply
 from simdes.exchange.prescriptions import holding, submitting
+from simdes.exchange.running import worker_name
 from simdes.exchange.signin import Session, sign_in
-from simdes.exchange.worker import worker_name
 
 MEMBERS: Final = (
     ("north", "Hospital North", "hospital"),

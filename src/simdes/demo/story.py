@@ -43,9 +43,9 @@ from simdes.exchange import (
     verification,
 )
 from simdes.exchange.retrieve import Retrieved
+from simdes.exchange.running import worker_name
 from simdes.exchange.signin import Session
 from simdes.exchange.submit import Accepted
-from simdes.exchange.worker import worker_name
 from simdes.index import vaults
 from simdes.mapper import Mapping, report
 

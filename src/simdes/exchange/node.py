@@ -17,6 +17,8 @@ from simdes.access.desk import Desk
 from simdes.access.requests import Signer
 from simdes.access.tokens import Issuer
 from simdes.exchange.bulk.files import Files, NoFiles
+from simdes.exchange.claims.forest import CostForest
+from simdes.exchange.claims.rules import ClaimRules
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
 from simdes.exchange.pace import Pace
@@ -45,7 +47,8 @@ class Node:
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
-    ``rules`` what it does with prescriptions, ``forests`` where statements stand, ``own_vault`` the
+    ``rules`` what it does with prescriptions, ``forests`` where statements stand, ``claims`` what
+    it does with claims, ``costs`` where statements of costs stand, ``own_vault`` the
     tag of the organisation's own vault once it is known (`home.ensure_home`), ``room`` what
     requests may hold in memory, ``proofs`` how many each caller has proved, ``shares_needed`` and
     ``custodians`` (m, n) what vaults opened here get.
@@ -72,6 +75,8 @@ class Node:
     files: Files = field(default_factory=NoFiles)
     rules: Rules = field(default_factory=Rules)
     forests: Forests = field(default_factory=Forests)
+    claims: ClaimRules = field(default_factory=ClaimRules)
+    costs: CostForest = field(default_factory=CostForest)
     own_vault: list[bytes] = field(default_factory=list)
     room: Room = field(default_factory=Room)
     proofs: Pace = field(default_factory=Pace)

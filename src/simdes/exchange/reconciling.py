@@ -44,7 +44,7 @@ from simdes.exchange.findings import (
 from simdes.exchange.node import Node
 from simdes.exchange.operations import DONE
 from simdes.exchange.own_trail import PAGE, own_trail, read_entry, repeated, scan
-from simdes.exchange.worker import worker_name
+from simdes.exchange.running import worker_name
 from simdes.index import audit as entries
 from simdes.index import chain, checkpoints, safekeeping
 from simdes.index import reconciling as rows

@@ -35,7 +35,7 @@ from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
 from simdes.tracing import step
 
-_BY_DEFAULT = mask(set(Category) - {Category.SOURCES, Category.PRESCRIPTIONS})
+_BY_DEFAULT = mask(set(Category) - {Category.SOURCES, Category.PRESCRIPTIONS, Category.DISCLOSURES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

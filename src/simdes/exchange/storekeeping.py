@@ -25,8 +25,8 @@ from simdes.crypto.digest import sha256
 from simdes.errors import Forbidden, SimdesError, TooLarge, Unavailable
 from simdes.exchange.elsewhere import Resting, verified
 from simdes.exchange.node import Node
+from simdes.exchange.running import worker_name
 from simdes.exchange.safekeeping import Reader, Tended, fetch_wanted, remove_dropped
-from simdes.exchange.worker import worker_name
 from simdes.index import contents, safekeeping
 from simdes.index.contents import Content, Copy, Receipt
 from simdes.index.transaction import Transaction

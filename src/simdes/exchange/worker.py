@@ -6,7 +6,6 @@ growing pauses; nothing is lost meanwhile. Logs name kinds of failures, never da
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
@@ -18,8 +17,10 @@ from simdes.errors import SimdesError
 from simdes.exchange import anchoring, guardians, indexing, recovering, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
+from simdes.exchange.claims import opening, steps
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
+from simdes.exchange.running import worker_name
 from simdes.exchange.subscriptions import telling
 from simdes.index import copies
 
@@ -29,15 +30,12 @@ GATHER_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 8.0
 TEND_SECONDS = 30.0
 """How often vaults in a new epoch, guardians and recoveries are looked after."""
+CLAIM_SECONDS = 2.0
+"""How often claims are gone on with: each asks the ledger how it stands."""
 RETIRE_SECONDS = 3_600.0
 """How often keys of past epochs are looked for that can go."""
 
 _log = structlog.get_logger("simdes.worker")
-
-
-def worker_name() -> str:
-    """A name for this running worker: process and thread."""
-    return f"{os.uname().nodename}:{os.getpid()}:{threading.get_ident()}"
 
 
 def run(node: Node, stop: threading.Event) -> None:
@@ -45,6 +43,7 @@ def run(node: Node, stop: threading.Event) -> None:
     name = worker_name()
     pause = IDLE_SECONDS
     tended, retired = _Every(TEND_SECONDS), _Every(RETIRE_SECONDS)
+    claimed = _Every(CLAIM_SECONDS)
     while not stop.is_set():
         try:
             _fill_keys(node)
@@ -54,6 +53,9 @@ def run(node: Node, stop: threading.Event) -> None:
             bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
             issuing.work(node)
             settling.settle(node)
+            if claimed.due():
+                opening.work(node)
+                steps.settle(node)
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)

@@ -71,6 +71,23 @@ def add(tx: Transaction, sealed: Sequence[tuple[NewRecord, Sequence[NewLeaf]]]) 
         Conflict: a version is sealed already, by another worker; undo everything.
 
     """
+    leaves = add_again(tx, sealed)
+    changed = tx.many(
+        "UPDATE resource SET state = 'sealed', record_id = :record, leaf = :leaf"
+        " WHERE id = :id AND state = 'pending'",
+        [
+            {"record": record_id, "leaf": leaf.leaf, "id": leaf.resource_id}
+            for record_id, _, leaf in leaves
+        ],
+    )
+    if changed != len(leaves):
+        raise Conflict("A resource version was sealed by another worker meanwhile")
+
+
+def add_again(
+    tx: Transaction, sealed: Sequence[tuple[NewRecord, Sequence[NewLeaf]]]
+) -> list[tuple[bytes, int, NewLeaf]]:
+    """Keep records of versions that may be sealed already: their leaves (record, place, leaf)."""
     tx.insert("record", [row_of(record) for record, _ in sealed])
     leaves = [
         (record.record_id, place, leaf) for record, its in sealed for place, leaf in enumerate(its)
@@ -87,16 +104,7 @@ def add(tx: Transaction, sealed: Sequence[tuple[NewRecord, Sequence[NewLeaf]]]) 
             for record_id, place, leaf in leaves
         ],
     )
-    changed = tx.many(
-        "UPDATE resource SET state = 'sealed', record_id = :record, leaf = :leaf"
-        " WHERE id = :id AND state = 'pending'",
-        [
-            {"record": record_id, "leaf": leaf.leaf, "id": leaf.resource_id}
-            for record_id, _, leaf in leaves
-        ],
-    )
-    if changed != len(leaves):
-        raise Conflict("A resource version was sealed by another worker meanwhile")
+    return leaves
 
 
 def get(tx: Transaction, record_id: bytes) -> Record | None:

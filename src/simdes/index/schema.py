@@ -22,6 +22,7 @@ from sqlalchemy import (
 from simdes.index import (
     schema_authorization,
     schema_bulk,
+    schema_claims,
     schema_counts,
     schema_credentials,
     schema_erasures,
@@ -55,6 +56,7 @@ __all__ = [
     "metadata",
     "schema_authorization",
     "schema_bulk",
+    "schema_claims",
     "schema_counts",
     "schema_credentials",
     "schema_erasures",

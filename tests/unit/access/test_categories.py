@@ -65,6 +65,7 @@ def test_numbers_are_those_of_the_contract_and_never_move() -> None:
         "other",
         "sources",
         "prescriptions",
+        "disclosures",
     ]
     assert [one.name for one in Label] == [
         "ETH",

@@ -38,8 +38,8 @@ from simdes.exchange.facade.source import (
 from simdes.exchange.facade.subscribing import subscribe
 from simdes.exchange.home import ensure_home
 from simdes.exchange.node import Node
+from simdes.exchange.running import worker_name
 from simdes.exchange.submit import accept_all, submit_all
-from simdes.exchange.worker import worker_name
 from simdes.index import facade as rows
 from simdes.index.facade import Stream
 from simdes.index.transaction import Transaction

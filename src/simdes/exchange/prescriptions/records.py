@@ -81,6 +81,11 @@ def write(
     node.desk.trail.append(tx, [_attempt(author, home.tag)])
 
 
+def note(node: Node, tx: Transaction, vault: bytes, author: Author) -> None:
+    """Write down that somebody acted on a vault's records where they write nothing into it."""
+    node.desk.trail.append(tx, [_attempt(author, vault)])
+
+
 def _new(node: Node, home: Home, one: Resource, author: Author, now_ms: int) -> NewResource:
     category, labels = classify(one)
     return new_version(

@@ -18,17 +18,16 @@ from typing import Final
 
 import structlog
 
-from simdes.access.app_context import Context
 from simdes.access.asking import Because
 from simdes.access.categories import categories_of
 from simdes.access.consent import Consent
-from simdes.access.tokens import Actor
 from simdes.errors import Forbidden, NotFound, SimdesError
 from simdes.exchange import reach
 from simdes.exchange.node import Node
 from simdes.exchange.opening import read_under
 from simdes.exchange.rights import Asking
 from simdes.exchange.signin import Session
+from simdes.exchange.software import software_session
 from simdes.exchange.subscriptions import owners
 from simdes.index import arrivals, chain, subscriptions
 from simdes.index.arrivals import Arrival
@@ -67,7 +66,7 @@ def look(node: Node) -> int:
         if known:
             node.database.write(lambda tx: arrivals.forget(tx, known))
         return 0
-    software = _software(node)
+    software = software_session(node)
     named, sources = _wanted(node, software, living, _due(known, head, node.now_ms()))
     new = [Arrival(vault=one, block=head, ahead=head, looked_ms=0) for one in named - known.keys()]
     gone = known.keys() - named
@@ -187,19 +186,3 @@ def _looked(
         opened += len(found.records)
     node.database.write(lambda tx: arrivals.advance(tx, one, ahead=head))
     return opened
-
-
-def _software(node: Node) -> Session:
-    """The organisation's software as who asks custodians. Raises Forbidden where it may not act."""
-    key = node.desk.keystore.lanes[0]
-    standing = node.issuer.remembered.active(node.contracts, key.address)
-    actor = Actor(
-        account=standing.account,
-        address=key.address,
-        role=standing.role,
-        organisation=standing.organisation,
-        user="",
-        session=b"",
-        context=Context(),
-    )
-    return Session(actor, lambda: key, "")

@@ -1,0 +1,158 @@
+"""The provider's billing desk: its claims, and what software does not do by itself.
+
+Accepting a decision makes it final at once, so that a part can be paid and the next insurer asked;
+appealing has it decided again; reversing ends a claim; what an insurer asks for is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simdes.access.rights import Interaction
+from simdes.claims.money import Money
+from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.exchange.claims import lines, stating, steps
+from simdes.exchange.claims.steps import Content, Planned, author_of
+from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import records
+from simdes.exchange.rights import Asking
+from simdes.index import claims
+from simdes.index.claims import Step
+from simdes.ledger.contracts import Claim, ClaimState
+from simdes.ledger.lane import Call
+from simdes.proofs.openings import number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A claim of this provider. ``claim`` is its id on the ledger (32 bytes), ``encounter`` the
+    reference of what is claimed for, ``final``: its decision can't be appealed any more."""
+
+    claim: bytes
+    vault: bytes
+    resource: str
+    encounter: str
+    insurer: bytes
+    state: ClaimState
+    due_seconds: int
+    appeals: int
+    final: bool
+    claimed: Money
+    ended: bool
+
+
+def require_biller(node: Node, asking: Asking) -> None:
+    """Raise Forbidden unless the caller bills for this organisation."""
+    if not node.claims.opens:
+        raise Forbidden("Only who treats patients has claims of its own.")
+    asking.rights.require(Interaction.CREATE, "Claim")
+
+
+def mine(node: Node, asking: Asking) -> list[Own]:
+    """Every claim that was opened here, by when it is due; those that have ended last."""
+    require_biller(node, asking)
+    with node.database.read() as tx:
+        opened = claims.steps(tx, verb="open")
+    found = []
+    for one in opened:
+        try:
+            found.append(_own(node, one, node.contracts.claims.claim(number(one.claim))))
+        except Conflict:
+            continue  # erased with the vault
+    return sorted(found, key=lambda one: (one.ended, one.due_seconds, one.claim))
+
+
+def _own(node: Node, step: Step, known: Claim) -> Own:
+    content = steps.content_of(node, step)
+    return Own(
+        claim=step.claim,
+        vault=step.vault,
+        resource=step.resource,
+        encounter=step.encounter,
+        insurer=step.other,
+        state=known.state,
+        due_seconds=known.due,
+        appeals=known.appeals,
+        final=known.is_final(node.now_seconds()),
+        claimed=Money(content.amount, content.currency),
+        ended=bool(step.ended),
+    )
+
+
+def accept(node: Node, asking: Asking, claim: bytes) -> None:
+    """Take a decision as final. Raises Conflict where there is none, NotFound for no own claim."""
+    step = _step(node, asking, claim)
+    _send(node, asking, step, node.contracts.claims.accept(number(claim)))
+
+
+def appeal(node: Node, asking: Asking, claim: bytes) -> None:
+    """Have the insurer decide again. Raises Conflict where it is too late or final."""
+    step = _step(node, asking, claim)
+    _send(node, asking, step, node.contracts.claims.appeal(number(claim)))
+
+
+def answer(node: Node, asking: Asking, claim: bytes, references: Sequence[str] = ()) -> None:
+    """Answer an insurer that asked for more: offer these resources (``Type/id``) to the patient.
+
+    The claim goes on once the patient lets the insurer see them. Without any: there is nothing
+    more, and it goes on at once. Raises Conflict where nothing was asked, NotFound for a resource
+    that is not in the patient's record here.
+    """
+    step = _step(node, asking, claim)
+    known = node.contracts.claims.claim(number(claim))
+    if known.state is not ClaimState.ASKED:
+        raise Conflict("The insurer did not ask for more.")
+    if references:
+        lines.offer_more(node, step, references, author_of(asking))
+    else:
+        _send(node, asking, step, node.contracts.claims.disclose(number(claim)))
+
+
+def reverse(node: Node, asking: Asking, claim: bytes) -> None:
+    """End a claim that is not paid. Raises Conflict for one that is or has ended."""
+    step = _step(node, asking, claim)
+    contract = node.contracts.claims
+    steps.carry_out(
+        node,
+        Planned(
+            claim=number(claim),
+            tag=number(step.tag),
+            vault=step.vault,
+            resource=step.resource,
+            encounter=step.encounter,
+            other=step.other,
+            verb="reverse",
+            expects=0,
+            content=Content(made=[]),
+            call=lambda: contract.reverse(number(claim)),
+        ),
+        author_of(asking),
+    )
+
+
+def again(node: Node, asking: Asking, claim: bytes) -> None:
+    """Claim once more for what a reversed claim was for, as it is now.
+
+    Its cost is stated anew; the claim opens by itself once that stands. Raises Conflict for a
+    claim that was not reversed.
+    """
+    step = _step(node, asking, claim)
+    known = node.contracts.claims.claim(number(claim))
+    if known.state is not ClaimState.REVERSED:
+        raise Conflict("Reverse the claim first.")
+    stating.restate(node, step.vault, step.encounter)
+
+
+def _step(node: Node, asking: Asking, claim: bytes) -> Step:
+    require_biller(node, asking)
+    with node.database.read() as tx:
+        rows = claims.steps(tx, claim=claim, verb="open")
+    if not rows:
+        raise NotFound("No such claim was opened here.")
+    return rows[-1]
+
+
+def _send(node: Node, asking: Asking, step: Step, call: Call) -> None:
+    node.agent.transact(call)
+    node.database.write(lambda tx: records.note(node, tx, step.vault, author_of(asking)))
