@@ -58,6 +58,11 @@ def listed(node: Node, session: Session) -> list[Colleague]:
     ]
 
 
+def names(node: Node) -> dict[bytes, str]:
+    """What the people hosted here are called, by account."""
+    return {one.account: one.display or one.user for one in node.desk.keystore.people()}
+
+
 def find(node: Node, session: Session, account: bytes) -> Colleague:
     """One of `listed`. Raises NotFound, Forbidden."""
     found = [one for one in listed(node, session) if one.account == account]

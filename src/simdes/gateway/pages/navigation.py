@@ -91,6 +91,12 @@ LINKS: Final = (
         ADMINISTRATORS,
     ),
     Link(
+        "/emergencies",
+        _("Emergencies"),
+        _("Records that were opened without consent, to be judged in time."),
+        ADMINISTRATORS,
+    ),
+    Link(
         "/health",
         _("Health"),
         _("Whether ledger, storage and custodians answer, and what waits."),

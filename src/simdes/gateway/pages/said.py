@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from simdes.gateway.pages.languages import mark as _
+from simdes.gateway.pages.office.words import OFFICE_SAID
 
 SAID: Final = (
+    *OFFICE_SAID,
     # Signing in
     _("User name or passphrase is wrong."),
     _("Check both and try again."),

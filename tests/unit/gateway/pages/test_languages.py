@@ -15,6 +15,7 @@ from simdes.access.accounts import _ADVICE, HOSTED_ROLES
 from simdes.access.attempts import _WAITS
 from simdes.access.categories import Category, Label, Purpose
 from simdes.access.reasons import _WORDS as REASON_WORDS
+from simdes.exchange.emergencies import OUTCOMES
 from simdes.exchange.findings import KINDS
 from simdes.exchange.prescriptions.states import _WHY, State
 from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
@@ -49,6 +50,7 @@ RAISING = (
     "gateway/pages/patient/sharing.py",
     "gateway/pages/patient/prescriptions.py",
     "gateway/pages/patient/log.py",
+    "gateway/pages/office/emergencies.py",
     "gateway/pages/office/organisations.py",
     "gateway/pages/office/people.py",
     "gateway/pages/office/quarantine.py",
@@ -140,6 +142,7 @@ def test_every_role_and_category_has_words() -> None:
     assert set(WORDS["reason"]) == set(REFUSALS)
     assert set(WORDS["finding"]) == set(WORDS["advice"]) == set(KINDS)
     assert set(WORDS["step"]) == {*STEPS.values(), "correct"}
+    assert set(WORDS["outcome"]) == set(OUTCOMES)
     assert set(WORDS["document"]) >= set(STATES)
     assert set(WORDS["state"]) == {one.value for one in State}
 

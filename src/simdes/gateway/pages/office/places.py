@@ -10,6 +10,7 @@ from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import ADMINISTRATORS
 from simdes.gateway.pages.office import (
     condition,
+    emergencies,
     organisations,
     people,
     quarantine,
@@ -46,4 +47,7 @@ OFFICE_PLACES: Final = (
     _place(upgrades.PATH, "GET", upgrades.show, _ANY),
     _place(upgrades.DECIDE, "GET", upgrades.show_decide, _FRESH),
     _place(upgrades.DECIDE, "POST", upgrades.decide, _FRESH),
+    _place(emergencies.PATH, "GET", emergencies.show, _ANY),
+    _place(emergencies.REVIEW, "GET", emergencies.show_review, _FRESH),
+    _place(emergencies.REVIEW, "POST", emergencies.review, _FRESH),
 )

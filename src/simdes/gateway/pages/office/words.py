@@ -102,6 +102,17 @@ OFFICE_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "setTargetFunctionRole": _("who may call a verb"),
         "unpause": _("let a paused verb go on"),
     },
+    "emergency": {
+        "unconscious": _("The patient can't answer"),
+        "life-threatening": _("There is no time to ask"),
+        "incapable": _("The patient can't decide now"),
+        "danger": _("The patient is a danger to themselves or others"),
+        "other": _("Something else, in words below"),
+    },
+    "outcome": {
+        "justified": _("It was justified"),
+        "unjustified": _("It was not justified"),
+    },
     "who": {
         "": _("Staff"),
         "waiting": _("Waiting"),
@@ -112,6 +123,7 @@ OFFICE_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 OFFICE_DONE: Final[Mapping[str, str]] = {
     "organisation-verified": _("The organisation and its software are verified."),
     "organisation-suspended": _("The organisation is suspended."),
+    "reviewed": _("Your judgement stands on the ledger."),
     "document-replayed": _("It was accepted."),
     "document-settled": _("It was settled before."),
     "document-dismissed": _("It is dismissed, and kept with your reason."),
@@ -123,3 +135,28 @@ OFFICE_DONE: Final[Mapping[str, str]] = {
     "person-verified": _("The account is verified."),
     "person-suspended": _("The account is suspended."),
 }
+
+OFFICE_SAID: Final = (
+    _("The user name is taken."),
+    _("Choose another user name."),
+    _("Choose a role."),
+    _("Patients are enrolled with their record."),
+    _("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'."),
+    _("That is settled already."),
+    _("Look at where it stands now."),
+    _("Only the network's owners decide this."),
+    _("Ask the owners of the network."),
+    _("The network knows no such organisation."),
+    _("This needs an administrator of the organisation."),
+    _("A decision needs a reason of 1 to 500 characters."),
+    _("The corrected copy is empty."),
+    _("Say why, for those who come after you."),
+    _("The finding is closed."),
+    _("There is no such document in quarantine."),
+    _("`simdes quarantine list` shows all."),
+    _("The content was removed by retention."),
+    _("Ask the sender for it."),
+    _("Say whether it was justified."),
+    _("There is no such emergency, or not for you."),
+)
+"""What errors say on these pages (`simdes.gateway.pages.said`)."""
