@@ -26,6 +26,12 @@ ANSWER_SECONDS: Final = 9.0
 """A custodian's own waits end a second before (`budget.CALL_SECONDS`), so that it can say so."""
 BLOCKS_SECONDS: Final = 3.0
 """For `blocks`: a reader waits for it, and others have the block, too."""
+BELIEVED_SECONDS: Final = 2.0
+"""How long an address is believed before the chain is asked again, unless nobody answers there.
+
+Who answers there can only fail to: an answer counts by its signature, whose key the chain is asked
+about each time.
+"""
 _PATIENCE: Final[Mapping[str, tuple[float, float]]] = {"blocks": (BLOCKS_SECONDS, 1.0)}
 """How long a verb's answer may take, and a connection to whom is asked; others take longer."""
 
@@ -54,8 +60,16 @@ _OF_STATUS: Final[Mapping[int, type[errors.SimdesError]]] = {
 class HttpCustody:
     """Posts to the URL that an organisation's descriptor names. Safe for several threads."""
 
-    def __init__(self, directory: Directory, *, transport: httpx.BaseTransport | None = None):
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ):
         self._directory = directory
+        self._monotonic = monotonic
+        self._urls: dict[bytes, tuple[str, float]] = {}
         self._client = httpx.Client(
             timeout=ANSWER_SECONDS,
             follow_redirects=False,
@@ -85,6 +99,7 @@ class HttpCustody:
             ) as response:
                 body = _bounded(response, time.monotonic() + seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._urls.pop(organisation, None)
             raise errors.Unavailable("A custodian does not answer.") from error
         if response.status_code == 200:
             return body
@@ -95,16 +110,24 @@ class HttpCustody:
         try:
             url = f"{self._url(organisation)}/readyz"
             seconds = left(CONNECT_SECONDS)
-            return seconds > 0 and self._client.get(url, timeout=seconds).status_code == 200
+            if seconds > 0 and self._client.get(url, timeout=seconds).status_code == 200:
+                return True
         except (httpx.HTTPError, httpx.InvalidURL, errors.SimdesError):
-            return False
+            pass
+        self._urls.pop(organisation, None)
+        return False
 
     def close(self) -> None:
         """Close connections."""
         self._client.close()
 
     def _url(self, organisation: bytes) -> str:
-        return self._directory.organisation(organisation).url.rstrip("/")
+        now = self._monotonic()
+        url, until = self._urls.get(organisation, ("", now))
+        if now >= until:
+            url = self._directory.organisation(organisation).url.rstrip("/")
+            self._urls[organisation] = (url, now + BELIEVED_SECONDS)
+        return url
 
 
 class LocalCustody:

@@ -235,12 +235,28 @@ def test_several_calls_get_each_their_own_answer(
     assert ledger.call_many([]) == []
 
 
+def test_calls_are_answered_with_the_head_that_they_ran_on(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    written = lane.transact(contract.call("set", 31, 14))
+    verbs = [contract.call("valueOf", 31), contract.call("refuse", 1)]
+    head, [known, refused] = ledger.call_at_head([(contract.address, one.data) for one in verbs])
+    assert head == ledger.block(head.number)
+    assert head.number >= written.block_number
+    assert known == (14).to_bytes(32, "big")
+    assert isinstance(refused, Reverted)
+
+
 def test_code_storage_and_balance_are_readable(ledger: Ledger, lane: Lane, contract: Probe) -> None:
     assert ledger.code(contract.address) == contract.code.deployed
     assert ledger.code(lane.address) == b""
     lane.transact(contract.call("set", 1, 1))
     (count,) = contract.ask(ledger, "count")
     assert ledger.storage(contract.address, 1) == count.to_bytes(32, "big")
+    assert ledger.codes([lane.address, contract.address]) == [b"", contract.code.deployed]
+    places = [(contract.address, 1), (contract.address, 99)]
+    assert ledger.storages(places) == [count.to_bytes(32, "big"), bytes(32)]
+    assert ledger.codes([]) == ledger.storages([]) == []
     assert ledger.balance(lane.address) == 0
 
 
@@ -278,3 +294,15 @@ def test_events_are_found_by_contract_topic_and_range(
     beyond = ledger.logs(first=end + 1, last=end + 99_999, addresses=[], topics=[topic, None, word])
     assert beyond == []
     assert ledger.logs(first=end, last=start - 1, addresses=[]) == []
+
+
+def test_events_of_one_block_are_those_of_its_hash(
+    ledger: Ledger, lane: Lane, contract: Probe
+) -> None:
+    written = lane.transact(contract.call("set", 3, 1))
+    number = written.block_number
+    block = ledger.block(number)
+    assert block is not None
+    asked = {"first": number, "last": number, "addresses": [contract.address], "end": block}
+    assert ledger.logs(**asked) == list(written.logs)
+    assert ledger.logs(**asked, topics=[b"\1" * 32]) == []

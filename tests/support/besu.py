@@ -316,7 +316,14 @@ class Besu:
         return hex(60_000)
 
     def _logs(self, query: dict[str, Any]) -> list[Any]:
-        first, last = self._number(query["fromBlock"]), self._number(query["toBlock"])
+        if "blockHash" in query:  # one that it does not have is one without events to Besu
+            numbers = [n for n, one in enumerate(self.network.blocks)
+                       if one["hash"] == query["blockHash"] and n <= self.head]  # fmt: skip
+            if not numbers:
+                return []
+            first = last = numbers[0]
+        else:
+            first, last = self._number(query["fromBlock"]), self._number(query["toBlock"])
         if first > last or last - first > LOG_RANGE:
             raise Refused(*INVALID_PARAMS)
         return [

@@ -170,10 +170,9 @@ class Custodian:
     def _asker(self, question: Question) -> Asker:
         """The registered account behind the key, whatever state it is in: the verbs judge that."""
         desk = self.desk
-        standing = desk.contracts.accounts.standing(question.sender)
+        head, standing = desk.contracts.accounts.standing_at_head(question.sender)
         if standing is None:
             raise Unauthenticated("No account has the key that signed the request.")
-        head = desk.contracts.ledger.head()
         now = int(desk.clock())
         unfit = ""
         stale = desk.limits.stale_after_seconds

@@ -14,6 +14,7 @@ from simdes.access.descriptors import (
     decode_vault,
 )
 from simdes.errors import NotFound, Tampered, Unavailable
+from simdes.ledger.accounts import Vault
 from simdes.ledger.contracts import Contracts
 from simdes.storage.store import Store, cid_of_digest
 
@@ -71,13 +72,13 @@ class Directory:
             raise Tampered("An organisation's descriptor names another organisation.")
         return descriptor
 
-    def vault(self, tag: bytes) -> VaultDescriptor:
-        """The custodians of a vault in its present epoch.
+    def vault(self, tag: bytes, *, known: Vault | None = None) -> VaultDescriptor:
+        """The custodians of a vault in its present epoch; `known` is what the chain just said.
 
         Raises `NotFound` for a vault that the chain does not know, `Unavailable` when its
         descriptor is not in the content store now, `Tampered` when chain and descriptor differ.
         """
-        known = self.contracts.accounts.vault(tag)
+        known = known or self.contracts.accounts.vault(tag)
         if known is None:
             raise NotFound("No vault has this tag.")
         descriptor = self.descriptor(known.descriptor)

@@ -34,7 +34,8 @@ from simdes.index.database import Database
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
 from simdes.ledger.contracts import Contracts
-from simdes.ledger.follow import Checkpoint, HistoryChanged, follow
+from simdes.ledger.follow import Checkpoint, HistoryChanged, Range, Step, follow
+from simdes.ledger.ledger import Block
 from simdes.storage.cid import cid_of_digest, text_cid
 from simdes.storage.store import Store
 
@@ -54,8 +55,12 @@ def follow_chain(
     contracts: Contracts,
     *,
     heard: Callable[[tuple[events.ChainEvent, ...]], None] = lambda _: None,
+    head: Block | None = None,
+    read: dict[Range, Step] | None = None,
 ) -> int:
     """Bring the read model up to the head; how many events came. A worker's step.
+
+    `head` where it was asked for already, `read` what another follower of it read (`follow`).
 
     `heard` is told of the events after they are durable (a reader drops copies on a revocation).
     On another history (a development node reorganised) the model is dropped and built anew.
@@ -69,6 +74,8 @@ def follow_chain(
             contracts.addresses.watched(),
             None if known is None else Checkpoint(known.block_number, known.block_hash),
             first_block=contracts.addresses.first_block,
+            head=head,
+            read=read,
         ):
             found = tuple(e for log in step.logs if (e := contracts.decode(log)) is not None)
             _keep(database, CHAIN, step.checkpoint, [partial(_apply, found=found)])
@@ -120,8 +127,11 @@ class Fetcher:
         now = self.clock()
         return any(one.next_try <= now for one in self._missing)
 
-    def step(self) -> int:
-        """Go through the events since the last step; how many led to something kept."""
+    def step(self, head: Block | None = None, read: dict[Range, Step] | None = None) -> int:
+        """Go through the events since the last step; how many led to something kept.
+
+        `head` and `read` as in `follow_chain`.
+        """
         kept = self._again()
         if self._reached is None:
             with self.database.read() as tx:
@@ -134,6 +144,8 @@ class Fetcher:
                 self.contracts.addresses.watched(),
                 self._reached,
                 first_block=self.contracts.addresses.first_block,
+                head=head,
+                read=read,
             ):
                 writes = [
                     write

@@ -7,14 +7,15 @@ as read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from simdes.access.asking import Because, Caller, ask
+from simdes.access.asking import Because, Caller, CustodyClient, ask
 from simdes.access.descriptors import VaultDescriptor
 from simdes.access.messages import (
     MAX_RECORDS,
@@ -166,6 +167,47 @@ def _located(item: cbor.Value) -> Located:
     raise Tampered("The answer to locate is not of the agreed form.")
 
 
+class Looking:
+    """Looking who of a vault's custodians answers at all; another thing may be done meanwhile."""
+
+    def __init__(self, client: CustodyClient, vault: VaultDescriptor) -> None:
+        self._client, self._vault = client, vault
+        self._threads: ThreadPoolExecutor | None = None
+        self._answers: list[tuple[bytes, Future[bool]]] = []
+
+    def begin(self) -> None:
+        """Ask each whether it answers."""
+        custodians = [one.organisation for one in self._vault.custodians]
+        asker = copy_context()  # how long the asker waits holds in these threads, too
+        self._threads = self._threads or ThreadPoolExecutor(min(16, len(custodians)))
+        submit = self._threads.submit
+        self._answers = [
+            (one, submit(asker.copy().run, self._client.reachable, one)) for one in custodians
+        ]
+
+    def answering(self) -> tuple[bytes, ...]:
+        """Who answered, in the order of their shares; each look is good for one gathering."""
+        if not self._answers:
+            self.begin()
+        answers, self._answers = self._answers, []
+        return tuple(one for one, answer in answers if answer.result())
+
+    def end(self) -> None:
+        """Wait for nobody any more."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def looking(client: CustodyClient, vault: VaultDescriptor) -> Iterator[Looking]:
+    """A look at who answers; nothing is asked before it begins or is needed."""
+    look = Looking(client, vault)
+    try:
+        yield look
+    finally:
+        look.end()
+
+
 def gather(
     caller: Caller,
     vault: VaultDescriptor,
@@ -173,12 +215,14 @@ def gather(
     capsules: Mapping[bytes, bytes],
     *,
     trusted: Trusted = lambda _capsule, _share: None,
+    up: Looking | None = None,
 ) -> Gathered:
     """Ask m custodians for shares of these records and combine them.
 
     `capsules` are the capsule bytes by record id, at most 1,000. `trusted` raises where a share of
-    a redistributed capsule names dealers that were no custodians of the old epoch. A custodian that
-    fails or gives a bad share is replaced by another. Raises `Unavailable` when fewer than m
+    a redistributed capsule names dealers that were no custodians of the old epoch. `up` knows who
+    answers, where that was asked already. A custodian that fails or gives a bad share is replaced
+    by another. Raises `Unavailable` when fewer than m
     custodians answer (before anything is released), `Forbidden` when the records are refused,
     `Tampered` naming the culprits when good shares of fewer than m custodians are left.
     """
@@ -187,7 +231,8 @@ def gather(
     if len(capsules) > MAX_RECORDS:
         raise TooLarge("At most 1,000 records can be asked for at once.")
     round_ = _Round(caller, vault, because, capsules, trusted)
-    waiting = list(round_.reachable())
+    with looking(caller.client, vault) if up is None else nullcontext(up) as seen:
+        waiting = list(seen.answering())
     if len(waiting) < vault.m:
         raise Unavailable(
             f"{len(waiting)} of the {vault.m} custodians needed answer; nothing was read.",
@@ -222,15 +267,6 @@ class _Round:
         self.receipts: list[bytes] = []
         self.culprits: dict[bytes, str] = {}
         self.errors: list[SimdesError] = []
-
-    def reachable(self) -> tuple[bytes, ...]:
-        custodians = [one.organisation for one in self.vault.custodians]
-        answers = _at_once(self.caller.client.reachable, custodians)
-        return tuple(
-            custodian
-            for custodian, answer in zip(custodians, answers, strict=True)
-            if answer is True
-        )
 
     def missing(self, left: int) -> int:
         """How many of the `left` custodians to ask next; 0 when it is enough or hopeless."""

@@ -20,7 +20,7 @@ from simdes.errors import Unavailable
 from simdes.index import chain, chain_consents, copies, custody
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
-from simdes.ledger.follow import HistoryChanged
+from simdes.ledger.follow import HistoryChanged, Range, Step
 
 _WAIT_SECONDS = 60.0
 _FOLLOWERS = 2
@@ -107,17 +107,18 @@ class Following:
         charge(time.monotonic() - begun)
         try:
             looked = self._monotonic()
-            head = desk.contracts.ledger.head().hash
-            if head == self._head and not self._fetcher.is_due:
+            head = desk.contracts.ledger.head()
+            if head.hash == self._head and not self._fetcher.is_due:
                 self._looked = looked
                 return 0
-            fetched = self._fetcher.step()
+            read: dict[Range, Step] = {}
+            fetched = self._fetcher.step(head, read)
             count = 0
-            if head != self._head:
+            if head.hash != self._head:
                 count = access_following.follow_chain(
-                    desk.database, desk.contracts, heard=self._drop_copies
+                    desk.database, desk.contracts, heard=self._drop_copies, head=head, read=read
                 )
-            self._head, self._looked = head, looked
+            self._head, self._looked = head.hash, looked
             return count + fetched
         finally:
             self._lock.release()

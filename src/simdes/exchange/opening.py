@@ -10,6 +10,9 @@ before every reading, so a copy opens nothing that they would refuse.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +30,7 @@ from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
 from simdes.crypto.seal import open_body
 from simdes.decoding import ready
-from simdes.errors import Tampered
+from simdes.errors import SimdesError, Tampered
 from simdes.exchange.comparing import note_lacking
 from simdes.exchange.indexing import CopiedItem, index_copies
 from simdes.exchange.node import Node
@@ -39,6 +42,7 @@ from simdes.index.copies import Copy
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Vault
 from simdes.index.visible import PATIENT
+from simdes.ledger.accounts import Vault as OnChain
 from simdes.ledger.records import Batch
 from simdes.storage.cid import text_cid
 
@@ -96,22 +100,29 @@ def read_under(
     because: Because,
     *,
     batches: Collection[bytes] | None = None,
+    known: OnChain | None = None,
 ) -> OpenedRecords:
     """Read what one ground opens of a vault, in the categories of the mask ``wanted``.
 
-    ``batches``: only what was anchored with these. Raises as
-    `reading.list_records` and `reading.gather`; Tampered where anything is not as anchored.
+    ``batches``: only what was anchored with these; ``known``: what the chain just said of the
+    vault. Raises as `reading.list_records` and `reading.gather`; Tampered where anything is not as
+    anchored.
     """
-    descriptor = node.desk.directory.vault(vault)
-    with recorded(node, session, descriptor, because) as opening:
+    descriptor = node.desk.directory.vault(vault, known=known)
+    with (
+        recorded(node, session, descriptor, because) as opening,
+        reading.looking(node.custody, descriptor) as up,
+    ):
         caller = opening.caller(node.caller(session.key))
+        if not copies_held(node, vault):
+            up.begin()  # shares will be needed
         every, lacking = _listed(node, caller, descriptor, because)
         listed = [
             one
             for one in every
             if wanted >> one.category & 1 and (batches is None or one.batch_id in batches)
         ]
-        found = _read(node, caller, descriptor, listed, opening)
+        found = _read(node, caller, descriptor, listed, opening, up)
         note_lacking(node, vault, lacking, [one.listed.record_id for one in found.records])
         opening.succeeded([one.listed.record_id for one in found.records], found.refused)
     return found
@@ -123,6 +134,7 @@ def _read(
     descriptor: VaultDescriptor,
     listed: Sequence[Listed],
     opening: Opening,
+    up: reading.Looking,
 ) -> OpenedRecords:
     vault, because = descriptor.tag, opening.because
     local = _local_vault(node, vault, m=descriptor.m, n=descriptor.n)
@@ -138,13 +150,15 @@ def _read(
         group = missing[start : start + MAX_RECORDS]
         capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
         opening.asked |= dict.fromkeys(capsules)
-        gathered = reading.gather(
-            caller,
-            descriptor,
-            because,
-            capsules,
-            trusted=partial(epochs.require_true_dealers, node.desk, vault),
-        )
+        with checked.looked_up(group):
+            gathered = reading.gather(
+                caller,
+                descriptor,
+                because,
+                capsules,
+                trusted=partial(epochs.require_true_dealers, node.desk, vault),
+                up=up,
+            )
         opening.had |= dict.fromkeys(gathered.secrets)
         for one in group:
             if (secret := gathered.secrets.get(one.record_id)) is not None:
@@ -193,7 +207,10 @@ def prove(
 
 
 class _Anchors:
-    """What the chain says of batches and of authors' keys; each is asked once a reading."""
+    """What the chain says of batches and of authors' keys; each is asked once a reading.
+
+    One thread at a time.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -205,6 +222,26 @@ class _Anchors:
         if batch_id not in self._kept:
             self._kept[batch_id] = self._read(batch_id)
         return self._kept[batch_id]
+
+    @contextmanager
+    def looked_up(self, records: Sequence[Listed]) -> Iterator[None]:
+        """Ask for what these records will be checked against, while their shares are on the way.
+
+        What can't be had is asked for again by the check itself, which says why.
+        """
+        if not records:
+            yield
+            return
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            beside.submit(copy_context().run, self._look_up, records)
+            yield
+
+    def _look_up(self, records: Sequence[Listed]) -> None:
+        with suppress(SimdesError):
+            for batch_id in dict.fromkeys(one.batch_id for one in records):
+                self.of(batch_id)
+            for author in dict.fromkeys(one.author for one in records):
+                self.writes_for(author)
 
     def writes_for(self, author: bytes) -> bytes:
         """The organisation whose account has or had this key; "" for a key never seen."""

@@ -33,6 +33,7 @@ from simdes.exchange.submit import resource_context
 from simdes.index import chain, resources, vaults
 from simdes.index.resources import Resource
 from simdes.index.transaction import Transaction
+from simdes.ledger.accounts import Vault
 from simdes.tracing import step
 
 _BY_DEFAULT = mask(set(Category) - {Category.SOURCES, Category.PRESCRIPTIONS, Category.DISCLOSURES})
@@ -116,10 +117,15 @@ def retrieve(
     wanted = category_mask(categories) if categories else _BY_DEFAULT
     why = purpose_of(purpose)
     own = _read_own(node, session, vault, wanted, why)
-    grounds = _grounds(node, session, vault, why, emergency)
+    known = None
+    if emergency is not None:
+        grounds = [Because(int(Purpose.ETREAT), emergency=emergency)]
+    else:
+        known = node.contracts.accounts.vault(vault)
+        grounds = _grounds(node, session, vault, why, known)
     if not grounds and not own:
         grounds = [Because(int(why))]  # refused by the custodians, and on record there
-    return _read_remote(node, session, vault, wanted, grounds, own)
+    return _read_remote(node, session, vault, wanted, grounds, own, known)
 
 
 def purpose_of(name: str) -> Purpose:
@@ -132,13 +138,10 @@ def purpose_of(name: str) -> Purpose:
 
 
 def _grounds(
-    node: Node, session: Session, vault: bytes, purpose: Purpose, emergency: bytes | None
+    node: Node, session: Session, vault: bytes, purpose: Purpose, known: Vault | None
 ) -> list[Because]:
-    """On what the asker may rely: being the patient, an emergency, or known consents that name
-    them and have not ended. Which of them holds, the custodians' own nodes decide."""
-    if emergency is not None:
-        return [Because(int(Purpose.ETREAT), emergency=emergency)]
-    known = node.contracts.accounts.vault(vault)
+    """On what the asker may rely: being the patient, or known consents that name them and have not
+    ended. Which of them holds, the custodians' own nodes decide."""
     if known is None:
         raise NotFound("The network knows no such vault.")
     if known.control == session.actor.account:
@@ -211,13 +214,17 @@ def _read_remote(
     wanted: int,
     grounds: Sequence[Because],
     own: tuple[Read, ...],
+    known: Vault | None,
 ) -> Retrieved:
-    """Everything that the grounds open and this organisation did not write."""
+    """Everything that the grounds open and this organisation did not write.
+
+    ``known`` is what the chain just said of the vault, where it was asked.
+    """
     opened: list[OpenedRecords] = []
     refusals: list[Forbidden] = []
     for because in grounds:
         try:
-            opened.append(read_under(node, session, vault, wanted, because))
+            opened.append(read_under(node, session, vault, wanted, because, known=known))
         except Forbidden as error:
             refusals.append(error)
     if refusals and not opened and not own:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from simdes.ledger.bound import Bound
 from simdes.ledger.digests import domain_separator, struct_hash, typed_digest
 from simdes.ledger.lane import Call
-from simdes.ledger.ledger import Address
+from simdes.ledger.ledger import Address, Block
 
 
 class Role(IntEnum):
@@ -207,12 +207,12 @@ class AccountsContract(Bound):
 
     def standing(self, key: Address) -> Standing | None:
         """Return account, organisation, role and states behind a present key, None if unknown."""
-        account, organisation, role, state, organisation_state, frozen = self.read("standing", key)
-        if not any(account):
-            return None
-        return Standing(
-            account, organisation, Role(role), State(state), State(organisation_state), frozen
-        )
+        return _standing(self.read("standing", key))
+
+    def standing_at_head(self, key: Address) -> tuple[Block, Standing | None]:
+        """As `standing`, with the head."""
+        head, answer = self.read_at_head("standing", key)
+        return head, _standing(answer)
 
     # --- keys, guardians, recovery ---------------------------------------------------------
 
@@ -347,6 +347,15 @@ class AccountsContract(Bound):
 def _address(text: str) -> Address:
     """Turn the hex text that eth_abi gives into 20 bytes."""
     return bytes.fromhex(text[2:])
+
+
+def _standing(answer: tuple[bytes, bytes, int, int, int, bool]) -> Standing | None:
+    account, organisation, role, state, organisation_state, frozen = answer
+    if not any(account):
+        return None
+    return Standing(
+        account, organisation, Role(role), State(state), State(organisation_state), frozen
+    )
 
 
 def _or_none(identifier: bytes) -> bytes | None:

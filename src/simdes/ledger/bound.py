@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from simdes.errors import SimdesError
 from simdes.ledger.abi import Artifact, artifact
 from simdes.ledger.lane import Call
-from simdes.ledger.ledger import Address, Ledger, Reverted
+from simdes.ledger.ledger import Address, Block, Ledger, Reverted
 from simdes.ledger.refusals import translate
 
 
@@ -35,5 +36,18 @@ class Bound:
             answer = self.ledger.call(self.address, data, sender=sender)
         except Reverted as error:
             raise translate(error) from error
+        return self._results(verb, answer)
+
+    def read_at_head(self, verb: str, *arguments: object) -> tuple[Block, Any]:
+        """Return the head, and what a view returns on it, by one exchange with the node."""
+        data = self.artifact.call_data(verb, *arguments)
+        head, [answer] = self.ledger.call_at_head([(self.address, data)])
+        if isinstance(answer, Reverted):
+            raise translate(answer) from answer
+        if isinstance(answer, SimdesError):
+            raise answer
+        return head, self._results(verb, answer)
+
+    def _results(self, verb: str, answer: bytes) -> Any:
         results = self.artifact.results(verb, answer)
         return results[0] if len(results) == 1 else results

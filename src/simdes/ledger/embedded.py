@@ -99,6 +99,12 @@ class EmbeddedLedger:
             outcomes = [self._chain.simulate(to, data, sender) for to, data in calls]
         return [o.output if o.succeeded else _refusal(o) for o in outcomes]
 
+    def call_at_head(
+        self, calls: Sequence[tuple[Address, bytes]]
+    ) -> tuple[Block, list[bytes | SimdesError]]:
+        """Return the head, and what calls return on it. See `Ledger.call_at_head`."""
+        return self.head(), self.call_many(calls)
+
     def estimate(self, to: Address | None, data: bytes, *, sender: Address) -> int:
         """Return a sufficient gas limit. See `Ledger.estimate`."""
         with self._open():
@@ -147,10 +153,18 @@ class EmbeddedLedger:
         with self._open():
             return self._chain.code(address)
 
+    def codes(self, addresses: Sequence[Address]) -> list[bytes]:
+        """Return several contracts' code."""
+        return [self.code(address) for address in addresses]
+
     def storage(self, address: Address, slot: int) -> bytes:
         """Return the 32 bytes in a storage slot."""
         with self._open():
             return self._chain.storage(address, slot).to_bytes(32, "big")
+
+    def storages(self, places: Sequence[tuple[Address, int]]) -> list[bytes]:
+        """Return several storage slots."""
+        return [self.storage(address, slot) for address, slot in places]
 
     def balance(self, address: Address) -> int:
         """Return 0: there is no money on this ledger."""

@@ -47,6 +47,10 @@ class Step:
     checkpoint: Checkpoint
 
 
+Range = tuple[int, bytes]
+"""The first block of a step, and the hash of its last."""
+
+
 def follow(
     ledger: Ledger,
     addresses: Sequence[Address],
@@ -54,35 +58,59 @@ def follow(
     *,
     first_block: int = 0,
     span: int = LOG_SPAN_BLOCKS,
+    head: Block | None = None,
+    read: dict[Range, Step] | None = None,
 ) -> Iterator[Step]:
-    """Yield what happened after `checkpoint`, up to the head as it is when called.
+    """Yield what happened after `checkpoint`, up to the head as it is when called, or to `head`.
 
     Without a checkpoint it begins at `first_block`. Each step covers at most `span` blocks. A node
-    behind the checkpoint (just restarted, still loading) yields nothing. Raises `HistoryChanged`
-    when the checkpoint's block is another one now, `OtherChain` when that can't be because blocks
-    of this ledger are final, `Unavailable` when the node doesn't answer.
+    behind the checkpoint (just restarted, still loading) yields nothing. `read` keeps the one step
+    of a short way for another follower of the same addresses that goes it next. Raises
+    `HistoryChanged` when the checkpoint's block is another one now, `OtherChain` when that can't be
+    because blocks of this ledger are final, `Unavailable` when the node doesn't answer.
     """
-    head = ledger.head()
+    head = head or ledger.head()
     start = first_block
     if checkpoint is not None:
         if head.number < checkpoint.block_number:
             return
-        _require(ledger, checkpoint.block_number, checkpoint.block_hash)
+        if not _follows(head, checkpoint):
+            number = checkpoint.block_number
+            _require(ledger, ledger.block(number), number, checkpoint.block_hash)
         start = checkpoint.block_number + 1
+    kept = {} if read is None else read
     while start <= head.number:
         last = min(start + span - 1, head.number)
-        step = _step(ledger, addresses, start, last)
-        yield step
+        way = (start, head.hash)
+        if last < head.number:
+            yield _step(ledger, addresses, start, last, ledger.block(last))
+        else:
+            if way not in kept:
+                kept.clear()
+                kept[way] = _step(ledger, addresses, start, last, head)
+            yield kept[way]
         start = last + 1
 
 
-def _step(ledger: Ledger, addresses: Sequence[Address], first: int, last: int) -> Step:
-    """Read one range; its end is read before and after, so that no change goes unseen."""
-    end = ledger.block(last)
+def _follows(head: Block, checkpoint: Checkpoint) -> bool:
+    """Whether the head itself says that the checkpoint's block is before it, or is the same."""
+    known = (checkpoint.block_number, checkpoint.block_hash)
+    return known in ((head.number - 1, head.parent), (head.number, head.hash))
+
+
+def _step(
+    ledger: Ledger, addresses: Sequence[Address], first: int, last: int, end: Block | None
+) -> Step:
+    """Read one range, whose `end` was read before; it is read after, too, so that no change goes
+    unseen, but where it is the whole range: then its hash says which events are meant."""
     if end is None:
-        raise Unavailable(f"the ledger node lost block {last} while it was read")
+        raise _lost(last)
     logs = ledger.logs(first=first, last=last, addresses=addresses, end=end)
-    _require(ledger, last, end.hash)
+    if first < last:
+        again = ledger.block(last)
+        if again is None:
+            raise _lost(last)
+        _require(ledger, again, last, end.hash)
     if any(log.block_number == last and log.block_hash != end.hash for log in logs):
         raise HistoryChanged(f"block {last} changed while its events were read")
     once = {(log.transaction_hash, log.index): log for log in logs}
@@ -90,8 +118,11 @@ def _step(ledger: Ledger, addresses: Sequence[Address], first: int, last: int) -
     return Step(tuple(ordered), Checkpoint(last, end.hash))
 
 
-def _require(ledger: Ledger, number: int, block_hash: bytes) -> None:
-    block = ledger.block(number)
+def _lost(number: int) -> Unavailable:
+    return Unavailable(f"the ledger node lost block {number} while it was read")
+
+
+def _require(ledger: Ledger, block: Block | None, number: int, block_hash: bytes) -> None:
     if block is not None and block.hash == block_hash:
         return
     if ledger.final():

@@ -30,12 +30,16 @@ from simdes.ledger.node_values import (
 from simdes.ledger.nodes import Node, NodeFailed, Nodes
 from simdes.ledger.quantities import from_hex, to_hex, to_quantity
 from simdes.ledger.questions import (
+    code_of,
     good,
     nonce_of,
     read_events,
+    read_events_of,
     receipt_of,
     require_block,
     run_calls,
+    run_with_head,
+    slot_of,
 )
 from simdes.ledger.sightings import Question, Sightings
 from simdes.ledger.talk import Talk
@@ -137,8 +141,19 @@ class JsonRpcLedger:
     ) -> list[bytes | SimdesError]:
         """Run several calls on the head. See `Ledger.call_many`."""
         values = [self._call_value(to, data, sender) for to, data in calls]
-        if not values:
-            return []
+        return self._at_head(values) if values else []
+
+    def call_at_head(
+        self, calls: Sequence[tuple[Address, bytes]]
+    ) -> tuple[Block, list[bytes | SimdesError]]:
+        """Return the head, and what calls return on it. See `Ledger.call_at_head`."""
+        values = [self._call_value(to, data, None) for to, data in calls]
+        if self._agreeing > 1:
+            return self.head(), self._at_head(values)
+        head, answers = self._run(lambda talk: run_with_head(talk, values))
+        return read_block(head), answers
+
+    def _at_head(self, values: Sequence[dict[str, str]]) -> list[bytes | SimdesError]:
         if self._agreeing == 1:
             return self._run(lambda talk: run_calls(talk, "eth_call", values, "latest"))
         return agreed(
@@ -208,6 +223,8 @@ class JsonRpcLedger:
 
         def look(talk: Talk) -> list[Log]:
             require_block(talk, end)
+            if end is not None and first == last == end.number:
+                return read_events_of(talk, wanted, end)  # its hash says which block it is
             top = last
             if end is None:  # beyond the head nodes answer differently
                 top = min(last, read_number(talk.ask("eth_blockNumber")))
@@ -219,12 +236,21 @@ class JsonRpcLedger:
 
     def code(self, address: Address) -> bytes:
         """Return the contract's code, empty for a plain account."""
-        return from_hex(self.ask("eth_getCode", to_hex(address), "latest"))
+        return self.codes([address])[0]
+
+    def codes(self, addresses: Sequence[Address]) -> list[bytes]:
+        """Return several contracts' code."""
+        answers = self.ask_many([code_of(address) for address in addresses])
+        return [from_hex(answer) for answer in good(answers)]
 
     def storage(self, address: Address, slot: int) -> bytes:
         """Return the 32 bytes in a storage slot."""
-        value = self.ask("eth_getStorageAt", to_hex(address), to_quantity(slot), "latest")
-        return from_hex(value).rjust(32, b"\0")
+        return self.storages([(address, slot)])[0]
+
+    def storages(self, places: Sequence[tuple[Address, int]]) -> list[bytes]:
+        """Return several storage slots."""
+        answers = self.ask_many([slot_of(address, slot) for address, slot in places])
+        return [from_hex(answer).rjust(32, b"\0") for answer in good(answers)]
 
     def balance(self, address: Address) -> int:
         """Return the balance in wei."""

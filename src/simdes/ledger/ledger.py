@@ -133,6 +133,11 @@ class Ledger(Protocol):
     ) -> list[bytes | SimdesError]:
         """Run several calls on the head at once; each gets its result or its own error."""
 
+    def call_at_head(
+        self, calls: Sequence[tuple[Address, bytes]]
+    ) -> tuple[Block, list[bytes | SimdesError]]:
+        """Return the head, and what calls return on it (or on one that came meanwhile)."""
+
     def estimate(self, to: Address | None, data: bytes, *, sender: Address) -> int:
         """Return a gas limit that is enough for this transaction now; `to` None deploys.
 
@@ -179,14 +184,21 @@ class Ledger(Protocol):
         `addresses` empty means every contract. `topics[i]` None matches anything, a sequence
         matches any of its members. Ranges of any width are asked in spans of `LOG_SPAN_BLOCKS`.
         With `end` the node that answers has that block, before and after: none of the range was
-        unknown to it. Raises `Unavailable` where no node has.
+        unknown to it; of that block alone, events are those of the block with its hash. Raises
+        `Unavailable` where no node has it.
         """
 
     def code(self, address: Address) -> bytes:
         """Return the contract's code, empty for a plain account."""
 
+    def codes(self, addresses: Sequence[Address]) -> list[bytes]:
+        """Return several contracts' code in the order asked for."""
+
     def storage(self, address: Address, slot: int) -> bytes:
         """Return the 32 bytes in one of the contract's storage slots."""
+
+    def storages(self, places: Sequence[tuple[Address, int]]) -> list[bytes]:
+        """Return several slots, each of a contract, in the order asked for."""
 
     def balance(self, address: Address) -> int:
         """Return the balance in wei."""

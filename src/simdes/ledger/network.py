@@ -165,12 +165,11 @@ def pins(ledger: Ledger, addresses: Addresses) -> Pins:
     """
     genesis = ledger.block(0)
     where = {name: getattr(addresses, name) for name in CONTRACTS}
-    implementations = {
-        name: ledger.storage(where[name], IMPLEMENTATION_SLOT)[-20:] for name in PROXIES
-    }
-    hashes = {name: keccak256(ledger.code(address)) for name, address in where.items()}
-    for name, address in implementations.items():
-        hashes[f"{name}.implementation"] = keccak256(ledger.code(address))
+    slots = ledger.storages([(where[name], IMPLEMENTATION_SLOT) for name in PROXIES])
+    implementations = {name: slot[-20:] for name, slot in zip(PROXIES, slots, strict=True)}
+    coded = where | {f"{name}.implementation": one for name, one in implementations.items()}
+    codes = ledger.codes(list(coded.values()))
+    hashes = {name: keccak256(code) for name, code in zip(coded, codes, strict=True)}
     return Pins(
         chain_id=ledger.chain_id(),
         genesis=genesis.hash if genesis is not None else b"",

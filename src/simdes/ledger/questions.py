@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simdes.errors import Invalid, SimdesError, TooLarge, Unavailable
@@ -25,6 +25,16 @@ def receipt_of(transaction_hash: bytes) -> Question:
     return "eth_getTransactionReceipt", (to_hex(transaction_hash),)
 
 
+def code_of(address: Address) -> Question:
+    """A contract's code."""
+    return "eth_getCode", (to_hex(address), "latest")
+
+
+def slot_of(address: Address, slot: int) -> Question:
+    """A storage slot."""
+    return "eth_getStorageAt", (to_hex(address), to_quantity(slot), "latest")
+
+
 def run_calls(
     talk: Talk, method: str, values: Sequence[dict[str, str]], at: str | None
 ) -> list[bytes | SimdesError]:
@@ -35,6 +45,22 @@ def run_calls(
     """
     tags = () if at is None else (at,)
     answers = talk.ask_many([(method, (value, *tags)) for value in values])
+    return _outputs(talk, answers, at)
+
+
+def run_with_head(
+    talk: Talk, values: Sequence[dict[str, str]]
+) -> tuple[Mapping[str, Any], list[bytes | SimdesError]]:
+    """Ask for the head and for calls on it in one exchange."""
+    newest: Question = ("eth_getBlockByNumber", ("latest", False))
+    head, *answers = talk.ask_many([newest, *(("eth_call", (value, "latest")) for value in values)])
+    [head] = good([head])
+    if not isinstance(head, Mapping):
+        raise Unavailable("the ledger node has no block yet")
+    return head, _outputs(talk, answers, "latest")
+
+
+def _outputs(talk: Talk, answers: list[Any], at: str | None) -> list[bytes | SimdesError]:
     if any(isinstance(answer, Troubled) for answer in answers):
         nobody = {"to": to_hex(bytes(20)), "data": "0x"}
         nothing = talk.ask_many([("eth_call", (nobody, at or "latest"))])
@@ -89,6 +115,12 @@ def read_events(talk: Talk, wanted: dict[str, Any], first: int, last: int) -> li
             [entries] = good([answer])
             found += [read_log(entry) for entry in entries]
     return found
+
+
+def read_events_of(talk: Talk, wanted: Mapping[str, Any], block: Block) -> list[Log]:
+    """Ask for the events of one block by its hash (EIP-234); the node is known to have it."""
+    [entries] = good([talk.ask("eth_getLogs", {"blockHash": to_hex(block.hash), **wanted})])
+    return [read_log(entry) for entry in entries]
 
 
 def good(answers: Sequence[Any]) -> Sequence[Any]:

@@ -16,11 +16,12 @@ from structlog.testing import capture_logs
 from simdes.access.asking import Because, Caller, ask
 from simdes.access.categories import Purpose
 from simdes.access.consent import Grantee
+from simdes.access.descriptors import OrganisationDescriptor
 from simdes.access.directory import Directory
 from simdes.access.messages import ReleaseBody
 from simdes.access.reading import gather, list_records
 from simdes.access.requests import hexed, sign_request
-from simdes.custody_http import EitherCustody, HttpCustody, LocalCustody
+from simdes.custody_http import BELIEVED_SECONDS, EitherCustody, HttpCustody, LocalCustody
 from simdes.errors import Forbidden, TooLarge, Unauthenticated, Unavailable
 from simdes.exchange.custody import METHODS, CustodyDesk
 from simdes.gateway.app import create_gateway
@@ -275,10 +276,10 @@ class Fixed(httpx.BaseTransport):
     """A server that always answers the same."""
 
     def __init__(self, status: int, content: bytes) -> None:
-        self._status, self._content = status, content
+        self.status, self._content = status, content
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(self._status, content=self._content)
+        return httpx.Response(self.status, content=self._content)
 
 
 def outcome(code: str) -> bytes:
@@ -348,3 +349,33 @@ def test_custodians_in_this_process_are_asked_here_and_the_others_over_http(scen
     here.shut(scene.home.id)
     with pytest.raises(Unavailable):
         client.post(scene.home.id, "release", b"x")
+
+
+def test_an_address_is_asked_of_the_chain_again_after_a_moment_or_where_nobody_answers(
+    scene: Scene,
+) -> None:
+    directory = Directory(scene.reader.contracts, scene.network.store)
+    asked: list[bytes] = []
+
+    class Watched:
+        """The directory, and for whom it was asked."""
+
+        def organisation(self, organisation: bytes) -> OrganisationDescriptor:
+            asked.append(organisation)
+            return directory.organisation(organisation)
+
+    now = 100.0
+    server = Fixed(200, b"yes")
+    client = HttpCustody(Watched(), transport=server, monotonic=lambda: now)  # type: ignore[arg-type]
+    assert client.reachable(scene.home.id)
+    assert client.post(scene.home.id, "release", b"x") == b"yes"
+    assert len(asked) == 1
+    now += BELIEVED_SECONDS
+    client.post(scene.home.id, "release", b"x")
+    assert len(asked) == 2
+    server.status = 503
+    assert not client.reachable(scene.home.id)
+    assert not client.reachable(scene.home.id)
+    assert len(asked) == 3
+    assert not client.reachable(scene.second.id)
+    assert asked[3] == scene.second.id

@@ -427,6 +427,19 @@ def test_events_come_from_a_node_that_has_the_whole_range(network: Network, node
         ledger_of(late).logs(first=0, last=end.number, addresses=[TARGET], end=end)
 
 
+def test_events_of_a_block_come_from_a_node_that_has_it(network: Network, node: Besu) -> None:
+    """Besu says of a block that it does not have yet that it has no events."""
+    late = Besu(network)
+    lane_on(ledger_of(node), network).transact(call(b"\1"))
+    end = ledger_of(node).head()
+    late.behind = 1
+    asked: dict[str, Any] = {"first": end.number, "last": end.number, "end": end}
+    found = ledger_of(late, node).logs(addresses=[TARGET], **asked)
+    assert [(log.data, log.block_hash) for log in found] == [(b"\1", end.hash)]
+    with pytest.raises(Unavailable):
+        ledger_of(late).logs(addresses=[TARGET], **asked)
+
+
 # Time ------------------------------------------------------------------------------------------
 
 

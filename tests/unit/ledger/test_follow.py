@@ -79,9 +79,8 @@ def test_an_event_told_twice_counts_once() -> None:
 
 def test_a_block_that_changes_while_it_is_read_is_noticed() -> None:
     ledger, counter = counted(3)
-    head = ledger.head()
-    answers = iter([head, dataclasses.replace(head, hash=b"\1" * 32)])
-    twisted = Twisted(ledger, block=lambda number: next(answers))
+    other = dataclasses.replace(ledger.head(), hash=b"\1" * 32)
+    twisted = Twisted(ledger, block=lambda number: other)
     with pytest.raises(HistoryChanged):
         steps(twisted, counter)
 
@@ -126,3 +125,40 @@ def test_age_is_never_negative() -> None:
     head = Block(1, bytes(32), bytes(32), 100)
     assert age_seconds(head, lambda: 130.5) == 30.5
     assert age_seconds(head, lambda: 90.0) == 0
+
+
+def test_one_new_block_needs_its_events_alone() -> None:
+    ledger, counter = counted(2)
+    [step] = steps(ledger, counter)
+    Sender(ledger).send(counter)
+    asked: list[Any] = []
+
+    def logs(**query: Any) -> list[Log]:
+        asked.append((query["first"], query["last"], query["end"]))
+        return ledger.logs(**query)
+
+    head = ledger.head()
+    twisted = Twisted(ledger, logs=logs, block=asked.append)
+    found = list(follow(twisted, [counter], step.checkpoint, head=head))
+    assert numbers(found) == [3]
+    assert asked == [(head.number, head.number, head)]
+
+
+def test_a_new_block_on_another_chain_than_the_checkpoints_is_noticed() -> None:
+    ledger, counter = counted(2)
+    [step] = steps(ledger, counter)
+    Sender(ledger).send(counter)
+    elsewhere = dataclasses.replace(step.checkpoint, block_hash=b"\1" * 32)
+    with pytest.raises(HistoryChanged):
+        steps(ledger, counter, elsewhere)
+
+
+def test_what_one_follower_read_another_need_not() -> None:
+    ledger, counter = counted(4)
+    head, read = ledger.head(), {}
+    [first] = follow(ledger, [counter], None, head=head, read=read)
+    silent = Twisted(ledger, logs=lambda **_: pytest.fail("asked again"))
+    assert list(follow(silent, [counter], None, head=head, read=read)) == [first]
+    Sender(ledger).send(counter)
+    with pytest.raises(pytest.fail.Exception, match="asked again"):
+        list(follow(silent, [counter], None, head=ledger.head(), read=read))
