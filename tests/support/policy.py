@@ -179,6 +179,7 @@ ENDPOINTS: Mapping[str, Probe | None] = {
     "GET MedicationRequest/$queue": Probe("MedicationRequest/$queue"),
     "POST MedicationRequest/$queue": Probe("MedicationRequest/$queue"),
     "POST MedicationRequest/$open": Probe("MedicationRequest/$open"),
+    "POST CoverageEligibilityRequest/$submit": Probe("CoverageEligibilityRequest/$submit"),
     "POST Patient/{id}/$prefer-pharmacy": Probe("Patient/<patient>/$prefer-pharmacy"),
     **{
         f"{method} Subscription{one}/${operation}": Probe(f"Subscription{asked}/${operation}")

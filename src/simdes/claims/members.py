@@ -45,7 +45,7 @@ def person_of(patient: Json, coverage: Json) -> Person:
     numbers = [one.get("value") for one in coverage.get("identifier") or ()]
     numbers.append(coverage.get("subscriberId"))
     return Person(
-        numbers=frozenset(str(one).strip().upper() for one in numbers if one),
+        numbers=frozenset(str(one).strip() for one in numbers if one),
         born=str(patient.get("birthDate") or ""),
         given="".join(folded(given[0])) if given else "",
         family="".join(folded(str(name.get("family") or ""))),

@@ -25,8 +25,7 @@ Json = dict[str, Any]
 Entries = Mapping[str, Json]
 """Resources by how they are referred to."""
 
-_REQUEST: Final = "CoverageEligibilityRequest"
-MOST_REQUESTS: Final = 100
+REQUEST: Final = "CoverageEligibilityRequest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +70,11 @@ def entries_of(bundle: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def requests_of(bundle: Mapping[str, Any]) -> list[Json]:
-    """The requests in a Bundle. Raises NotFound where there is none, Invalid for too many."""
+    """The requests in a Bundle. Raises NotFound where there is none."""
     every = [one.get("resource") for one in bundle.get("entry") or ()]
-    found = [one for one in every if isinstance(one, dict) and one.get("resourceType") == _REQUEST]
+    found = [one for one in every if isinstance(one, dict) and one.get("resourceType") == REQUEST]
     if not found:
-        raise NotFound(f"There is no {_REQUEST} in this.")
-    if len(found) > MOST_REQUESTS:
-        raise Invalid(f"At most {MOST_REQUESTS} requests are answered at once.")
+        raise NotFound(f"There is no {REQUEST} in this.")
     return found
 
 
@@ -103,7 +100,7 @@ def answer(
     if asked:
         found = register.find(person_of(patient, asked), day)
     elif reference:
-        found = register.named(reference)
+        found = _of(request, register.named(reference))
     else:
         raise Invalid("The request does not say about which Coverage.")
     response = eligibility_response(
@@ -117,6 +114,8 @@ def answer(
         ),
         id_=new_id(),
     )
+    if held := _held(response, contained):
+        response["contained"] = held
     made = [response, request] if found is None else [response, request, _told(asked, found)]
     own = [{"fullUrl": f"{one['resourceType']}/{one.get('id')}", "resource": one} for one in made]
     others = [{"fullUrl": name, "resource": one} for name, one in entries.items() if one != request]
@@ -125,6 +124,20 @@ def answer(
         response=response,
         bundle={"resourceType": "Bundle", "type": "collection", "entry": [*own, *others]},
     )
+
+
+def _held(response: Json, contained: Entries) -> list[Json]:
+    """What a response refers to inside the request, which it has to hold itself."""
+    named = [reference_of(response.get(one)) for one in ("patient", "requestor")]
+    return [contained[one] for one in dict.fromkeys(named) if one in contained]
+
+
+def _of(request: Json, found: Cover | None) -> Cover | None:
+    """A Coverage that was named, unless it is somebody else's than the request says."""
+    if found is None:
+        return None
+    theirs = reference_of(found.coverage.get("beneficiary"))
+    return found if reference_of(request.get("patient")) == theirs else None
 
 
 def _coverage(request: Mapping[str, Any]) -> str:

@@ -49,5 +49,6 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("MedicationRequest", "$dispense"): "urn:simdes:operation:dispense",
     ("MedicationRequest", "$refuse-dispense"): "urn:simdes:operation:refuse-dispense",
     ("Patient", "$prefer-pharmacy"): "urn:simdes:operation:prefer-pharmacy",
+    ("CoverageEligibilityRequest", "$submit"): _R4 + "CoverageEligibilityRequest-submit",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

@@ -20,6 +20,7 @@ from simdes.fhir.definitions import resource_types
 from simdes.gateway.fhir import (
     bulk,
     bulk_import,
+    claims,
     operations,
     prescriptions,
     reading,
@@ -170,10 +171,15 @@ def _prescriptions() -> tuple[Endpoint, ...]:
 PRESCRIPTIONS: Final[Sequence[Endpoint]] = _prescriptions()
 
 
+CLAIMS: Final[Sequence[Endpoint]] = (
+    Endpoint("POST", "CoverageEligibilityRequest/$submit", "$submit", claims.eligibility),
+)
+
+
 @cache
 def endpoints() -> tuple[Endpoint, ...]:
     """Every endpoint, in the order in which they are tried."""
-    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS, *PRESCRIPTIONS, *BULK)
+    return (*READS, *WRITES, *OPERATIONS, *SUBSCRIPTIONS, *PRESCRIPTIONS, *CLAIMS, *BULK)
 
 
 @dataclass(frozen=True, slots=True)
