@@ -12,7 +12,7 @@ import typer
 
 from simdes import console
 from simdes.app import Opened
-from simdes.commands import claim_billing, claim_desk
+from simdes.commands import claim_billing, claim_desk, claim_x12
 from simdes.commands.claim_desk import ClaimId, asking_of, claim_of, name_of
 from simdes.commands.claim_trying import eligibility, try_
 from simdes.commands.common import (
@@ -41,6 +41,7 @@ def add_commands(cli: typer.Typer) -> None:
         ("prefer", prefer),
         *claim_desk.COMMANDS,
         *claim_billing.COMMANDS,
+        *claim_x12.COMMANDS,
         ("work", work),
         ("try", try_),
         ("eligibility", eligibility),

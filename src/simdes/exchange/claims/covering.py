@@ -10,16 +10,16 @@ may read. Nothing of a question is kept but the audit entry of what was read for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from simdes.access.categories import Role
-from simdes.access.requests import hexed
 from simdes.access.rights import SCOPE, Interaction
-from simdes.claims.engine import Used
 from simdes.claims.members import Person, find_cover
 from simdes.claims.reading import reference_of
 from simdes.errors import Forbidden, Gone, Invalid, NotFound
+from simdes.exchange.claims.deciding import used_of
 from simdes.exchange.claims.inquiring import (
     REQUEST,
     Answered,
@@ -29,13 +29,13 @@ from simdes.exchange.claims.inquiring import (
     plan_of,
     requests_of,
 )
+from simdes.exchange.claims.steps import insurer, today
 from simdes.exchange.interactions.drafts import Sent, check_valid
 from simdes.exchange.interactions.read import read
 from simdes.exchange.interactions.search import find
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
-from simdes.fhir.prescribing import ORGANISATION
 from simdes.fhir.reference import parse_reference
 from simdes.fhir.search.parse import parse
 from simdes.ledger.consents import Reason
@@ -116,15 +116,11 @@ def _answered(node: Node, asking: Asking, request: Json, bundle: Json) -> Answer
     )
 
 
-def insurer(node: Node) -> Json:
-    """This organisation, as its answers name it."""
-    number = {"system": ORGANISATION, "value": hexed(node.organisation)}
-    return {"identifier": number, "display": node.name}
-
-
-def today(node: Node) -> date:
-    """The day of the organisation's clock."""
-    return datetime.fromtimestamp(node.now_seconds(), UTC).date()
+@dataclass(frozen=True, slots=True)
+class _Known:
+    coverage: Json
+    patient: Json
+    vault: bytes
 
 
 class Insured:
@@ -138,13 +134,17 @@ class Insured:
         """The cover of the one person meant, by number and birth date."""
         if not asked.born or not asked.numbers:
             return None
-        known: dict[str, tuple[Json, Json]] = {}
+        known: dict[str, _Known] = {}
         for number in sorted(asked.numbers)[:_MOST_NUMBERS]:
             known |= self._numbered(number, asked.born)
-        found = find_cover(asked, known.values(), day)
-        return None if found is None else self._cover(dict(found))
+        found = find_cover(asked, ((one.coverage, one.patient) for one in known.values()), day)
+        if found is None:
+            return None
+        its = known[str(found["id"])]
+        others = frozenset(known) - {str(found["id"])}
+        return self._cover(its.coverage, its.vault, others)
 
-    def _numbered(self, number: str, born: str) -> dict[str, tuple[Json, Json]]:
+    def _numbered(self, number: str, born: str) -> dict[str, _Known]:
         pairs = (
             ("identifier", _escaped(number)),
             ("patient.birthdate", born),
@@ -153,10 +153,10 @@ class Insured:
         query = parse(("Coverage",), pairs, now_ms=self._node.now_ms())
         page = find(self._node, self._asking, query)
         people = {f"{one.type}/{one.id}": loads(one.content) for one in page.included}
-        covers = [loads(one.content) for one in page.matches]
+        covers = [(loads(one.content), one.vault) for one in page.matches]
         return {
-            str(one["id"]): (one, people.get(reference_of(one.get("beneficiary")), {}))
-            for one in covers
+            str(one["id"]): _Known(one, people.get(reference_of(one.get("beneficiary")), {}), vault)
+            for one, vault in covers
         }
 
     def named(self, reference: str) -> Cover | None:
@@ -168,11 +168,11 @@ class Insured:
             found = read(self._node, self._asking, "Coverage", parsed.id)
         except (NotFound, Gone):
             return None
-        return self._cover(loads(found.content))
+        return self._cover(loads(found.content), found.vault, frozenset())
 
-    def _cover(self, coverage: Json) -> Cover:
+    def _cover(self, coverage: Json, vault: bytes, others: frozenset[str]) -> Cover:
         plan = plan_of(coverage, self._node.claims.plans)
-        return Cover(coverage=coverage, plan=plan, used=Used())
+        return Cover(coverage=coverage, plan=plan, used=used_of(self._node, vault, others))
 
 
 def _escaped(value: str) -> str:

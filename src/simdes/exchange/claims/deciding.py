@@ -125,14 +125,11 @@ def _member(node: Node, its: Case) -> Member:
     """The insured: the Coverage's period, what decisions of this year used up, what was paid."""
     period = its.coverage.get("period") or {}
     coverage = str(its.coverage.get("id", ""))
-    used = Used()
+    rows = _standing(node, its.vault, but=its.id)
+    used = used_up(node, rows, lambda one: one == coverage)
     before: set[tuple[str, date]] = set()
-    for row in _standing(node, its):
-        content = steps.content_of(node, row)
-        before |= set(_paid_services(map(loads, content.made)))
-        year = datetime.fromtimestamp(row.created_ms / 1000, UTC).year
-        if content.used and content.coverage == coverage and year == today(node).year:
-            used = _added(used, msgspec.msgpack.decode(content.used, type=Used))
+    for row in rows:
+        before |= set(_paid_services(map(loads, steps.content_of(node, row).made)))
     return Member(
         first=day_of(period.get("start")),
         last=day_of(period.get("end"), last=True),
@@ -141,11 +138,27 @@ def _member(node: Node, its: Case) -> Member:
     )
 
 
-def _standing(node: Node, its: Case) -> list[Step]:
-    """The last decision of each other claim of the patient that was not reversed."""
+def used_of(node: Node, vault: bytes, others: frozenset[str]) -> Used:
+    """What decisions of this year used up in a vault, but for Coverages that are ``others``."""
+    return used_up(node, _standing(node, vault), lambda one: one not in others)
+
+
+def used_up(node: Node, rows: Iterable[Step], counts: Callable[[str], bool]) -> Used:
+    """What decisions of this year used up, of the Coverages (their ids) that count."""
+    used = Used()
+    for row in rows:
+        content = steps.content_of(node, row)
+        year = datetime.fromtimestamp(row.created_ms / 1000, UTC).year
+        if content.used and counts(content.coverage) and year == today(node).year:
+            used = _added(used, msgspec.msgpack.decode(content.used, type=Used))
+    return used
+
+
+def _standing(node: Node, vault: bytes, *, but: bytes = b"") -> list[Step]:
+    """The last decision of each claim of a patient, ``but`` one, that was not reversed."""
     with node.database.read() as tx:
-        rows = claims.of_vault(tx, its.vault, "adjudicate")
-    last = {row.claim: row for row in rows if row.claim != its.id}
+        rows = claims.of_vault(tx, vault, "adjudicate")
+    last = {row.claim: row for row in rows if row.claim != but}
     return [
         row
         for claim, row in last.items()
