@@ -98,5 +98,11 @@ def test_from_the_study_to_opened_tables_and_out_again(town: Town, tmp_path: Pat
     [left] = town.run("north", "withdraw", leaving, "--study", made["study"])
     assert left["withdrawn"]
     assert left["releases"] == [1], "and says what was released already"
-    told = town.run("south", "release", "prof.ray", *release, "--out", tmp_path / "second.zip")
+    run = (*study, "--policy", town.folder / "policy.json", "--out", tmp_path / "second")
+    plan = town.run("south", "run", "prof.ray", *run, "--dry-run")
+    assert (plan["takingPart"], plan["released"]) == (2, False)
+    town.run("south", "run", "prof.ray", *run, expect=3)
+    told = town.run("south", "run", "prof.ray", *run, "--accept-terms")
     assert (told["number"], told["patients"]) == (2, 2)
+    assert {Path(one).suffix for one in told["files"]} == {".ndjson", ".parquet"}
+    town.run("south", "run", "prof.ray", *run, "--accept-terms", expect=8)

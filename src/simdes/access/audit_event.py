@@ -67,6 +67,7 @@ class Verb(StrEnum):
     APPOINT = "appoint"
     VOUCH = "vouch"
     RECOVER = "recover"
+    RELEASED = "released"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -102,6 +103,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.APPOINT: ("create", "C"),
     Verb.VOUCH: ("operation", "E"),
     Verb.RECOVER: ("update", "U"),
+    Verb.RELEASED: ("operation", "E"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

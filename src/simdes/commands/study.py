@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from simdes import console
 from simdes.access.reasons import words
+from simdes.commands import study_release
 from simdes.commands.common import (
     AsJson,
     Data,
     Token,
     User,
-    file_bytes,
     id_of,
     organisation,
     organisation_of,
@@ -23,16 +22,12 @@ from simdes.commands.common import (
     signed_in,
 )
 from simdes.commands.consent import OwnVault, own_vault
+from simdes.commands.study_release import DryRun, StudyFile, document_of
 from simdes.exchange.research import feasibility as counting
-from simdes.exchange.research import opening, releasing, studies, taking_part
+from simdes.exchange.research import studies, taking_part
 from simdes.exchange.research.feasibility import Counted
-from simdes.exchange.research.studies import Document, Stands
+from simdes.exchange.research.studies import Stands
 from simdes.exchange.research.taking_part import Participation
-from simdes.research.policy import Policy, read_policy
-from simdes.research.policy import policy as policy_of
-
-File = Annotated[Path, typer.Option("--study", help="The study's document, as published (JSON).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show; change nothing.")]
 
 
 def add_commands(cli: typer.Typer) -> None:
@@ -49,16 +44,15 @@ def add_commands(cli: typer.Typer) -> None:
         ("prefer", prefer),
         ("withdraw", withdraw),
         ("mine", mine),
-        ("release", release),
-        ("open", open_),
     ):
         group.command(name)(command)
+    study_release.add_commands(group)
     cli.add_typer(group, name="study")
 
 
 def feasibility(
     data: Data,
-    study: File,
+    study: StudyFile,
     at: Annotated[
         list[str] | None, typer.Option("--at", help="Ask these alone, by name or id; repeatable.")
     ] = None,
@@ -67,7 +61,7 @@ def feasibility(
     as_json: AsJson = False,
 ) -> None:
     """For a researcher: ask about how many patients meet the criteria; needs no approval."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         found = counting.feasibility(
             one.node,
@@ -98,14 +92,14 @@ def _counted(one: Counted) -> tuple[object, object, object]:
 
 def register(
     data: Data,
-    study: File,
+    study: StudyFile,
     dry_run: DryRun = False,
     user: User = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """For a researcher: register a study of this organisation; it waits for its approvers."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         if dry_run:
             id_ = studies.id_of(one.node, document)
@@ -117,23 +111,23 @@ def register(
         console.say(f"0x{id_.hex()}")
 
 
-def show(data: Data, study: File, as_json: AsJson = False) -> None:
+def show(data: Data, study: StudyFile, as_json: AsJson = False) -> None:
     """Compare a study's document with the ledger and show where it stands."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         _show(studies.stands(one.node, document), as_json=as_json)
 
 
 def approve(
     data: Data,
-    study: File,
+    study: StudyFile,
     dry_run: DryRun = False,
     user: User = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """For a named approver: approve exactly the study of this document."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         if dry_run:
             found = studies.stands(one.node, document)
@@ -143,10 +137,10 @@ def approve(
 
 
 def retract(
-    data: Data, study: File, user: User = None, token: Token = None, as_json: AsJson = False
+    data: Data, study: StudyFile, user: User = None, token: Token = None, as_json: AsJson = False
 ) -> None:
     """For a named approver: take the approval back; with too few left, everything stops."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         session = signed_in(one, user, token)
         _show(studies.retract(one.node, session, document), as_json=as_json)
@@ -192,14 +186,14 @@ def list_studies(data: Data, as_json: AsJson = False) -> None:
 
 def opt_in(
     data: Data,
-    study: File,
+    study: StudyFile,
     vault: OwnVault = None,
     user: User = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """For a patient: take part in a study until it ends, or you withdraw."""
-    document = _document(study)
+    document = document_of(study)
     with organisation(data) as one:
         session = signed_in(one, user, token)
         tag = own_vault(one.node, session, vault)
@@ -269,73 +263,6 @@ def mine(
     _tell(found, as_json=as_json)
 
 
-def release(
-    data: Data,
-    study: File,
-    out: Annotated[Path, typer.Option("--out", help="The package to write.")],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy", help="Of de-identification: hipaa-safe-harbor, gdpr-strict, or a file."
-        ),
-    ] = "gdpr-strict",
-    table: Annotated[
-        list[str] | None, typer.Option("--table", help="Flat tables too: csv, parquet; repeatable.")
-    ] = None,
-    kept: Annotated[str, typer.Option("--keep", help="How long it may be kept: 90d, 1y.")] = "1y",
-    user: User = None,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """For a researcher of the sponsor: read who takes part, de-identify, record and seal."""
-    document, chosen = _document(study), _policy(policy)
-    with organisation(data) as one:
-        made = releasing.release(
-            one.node,
-            signed_in(one, user, token),
-            document,
-            chosen,
-            out,
-            kept_seconds=seconds(kept),
-            tables=table or (),
-        )
-    told = {"number": made.number, "patients": made.members, "report": dict(made.report)}
-    if as_json:
-        console.print_json(told)
-        return
-    console.say(f"Release {made.number}: {made.members} patients, in {out}")
-    for name, value in made.report.items():
-        console.say(f"  {name}: {value}")
-
-
-def open_(
-    data: Data,
-    study: File,
-    package: Annotated[Path, typer.Argument(help="The package of `simdes study release`.")],
-    out: Annotated[Path, typer.Option("--out", help="A new folder for the files.")],
-    accept_terms: Annotated[
-        bool, typer.Option("--accept-terms", help="Accept the study's terms of use; signed.")
-    ] = False,
-    user: User = None,
-    token: Token = None,
-    as_json: AsJson = False,
-) -> None:
-    """For a researcher of the sponsor: compare a release with the ledger and open it."""
-    document = _document(study)
-    if not accept_terms:
-        console.say(document.terms)
-    with organisation(data) as one:
-        session = signed_in(one, user, token)
-        found = opening.open_release(
-            one.node, session, document, package, out, accepts=accept_terms
-        )
-    if as_json:
-        console.print_json({"number": found.number, "files": [str(one) for one in found.files]})
-        return
-    for path in found.files:
-        console.say(str(path))
-
-
 def _show(found: Stands, *, as_json: bool) -> None:
     told = {
         "study": found.id,
@@ -379,13 +306,3 @@ def _tell(found: list[Participation] | tuple[Participation, ...], *, as_json: bo
         console.say(f"0x{one.group.hex()}: {state}; categories {', '.join(one.categories)}")
         numbers = ", ".join(map(str, one.releases))
         console.say(f"  releases while you took part: {numbers or 'none'}")
-
-
-def _document(path: Path) -> Document:
-    return studies.read_document(file_bytes(path))
-
-
-def _policy(text: str) -> Policy:
-    """A policy that ships, by its name, or one of the organisation's own, by its file."""
-    path = Path(text)
-    return read_policy(path.read_bytes()) if path.is_file() else policy_of(text)

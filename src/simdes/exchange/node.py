@@ -25,6 +25,7 @@ from simdes.exchange.pace import Pace
 from simdes.exchange.prescriptions.forest import Forests
 from simdes.exchange.prescriptions.rules import Rules
 from simdes.exchange.reached import Lately, Recent
+from simdes.exchange.research.registry import Registry
 from simdes.exchange.room import Room
 from simdes.exchange.standing import Standing
 from simdes.exchange.subscriptions.hooks import Hooks, NoHooks
@@ -50,7 +51,8 @@ class Node:
     ``rules`` what it does with prescriptions, ``forests`` where statements stand, ``claims`` what
     it does with claims, ``costs`` where statements of costs stand, ``own_vault`` the
     tag of the organisation's own vault once it is known (`home.ensure_home`), ``room`` what
-    requests may hold in memory, ``proofs`` how many each caller has proved, ``shares_needed`` and
+    requests may hold in memory, ``proofs`` how many each caller has proved,
+    ``registry`` which studies there are, ``shares_needed`` and
     ``custodians`` (m, n) what vaults opened here get.
     """
 
@@ -80,6 +82,7 @@ class Node:
     own_vault: list[bytes] = field(default_factory=list)
     room: Room = field(default_factory=Room)
     proofs: Pace = field(default_factory=Pace)
+    registry: Registry = field(default_factory=Registry)
 
     @property
     def organisation(self) -> bytes:

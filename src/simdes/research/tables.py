@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simdes.errors import Invalid, Unsupported
-from simdes.fhir.json import dumps, loads
+from simdes.fhir.json import dumps, loads_own
 from simdes.research.views import Row, View
 
 FORMATS = ("csv", "parquet")
@@ -69,7 +69,7 @@ def _rows(path: Path, view: View) -> Iterator[Row]:
         return
     with path.open("rb") as lines:
         for line in lines:
-            yield from view.rows(loads(line))
+            yield from view.rows(loads_own(line))
 
 
 class _Csv:

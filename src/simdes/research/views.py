@@ -150,6 +150,6 @@ def _rewritten(path: str) -> str:
 
     def key(match: re.Match[str]) -> str:
         only = f".where(startsWith('{match[1]}/'))" if match[1] else ""
-        return f"reference{only}.replaceMatches('^.*/', '')"
+        return f"reference{only}.select(split('/').last())"
 
     return _REFERENCE_KEY.sub(key, _RESOURCE_KEY.sub("id", path))

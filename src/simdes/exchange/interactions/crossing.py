@@ -48,8 +48,9 @@ from simdes.index.visible import Visible, narrowed
 MOST_INCLUDED: Final = 2_000
 MOST_ASKED: Final = 500
 """Look-ups in the database that the views of one search may need."""
-_UNASKED: Final = frozenset(("AuditEvent",))
-"""What was looked at is nothing to go through with everything else of a patient."""
+_UNASKED: Final = frozenset(("AuditEvent", "ResearchStudy", "ResearchSubject"))
+"""Found where their type is named: what was looked at, and the network's studies, are nothing to
+go through with everything else of a patient."""
 
 
 @dataclass(slots=True)
@@ -251,7 +252,7 @@ class Views:
                 if one.source in ("", view.found.type)
                 for name in _wanted(view.values, one)
             }
-            for type_ in (one.target,) if one.target else sorted(views.TYPES - _UNASKED):
+            for type_ in (one.target,) if one.target else sorted(views.TYPES):
                 if not _is_type_named(type_, referred, kept):
                     continue
                 for view in self.of(type_):

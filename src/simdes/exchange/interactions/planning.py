@@ -6,6 +6,7 @@ the order of names, before anything is looked at; everything runs in the caller'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,6 +33,9 @@ NEEDS: Final[Mapping[Method, Interaction]] = {
     Method.DELETE: Interaction.DELETE,
 }
 """What a caller must be allowed for each method."""
+_LEDGERS: Final = frozenset(("ResearchStudy", "ResearchSubject"))
+_LEDGERS_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+"""What stands on the ledger is shown under such ids (`studying`); nobody writes beside it."""
 
 
 @dataclass(slots=True)
@@ -162,6 +166,10 @@ class Planning:
             raise Gone("The resource was deleted.") if current else NotFound("No such resource.")
         if change.method is Method.DELETE and not there:
             plan.settled = Changed(Became.NOT_THERE, None)
+        if change.type in _LEDGERS and _LEDGERS_ID.fullmatch(plan.id or ""):
+            raise Invalid(
+                f"{change.type} ids of 64 hexadecimal digits are the ledger's, which nobody writes."
+            )
         if change.method is Method.UPDATE and current is None and plan.id:
             self._require_choosing(change)
 

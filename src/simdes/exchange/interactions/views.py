@@ -1,11 +1,11 @@
-"""Resources that are views of something else: `Consent` of the chain, `AuditEvent` of the trail,
-the caller as `Practitioner` or `Person`.
+"""Resources that are views of something else: `Consent`, `ResearchStudy` and `ResearchSubject` of
+the chain, `AuditEvent` of the trail, the caller as `Practitioner` or `Person`.
 
 They are made when they are asked for, searched in memory with the same conditions as everything
-else, and shown to those alone whom they concern: a consent to the patient who gave it and to whom
-it names; an audit entry to the patient whose vault it is about, and to administrators; a person to
-themselves. Consents
-that a feed brought as resources are ordinary resources and stand beside them.
+else, and shown to those alone whom they concern: a consent, and who takes part in a study, to the
+patient who gave it and to whom it names; a study to everybody; an audit entry to the patient whose
+vault it is about, and to administrators; a person to themselves. Consents that a feed brought as
+resources are ordinary resources and stand beside them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from simdes.access.categories import Role
+from simdes.access.consent import Consent
 from simdes.access.tokens import Actor
 from simdes.exchange import consents, members
 from simdes.exchange.consent_resources import consent_resource
 from simdes.exchange.consents import Given
-from simdes.exchange.interactions import finding, people
+from simdes.exchange.interactions import finding, people, studying
 from simdes.exchange.interactions.found import Found, served
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -217,6 +218,45 @@ def _audit_events(node: Node, asking: Asking, vaults: tuple[bytes, ...] | None) 
             )
 
 
+# Studies --------------------------------------------------------------------------------------
+
+
+def _research_studies(
+    node: Node, asking: Asking, vaults: tuple[bytes, ...] | None
+) -> Iterator[_Made]:
+    home = asking.facts.home
+    if vaults is not None and home not in vaults:
+        return
+    for resource, version, updated_ms in studying.studies(node):
+        yield _Made(resource=resource, vault=home, version=version, updated_ms=updated_ms)
+
+
+def _research_subjects(
+    node: Node, asking: Asking, vaults: tuple[bytes, ...] | None
+) -> Iterator[_Made]:
+    actor = asking.session.actor
+    own = set(asking.facts.vaults)
+    node.following.catch_up()
+    with node.database.read() as tx:
+        named = [*asking.facts.vaults, *node.standing.vaults(tx, actor)]
+    for vault in dict.fromkeys(named):
+        if vaults is not None and vault not in vaults:
+            continue
+        its = studying.subjects(
+            node,
+            vault,
+            patient=_patient_of(node, asking, vault),
+            concerns=lambda consent, mine=vault in own: mine or _names(consent, actor),  # type: ignore[misc]
+        )
+        for resource, version, updated_ms in its:
+            yield _Made(resource=resource, vault=vault, version=version, updated_ms=updated_ms)
+
+
+def _names(consent: Consent, actor: Actor) -> bool:
+    """Whether a consent to research names this researcher."""
+    return consent.terms.grantee == actor.organisation and actor.role == Role.RESEARCHER
+
+
 # People ---------------------------------------------------------------------------------------
 
 
@@ -237,6 +277,8 @@ _Maker = Callable[[Node, Asking, tuple[bytes, ...] | None], Iterator[_Made]]
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "AuditEvent": _audit_events,
     "Consent": _consents,
+    "ResearchStudy": _research_studies,
+    "ResearchSubject": _research_subjects,
     **{one: _people(one) for one in PEOPLE},
 }
 TYPES: Final = frozenset(_MAKERS)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -19,9 +20,10 @@ from simdes.crypto.letter import open_letter
 from simdes.decoding import ready
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
-from simdes.exchange.research.releasing import ABOUT, LETTER_INFO, MANIFEST, TERMS
-from simdes.exchange.research.studies import Document, octets, stands
+from simdes.exchange.research.releasing import ABOUT, LETTER_INFO, MANIFEST, TERMS, parts_of
+from simdes.exchange.research.studies import Document, Id, octets, stands
 from simdes.exchange.signin import Session
+from simdes.ledger.contracts import members_digest
 
 ACCEPTED: Final = "accepted-terms.json"
 _ACCEPTANCE: Final = b"simdes/data-use/v1\0"
@@ -29,8 +31,8 @@ _MOST_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 
 
 class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    study: str
-    number: int
+    study: Id
+    numbers: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,24 +84,36 @@ def _opened(
     if file.getinfo(MANIFEST).file_size > _MOST_MANIFEST_BYTES:
         raise Tampered("The manifest is too large.")
     written, terms = file.read(MANIFEST), sha256(file.read(TERMS))
-    recorded = node.contracts.studies.release(study, about.number)
-    if recorded is None or recorded.manifest != hashlib.sha256(written).digest():
-        raise Tampered("The ledger has no such release.", advice="Delete it; ask its sponsor.")
-    if node.now_seconds() >= recorded.until:
-        raise Conflict("The release's time is over.", advice="Delete it.")
     manifest: dict[str, Any] = msgspec.json.decode(written)
-    signature = session.key.sign(acceptance_digest(study, about.number, terms))
+    until = _recorded(node, study, about.numbers, manifest, hashlib.sha256(written).digest())
+    if node.now_seconds() >= until:
+        raise Conflict("The release's time is over.", advice="Delete it.")
+    number = about.numbers[0]
+    signature = session.key.sign(acceptance_digest(study, number, terms))
     into.mkdir(parents=True, exist_ok=True)
     files = tuple(_file(node, file, into, one, written) for one in manifest["files"])
     accepted = {
         "study": about.study,
-        "number": about.number,
+        "number": number,
         "terms": f"0x{terms.hex()}",
         "account": f"0x{session.actor.account.hex()}",
         "signature": f"0x{signature.hex()}",
     }
     (into / ACCEPTED).write_bytes(msgspec.json.encode(accepted))
-    return Opened(number=about.number, files=files, manifest=manifest)
+    return Opened(number=number, files=files, manifest=manifest)
+
+
+def _recorded(
+    node: Node, study: bytes, numbers: Sequence[int], manifest: Mapping[str, Any], digest: bytes
+) -> int:
+    """Until when it may be kept; Tampered unless the ledger has all of it, with these members."""
+    parts = parts_of([octets(one) for one in manifest["members"]])
+    found = [node.contracts.studies.release(study, number) for number in numbers]
+    if [None if one is None else (one.manifest, one.members) for one in found] != [
+        (digest, members_digest(part)) for part in parts
+    ]:
+        raise Tampered("The ledger has no such release.", advice="Delete it; ask its sponsor.")
+    return min(one.until for one in found if one is not None)
 
 
 def _file(

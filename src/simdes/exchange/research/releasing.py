@@ -12,8 +12,9 @@ import datetime
 import hashlib
 import shutil
 import tempfile
+import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Consent
 from simdes.crypto.digest import sha256
 from simdes.crypto.letter import seal_letter
-from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
+from simdes.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
 from simdes.exchange import retrieve
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
@@ -50,16 +51,31 @@ KEPT_SECONDS: Final = 365 * 86_400
 Resource = dict[str, Any]
 
 
+Progress = Callable[[int, int], None]
+"""Is told how many of those who take part were read, and how many they are."""
+_TRIES: Final = 60
+_WAIT_SECONDS: Final = 5.0
+"""How often, and after how long, somebody is read again whose custodians were busy."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A recorded release: its number, how many are in it, what the policy's report says."""
+    """A recorded release: its numbers, how many are in it, what the policy's report says.
+
+    It has one number for every 2,000 patients, in the order of their tags.
+    """
 
     study: bytes
-    number: int
+    numbers: tuple[int, ...]
     members: int
     manifest: bytes
     report: Mapping[str, Any]
     package: Path
+
+    @property
+    def number(self) -> int:
+        """The number that it goes by: its first."""
+        return self.numbers[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +93,12 @@ def release(
     *,
     kept_seconds: int = KEPT_SECONDS,
     tables: Sequence[str] = (),
+    progress: Progress = lambda done, total: None,
 ) -> Released:
     """Make a release of a study into a file that this organisation's researchers alone can open.
 
-    ``tables``: flat tables besides NDJSON, as ``csv`` or ``parquet``.
+    ``tables``: flat tables besides NDJSON, as ``csv`` or ``parquet``. Memory grows with people, by
+    some hundred bytes each, and with the largest class, not with their records.
 
     Raises Forbidden where the session is no researcher of the sponsor, Conflict where the study
     doesn't run, nobody is left in the release, or somebody withdrew meanwhile (then nothing was
@@ -94,7 +112,7 @@ def release(
         work, into = Path(place) / "work", Path(place) / "into"
         work.mkdir()
         outcome = releases.make_release(
-            _resources(node, session, found, members),
+            _resources(node, session, found, members, progress),
             policy,
             secret=_secret(node, found.id),
             today=datetime.datetime.fromtimestamp(node.now_seconds(), datetime.UTC).date(),
@@ -114,20 +132,26 @@ def release(
         manifest = _manifest(node, included, told, until)
         drafted = Path(place) / "package"
         _seal(node, into, drafted, manifest, document.terms)
-        number = _record(node, found, manifest, policy.digest, until, included)
-        about = msgspec.json.encode({"study": f"0x{found.id.hex()}", "number": number})
+        numbers = _record(node, found, manifest, policy.digest, until, included)
+        about = msgspec.json.encode({"study": f"0x{found.id.hex()}", "numbers": numbers})
         with zipfile.ZipFile(drafted, "a") as file:
             file.writestr(ABOUT, about)
+        _on_record(node, session, included, manifest)
         shutil.move(drafted, package)
-    _on_record(node, session, included)
     return Released(
         study=found.id,
-        number=number,
+        numbers=numbers,
         members=len(included),
         manifest=manifest,
         report=outcome.report(),
         package=package,
     )
+
+
+def taking_part(node: Node, session: Session, document: Document) -> int:
+    """How many take part now, and would be read for a release; nobody is read. Raises as that."""
+    found = _require_released(node, session, document)
+    return sum(1 for _ in _members(node, session, found, joining=False))
 
 
 def _require_released(node: Node, session: Session, document: Document) -> Stands:
@@ -144,8 +168,13 @@ def _require_released(node: Node, session: Session, document: Document) -> Stand
 # Who -------------------------------------------------------------------------------------------
 
 
-def _members(node: Node, session: Session, found: Stands) -> Iterator[_Member]:
-    """Who takes part now, by their standing consents: one member for each vault."""
+def _members(
+    node: Node, session: Session, found: Stands, *, joining: bool = True
+) -> Iterator[_Member]:
+    """Who takes part now, by their standing consents: one member for each vault.
+
+    ``joining``: who stands by is put among those who take part.
+    """
     node.following.catch_up()
     address = node.contracts.addresses.studies
     with node.database.read() as tx:
@@ -161,13 +190,13 @@ def _members(node: Node, session: Session, found: Stands) -> Iterator[_Member]:
     for consent in standing:
         if consent.vault in seen:
             continue
-        tag = _tag_of(node, found, consent)
+        tag = _tag_of(node, found, consent, joining=joining)
         if tag is not None:
             seen.add(consent.vault)
             yield _Member(consent.vault, tag)
 
 
-def _tag_of(node: Node, found: Stands, consent: Consent) -> bytes | None:
+def _tag_of(node: Node, found: Stands, consent: Consent, *, joining: bool) -> bytes | None:
     """Under which tag a consent's vault takes part in the study; None where it doesn't."""
     studies = node.contracts.studies
     group, withdrawn = studies.tag(consent.terms.condition_id)
@@ -182,7 +211,7 @@ def _tag_of(node: Node, found: Stands, consent: Consent) -> bytes | None:
     known, left = studies.tag(tag)
     if left:
         return None
-    if known != found.id:
+    if known != found.id and joining:
         node.agent.transact(studies.opt_in(found.id, tag))
     return tag
 
@@ -191,26 +220,43 @@ def _tag_of(node: Node, found: Stands, consent: Consent) -> bytes | None:
 
 
 def _resources(
-    node: Node, session: Session, found: Stands, members: Mapping[str, _Member]
+    node: Node,
+    session: Session,
+    found: Stands,
+    members: Mapping[str, _Member],
+    progress: Progress,
 ) -> Iterator[tuple[str, Resource]]:
     """The records of those who meet the criteria, patient after patient."""
     asked = [one.criterion for one in found.document.criteria]
     today = node.now_seconds() // 86_400
-    for subject, one in members.items():
-        try:
-            read = retrieve.retrieve(
-                node,
-                session,
-                vault=one.vault,
-                categories=found.document.categories,
-                purpose=Purpose.HRESCH.name,
-            )
-        except (Forbidden, NotFound):
-            continue  # withdrawn or revoked a moment ago; it is on record at the custodians
-        resources = [loads(each.content) for each in read.resources]
+    progress(0, len(members))
+    for done, (subject, one) in enumerate(members.items(), start=1):
+        resources = _read(node, session, one.vault, found.document.categories)
         if criteria.meets(asked, resources, today=today):
             for resource in resources:
                 yield subject, resource
+        progress(done, len(members))
+
+
+def _read(node: Node, session: Session, vault: bytes, categories: Sequence[str]) -> list[Resource]:
+    """A patient's records, as far as custodians open them now; those who are busy are waited for.
+
+    Raises Unavailable where they stay away: who takes part is not left out for that.
+    """
+    for tried in range(1, _TRIES + 1):
+        try:
+            read = retrieve.retrieve(
+                node, session, vault=vault, categories=categories, purpose=Purpose.HRESCH.name
+            )
+        except (Forbidden, NotFound):
+            return []  # withdrawn or revoked a moment ago; it is on record at the custodians
+        except (TooLarge, Unavailable):
+            if tried == _TRIES:
+                raise
+            time.sleep(_WAIT_SECONDS)
+        else:
+            return [loads(each.content) for each in read.resources]
+    return []
 
 
 def _secret(node: Node, study: bytes) -> bytes:
@@ -261,30 +307,43 @@ def _record(
     policy: bytes,
     until: int,
     included: list[_Member],
-) -> int:
-    if len(included) > MOST_MEMBERS:
-        raise TooLarge(
-            f"A release has {MOST_MEMBERS} patients at most.",
-            advice="Divide the study's cohort by a criterion.",
+) -> tuple[int, ...]:
+    """Record a release, 2,000 tags at a time, once none of all is withdrawn."""
+    studies = node.contracts.studies
+    tags = sorted(one.tag for one in included)
+    if len(tags) > MOST_MEMBERS and any(studies.tag(one) != (found.id, False) for one in tags):
+        raise Conflict("Somebody withdrew meanwhile.", advice="Make the release again.")
+    numbers = []
+    for members in parts_of(tags):
+        receipt = node.agent.transact(
+            studies.record_release(
+                found.id,
+                manifest=hashlib.sha256(manifest).digest(),
+                policy=policy,
+                until=until,
+                members=members,
+            )
         )
-    receipt = node.agent.transact(
-        node.contracts.studies.record_release(
-            found.id,
-            manifest=hashlib.sha256(manifest).digest(),
-            policy=policy,
-            until=until,
-            members=[one.tag for one in included],
-        )
-    )
-    made = (node.contracts.decode(log) for log in receipt.logs)
-    [number] = [one.number for one in made if isinstance(one, events.ReleaseRecorded)]
-    return number
+        made = (node.contracts.decode(log) for log in receipt.logs)
+        numbers += [one.number for one in made if isinstance(one, events.ReleaseRecorded)]
+    return tuple(numbers)
 
 
-def _on_record(node: Node, session: Session, included: list[_Member]) -> None:
-    """An entry for every patient who is in it, beside those of the readings at custodians."""
+def parts_of(tags: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The tags of a release, ascending, as the ledger takes them: 2,000 at most under a number."""
+    return [tags[at : at + MOST_MEMBERS] for at in range(0, len(tags), MOST_MEMBERS)]
+
+
+def _on_record(node: Node, session: Session, included: list[_Member], manifest: bytes) -> None:
+    """An entry for every patient who is in it, beside those of the readings at custodians.
+
+    Before anybody has the package: there is none without the entries.
+    """
+    named = (hashlib.sha256(manifest).digest(),)
     attempts = [
-        attempt_of(session.actor, Verb.READ, one.vault, purpose=int(Purpose.HRESCH))
+        attempt_of(
+            session.actor, Verb.RELEASED, one.vault, purpose=int(Purpose.HRESCH), records=named
+        )
         for one in included
     ]
     node.database.write(lambda tx: node.desk.trail.append(tx, attempts))

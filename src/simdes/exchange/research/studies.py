@@ -18,7 +18,6 @@ from simdes.decoding import ready
 from simdes.errors import Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.ledger import events
 from simdes.ledger.contracts import Registration, Study
 from simdes.proofs.cohorts import ANY_AGE, Criterion
 from simdes.proofs.disclosures import Coding, coded_element
@@ -180,13 +179,8 @@ class Listed:
 def listed(node: Node) -> list[Listed]:
     """Every study of the network, in the order of registration."""
     contracts = node.contracts
-    logs = contracts.ledger.logs(
-        first=contracts.addresses.first_block,
-        last=contracts.ledger.head().number,
-        addresses=(contracts.addresses.studies,),
-    )
-    made = [one for log in logs if isinstance(one := contracts.decode(log), events.StudyRegistered)]
-    found = ((one.study, contracts.studies.study(one.study)) for one in made)
+    ids = node.registry.ids(contracts)
+    found = ((id_, contracts.studies.study(id_)) for id_ in ids)
     return [
         Listed(id=id_, study=study, running=contracts.studies.is_running(id_))
         for id_, study in found

@@ -252,6 +252,7 @@ REASONS: Final = (
     _("the custodian could not reach its share"),
     _("the custodian holds no share of this epoch"),
     _("the asker keeps as much here as it may"),
+    _("the budget for counts is used up"),
     _("too many requests by this account"),
     _("the passphrase is wrong"),
     _("the code is wrong or was used before"),

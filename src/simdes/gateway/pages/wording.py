@@ -86,6 +86,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "vouch": _("answered for you as a guardian"),
         "attest": _("confirmed who you are"),
         "reconcile": _("compared trails"),
+        "released": _("put what your record says, without your name, into a research release"),
         "quarantine-read": _("read a message in quarantine"),
         "quarantine-decide": _("decided about a message in quarantine"),
         "request": _("asked you for access"),

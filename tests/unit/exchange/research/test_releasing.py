@@ -9,13 +9,16 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
 
+from simdes.crypto.digest import sha256
 from simdes.crypto.keys import recover
-from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered
-from simdes.exchange.research import opening, studies, taking_part
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered, TooLarge
+from simdes.exchange import logbook, retrieve
+from simdes.exchange.research import opening, releasing, studies, taking_part
 from simdes.exchange.research.releasing import Released, release
 from simdes.exchange.research.studies import Document
 from simdes.ledger.contracts import members_digest
@@ -212,13 +215,76 @@ def _spoiled(package: Path, start: str) -> bytes:
             if name.startswith(start) and not done:
                 done = True
                 content = (
-                    content.replace(b'"number":', b'"number":9')
+                    content.replace(b'"numbers":[', b'"numbers":[9')
                     if name.endswith(".json")
                     else (content[:-1] + bytes([content[-1] ^ 1]))
                 )
                 content = content.replace(b'"v":1', b'"v":2')
             new.writestr(name, content)
     return target.read_bytes()
+
+
+def test_a_release_of_many_is_recorded_in_parts_that_opening_compares(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Many")
+    tags = sorted(join(network, document, one) for one in people[:3])
+    south, ray = network["south"].node, network.session("south", "prof.ray")
+    with mock.patch.object(releasing, "MOST_MEMBERS", 2):
+        whole = made(network, document, tmp_path / "many.zip")
+        assert (whole.numbers, whole.members) == ((1, 2), 3)
+        recorded = [south.contracts.studies.release(whole.study, one) for one in (1, 2)]
+        assert [one.members for one in recorded if one] == [
+            members_digest(tags[:2]),
+            members_digest(tags[2:]),
+        ]
+        opened = opening.open_release(
+            south, ray, document, whole.package, tmp_path / "opened", accepts=True
+        )
+    assert opened.number == 1
+    with pytest.raises(Tampered):  # parts that were not recorded so
+        opening.open_release(south, ray, document, whole.package, tmp_path / "no", accepts=True)
+    log = logbook.read_log(network["north"].node, people[0].session, vault=people[0].vault)
+    [told] = [
+        one
+        for one in log.entries
+        if one.verb == "released" and one.records == (sha256(whole.manifest),)
+    ]
+    assert (told.observer, told.purpose) == (south.organisation, "HRESCH")
+
+
+def test_whom_busy_custodians_keep_waiting_is_not_left_out(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Busy")
+    for one in people[:2]:
+        join(network, document, one)
+    real, told = retrieve.retrieve, []
+
+    def busy(*given: Any, **named: Any) -> Any:
+        told.append(named["vault"])
+        if len(told) in (1, 2, 4):
+            raise TooLarge("Too many requests by this account; wait a minute.")
+        return real(*given, **named)
+
+    seen: list[tuple[int, int]] = []
+    with (
+        mock.patch.object(retrieve, "retrieve", busy),
+        mock.patch.object(releasing, "_WAIT_SECONDS", 0.0),
+    ):
+        session = network.session("south", "prof.ray")
+        node = network["south"].node
+        whole = release(
+            node,
+            session,
+            document,
+            policy(),
+            tmp_path / "busy.zip",
+            progress=lambda done, total: seen.append((done, total)),
+        )
+    assert whole.members == 2
+    assert len(told) == 5
+    assert seen == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_only_the_sponsors_researchers_release(
