@@ -21,7 +21,7 @@ from simdes.fhir.search.conditions import Query
 
 Json = dict[str, Any]
 
-_TYPES: Final = (
+TYPES: Final = (
     "Patient",
     "AllergyIntolerance",
     "Condition",
@@ -44,7 +44,7 @@ class Review:
 
 def review(node: Node, asking: Asking, held: Held) -> Review:
     """Check a prescription against the record of its patient."""
-    types = tuple(one for one in _TYPES if asking.rights.scopes(Interaction.SEARCH, one))
+    types = tuple(one for one in TYPES if asking.rights.scopes(Interaction.SEARCH, one))
     asking, unreached = holding.reached(node, asking, held.vault)
     page = find(
         node,

@@ -39,6 +39,16 @@ def about(asked: Asked) -> About:
     if not patient:
         tag = asked.field("vault", most=64) or asked.asked("vault", most=64)
         return About(asking=asking, vault=id_of(tag))
+    return _read(asked, asking, patient)
+
+
+def somebody(asked: Asked) -> About:
+    """The same, of a patient whose record may be seen. Raises NotFound for anybody else."""
+    patient = asked.field("patient", most=64) or asked.asked("patient", most=64)
+    return _read(asked, rights.ask(asked.node, asked.visit.session), patient)
+
+
+def _read(asked: Asked, asking: Asking, patient: str) -> About:
     found = read(asked.node, asking, "Patient", patient)
     [one] = sources(asked.node, [found])
     return About(

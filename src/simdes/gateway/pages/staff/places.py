@@ -6,7 +6,15 @@ from typing import Final
 
 from simdes.gateway.pages.navigation import CLINICIANS, PHARMACISTS
 from simdes.gateway.pages.place import Needs, Place
-from simdes.gateway.pages.staff import counter, elsewhere, emergency, patients, requesting
+from simdes.gateway.pages.staff import (
+    counter,
+    elsewhere,
+    emergency,
+    patients,
+    prescribe,
+    requesting,
+    visit,
+)
 
 _ANY, _RECENT = Needs.SIGNED_IN, Needs.RECENT
 
@@ -21,6 +29,10 @@ STAFF_PLACES: Final = (
     Place(emergency.PATH, "GET", emergency.show, _ANY, CLINICIANS),
     Place(emergency.NEW, "GET", emergency.show_new, _RECENT, CLINICIANS),
     Place(emergency.NEW, "POST", emergency.open_, _RECENT, CLINICIANS),
+    Place(visit.PATH, "GET", visit.show, _ANY, CLINICIANS),
+    Place(visit.PATH, "POST", visit.write, _ANY, CLINICIANS),
+    Place(prescribe.PATH, "GET", prescribe.show, _ANY, CLINICIANS),
+    Place(prescribe.PATH, "POST", prescribe.sign, _ANY, CLINICIANS),
     Place(counter.PATH, "GET", counter.show, _ANY, PHARMACISTS),
     Place(counter.OPEN, "POST", counter.open_, _ANY, PHARMACISTS),
     Place(counter.DISPENSE, "POST", counter.dispense, _ANY, PHARMACISTS),
