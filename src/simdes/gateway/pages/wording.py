@@ -38,6 +38,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "research": _("Research"),
         "other": _("Other records"),
         "sources": _("Original messages"),
+        "disclosures": _("What insurers are shown for a claim"),
     },
     "people": {
         "": _("Everybody there whose role allows it"),
