@@ -49,6 +49,12 @@ LINKS: Final = (
         PATIENT,
     ),
     Link(
+        "/research",
+        _("Research"),
+        _("Studies that you take part in, and leaving them."),
+        PATIENT,
+    ),
+    Link(
         "/guardians",
         _("Guardians"),
         _("People who let you in again when you lost your passphrase."),

@@ -220,6 +220,18 @@ SAID: Final = (
     _("That is no code of a recovery."),
     _("It has sixteen letters and digits."),
     _("The answer names another key than the code."),
+    # Corrections, erasure, research, requests
+    _("Say what is wrong."),
+    _("Say what it should say, too, if you know it."),
+    _("Type the word as it stands there."),
+    _("Name the area of research."),
+    _("As the sponsor names it."),
+    _("The study is over."),
+    _("You take part in this study already."),
+    _("You take no part in this study."),
+    _("Only the patient says whether they take part."),
+    _("There is no such request, or it was answered."),
+    _("The request was answered already."),
     # Forms and faults
     _("There is nothing like that."),
     _("There is nothing at this address."),

@@ -8,7 +8,17 @@ from typing import Final
 from simdes.gateway.pages.answering import Answer
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT
-from simdes.gateway.pages.patient import files, guardians, log, prescriptions, record, sharing
+from simdes.gateway.pages.patient import (
+    corrections,
+    erasing,
+    files,
+    guardians,
+    log,
+    prescriptions,
+    record,
+    research,
+    sharing,
+)
 from simdes.gateway.pages.place import Needs, Place
 
 _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
@@ -26,6 +36,11 @@ PATIENT_PLACES: Final = (
     _place(sharing.NEW, "POST", sharing.new, _FRESH),
     _place(sharing.END, "GET", sharing.show_end, _ANY),
     _place(sharing.END, "POST", sharing.end, _ANY),
+    _place(sharing.DECLINE, "POST", sharing.decline, _ANY),
+    _place(sharing.CLOSE, "POST", sharing.close, _ANY),
+    _place(corrections.PATH, "GET", corrections.show, _ANY),
+    _place(corrections.NEW, "GET", corrections.show_new, _ANY),
+    _place(corrections.NEW, "POST", corrections.new, _ANY),
     _place(log.PATH, "GET", log.show, _ANY),
     _place(log.PROOF, "GET", log.proof, _ANY),
     _place(prescriptions.PATH, "GET", prescriptions.show, _ANY),
@@ -41,6 +56,15 @@ PATIENT_PLACES: Final = (
     _place(guardians.VETO, "POST", guardians.veto, _ANY),
     _place(guardians.RENEW, "GET", guardians.show_renew, _FRESH),
     _place(guardians.RENEW, "POST", guardians.renew, _FRESH),
+    _place(research.PATH, "GET", research.show, _ANY),
+    _place(research.JOIN, "GET", research.show_join, _FRESH),
+    _place(research.JOIN, "POST", research.join, _FRESH),
+    _place(research.PREFER, "GET", research.show_prefer, _FRESH),
+    _place(research.PREFER, "POST", research.prefer, _FRESH),
+    _place(research.LEAVE, "POST", research.leave, _ANY),
+    _place(erasing.PATH, "GET", erasing.show, _FRESH),
+    _place(erasing.PATH, "POST", erasing.erase, _FRESH),
+    _place(erasing.RECEIPT, "GET", erasing.receipt, _ANY),
     _place(files.PATH, "GET", files.show, _ANY),
     _place(files.EVERYTHING, "GET", files.everything, _FRESH),
     _place(files.SUMMARY, "GET", files.brief, _FRESH),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.patient import corrections
 from simdes.gateway.pages.patient.own import own
 from simdes.gateway.pages.record.loading import load
 from simdes.gateway.pages.record.showing import view
@@ -25,7 +28,15 @@ def show(asked: Asked) -> Shown:
         part=asked.asked("part"),
         page=page_number(asked),
     )
-    return Shown("record.html", {"view": shown})
+    said = urlencode(mine.kept)
+    return Shown(
+        "record.html",
+        {
+            "view": shown,
+            "correct": f"{corrections.NEW}?{said}{'&' if said else ''}about=",
+            "corrections": f"{corrections.PATH}?{said}".rstrip("?"),
+        },
+    )
 
 
 def page_number(asked: Asked) -> int:

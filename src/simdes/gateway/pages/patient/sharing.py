@@ -13,12 +13,13 @@ from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Invalid, NotFound, SimdesError
-from simdes.exchange import consents, members, previewing
+from simdes.exchange import access_requests, consents, emergencies, members, previewing
+from simdes.exchange.access_requests import Asked as AskedFor
 from simdes.exchange.consents import Given
 from simdes.exchange.members import Member
 from simdes.exchange.node import Node
 from simdes.gateway.pages.answering import Moved, Shown
-from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.pages.record.kinds import PARTS
@@ -29,12 +30,14 @@ from simdes.gateway.problems import STATUS
 PATH: Final = "/sharing"
 NEW: Final = "/sharing/new"
 END: Final = "/sharing/end"
+DECLINE: Final = "/sharing/decline"
+CLOSE: Final = "/sharing/close"
 
 DAYS: Final = {1: _("one day"), 7: _("one week"), 30: _("30 days"), 90: _("three months")} | {
     365: _("one year")
 }
 ROLES: Final = ("", "doctor", "nurse", "pharmacist", "insurer", "researcher")
-PURPOSES: Final = ("TREAT", "HPAYMT", "HRESCH")
+PURPOSES: Final = ("TREAT", "HPAYMT", "HOPERAT", "HRESCH")
 _USUAL: Final = (
     *("demographics", "encounters", "conditions", "observations", "medications"),
     *("allergies", "immunizations", "procedures", "documents", "imaging", "care-plans"),
@@ -45,7 +48,8 @@ _EXAMPLES: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a form says so far. ``replaces`` is the consent that it narrows, in hex."""
+    """What a form says so far. ``replaces`` is the consent that it narrows, in hex,
+    ``request`` the request that it answers."""
 
     organisation: str = ""
     role: str = ""
@@ -54,15 +58,23 @@ class Choice:
     purpose: str = "TREAT"
     days: int = 30
     replaces: str = ""
+    request: str = ""
 
 
 def show(asked: Asked) -> Shown:
     """What was granted, what stands first."""
     mine = own(asked)
     given = list(reversed(consents.listed(asked.node, mine.vault)))
+    session = asked.visit.session
+    waiting = access_requests.waiting(asked.node, session, mine.vault)
+    broken = emergencies.of_vault(asked.node, session, mine.vault)
+    others = {one.organisation for one in waiting} | {one.organisation for one in broken}
     return Shown(
         "sharing.html",
         {
+            "waiting": waiting,
+            "emergencies": broken,
+            "others": {one: members.name_of(asked.node, one) for one in others},
             "standing": [one for one in given if one.state == "active"],
             "ended": [one for one in given if one.state != "active"],
             "names": _names(asked.node, given),
@@ -75,8 +87,12 @@ def show(asked: Asked) -> Shown:
 def show_new(asked: Asked) -> Shown:
     """The form; with ``from`` filled in with what a consent says, to be narrowed."""
     mine = own(asked)
-    named = asked.asked("from", most=64)
-    return _form(asked, mine, _of(_given(asked, mine, named)) if named else Choice(), None)
+    named, wanted = asked.asked("from", most=64), asked.asked("request", most=64)
+    choice = _of(_given(asked, mine, named)) if named else Choice()
+    if wanted:
+        session = asked.visit.session
+        choice = _answering(access_requests.get(asked.node, session, mine.vault, id_of(wanted)))
+    return _form(asked, mine, choice, None)
 
 
 def new(asked: Asked) -> Shown | Moved:
@@ -90,6 +106,25 @@ def new(asked: Asked) -> Shown | Moved:
     except (Invalid, NotFound) as error:
         return _form(asked, mine, choice, error)
     return _form(asked, mine, choice, None)
+
+
+def decline(asked: Asked) -> Moved:
+    """Say no to somebody who asks; they are not told."""
+    mine = own(asked)
+    named = id_of(asked.field("request", most=64))
+    access_requests.decline(asked.node, asked.visit.session, mine.vault, named)
+    return Moved(_address(mine, done="declined"))
+
+
+def close(asked: Asked) -> Moved:
+    """End an emergency at once, for every record that was not opened yet."""
+    mine, session = own(asked), asked.visit.session
+    named = id_of(asked.field("emergency", most=64))
+    broken = emergencies.of_vault(asked.node, session, mine.vault)
+    if named not in {one.handle for one in broken}:
+        raise NotFound("There is nothing like that.")
+    consents.revoke(asked.node, session, vault=mine.vault, handle=named)
+    return Moved(_address(mine, done="ended"))
 
 
 def show_end(asked: Asked) -> Shown:
@@ -122,9 +157,13 @@ def end(asked: Asked) -> Moved:
 
 def _grant(asked: Asked, mine: Own, choice: Choice) -> Moved:
     before = _given(asked, mine, choice.replaces) if choice.replaces else None
-    consents.grant(
+    session = asked.visit.session
+    answers = id_of(choice.request) if choice.request else None
+    if answers is not None:
+        access_requests.get(asked.node, session, mine.vault, answers)
+    granted = consents.grant(
         asked.node,
-        asked.visit.session,
+        session,
         vault=mine.vault,
         grantee=consents.whom(_member(asked.node, choice).id, choice.role),
         categories=choice.categories,
@@ -132,6 +171,8 @@ def _grant(asked: Asked, mine: Own, choice: Choice) -> Moved:
         purposes=[choice.purpose],
         valid_seconds=choice.days * 86_400,
     )
+    if answers is not None:
+        access_requests.accept(asked.node, session, mine.vault, answers, handle=granted.handle)
     if before is None:
         return Moved(_address(mine, done="granted"))
     consents.revoke(asked.node, asked.visit.session, vault=mine.vault, handle=before.handle)
@@ -200,6 +241,7 @@ def _choice(asked: Asked) -> Choice:
         purpose=purpose if purpose in PURPOSES else "TREAT",
         days=int(days) if days.isdecimal() and int(days) in DAYS else 30,
         replaces=asked.field("replaces", most=64),
+        request=asked.field("request", most=64),
     )
 
 
@@ -213,6 +255,18 @@ def _of(given: Given) -> Choice:
         labels=given.labels,
         purpose=purpose,
         replaces=given.handle.hex(),
+    )
+
+
+def _answering(wanted: AskedFor) -> Choice:
+    """A request as the form says it, for no longer than was asked."""
+    return Choice(
+        organisation=f"0x{wanted.organisation.hex()}",
+        role=wanted.role,
+        categories=wanted.categories,
+        purpose=wanted.purpose if wanted.purpose in PURPOSES else "TREAT",
+        days=max((one for one in DAYS if one <= wanted.days), default=1),
+        request=wanted.id.hex(),
     )
 
 
