@@ -62,7 +62,9 @@ def preview(
     )
 
 
-CATEGORIES = tuple(one.label for one in Category if one is not Category.PRESCRIPTIONS)
-"""What a patient may open by hand; a prescription goes to a pharmacy by a step of its own."""
+_BY_ITSELF = (Category.PRESCRIPTIONS, Category.DISCLOSURES)
+CATEGORIES = tuple(one.label for one in Category if one not in _BY_ITSELF)
+"""What a patient may open by hand; prescriptions go to a pharmacy, and lines of a claim to an insurer,
+by a step of their own."""
 LABELS = tuple(one.name for one in Label)
 """The kinds of sensitive records that a consent has to name."""

@@ -36,6 +36,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "family-social": _("Family history"),
         "administrative": _("Staff, places and administration"),
         "research": _("Research"),
+        "disclosures": _("What was disclosed to an insurer"),
         "other": _("Other records"),
         "sources": _("Original messages"),
         "disclosures": _("What insurers are shown for a claim"),
@@ -95,19 +96,6 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "emergency": _("opened your record in an emergency, or reviewed that"),
         "other": _("a technical step"),
         "someone": _("Software"),
-    },
-    "emergency": {
-        "": _("The reason is not known here yet"),
-        "unconscious": _("Patient unconscious"),
-        "life-threatening": _("Danger to life"),
-        "incapable": _("Patient could not decide"),
-        "danger": _("Danger to others"),
-        "other": _("Another reason"),
-    },
-    "outcome": {
-        "": _("not reviewed yet"),
-        "justified": _("reviewed: justified"),
-        "unjustified": _("reviewed: not justified"),
     },
     "chart": {
         "none": _("had nothing of it"),
