@@ -64,7 +64,7 @@ def preview(
 
 _BY_ITSELF = (Category.PRESCRIPTIONS, Category.DISCLOSURES)
 CATEGORIES = tuple(one.label for one in Category if one not in _BY_ITSELF)
-"""What a patient may open by hand; prescriptions go to a pharmacy, and lines of a claim to an insurer,
-by a step of their own."""
+"""What a patient may open by hand; prescriptions go to a pharmacy, and lines of a claim to an
+insurer, by a step of their own."""
 LABELS = tuple(one.name for one in Label)
 """The kinds of sensitive records that a consent has to name."""
