@@ -36,7 +36,6 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "family-social": _("Family history"),
         "administrative": _("Staff, places and administration"),
         "research": _("Research"),
-        "disclosures": _("What was disclosed to an insurer"),
         "other": _("Other records"),
         "sources": _("Original messages"),
         "disclosures": _("What insurers are shown for a claim"),
