@@ -309,6 +309,7 @@ def _limits(settings: Settings, processes: int) -> Limits:
         keep_bytes=settings.keep_gib << 30,
         counts_of_researcher=settings.counts_of_researcher,
         counts_of_organisation=settings.counts_of_organisation,
+        evaluations_per_day=settings.fingerprints_per_day,
         stale_after_seconds=settings.stale_after_seconds,
         reading=anomaly.rules(
             strangers_per_hour=settings.strangers_per_hour,

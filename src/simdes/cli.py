@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "guardians": ("guardian", "recovery"),
     "prescriptions": ("prescription",),
     "claims": ("claim",),
+    "fingerprints": ("fingerprints",),
     "study": ("study",),
     "audit": ("audit",),
 }

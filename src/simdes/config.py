@@ -77,6 +77,8 @@ class Settings:
     whose proofs anybody can forge. See docs/prescriptions.md.
     ``cds_clients_file`` names the JSON list of clinical systems that may ask for decision support
     (CDS Hooks), with their keys; empty: none.
+    ``fingerprints_per_day`` is how many fingerprints each insurer may have this organisation, as a
+    custodian, evaluate in a day. See docs/formats/fingerprints.md.
     ``reconcile_at`` is the time of day (``time_zone``) at which audit trails are held against other
     organisations'; empty: never. See docs/audit.md.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
@@ -152,6 +154,7 @@ class Settings:
     proofs_per_minute: int = 20
     proving_keys: str = ""
     cds_clients_file: str = ""
+    fingerprints_per_day: int = 20_000
 
 
 def data_path(url: str, data: Path) -> str:
@@ -253,8 +256,12 @@ def _check(settings: Settings) -> None:
     _check_reconciling(settings)
     _check_counts(settings)
     _check_prescriptions(settings)
-    if settings.facade_overlap_seconds < 0 or settings.backup_days < 1:
-        raise Invalid("facade_overlap_seconds is at least 0, backup_days at least 1.")
+    lowest = min(settings.facade_overlap_seconds, settings.fingerprints_per_day)
+    if lowest < 0 or settings.backup_days < 1:
+        raise Invalid(
+            "facade_overlap_seconds and fingerprints_per_day are at least 0, "
+            "backup_days at least 1."
+        )
     if not 0 <= settings.traces_percent <= 100:
         raise Invalid("traces_percent is 0 to 100.")
     if settings.profile_errors not in PROFILE_ERRORS:

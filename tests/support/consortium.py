@@ -46,6 +46,7 @@ NAMES = {
     "hill": ("Laboratory Hill", "research"),
     "lake": ("Hospital Lake", "hospital"),
     "cove": ("Pharmacy Cove", "pharmacy"),
+    "dale": ("Insurer Dale", "insurer"),
 }
 
 PEOPLE: dict[str, dict[str, Role]] = {
@@ -56,6 +57,7 @@ PEOPLE: dict[str, dict[str, Role]] = {
     "hill": {},
     "lake": {},
     "cove": {"ph.cove": Role.PHARMACIST},
+    "dale": {},
 }
 """Who works where; the founders' administrators come on top."""
 

@@ -60,6 +60,10 @@ class Verb(StrEnum):
     APPS = "apps"
     RESTORE = "restore"
     ERASE = "erase"
+    CONTRIBUTE = "contribute"
+    CONCLUDE = "conclude"
+    EVALUATE = "evaluate"
+    FINGERPRINTS = "fingerprints"
     REQUEST = "request"
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
@@ -96,6 +100,10 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.APPS: ("update", "U"),
     Verb.RESTORE: ("operation", "E"),
     Verb.ERASE: ("delete", "D"),
+    Verb.CONTRIBUTE: ("operation", "E"),
+    Verb.CONCLUDE: ("create", "C"),
+    Verb.EVALUATE: ("operation", "E"),
+    Verb.FINGERPRINTS: ("search", "R"),
     Verb.REQUEST: ("create", "C"),
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),

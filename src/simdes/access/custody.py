@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from simdes.access.audit_event import Verb
 from simdes.access.custody_erasure import erase
+from simdes.access.custody_fingerprints import conclude, contribute, evaluate, fingerprints
 from simdes.access.custody_guardians import appoint, vouch
 from simdes.access.custody_lists import capsules, log, manifests
 from simdes.access.custody_locate import locate
@@ -26,6 +27,12 @@ from simdes.access.custody_requests import explain, request
 from simdes.access.custody_store import blocks, drop, keep
 from simdes.access.custody_vaults import ack, attest, vaults
 from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
+from simdes.access.fingerprint_messages import (
+    ConcludeBody,
+    ContributeBody,
+    EvaluateBody,
+    FingerprintsBody,
+)
 from simdes.access.messages import (
     AcceptBody,
     AckBody,
@@ -74,6 +81,10 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "accept": (AcceptBody, accept),
     "reconcile": (ReconcileBody, reconcile),
     "erase": (EraseBody, erase),
+    "contribute": (ContributeBody, contribute),
+    "conclude": (ConcludeBody, conclude),
+    "evaluate": (EvaluateBody, evaluate),
+    "fingerprints": (FingerprintsBody, fingerprints),
     "request": (RequestBody, request),
     "explain": (ExplainBody, explain),
     "appoint": (AppointBody, appoint),

@@ -1,8 +1,8 @@
 """What a custodian's verbs depend on, who is asking, and what a verb hands back.
 
-A verb decides and reads; it writes nothing and answers nobody. `custody.Custodian` spends the
-nonce, writes the audit entries and whatever the verb wants written in one transaction, and only
-then lets the answer out. So no verb can forget to leave evidence.
+A verb decides and reads; it writes nothing (but for what `evaluate` counts) and answers nobody.
+`custody.Custodian` spends the nonce, writes the audit entries and whatever the verb wants written
+in one transaction, and only then lets the answer out. So no verb can forget to leave evidence.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Limits:
     and all researchers of an organisation, get here in all; 0: none (docs/research.md).
     `reading` are the rules for unusual reading by people here. `keep_bytes` is what each other
     organisation may have us keep of its contents (0: without limit), of which `keep_waiting` may
-    wait to be fetched.
+    wait to be fetched. `evaluations_per_day` is how many fingerprints each insurer may have
+    evaluated here in a day.
     """
 
     calls_per_minute: int = 600
@@ -57,6 +58,7 @@ class Limits:
     counts_of_organisation: int = 100
     keep_bytes: int = 0
     keep_waiting: int = 20_000
+    evaluations_per_day: int = 20_000
     stale_after_seconds: int = 0
     reading: tuple[Rule, ...] = RULES
 
@@ -271,7 +273,7 @@ _REFUSALS: Final[Mapping[str, tuple[type[SimdesError], str]]] = {
     WRONG_EPOCH: (NotFound, "The custodian holds no share of this epoch."),
     RATE: (TooLarge, "Too many requests by this account; wait a minute."),
     BUDGET: (TooLarge, "The budget for counts is used up here (BUDGET)."),
-    QUOTA: (TooLarge, "The asker keeps as much here as it may (QUOTA)."),
+    QUOTA: (TooLarge, "The asker keeps, or had evaluated today, as much here as it may (QUOTA)."),
 }
 
 

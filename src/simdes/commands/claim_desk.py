@@ -12,11 +12,13 @@ from simdes.claims.money import Money, money_of
 from simdes.claims.reasons import REASONS, Group
 from simdes.commands.claim_trying import decided_line
 from simdes.commands.common import AsJson, Data, Token, User, id_of, organisation, signed_in
-from simdes.errors import Invalid
+from simdes.commands.fingerprints import told_signal
+from simdes.errors import Invalid, SimdesError
 from simdes.exchange import members, rights
 from simdes.exchange.claims import billing_desk, cases, deciding, paying
 from simdes.exchange.claims.cases import Case, Row
 from simdes.exchange.claims.deciding import Change
+from simdes.exchange.claims.noticing import notice
 from simdes.exchange.rights import Asking
 
 ClaimId = Annotated[str, typer.Option("--claim", help="The claim's id, as list and inbox show it.")]
@@ -83,9 +85,19 @@ def show(data: Data, claim: ClaimId, user: User = None, token: Token = None) -> 
                 "state": found.known.state.name.lower(),
                 "provider": name_of(one, found.opening.provider),
                 "claimed": str(found.claimed),
+                "signals": told_signals(one, found),
                 "record": list(found.record),
             }
         )
+
+
+def told_signals(one: Opened, its: Case) -> list[dict[str, Any]]:
+    """What other insurers were asked for, too; nothing, and a warning, where that can't be told."""
+    try:
+        return [told_signal(one, each) for each in notice(one.node, its)]
+    except SimdesError as error:
+        console.warn(f"Signals can't be told now: {error.message}")
+        return []
 
 
 def _found(one: Opened, asking: Asking, claim: str) -> Case:
@@ -100,10 +112,13 @@ def propose(
         found = _found(one, asking_of(one, user, token), claim)
         proposal = deciding.proposed(one.node, found).proposal
         lines = [decided_line(each, proposal.currency) for each in proposal.lines]
+        noticed = told_signals(one, found)
         if as_json:
             benefit = str(Money(proposal.benefit, proposal.currency))
-            console.print_json({"benefit": benefit, "lines": lines})
+            console.print_json({"benefit": benefit, "lines": lines, "signals": noticed})
             return
+        for each in noticed:
+            console.warn(f"Line {each['line']}, {each['day']}, {each['insurer']}: {each['reason']}")
         for told in lines:
             console.say(f"{told['line']}: {told['claimed']}, pays {told['benefit']}")
             for reason in told["reasons"]:

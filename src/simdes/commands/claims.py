@@ -25,6 +25,7 @@ from simdes.commands.common import (
     seconds,
 )
 from simdes.commands.consent import OwnVault, own_vault
+from simdes.commands.fingerprints import signals
 from simdes.exchange.claims import disclosing, opening, steps
 from simdes.exchange.claims.disclosing import Request
 
@@ -45,6 +46,7 @@ def add_commands(cli: typer.Typer) -> None:
         ("work", work),
         ("try", try_),
         ("eligibility", eligibility),
+        ("signals", signals),
     ):
         group.command(name)(command)
     cli.add_typer(group, name="claim")

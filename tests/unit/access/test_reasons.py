@@ -8,6 +8,7 @@ from simdes import errors
 from simdes.access import (
     attempts,
     custody_erasure,
+    custody_fingerprints,
     custody_guardians,
     custody_reconcile,
     custody_renewal,
@@ -32,6 +33,7 @@ OF_VERBS = {
         custody_requests,
         custody_reconcile,
         custody_erasure,
+        custody_fingerprints,
         custody_guardians,
         attempts,
         oauth,

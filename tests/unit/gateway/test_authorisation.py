@@ -12,8 +12,15 @@ from unittest import mock
 import pytest
 
 from simdes.access.asking import Because, Caller, ask
-from simdes.access.categories import Purpose, Role
+from simdes.access.categories import Kind, Purpose, Role
 from simdes.access.consent import Grantee
+from simdes.access.custody_fingerprints import deal
+from simdes.access.fingerprint_messages import (
+    ConcludeBody,
+    ContributeBody,
+    EvaluateBody,
+    FingerprintsBody,
+)
 from simdes.access.messages import (
     AckBody,
     AppointBody,
@@ -40,13 +47,15 @@ from simdes.access.messages import (
     VaultsBody,
     VouchBody,
 )
-from simdes.access.requests import hexed
+from simdes.access.requests import b64, hexed
 from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import SigningKey
+from simdes.crypto.oprf_forms import Key, Plan
 from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange.custody import METHODS
 from simdes.gateway.app import create_gateway
 from simdes.gateway.fhir.routes import endpoints
+from simdes.index import fingerprints
 from simdes.ledger.accounts import GuardianProof
 from simdes.storage.cid import cid_of
 from unit.access.conftest import Scene
@@ -105,6 +114,16 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             scene.written.capsule_cid,
         ),
         "erase": lambda: EraseBody(vault=vault),
+        "contribute": lambda: ContributeBody(plan=hexed(scene.key.plan.digest)),  # type: ignore[attr-defined]
+        "conclude": lambda: ConcludeBody(
+            plan=hexed(scene.key.plan.digest),  # type: ignore[attr-defined]
+            dealings=scene.dealings,  # type: ignore[attr-defined]
+        ),
+        "evaluate": lambda: EvaluateBody(
+            key=hexed(scene.key.digest),  # type: ignore[attr-defined]
+            elements=[hexed(scene.key.public)],  # type: ignore[attr-defined]
+        ),
+        "fingerprints": lambda: FingerprintsBody(function=vault),
         "request": lambda: RequestBody(
             vault=vault, categories=1, purpose=0, days=1, name="", text="Why."
         ),
@@ -145,7 +164,27 @@ def stage(scene: Scene) -> Scene:
         vault=vault.tag,
         account=scene.home.people["ada"][0].account,
     )
+    make_key(scene)
     return scene
+
+
+def make_key(scene: Scene) -> None:
+    """A key of fingerprints whose shares home and second hold."""
+    members = (scene.home, scene.second)
+    plan = Plan(
+        chain=scene.network.ledger.chain_id(),
+        m=2,
+        custodians=tuple(one.id for one in members),
+        persons=("urn:persons",),
+        places=("urn:places",),
+        nonce=os.urandom(32),
+    )
+    for one in members:
+        one.database.write(lambda tx: fingerprints.agree(tx, plan.digest, plan.encode(), now_ms=0))
+    scene.dealings = [b64(deal(one.desk, plan).encode()) for one in members]  # type: ignore[attr-defined]
+    body = ConcludeBody(plan=hexed(plan.digest), dealings=scene.dealings)  # type: ignore[attr-defined]
+    said = ask(scene.home.caller(), scene.second.id, "conclude", body).body
+    scene.key = Key(plan=plan, public=said["public"], shares=tuple(said["shares"]))  # type: ignore[arg-type,attr-defined]
 
 
 def person(member: Organisation, role: str) -> str:
@@ -224,10 +263,15 @@ def test_the_other_verbs_are_for_the_roles_that_the_matrix_names(stage: Scene, v
     because = Because(Purpose.PATRQT)
     for role in (*ROLES, "agent"):
         cell = MATRIX[verb][role]
-        assert cell in ("yes", "no", "control", "opener", "guardian")
+        assert cell in ("yes", "no", "control", "opener", "guardian", "insurer")
         assert allowed(stage, caller(stage.home, role), verb, because) is (cell == "yes"), role
     if MATRIX[verb]["patient"] == "control":
         assert allowed(stage, stage.home.caller("ada"), verb, because)
+    if MATRIX[verb]["agent"] == "insurer":
+        insurer = stage.network.join(f"insurer-{verb}", Kind.INSURER)
+        stage.network.members.remove(insurer)
+        assert allowed(stage, insurer.caller(), verb, because)
+        insurer.database.close()
 
 
 # States ---------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """What one organisation does with claims, by its kind and the folder ``claims`` beside its data.
 
 ``claims/tariff.txt``: the provider's prices; ``claims/payers/0x….toml``: what insurers declared
-that they need (their plans, by their ids); ``claims/plans/*.toml``: an insurer's own plans.
+that they need (their plans, by their ids); ``claims/plans/*.toml``: an insurer's own plans;
+``claims/pairs.txt``: services of which one includes the other (`simdes.claims.signals`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from simdes.claims.plan import Plan, read_plan
+from simdes.claims.signals import Pair, read_pairs
 from simdes.claims.tariff import Tariff, read_tariff
 from simdes.errors import Invalid
 
@@ -28,6 +30,7 @@ class ClaimRules:
     tariff: Tariff | None = None
     plans: Mapping[str, Plan] = field(default_factory=dict)
     declared: Mapping[bytes, Plan] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
 
     def plan(self, id_: str) -> Plan:
         """The plan of an id, or the only one. Raises Invalid where it can't be told."""
@@ -44,12 +47,14 @@ def claim_rules(kind: str, data: Path) -> ClaimRules:
     tariff = folder / "tariff.txt"
     prices = read_tariff(tariff.read_text(encoding="utf-8")) if tariff.is_file() else None
     plans = [read_plan(one.read_text("utf-8")) for one in sorted(folder.glob("plans/*.toml"))]
+    pairs = folder / "pairs.txt"
     return ClaimRules(
         opens=kind == "hospital",
         pays=kind == "insurer",
         currency=prices.currency if prices is not None else "EUR",
         tariff=prices,
         plans={one.id: one for one in plans},
+        pairs=read_pairs(pairs.read_text("utf-8")) if pairs.is_file() else (),
         declared={
             _id(one.stem): read_plan(one.read_text("utf-8"))
             for one in sorted(folder.glob("payers/*.toml"))

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from simdes.crypto.oprf_forms import Key
+from simdes.exchange.claims import fingerprint_keys
 from support import consortium
 from support.claim_scene import Visit, declare
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, application
+from support.insured import CUSTODIANS, make_key
 
 _NUMBERS = count(1)
 
@@ -51,3 +54,22 @@ def doctor(founded: tuple[Consortium, Clock, Path]) -> Api:
 def visit(network: Consortium, clock: Clock, doctor: Api) -> Visit:
     """A patient with a finished encounter that costs something."""
     return Visit.of(network, clock, doctor, f"claim-{next(_NUMBERS)}")
+
+
+@pytest.fixture(scope="session")
+def insured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium, Clock]]:
+    """A network with three custodians of fingerprints and two insurers, and its clock."""
+    folder, clock = tmp_path_factory.mktemp("insured") / "network", Clock()
+    consortium.found(folder, names=(*CUSTODIANS, "east", "dale"))
+    with consortium.opened(folder, clock=clock) as network:
+        yield network, clock
+
+
+@pytest.fixture(scope="session")
+def key(insured: tuple[Consortium, Clock]) -> Key:
+    """A key of fingerprints that two of the three custodians use together, in use at insurers."""
+    network, _ = insured
+    made = make_key(network)
+    for insurer in ("east", "dale"):
+        fingerprint_keys.adopt(network[insurer].node, made.encode())
+    return made
