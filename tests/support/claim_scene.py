@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 from simdes import config
 from simdes.exchange import rights
-from simdes.exchange.claims import billing_desk, cases, disclosing, opening
+from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, opening, paying
 from simdes.exchange.claims.cases import Case as Shown
+from simdes.exchange.claims.deciding import Decision
+from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.index.vaults import Identifier, find
 from simdes.ledger.contracts import ClaimState
@@ -23,16 +26,20 @@ SYSTEM = "urn:oid:2.16.840.1.113883.4.1"
 TARIFF = f"currency EUR\n{CPT}|99213 ; ; ; 80.00 ; Visit\n{CPT}|80050 ; ; ; 240.00 ; Panel\n"
 
 
-def declare(folder: Path) -> None:
-    """Give north its tariff and what east declared, and east its plan."""
-    east = config.load(folder / "east").organisation
+CLERKS = {"east": "clerk.poe", "vale": "clerk.fox"}
+
+
+def declare(folder: Path, insurers: Sequence[str] = ("east",)) -> None:
+    """Give north its tariff and what insurers declared, and each insurer its plan."""
     north = folder / "north" / "claims"
     (north / "payers").mkdir(parents=True)
     (north / "tariff.txt").write_text(TARIFF)
-    (north / "payers" / f"{east}.toml").write_text(PLAN)
-    plans = folder / "east" / "claims" / "plans"
-    plans.mkdir(parents=True)
-    (plans / "basic.toml").write_text(PLAN)
+    for name in insurers:
+        its = config.load(folder / name).organisation
+        (north / "payers" / f"{its}.toml").write_text(PLAN)
+        plans = folder / name / "claims" / "plans"
+        plans.mkdir(parents=True)
+        (plans / "basic.toml").write_text(PLAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,21 @@ class Visit:
     doctor: Api
     number: str
     vault: bytes
+    subject: Json
+    encounter: Json
 
     @classmethod
-    def of(cls, network: Consortium, clock: Clock, doctor: Api, number: str) -> Visit:
-        """Register a patient with a Coverage at east, a visit with a diagnosis and two charges."""
+    def of(
+        cls,
+        network: Consortium,
+        clock: Clock,
+        doctor: Api,
+        number: str,
+        *,
+        insurers: Sequence[str] = ("east",),
+        codes: Sequence[str] = ("99213", "80050"),
+    ) -> Visit:
+        """Register a patient with Coverages, a visit with a diagnosis and charges, at north."""
         patient = doctor.create(
             {
                 "resourceType": "Patient",
@@ -70,17 +88,19 @@ class Visit:
                 "code": {"text": "Nothing that an insurer has to know"},
             }
         )
-        east = network["east"].node.organisation.hex()
-        payor = {"system": "urn:simdes:organisation", "value": f"0x{east}"}
-        doctor.create(
-            {
-                "resourceType": "Coverage",
-                "status": "active",
-                "beneficiary": subject,
-                "payor": [{"identifier": payor}],
-                "period": {"start": "2020-01-01"},
-            }
-        )
+        for place, name in enumerate(insurers, 1):
+            insurer = network[name].node.organisation.hex()
+            payor = {"system": "urn:simdes:organisation", "value": f"0x{insurer}"}
+            doctor.create(
+                {
+                    "resourceType": "Coverage",
+                    "status": "active",
+                    "order": place,
+                    "beneficiary": subject,
+                    "payor": [{"identifier": payor}],
+                    "period": {"start": "2020-01-01"},
+                }
+            )
         visit = doctor.create(
             {
                 "resourceType": "Encounter",
@@ -95,13 +115,13 @@ class Visit:
                 "diagnosis": [{"condition": {"reference": f"Condition/{condition['id']}"}}],
             }
         )
-        for code in ("99213", "80050"):
+        for code in codes:
             doctor.create(charge(code, subject, visit))
         with network["north"].node.database.read() as tx:
             vault = find(tx, Identifier(SYSTEM, number))
         assert vault is not None
         network.settle()
-        return cls(network, clock, doctor, number, vault)
+        return cls(network, clock, doctor, number, vault, subject, visit)
 
     def enrol(self) -> None:
         """Give the patient an account."""
@@ -122,12 +142,15 @@ class Visit:
         node = self.network["north"].node
         return rights.ask(node, self.network.session("north", f"p.{self.number}"))
 
-    @property
-    def clerk(self) -> Asking:
-        """The insurer's clerk."""
-        node = self.network["east"].node
+    def node(self, name: str) -> Node:
+        """An organisation of the network."""
+        return self.network[name].node
+
+    def clerk(self, insurer: str = "east") -> Asking:
+        """An insurer's clerk."""
+        node = self.node(insurer)
         node.following.catch_up()
-        return rights.ask(node, self.network.session("east", "clerk.poe"))
+        return rights.ask(node, self.network.session(insurer, CLERKS[insurer]))
 
     @property
     def biller(self) -> Asking:
@@ -136,35 +159,46 @@ class Visit:
         node.following.catch_up()
         return rights.ask(node, self.network.session("north", "dr.north"))
 
-    def request(self) -> disclosing.Request:
-        """What the insurer asks to see."""
-        [found] = disclosing.requests(self.network["north"].node, self.patient)
-        return found
+    def requests(self) -> list[disclosing.Request]:
+        """What insurers ask to see, newest first."""
+        return disclosing.requests(self.node("north"), self.patient)
 
     def disclose(self, **others: Any) -> bytes:
-        """The patient discloses; the claim's id."""
-        claim = self.request().claim
-        disclosing.disclose(self.network["north"].node, self.patient, claim, **others)
+        """The patient discloses what the newest claim asks for; the claim's id."""
+        claim = self.requests()[0].claim
+        disclosing.disclose(self.node("north"), self.patient, claim, **others)
         self.network.settle()
         return claim
 
     def disclosed(self) -> bytes:
         """Go on until the insurer may look; the claim's id."""
-        self.enrol()
-        self.work()
-        self.work()
+        while not any(one.state is ClaimState.OPENED for one in self.requests()):
+            self.work()
         claim = self.disclose()
-        self.work()
+        assert self.work().disclosed == 1
         return claim
 
-    def inbox(self) -> list[cases.Row]:
-        """What the insurer's clerk has before them of this patient."""
-        node = self.network["east"].node
-        return [one for one in cases.inbox(node, self.clerk) if one.vault == self.vault]
+    def inbox(self, insurer: str = "east") -> list[cases.Row]:
+        """What an insurer's clerk has before them of this patient."""
+        found = cases.inbox(self.node(insurer), self.clerk(insurer))
+        return [one for one in found if one.vault == self.vault]
 
-    def shown(self, claim: bytes) -> Shown:
-        """A claim as the insurer's clerk sees it."""
-        return cases.case(self.network["east"].node, self.clerk, claim)
+    def shown(self, claim: bytes, insurer: str = "east") -> Shown:
+        """A claim as an insurer's clerk sees it."""
+        return cases.case(self.node(insurer), self.clerk(insurer), claim)
+
+    def decide(self, claim: bytes, insurer: str = "east", **others: Any) -> Decision:
+        """The clerk decides."""
+        node, clerk = self.node(insurer), self.clerk(insurer)
+        found = deciding.decide(node, clerk, self.shown(claim, insurer), **others)
+        self.network.settle()
+        return found
+
+    def settle(self, claim: bytes, insurer: str = "east") -> str:
+        """The clerk pays; how much."""
+        paid = paying.settle(self.node(insurer), self.clerk(insurer), claim)
+        self.network.settle()
+        return str(paid.amount)
 
     def state(self, claim: bytes) -> ClaimState:
         """How a claim stands on the ledger."""

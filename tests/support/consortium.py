@@ -47,6 +47,7 @@ NAMES = {
     "lake": ("Hospital Lake", "hospital"),
     "cove": ("Pharmacy Cove", "pharmacy"),
     "dale": ("Insurer Dale", "insurer"),
+    "vale": ("Insurer Vale", "insurer"),
 }
 
 PEOPLE: dict[str, dict[str, Role]] = {
@@ -58,6 +59,7 @@ PEOPLE: dict[str, dict[str, Role]] = {
     "lake": {},
     "cove": {"ph.cove": Role.PHARMACIST},
     "dale": {},
+    "vale": {"clerk.fox": Role.INSURER},
 }
 """Who works where; the founders' administrators come on top."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -17,16 +17,18 @@ from support.fhir_api import Api, application
 from support.insured import CUSTODIANS, make_key
 
 _NUMBERS = count(1)
+INSURERS = ("east", "vale")
+MEMBERS = ("north", "south", *INSURERS)
 
 
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium, Clock, Path]]:
     """Opened organisations, with a tariff, a plan and what the insurer declared."""
     folder, clock = tmp_path_factory.mktemp("claims") / "network", Clock()
-    consortium.found(folder, names=("north", "south", "east"))
-    for name in ("north", "south", "east"):
+    consortium.found(folder, names=MEMBERS)
+    for name in MEMBERS:
         consortium.let_read(folder / name)
-    declare(folder)
+    declare(folder, INSURERS)
     with consortium.opened(folder, clock=clock) as network:
         yield network, clock, folder
 
@@ -48,6 +50,21 @@ def doctor(founded: tuple[Consortium, Clock, Path]) -> Api:
     """A doctor of the hospital, over FHIR."""
     network = founded[0]
     return Api.of(network["north"], "dr.north", app=application(network["north"]))
+
+
+Visiting = Callable[..., Visit]
+
+
+@pytest.fixture
+def visiting(network: Consortium, clock: Clock, doctor: Api) -> Visiting:
+    """Make a patient with an account and a finished encounter that costs something."""
+
+    def make(**others: object) -> Visit:
+        made = Visit.of(network, clock, doctor, f"claim-{next(_NUMBERS)}", **others)  # type: ignore[arg-type]
+        made.enrol()
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from simdes.claims.reasons import Group
 from simdes.claims.responses import Outcome
-from simdes.errors import Conflict, NotFound
-from simdes.exchange.claims import billing_desk, deciding, paying
+from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, paying
 from simdes.ledger.contracts import ClaimState
-from support.claim_scene import Visit
+from simdes.proofs.openings import number
+from support.claim_scene import Visit, charge
+from unit.exchange.claims.conftest import Visiting
 
 
 def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> None:
@@ -18,7 +21,7 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
     assert (first.stated, first.opened) == (2, 1)
     assert visit.work().offered == 1
     assert visit.work().opened == 0
-    asked = visit.request()
+    [asked] = visit.requests()
     kinds = [one.reference.partition("/")[0] for one in asked.lines]
     assert sorted(kinds) == sorted(
         ["Claim", "Patient", "Coverage", "Encounter", "DocumentReference", "Condition"]
@@ -34,7 +37,7 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
     assert sorted(one["resourceType"] for one in case.record) == sorted(kinds)
     assert case.known.state is ClaimState.DISCLOSED
 
-    clerk = visit.clerk
+    clerk = visit.clerk()
     assert deciding.decide(east, clerk, case, dry_run=True).outcome is Outcome.PARTLY
     assert visit.state(claim) is ClaimState.DISCLOSED
     decision = deciding.decide(east, clerk, case)
@@ -58,3 +61,149 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
         visit.shown(claim)
     [own] = visit.mine()
     assert (own.state, own.ended) == (ClaimState.PAID, True)
+
+
+def test_the_next_insurer_is_asked_for_what_the_first_one_leaves(visiting: Visiting) -> None:
+    visit = visiting(insurers=("east", "vale"))
+    first = visit.disclosed()
+    visit.decide(first)
+    for _ in range(2):
+        visit.work()
+    assert len(visit.mine()) == 1, "the first one can still be appealed"
+    billing_desk.accept(visit.node("north"), visit.biller, first)
+    while len(visit.mine()) == 1:
+        visit.work()
+    second = visit.disclosed()
+    assert second != first
+    assert visit.inbox("vale")[0].claimed.minor == 32_000 - 15_300
+    shown = visit.shown(second, "vale")
+    assert [one.get("claimResponse") is not None for one in shown.claim["insurance"]] == [
+        True,
+        False,
+    ]
+    visit.decide(second, "vale")
+    billing_desk.accept(visit.node("north"), visit.biller, second)
+    # 167.00 left, less the deductible of 150.00 and a tenth.
+    assert (visit.settle(first), visit.settle(second, "vale")) == ("153.00 EUR", "15.30 EUR")
+    visit.work()
+    visit.work()
+    assert all(one.ended for one in visit.mine())
+
+
+def test_a_denied_claim_is_appealed_then_denied_for_good_and_asked_of_the_next(
+    visiting: Visiting,
+) -> None:
+    visit = visiting(insurers=("east", "vale"), codes=("99213",))
+    first = visit.disclosed()
+    visit.decide(first, deny=(Group.CONTRACT, "50"))
+    assert visit.state(first) is ClaimState.DENIED
+    with pytest.raises(Conflict):
+        visit.settle(first)
+    billing_desk.appeal(visit.node("north"), visit.biller, first)
+    assert visit.state(first) is ClaimState.APPEALED
+    visit.decide(first, deny=(Group.CONTRACT, "50"), note="Still not necessary")
+    visit.clock.ahead_seconds += 61 * 86_400
+    visit.work()
+    visit.work()
+    assert visit.mine()[-1].ended
+    second = visit.disclosed()
+    assert visit.inbox("vale")[0].claimed.minor == 8_000
+    assert visit.state(second) is ClaimState.DISCLOSED
+
+
+def test_what_is_asked_for_besides_is_seen_once_the_patient_lets_it(visit: Visit) -> None:
+    visit.enrol()
+    claim = visit.disclosed()
+    report = visit.doctor.create(
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "What the insurer asked for"},
+            "subject": visit.subject,
+        }
+    )
+    visit.network.settle()
+    east, north = visit.node("east"), visit.node("north")
+    response = deciding.ask(east, visit.clerk(), visit.shown(claim), ["The measurement"])
+    assert response["outcome"] == "queued"
+    assert visit.work().disclosed == 0, "what was let before is not what was asked for"
+    name = f"Observation/{report['id']}"
+    billing_desk.answer(north, visit.biller, claim, [name])
+    assert visit.work().disclosed == 0
+    assert name in [one.reference for one in visit.requests()[0].lines]
+    visit.disclose()
+    assert visit.work().disclosed == 1
+    types = [one["resourceType"] for one in visit.shown(claim).record]
+    assert types.count("Observation") == 1
+    deciding.ask(east, visit.clerk(), visit.shown(claim), ["Anything else"])
+    billing_desk.answer(north, visit.biller, claim)
+    assert visit.state(claim) is ClaimState.DISCLOSED
+
+
+def test_a_reversed_claim_is_closed_freed_and_claimed_again_on_a_word(visit: Visit) -> None:
+    visit.enrol()
+    claim = visit.disclosed()
+    north = visit.node("north")
+    with pytest.raises(Conflict, match="Reverse"):
+        billing_desk.again(north, visit.biller, claim)
+    billing_desk.reverse(north, visit.biller, claim)
+    with pytest.raises(NotFound):
+        visit.shown(claim)
+    visit.work()
+    visit.work()
+    [own] = visit.mine()
+    assert (own.state, own.ended) == (ClaimState.REVERSED, True)
+    assert north.contracts.claims.claim(number(claim)).counted == 0
+    billing_desk.again(north, visit.biller, claim)
+    assert visit.disclosed() != claim
+    assert [str(one.claimed) for one in visit.inbox()] == ["320.00 EUR"]
+
+
+def test_a_changed_cost_is_not_claimed_until_the_old_claim_ends(visit: Visit) -> None:
+    visit.enrol()
+    claim = visit.disclosed()
+    visit.doctor.create(charge("99213", visit.subject, visit.encounter))
+    visit.network.settle()
+    for _ in range(2):
+        visit.work()
+    assert len(visit.mine()) == 1, "one claim of an encounter at a payer"
+    billing_desk.reverse(visit.node("north"), visit.biller, claim)
+    again = visit.disclosed()
+    assert again != claim
+    assert [str(one.claimed) for one in visit.inbox()] == ["400.00 EUR"]
+    assert str(visit.shown(again).claim["total"]["value"]) == "400.00"
+
+
+def test_by_preference_nothing_is_asked_of_the_patient(visit: Visit) -> None:
+    visit.enrol()
+    east = visit.node("east")
+    disclosing.prefer(visit.node("north"), visit.patient, visit.vault, east.organisation)
+    assert any(visit.work().disclosed for _ in range(4))
+    [row] = visit.inbox()
+    visit.decide(row.claim, deny=(Group.CONTRACT, "50"))
+    disclosing.prefer(visit.node("north"), visit.patient, visit.vault, None)
+    with pytest.raises(NotFound):
+        visit.shown(row.claim)
+
+
+def test_who_may_not_act_is_refused_and_changes_nothing(visit: Visit) -> None:
+    visit.enrol()
+    claim = visit.disclosed()
+    north, east = visit.node("north"), visit.node("east")
+    case, clerk, biller = visit.shown(claim), visit.clerk(), visit.biller
+    for act in (
+        lambda: deciding.decide(north, biller, case),
+        lambda: cases.inbox(north, biller),
+        lambda: paying.settle(north, biller, claim),
+        lambda: billing_desk.accept(east, clerk, claim),
+        lambda: billing_desk.mine(north, visit.patient),
+        lambda: disclosing.disclose(north, biller, claim),
+        lambda: disclosing.prefer(north, biller, visit.vault, east.organisation),
+    ):
+        with pytest.raises(Forbidden):
+            act()
+    assert visit.state(claim) is ClaimState.DISCLOSED
+    with pytest.raises(NotFound):
+        paying.settle(east, clerk, claim)
+    with pytest.raises(NotFound):
+        billing_desk.reverse(north, biller, bytes(32))
