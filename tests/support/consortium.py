@@ -31,6 +31,7 @@ from simdes.errors import Unauthenticated
 from simdes.exchange import anchoring, enrolment, intake, membership, submit
 from simdes.exchange.signin import Session, sign_in
 from simdes.exchange.submit import Accepted, Refused
+from simdes.index.vaults import Identifier, find
 from simdes.mapper import map_bytes
 from support.gateways import free_ports
 
@@ -109,6 +110,13 @@ class Consortium:
         """Map and submit one input at a member."""
         node = self.members[member].node
         return list(submit.submit(node, map_bytes(name, data, site=node.site)))
+
+    def vault(self, member: str, system: str, value: str) -> bytes:
+        """The vault that a member keeps for who has an identifier."""
+        with self.members[member].node.database.read() as tx:
+            found = find(tx, Identifier(system, value))
+        assert found is not None
+        return found
 
     def down(self, name: str) -> None:
         """Take a member's custody API away, as if its server were down."""

@@ -30,8 +30,21 @@ from simdes.index.transaction import Transaction
 Json = dict[str, Any]
 Resource = Mapping[str, Any]
 
-TYPES: Final = ("Encounter", "ChargeItem", "Invoice", "Procedure", "Coverage", "Claim")
-_CATEGORIES: Final = (Category.ENCOUNTERS, Category.PROCEDURES, Category.CLAIMS)
+TYPES: Final = (
+    "Encounter",
+    "ChargeItem",
+    "Invoice",
+    "Procedure",
+    "Coverage",
+    "Claim",
+    "Organization",
+)
+_CATEGORIES: Final = (
+    Category.ENCOUNTERS,
+    Category.PROCEDURES,
+    Category.CLAIMS,
+    Category.ADMINISTRATIVE,
+)
 CLAIM_SYSTEM: Final = "urn:simdes:claim"
 """The identifier system of claims that are made here; others came from elsewhere."""
 
@@ -107,6 +120,9 @@ def bills(node: Node, held: Mapping[str, Sequence[Json]]) -> list[Bill]:
 def _of_encounter(node: Node, held: Mapping[str, Sequence[Json]], encounter: Json) -> Bill | None:
     if not is_finished(encounter):
         return None
+    name = f"Encounter/{encounter['id']}"
+    if any(name in _encounters(one) for one in held["Claim"] if _came_in(one)):
+        return None  # a billing system claims for it
     basis = Basis(
         encounter=encounter,
         charges=held["ChargeItem"],
@@ -125,9 +141,8 @@ def _of_encounter(node: Node, held: Mapping[str, Sequence[Json]], encounter: Jso
         return None
     day = day_of((encounter.get("period") or {}).get("start")) or basis.today
     coverages = in_order(held["Coverage"], day)
-    return _bill(
-        f"Encounter/{encounter['id']}", encounter, built.items, built.cost, coverages, basis
-    )
+    key = f"Encounter/{encounter['id']}"
+    return _bill(node, held, key, encounter, built.items, built.cost, coverages, basis)
 
 
 def _currency(node: Node, held: Mapping[str, Sequence[Json]], encounter: Json) -> str:
@@ -139,10 +154,16 @@ def _currency(node: Node, held: Mapping[str, Sequence[Json]], encounter: Json) -
     return node.claims.currency
 
 
+def _came_in(claim: Json) -> bool:
+    """Whether a Claim is asked for by a billing system of ours, not made here."""
+    numbers = [one.get("system") for one in claim.get("identifier") or ()]
+    active = claim.get("status") == "active" and claim.get("use") == "claim"
+    return active and CLAIM_SYSTEM not in numbers
+
+
 def _of_claim(node: Node, held: Mapping[str, Sequence[Json]], claim: Json) -> Bill | None:
     """A Claim that a billing system sent: what it asks for is what it costs."""
-    numbers = [one.get("system") for one in claim.get("identifier") or ()]
-    if CLAIM_SYSTEM in numbers or claim.get("status") != "active" or claim.get("use") != "claim":
+    if not _came_in(claim):
         return None
     read = claimed_of(claim)
     by_name = {f"Coverage/{one['id']}": one for one in held["Coverage"]}
@@ -154,10 +175,13 @@ def _of_claim(node: Node, held: Mapping[str, Sequence[Json]], claim: Json) -> Bi
     basis = Basis(
         encounter=claim, currency=read.currency, provider=claim["provider"], today=today(node)
     )
-    return _bill(f"Claim/{claim['id']}", claim, claim["item"], read.total, coverages, basis)
+    key = f"Claim/{claim['id']}"
+    return _bill(node, held, key, claim, claim["item"], read.total, coverages, basis)
 
 
 def _bill(
+    node: Node,
+    held: Mapping[str, Sequence[Json]],
     key: str,
     document: Json,
     items: Sequence[Resource],
@@ -165,11 +189,16 @@ def _bill(
     coverages: Sequence[Resource],
     basis: Basis,
 ) -> Bill:
-    number = next((one for one in document.get("identifier") or () if one.get("value")), None)
+    number = next(
+        (one for one in _numbered(held, document).get("identifier") or () if one.get("value")), None
+    )
     system, value = ("urn:simdes:resource", key)
     if number is not None:
         system, value = str(number.get("system", "")), str(number["value"])
-    paying = [_id(one) for one in payers(coverages)]
+    paying = [
+        _id(text) or _named(node, held, one)
+        for text, one in zip(payers(coverages), coverages, strict=True)
+    ]
     if not any(paying):
         raise Invalid("No insurer of the network is named.")
     chosen = [at for at, one in enumerate(paying) if one]
@@ -183,6 +212,39 @@ def _bill(
         payers=[paying[at] for at in chosen],
         basis=basis,
     )
+
+
+def _numbered(held: Mapping[str, Sequence[Json]], document: Json) -> Json:
+    """What a bill's business identifier is taken from: the Encounter where a Claim names one.
+
+    So a visit that is billed from its charges and by a Claim that came in has one tag.
+    """
+    named = _encounters(document) if document["resourceType"] == "Claim" else frozenset()
+    for one in held["Encounter"]:
+        if f"Encounter/{one['id']}" in named and one.get("identifier"):
+            return one
+    return document
+
+
+def _encounters(claim: Json) -> frozenset[str]:
+    """The encounters that a Claim's lines name."""
+    return frozenset(
+        reference_of(one) for item in claim.get("item") or () for one in item.get("encounter") or ()
+    )
+
+
+def _named(node: Node, held: Mapping[str, Sequence[Json]], coverage: Resource) -> bytes:
+    """The insurer of the network that a feed names by an identifier of its own, b"" for none."""
+    for payor in coverage.get("payor") or ():
+        known = [payor.get("identifier") or {}]
+        for one in held["Organization"]:
+            if reference_of(payor) == f"Organization/{one['id']}":
+                known += one.get("identifier") or ()
+        for one in known:
+            found = node.claims.named.get((str(one.get("system", "")), str(one.get("value", ""))))
+            if found is not None:
+                return found
+    return b""
 
 
 def _id(text: str) -> bytes:

@@ -3,6 +3,8 @@
 ``claims/tariff.txt``: the provider's prices; ``claims/payers/0x….toml``: what insurers declared
 that they need (their plans, by their ids); ``claims/plans/*.toml``: an insurer's own plans;
 ``claims/pairs.txt``: services of which one includes the other (`simdes.claims.signals`).
+that they need (their plans, by their ids); ``claims/payers.txt``: by which identifiers feeds name
+insurers of the network, ``system|value ; 0x…``; ``claims/plans/*.toml``: an insurer's own plans.
 """
 
 from __future__ import annotations
@@ -18,11 +20,15 @@ from simdes.claims.tariff import Tariff, read_tariff
 from simdes.errors import Invalid
 
 FOLDER: Final = "claims"
+_ID_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRules:
-    """``opens``: a provider that claims; ``pays``: an insurer. ``declared`` by insurers' ids."""
+    """``opens``: a provider that claims; ``pays``: an insurer. ``declared`` by insurers' ids.
+
+    ``named``: insurers of the network by the identifiers (system, value) that feeds use.
+    """
 
     opens: bool = False
     pays: bool = False
@@ -31,6 +37,7 @@ class ClaimRules:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     declared: Mapping[bytes, Plan] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
+    named: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
 
     def plan(self, id_: str) -> Plan:
         """The plan of an id, or the only one. Raises Invalid where it can't be told."""
@@ -59,11 +66,32 @@ def claim_rules(kind: str, data: Path) -> ClaimRules:
             _id(one.stem): read_plan(one.read_text("utf-8"))
             for one in sorted(folder.glob("payers/*.toml"))
         },
+        named=_named(folder / "payers.txt"),
     )
+
+
+def _named(path: Path) -> dict[tuple[str, str], bytes]:
+    """The table of identifiers of insurers. Raises Invalid for a line that can't be read."""
+    if not path.is_file():
+        return {}
+    found = {}
+    for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        identifier, mark, id_ = (part.strip() for part in text.partition(";"))
+        system, bar, value = identifier.partition("|")
+        if not (mark and bar and value):
+            raise Invalid(f"claims/payers.txt, line {at}: write system|value ; 0x….")
+        found[(system, value)] = _id(id_)
+    return found
 
 
 def _id(name: str) -> bytes:
     try:
-        return bytes.fromhex(name.removeprefix("0x"))
+        found = bytes.fromhex(name.removeprefix("0x"))
     except ValueError:
-        raise Invalid("A file of claims/payers is named by the insurer's id, 0x….toml.") from None
+        found = b""
+    if len(found) != _ID_BYTES:
+        raise Invalid("Insurers in claims/payers are named by their ids, 0x and 64 digits.")
+    return found
