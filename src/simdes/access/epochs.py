@@ -11,7 +11,7 @@ from contextlib import suppress
 from simdes.access.descriptors import VaultDescriptor
 from simdes.access.desk import Desk
 from simdes.access.directory import Directory
-from simdes.crypto.capsule import REDISTRIBUTED, Dealer, read_capsule
+from simdes.crypto.capsule import Dealer, read_capsule
 from simdes.crypto.redistribution import dealers_of
 from simdes.crypto.shares import Share
 from simdes.errors import NotFound, SimdesError, Tampered
@@ -91,9 +91,8 @@ def check_dealers(desk: Desk, tag: bytes, capsule: bytes, dealers: Sequence[Deal
 
 
 def require_true_dealers(desk: Desk, tag: bytes, capsule: bytes, share: Share) -> None:
-    """`check_dealers` for a share that a reader got; authored capsules name no dealers."""
-    if read_capsule(capsule).kind == REDISTRIBUTED:
-        check_dealers(desk, tag, capsule, dealers_of(capsule, share))
+    """`check_dealers` for a share of a redistributed capsule that a reader got."""
+    check_dealers(desk, tag, capsule, dealers_of(capsule, share))
 
 
 def organisation_of(contracts: Contracts, address: bytes) -> bytes | None:

@@ -29,8 +29,8 @@ from simdes.access.messages import (
 from simdes.access.reasons import words
 from simdes.access.requests import Answer, hexed
 from simdes.crypto import cbor
-from simdes.crypto.capsule import Custodian
-from simdes.crypto.seal import combine_shares, read_capsule, share_matches
+from simdes.crypto.capsule import REDISTRIBUTED, Custodian
+from simdes.crypto.seal import combine_for, read_capsule, share_matches
 from simdes.crypto.shares import Share
 from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge, Unavailable
 
@@ -327,7 +327,8 @@ class _Round:
             self.culprits[custodian] = "gave a share that its author did not commit to"
             return
         try:
-            self.trusted(self.raw[record], Share(index, value))
+            if capsule.kind == REDISTRIBUTED:
+                self.trusted(self.raw[record], Share(index, value))
         except SimdesError:
             self.culprits[custodian] = "gave a share from dealers who were no custodians"
             return
@@ -341,7 +342,7 @@ class _Round:
                 continue
             chosen = [found[index] for index in sorted(found)][: self.vault.m]
             try:
-                secrets[record] = combine_shares(self.raw[record], chosen)
+                secrets[record] = combine_for(self.capsules[record], chosen)
             except SimdesError as error:  # every share is as committed: it is the capsule
                 self.refused[record] = "BAD_CAPSULE"
                 self.errors.append(error)

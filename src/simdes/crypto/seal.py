@@ -47,6 +47,7 @@ __all__ = [
     "SealedStream",
     "Share",
     "StreamItem",
+    "combine_for",
     "combine_shares",
     "open_body",
     "open_chunks",
@@ -295,7 +296,11 @@ def combine_shares(capsule: bytes, released: Sequence[Share]) -> bytes:
     `Tampered` names the culprit: a custodian by its share's number, a dealer by its number in the
     old epoch, or the author. `Invalid` for too few shares or one given twice.
     """
-    parsed = read_capsule(capsule)
+    return combine_for(read_capsule(capsule), released)
+
+
+def combine_for(parsed: Capsule, released: Sequence[Share]) -> bytes:
+    """`combine_shares` for a capsule that was read: parsing costs more than combining."""
     if parsed.kind == REDISTRIBUTED:
         return redistribution.combine(parsed, released)
     return shares.combine(

@@ -86,15 +86,27 @@ def index_own(
     )
 
 
-def index_copies(tx: Transaction, vault: bytes, handle: bytes, items: Iterable[CopiedItem]) -> None:
-    """Make items of copied records findable: of each resource of an author the newest version.
+Findable = tuple[NewEntry, Sequence[Valued]]
+"""What stands in the index of a resource."""
 
-    ``items`` in the order of anchoring, with their records' copies kept in the same transaction.
-    What can't be read as a resource with an id stays unfindable.
+
+def read_copies(vault: bytes, handle: bytes, items: Iterable[CopiedItem]) -> list[Findable]:
+    """Read what `index_copies` needs of items of copied records, in the order of anchoring.
+
+    Apart from it, because it takes longer than a transaction should. What can't be read as a
+    resource with an id stays unfindable.
     """
     new = [one for item in items for one in _copied(vault, handle, item)]
     new.sort(key=lambda one: one[0].version)  # stable: of the same time, the later anchored wins
-    entries.put(tx, new)
+    return new
+
+
+def index_copies(tx: Transaction, copied: Sequence[Findable]) -> None:
+    """Make copied resources findable: of each resource of an author the newest version.
+
+    Their records' copies are kept in the same transaction.
+    """
+    entries.put(tx, copied)
 
 
 def is_ended(resource: Mapping[str, Any]) -> bool:
@@ -171,9 +183,7 @@ def _extracted(resource: Mapping[str, Any], base: str = "") -> tuple[Valued, ...
     return () if is_ended(resource) else extract(dict(resource), base=base)
 
 
-def _copied(
-    vault: bytes, handle: bytes, item: CopiedItem
-) -> list[tuple[NewEntry, Sequence[Valued]]]:
+def _copied(vault: bytes, handle: bytes, item: CopiedItem) -> list[Findable]:
     try:
         resource = loads(item.content)
     except SimdesError:

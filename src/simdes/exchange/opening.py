@@ -9,12 +9,13 @@ before every reading, so a copy opens nothing that they would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -23,8 +24,7 @@ from simdes.access import epochs, evidence, reading
 from simdes.access import vaults as vault_access
 from simdes.access.asking import Because, Caller
 from simdes.access.descriptors import VaultDescriptor
-from simdes.access.messages import MAX_RECORDS
-from simdes.access.reading import Listed
+from simdes.access.reading import Gathered, Listed
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.crypto.manifest import Manifest, decode_manifest
@@ -32,7 +32,7 @@ from simdes.crypto.seal import open_body
 from simdes.decoding import ready
 from simdes.errors import SimdesError, Tampered
 from simdes.exchange.comparing import note_lacking
-from simdes.exchange.indexing import CopiedItem, index_copies
+from simdes.exchange.indexing import CopiedItem, index_copies, read_copies
 from simdes.exchange.node import Node
 from simdes.exchange.reached import FRESH_SECONDS
 from simdes.exchange.remote_reading import Opening, recorded
@@ -46,6 +46,9 @@ from simdes.ledger.accounts import Vault as OnChain
 from simdes.ledger.records import Batch
 from simdes.storage.cid import text_cid
 
+GROUP = 250
+"""Records that custodians are asked for at once: an answer takes each of them a fraction of a
+second, and this side opens the group before meanwhile. At most `messages.MAX_RECORDS`."""
 COPY_MS = 15 * 60_000
 _COPY = b"simdes/remote-copy/v1"
 
@@ -146,8 +149,8 @@ def _read(
     receipts: list[bytes] = []
     culprits: dict[bytes, str] = {}
     checked = _Anchors(node)
-    for start in range(0, len(missing), MAX_RECORDS):
-        group = missing[start : start + MAX_RECORDS]
+
+    def gather(group: Sequence[Listed]) -> Gathered:
         capsules = {one.record_id: node.store.get(one.capsule_cid) for one in group}
         opening.asked |= dict.fromkeys(capsules)
         with checked.looked_up(group):
@@ -160,12 +163,17 @@ def _read(
                 up=up,
             )
         opening.had |= dict.fromkeys(gathered.secrets)
-        for one in group:
-            if (secret := gathered.secrets.get(one.record_id)) is not None:
-                opened[one.record_id] = _open(node, vault, one, secret, checked)
-        refused |= gathered.refused
-        receipts += gathered.receipts
-        culprits |= gathered.culprits
+        return gathered
+
+    groups = [missing[start : start + GROUP] for start in range(0, len(missing), GROUP)]
+    with closing(_one_ahead(gather, groups)) as answered:
+        for group, gathered in answered:
+            for one in group:
+                if (secret := gathered.secrets.get(one.record_id)) is not None:
+                    opened[one.record_id] = _open(node, vault, one, secret, checked)
+            refused |= gathered.refused
+            receipts += gathered.receipts
+            culprits |= gathered.culprits
     _keep(
         node, local, handle, [opened[one.record_id] for one in missing if one.record_id in opened]
     )
@@ -173,6 +181,26 @@ def _read(
         record for one in listed if (record := (copied | opened).get(one.record_id)) is not None
     )
     return OpenedRecords(found, refused, tuple(receipts), culprits)
+
+
+def _one_ahead(
+    gather: Callable[[Sequence[Listed]], Gathered], groups: Sequence[Sequence[Listed]]
+) -> Generator[tuple[Sequence[Listed], Gathered], None, None]:
+    """Each group with its shares; while one is opened here, custodians are asked for the next.
+
+    A group is asked for only where the one before it was answered. Closing it waits for what was
+    asked.
+    """
+    if not groups:
+        return
+    asker = copy_context()  # how long the asker waits holds in that thread, too
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        coming = beside.submit(asker.run, gather, groups[0])
+        for group, following in zip_longest(groups, groups[1:]):
+            gathered = coming.result()
+            if following is not None:
+                coming = beside.submit(asker.run, gather, following)
+            yield group, gathered
 
 
 def _listed(
@@ -209,7 +237,7 @@ def prove(
 class _Anchors:
     """What the chain says of batches and of authors' keys; each is asked once a reading.
 
-    One thread at a time.
+    Safe for threads: what two ask for at once is asked twice.
     """
 
     def __init__(self, node: Node) -> None:
@@ -355,11 +383,11 @@ def _keep(node: Node, vault: Vault, handle: bytes, opened: Sequence[OpenedListed
         )
         for one in opened
     ]
-    items = [item for one in opened for item in _items(one)]
+    items = read_copies(vault.tag, handle, (item for one in opened for item in _items(one)))
 
     def keep(tx: Transaction) -> None:
         copies.put(tx, rows)
-        index_copies(tx, vault.tag, handle, items)
+        index_copies(tx, items)
 
     node.database.write(keep)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from simdes.errors import Invalid, Tampered, Unsupported
@@ -70,6 +71,7 @@ def text_cid(binary: bytes) -> str:
     return _text(binary[1], binary[4:])
 
 
+@lru_cache(maxsize=1024)  # every layer of a store parses it once more
 def parse(cid: str) -> tuple[int, bytes]:
     """Return codec and SHA-256 digest of a CID.
 

@@ -10,7 +10,7 @@ from simdes.access.categories import Category, mask
 from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap
 from simdes.exchange import indexing
-from simdes.exchange.indexing import CopiedItem, index_copies
+from simdes.exchange.indexing import CopiedItem, index_copies, read_copies
 from simdes.exchange.submit import Accepted
 from simdes.fhir.json import dumps, loads
 from simdes.fhir.search.conditions import (
@@ -161,7 +161,7 @@ def keep(
             expires_ms=1 << 60,
         )
         copies.put(tx, [kept])
-        index_copies(tx, vault, handle, items)
+        index_copies(tx, read_copies(vault, handle, items))
 
 
 def test_of_copied_versions_the_newest_is_found(network: Consortium, who: str) -> None:

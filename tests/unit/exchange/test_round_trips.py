@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from simdes import own_ledger
+from simdes.access import reading
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import consents, membership, retrieve
+from simdes.errors import Unavailable
+from simdes.exchange import anchoring, consents, membership, opening, retrieve
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.submit import Accepted
 from simdes.index import copies
@@ -61,11 +63,13 @@ class Counted(httpx.BaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """The network, each member's counted way, and one record of Ada's that south may read."""
+    """The network, each member's counted way, and a vault of one record that south may read."""
 
     network: Consortium
     ways: dict[str, Counted]
     vault: bytes
+    larger: bytes
+    """Bea's, of three records."""
 
     def open(self) -> None:
         """Read the record where no copy is held, and count nothing but that."""
@@ -101,7 +105,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
         patch.setattr(own_ledger, "open_ledger", open_counted)
         patch.setattr(CustodyDesk, "answer", _noted(CustodyDesk.answer, ways))
         with consortium.opened(folder, clock=lambda: now) as network:
-            yield Counting(network, ways, _granted(network))
+            yield Counting(network, ways, _granted(network, "ada"), _granted(network, "bea", 3))
     ledger.close()
 
 
@@ -124,11 +128,13 @@ def _way_of(desk: CustodyDesk) -> Any:
     return desk.desk.contracts.ledger.nodes._client._transport
 
 
-def _granted(network: Consortium) -> bytes:
-    [answer] = network.submit("north", "ada.json", bundle("ada", observations=1))
+def _granted(network: Consortium, patient: str, records: int = 1) -> bytes:
+    [answer] = network.submit("north", f"{patient}.json", bundle(patient, observations=records))
     assert isinstance(answer, Accepted)
-    network.settle()
-    session = network.enrol(answer.vault, "ada")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anchoring, "BODY_RESOURCES", 1)
+        network.settle()
+    session = network.enrol(answer.vault, patient)
     consents.grant(
         network["north"].node,
         session,
@@ -175,3 +181,37 @@ def test_a_new_block_costs_a_custodian_five_exchanges_more(counting: Counting) -
     for name, way in counting.ways.items():
         # Events as above; then code, proxies and genesis against what was accepted.
         assert way.exchanges["custodian"] <= 3 * way.answers + (5 if way.answers else 0), name
+
+
+def test_records_are_asked_for_in_groups_and_opened_in_order(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = retrieve.retrieve
+    node, session = counting.network[READER].node, counting.network.session(READER, "dr.lee")
+    whole = read(node, session, vault=counting.larger)
+    assert len(whole.resources) == 3
+    node.database.write(lambda tx: copies.drop_vault(tx, counting.larger))
+    monkeypatch.setattr(opening, "GROUP", 2)
+    in_groups = read(node, session, vault=counting.larger)
+    assert in_groups.resources == whole.resources
+    assert len(in_groups.receipts) == 2 * len(whole.receipts)
+
+
+def test_after_a_group_that_fails_none_is_asked_for(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, session = counting.network[READER].node, counting.network.session(READER, "dr.lee")
+    node.database.write(lambda tx: copies.drop_vault(tx, counting.larger))
+    gather, asked = reading.gather, []
+
+    def failing(*arguments: Any, **settings: Any) -> reading.Gathered:
+        asked.append(list(arguments[3]))
+        if len(asked) == 2:
+            raise Unavailable("the second group is not answered")
+        return gather(*arguments, **settings)
+
+    monkeypatch.setattr(opening, "GROUP", 1)
+    monkeypatch.setattr(reading, "gather", failing)
+    with pytest.raises(Unavailable, match="the second group"):
+        retrieve.retrieve(node, session, vault=counting.larger)
+    assert [len(group) for group in asked] == [1, 1]
