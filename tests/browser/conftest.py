@@ -7,6 +7,7 @@ The server runs in this process, so that a test can move its clock. Pages are re
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -32,6 +33,12 @@ AXE = """async () => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: rules } });
   return { violations: found.violations, passes: found.passes.length };
 }"""
+PAINT = """() => ({
+  painted_ms: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null,
+  answered_ms: performance.getEntriesByType("navigation")[0].responseEnd,
+  bytes: performance.getEntriesByType("navigation")[0].decodedBodySize,
+})"""
+"""How soon a page was seen (https://www.w3.org/TR/paint-timing/), and how large it is."""
 _numbers = itertools.count(1)
 
 
@@ -144,6 +151,8 @@ class Looking:
         """Fail on any violation."""
         if SCREENSHOTS:
             page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True)
+            with Path(SCREENSHOTS, "paint.jsonl").open("a") as file:
+                file.write(json.dumps({"page": name, **page.evaluate(PAINT)}) + "\n")
         # By the debugger's connection: the page's own policy lets no script in.
         page.evaluate(self.axe)
         found = page.evaluate(AXE)

@@ -107,9 +107,15 @@ def test_a_living_network_has_a_sign_in_for_each_role_and_data_in_every_list(
 
 
 LISTS = {
-    "patient": ("/record", "/sharing", "/log", "/prescriptions", "/download"),
+    "patient": ("/record", "/sharing", "/log", "/prescriptions", "/claims", "/download"),
     "doctor": ("/home", "/patients"),
     "pharmacist": ("/counter",),
+    "insurer": ("/inbox",),
+    "researcher": ("/studies",),
+    "administrator": (
+        *("/people", "/organisations", "/quarantine", "/emergencies", "/health", "/trails"),
+        "/upgrades",
+    ),
 }
 SAID = {
     "patient /record": "Hemoglobin A1c",
@@ -118,6 +124,16 @@ SAID = {
     "patient /prescriptions": "Amoxicillin 250 mg capsule",
     "doctor /home": "Dr ",
     "pharmacist /counter": "Amoxicillin 250 mg capsule",
+    "patient /claims": "waits for its disclosure",
+    "insurer /inbox": "Hospital North: €320.00",
+    "researcher /studies": "1 of 1 approvals",
+    "administrator /people": "Dr Ann Adams",
+    "administrator /organisations": "Insurer East",
+    "administrator /quarantine": "no-patient",
+    "administrator /emergencies": "The patient can&#39;t answer",
+    "administrator /health": "in order",
+    "administrator /trails": "Last time:",
+    "administrator /upgrades": "timelock.updateDelay",
 }
 
 

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from simdes import app
+from simdes import app, config
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR, Opened
-from simdes.demo import people
+from simdes.demo import desks, people
 from simdes.demo.people import Json
 from simdes.demo.stage import (
     PASSPHRASES,
@@ -61,6 +62,7 @@ def serve(
         ports = free_ports(len(MEMBERS))
         with story.step("Four organisations found a network"):
             create(story, data, MEMBERS, ports, **_SETTINGS)
+            desks.declare(data, "north", "east", config.load(data / "east").organisation)
             serve_each(story, stack, data, MEMBERS, ports)
             members = {name: stack.enter_context(app.opened(data / name)) for name, _, _ in MEMBERS}
             verify(members["north"], [members[name] for name in ("south", "west", "east")])
@@ -72,6 +74,8 @@ def serve(
             "The patient shares, somebody is refused, a prescription is at the pharmacy"
         ):
             _live(members, reference, vault)
+        with story.step("A visit is claimed, a study begins, the office has something to do"):
+            _fill(members, reference, vault)
         facts = _tell(story, ports)
         (stay or _until_told)(facts)
     return facts
@@ -168,6 +172,38 @@ def _live(members: dict[str, Opened], reference: str, vault: bytes) -> None:
         order.rpartition("/")[2],
         members["west"].node.organisation,
     )
+
+
+def _fill(members: dict[str, Opened], reference: str, vault: bytes) -> None:
+    """Something for insurer, researcher and administrator, and for the patient to answer."""
+    north, east = members["north"], members["east"]
+    doctor, patient = _session(north, "dr.adams"), _session(north, "rosa")
+    people = {
+        "doctor": doctor,
+        "approver": _session(members["south"], "dr.lee"),
+        "patient": patient,
+        "researcher": _session(north, "prof.ray"),
+        ADMINISTRATOR: _session(north, ADMINISTRATOR),
+    }
+    desks.study(north, members["south"], people, vault)
+    desks.office(north, people, vault)
+    _create(north, doctor, desks.covered(reference, east))
+    for _ in range(2):  # one is disclosed, one waits for the patient
+        _visit(north, doctor, reference)
+    _until(lambda: desks.disclose(north, _session(north, "rosa")), "Nothing was claimed.", north)
+    _until(
+        lambda: desks.has_claim(east, _session(east, "clerk.poe")),
+        "The claim did not arrive.",
+        north,
+    )
+
+
+def _visit(north: Opened, doctor: Session, reference: str) -> None:
+    problem = _create(north, doctor, desks.problem(reference))
+    day = datetime.fromtimestamp(north.node.now_seconds(), UTC).date().isoformat()
+    encounter = _create(north, doctor, desks.visit(reference, problem, day))
+    for code in ("99213", "80050"):
+        _create(north, doctor, desks.charge(reference, encounter, code))
 
 
 def _reads(one: Opened, vault: bytes) -> bool:

@@ -244,6 +244,34 @@ def prefer(
     return made
 
 
+def disclosed(node: Node, asking: Asking, vault: bytes) -> frozenset[bytes]:
+    """The claims of a vault (their ids) that a consent of the patient opens to an insurer now.
+
+    Raises Forbidden for who is not the patient.
+    """
+    _require_patient(asking)
+    if vault not in asking.facts.vaults:
+        raise Forbidden("Only the patient says what an insurer sees.")
+    node.following.catch_up()
+    return frozenset(
+        one.consent.terms.condition_id
+        for one in known_consents(node.desk, vault)
+        if one.active and one.consent.terms.condition == node.contracts.addresses.claims
+    )
+
+
+def preferred(node: Node, asking: Asking, vault: bytes) -> bytes | None:
+    """The insurer that gets what a claim needs by itself (its id), None where none does.
+
+    Raises Forbidden for who is not the patient.
+    """
+    _require_patient(asking)
+    if vault not in asking.facts.vaults:
+        raise Forbidden("Only the patient says what an insurer sees.")
+    found = _preferred(node, vault)
+    return found[-1].terms.grantee if found else None
+
+
 def _preferred(node: Node, vault: bytes) -> Sequence[Consent]:
     node.following.catch_up()
     return [

@@ -18,11 +18,13 @@ from simdes.decoding import ready
 from simdes.errors import Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.ledger.contracts import Registration, Study
+from simdes.ledger.contracts import Registration, Release, Study
 from simdes.proofs.cohorts import ANY_AGE, Criterion
 from simdes.proofs.disclosures import Coding, coded_element
 from simdes.proofs.facts import MOST_VALUE, element_of_code
 
+UNBOUNDED: Final = MOST_VALUE
+"""The most that a criterion says where it has no upper bound."""
 MOST_DOCUMENT_BYTES: Final = 256 * 1024
 _HEX: Final = r"^0x[0-9a-f]{64}$"
 
@@ -186,3 +188,11 @@ def listed(node: Node) -> list[Listed]:
         for id_, study in found
         if study is not None
     ]
+
+
+def releases(node: Node, found: Stands) -> tuple[tuple[int, Release], ...]:
+    """The releases of a study with their numbers, the newest first."""
+    contract = node.contracts.studies
+    numbers = range(found.study.releases, 0, -1)
+    read = ((number, contract.release(found.id, number)) for number in numbers)
+    return tuple((number, one) for number, one in read if one is not None)

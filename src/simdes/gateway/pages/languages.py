@@ -23,7 +23,9 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, get_decimal_symbol
+from babel.numbers import format_currency, format_decimal, get_decimal_symbol
+
+from simdes.claims.money import Money
 
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
 DEFAULT: Final = "en"
@@ -101,6 +103,14 @@ class Reader:
     def span(self, seconds: int) -> str:
         """A length of time in its largest whole unit."""
         return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale))
+
+    def money(self, value: Money) -> str:
+        """An amount of money, exactly, with its currency."""
+        return str(format_currency(value.amount, value.currency, locale=self.locale))
+
+    def minor(self, minor: int, currency: str) -> str:
+        """The same for minor units (cents) of a currency."""
+        return self.money(Money(minor, currency))
 
     def number(self, value: Decimal | int) -> str:
         """A number with the reader's signs and every digit that was measured."""

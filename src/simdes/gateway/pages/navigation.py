@@ -10,6 +10,10 @@ from simdes.gateway.pages.languages import mark as _
 PATIENT: Final = frozenset({"patient"})
 CLINICIANS: Final = frozenset({"doctor", "nurse"})
 PHARMACISTS: Final = frozenset({"pharmacist"})
+INSURERS: Final = frozenset({"insurer"})
+RESEARCHERS: Final = frozenset({"researcher"})
+APPROVERS: Final = frozenset({"administrator", "doctor"})
+"""Whom studies usually name to judge them; the contract asks for the very account."""
 ADMINISTRATORS: Final = frozenset({"administrator"})
 
 
@@ -61,6 +65,12 @@ LINKS: Final = (
         PATIENT,
     ),
     Link(
+        "/claims",
+        _("Claims"),
+        _("What your insurer asks to see, and letting it, line by line."),
+        PATIENT,
+    ),
+    Link(
         "/download",
         _("Take it along"),
         _("Your record as a file, for a doctor elsewhere or to keep."),
@@ -77,6 +87,18 @@ LINKS: Final = (
         _("Counter"),
         _("Prescriptions at this pharmacy: take a code, check, dispense or refuse."),
         PHARMACISTS,
+    ),
+    Link(
+        "/inbox",
+        _("Claims"),
+        _("Claims beside what patients disclosed for them: decide, ask, pay."),
+        INSURERS,
+    ),
+    Link(
+        "/studies",
+        _("Studies"),
+        _("What is asked of patients' records for research: counts, approvals, releases."),
+        RESEARCHERS | APPROVERS,
     ),
     Link(
         "/people",

@@ -41,10 +41,12 @@ from simdes.gateway.pages.asking import (
     read_request,
     require_own_form,
 )
+from simdes.gateway.pages.insurer.places import INSURER_PLACES
 from simdes.gateway.pages.office.places import OFFICE_PLACES
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff.places import STAFF_PLACES
+from simdes.gateway.pages.study.places import STUDY_PLACES
 
 _FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/static", "/.well-known", "/facade")
 
@@ -90,6 +92,8 @@ PLACES: Final = (
     *PATIENT_PLACES,
     *STAFF_PLACES,
     *OFFICE_PLACES,
+    *INSURER_PLACES,
+    *STUDY_PLACES,
 )
 
 _SHOWN: Final = frozenset(one.path for one in PLACES if one.method == "GET")

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from simdes.gateway.pages.insurer.words import CLAIM_SAID
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.pages.office.words import OFFICE_SAID
+from simdes.gateway.pages.study.words import STUDY_SAID
 
 SAID: Final = (
     *OFFICE_SAID,
+    *CLAIM_SAID,
+    *STUDY_SAID,
     # Signing in
     _("User name or passphrase is wrong."),
     _("Check both and try again."),
@@ -181,32 +185,8 @@ SAID: Final = (
     _("An earlier emergency of this organisation waits for its review."),
     _("Ask an administrator to review it first."),
     _("The organisation opened as many emergencies today as it may."),
-    _("There is no such emergency, or not for you."),
     _("Only who opens and who reviews emergencies sees them."),
-    _("Say whether it was justified."),
-    _("This needs an administrator of the organisation."),
-    # The office
-    _("The user name is taken."),
-    _("Choose another user name."),
-    _("Choose a role."),
-    _("Patients are enrolled with their record."),
-    _("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'."),
-    _("That is settled already."),
-    _("Look at where it stands now."),
-    _("Only the network's owners decide this."),
-    _("Ask the owners of the network."),
-    _("The network knows no such organisation."),
-    _("This needs an administrator of the organisation."),
-    _("A decision needs a reason of 1 to 500 characters."),
-    _("The corrected copy is empty."),
-    _("Say why, for those who come after you."),
-    _("The finding is closed."),
-    _("There is no such document in quarantine."),
-    _("`simdes quarantine list` shows all."),
-    _("The content was removed by retention."),
-    _("Ask the sender for it."),
     # Guardians
-    _("The network knows no such account."),
     _("Let your guardian read you the number of their account again."),
     _("Each guardian is named once."),
     _("Name one to ten guardians."),
@@ -230,8 +210,6 @@ SAID: Final = (
     _("You take part in this study already."),
     _("You take no part in this study."),
     _("Only the patient says whether they take part."),
-    _("There is no such request, or it was answered."),
-    _("The request was answered already."),
     # Forms and faults
     _("There is nothing like that."),
     _("There is nothing at this address."),
@@ -296,7 +274,11 @@ REASONS: Final = (
     _("the custodian holds no such record in this vault"),
     _("the custodian could not reach its share"),
     _("the custodian holds no share of this epoch"),
-    _("the asker keeps as much here as it may"),
+    _("the asker keeps, or had evaluated today, as much here as it may"),
+    _("this is for verified insurers"),
+    _("nobody there agreed to this plan, or it does not name the asker"),
+    _("what the custodians dealt does not hold together"),
+    _("the organisation holds no share of this key"),
     _("the budget for counts is used up"),
     _("too many requests by this account"),
     _("the passphrase is wrong"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from simdes.gateway.pages.insurer.words import CLAIM_DONE, CLAIM_WORDS
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.pages.office.words import OFFICE_DONE, OFFICE_WORDS
 from simdes.gateway.pages.record.kinds import PARTS
+from simdes.gateway.pages.study.words import STUDY_DONE, STUDY_WORDS
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "role": {
@@ -156,6 +158,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "other": _("Something else, in words below"),
     },
     **OFFICE_WORDS,
+    **CLAIM_WORDS,
+    **STUDY_WORDS,
     "severity": {
         "high": _("grave"),
         "moderate": _("to be looked at"),
@@ -190,6 +194,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "done": {
         **OFFICE_DONE,
+        **CLAIM_DONE,
+        **STUDY_DONE,
         "requested": _("The patient was asked. You will find them here once they open it to you."),
         "written": _("It is written into the record."),
         "prescribed": _("It is prescribed. The patient chooses the pharmacy."),

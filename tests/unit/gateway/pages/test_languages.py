@@ -15,6 +15,9 @@ from simdes.access.accounts import _ADVICE, HOSTED_ROLES
 from simdes.access.attempts import _WAITS
 from simdes.access.categories import Category, Label, Purpose
 from simdes.access.reasons import _WORDS as REASON_WORDS
+from simdes.claims.reasons import REASONS as CLAIM_REASONS
+from simdes.claims.reasons import Group
+from simdes.exchange.claims.deciding import WHY
 from simdes.exchange.emergencies import OUTCOMES
 from simdes.exchange.findings import KINDS
 from simdes.exchange.prescriptions.states import _WHY, State
@@ -23,6 +26,7 @@ from simdes.exchange.quarantine import STATES, STEPS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
 from simdes.gateway.pages.said import REASONS, SAID
 from simdes.gateway.pages.wording import WORDS, browser_of
+from simdes.ledger.contracts import ClaimState
 
 ROOT = Path(__file__).parents[4]
 SOURCE = Path(simdes.__file__).parent
@@ -56,6 +60,11 @@ RAISING = (
     "gateway/pages/patient/sharing.py",
     "gateway/pages/patient/prescriptions.py",
     "gateway/pages/patient/log.py",
+    "gateway/pages/insurer/claim.py",
+    "gateway/pages/patient/claims.py",
+    "exchange/claims/cases.py",
+    "exchange/claims/disclosing.py",
+    "exchange/claims/paying.py",
     "gateway/pages/office/emergencies.py",
     "gateway/pages/office/organisations.py",
     "gateway/pages/office/people.py",
@@ -153,6 +162,10 @@ def test_every_role_and_category_has_words() -> None:
     assert set(WORDS["reason"]) == set(REFUSALS)
     assert set(WORDS["finding"]) == set(WORDS["advice"]) == set(KINDS)
     assert set(WORDS["step"]) == {*STEPS.values(), "correct"}
+    assert set(WORDS["adjustment"]) == set(CLAIM_REASONS)
+    assert set(WORDS["bears"]) == set(Group)
+    assert set(WORDS["claim"]) == {one.name.lower() for one in ClaimState}
+    assert set(WHY.values()) <= set(SAID)
     assert set(WORDS["outcome"]) == set(OUTCOMES)
     assert set(WORDS["document"]) >= set(STATES)
     assert set(WORDS["state"]) == {one.value for one in State}

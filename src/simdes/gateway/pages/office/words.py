@@ -102,13 +102,6 @@ OFFICE_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "setTargetFunctionRole": _("who may call a verb"),
         "unpause": _("let a paused verb go on"),
     },
-    "emergency": {
-        "unconscious": _("The patient can't answer"),
-        "life-threatening": _("There is no time to ask"),
-        "incapable": _("The patient can't decide now"),
-        "danger": _("The patient is a danger to themselves or others"),
-        "other": _("Something else, in words below"),
-    },
     "outcome": {
         "justified": _("It was justified"),
         "unjustified": _("It was not justified"),

@@ -9,6 +9,7 @@ from simdes.gateway.pages.answering import Answer
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT
 from simdes.gateway.pages.patient import (
+    claims,
     corrections,
     erasing,
     files,
@@ -65,6 +66,12 @@ PATIENT_PLACES: Final = (
     _place(erasing.PATH, "GET", erasing.show, _FRESH),
     _place(erasing.PATH, "POST", erasing.erase, _FRESH),
     _place(erasing.RECEIPT, "GET", erasing.receipt, _ANY),
+    _place(claims.PATH, "GET", claims.show, _ANY),
+    _place(claims.DISCLOSE, "GET", claims.show_disclose, _FRESH),
+    _place(claims.DISCLOSE, "POST", claims.disclose, _FRESH),
+    _place(claims.WITHDRAW, "POST", claims.withdraw, _ANY),
+    _place(claims.PREFER, "GET", claims.show_prefer, _FRESH),
+    _place(claims.PREFER, "POST", claims.prefer, _FRESH),
     _place(files.PATH, "GET", files.show, _ANY),
     _place(files.EVERYTHING, "GET", files.everything, _FRESH),
     _place(files.SUMMARY, "GET", files.brief, _FRESH),

@@ -1,0 +1,1 @@
+"""The insurer's pages: what was disclosed, deciding it, paying it."""

@@ -1,0 +1,1 @@
+"""The researcher's pages: studies on the ledger, a study's document, counts, releases."""

@@ -1,0 +1,169 @@
+"""A claim in a real browser, from the patient's phone to the insurer's desk; a study beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import WIDTH, Looking, Watched
+from browser.steps import enter
+from support import consortium
+from support.claim_scene import Visit, declare
+from support.consortium import Clock, Consortium
+from support.fhir_api import Api
+from support.researching import document
+from support.served import serving
+
+PHONE = {"width": 360, "height": 740}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Hospital and insurer at addresses of their own, and a patient with a claim."""
+
+    network: Consortium
+    visit: Visit
+    north: str
+    east: str
+    south: str
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Playwright's event loop may run in this thread already, and a client of FHIR starts one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(work).result()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A hospital that claims, an insurer that pays, a clinic that studies."""
+    folder, clock = tmp_path_factory.mktemp("claims") / "network", Clock()
+    consortium.found(folder, names=("north", "south", "east"))
+    for name in ("north", "south", "east"):
+        consortium.let_read(folder / name)
+        settings = folder / name / "simdes.toml"
+        settings.write_text(settings.read_text().replace("http://127.0.0.1:", "http://localhost:"))
+    declare(folder)
+    with (
+        consortium.cheap_locks(),
+        consortium.opened(folder, clock=clock) as network,
+        serving(network["north"]) as north,
+        serving(network["east"]) as east,
+        serving(network["south"]) as south,
+    ):
+        yield Town(network, aside(lambda: _visit(network, clock)), north, east, south)
+
+
+def _visit(network: Consortium, clock: Clock) -> Visit:
+    made = Visit.of(network, clock, Api.of(network["north"], "dr.north"), "browser")
+    made.enrol()
+    made.work()
+    made.work()
+    return made
+
+
+@pytest.fixture
+def at(browser: Browser, watched: Watched) -> Callable[..., object]:
+    """Opens a tab of a fresh profile at a gateway."""
+
+    @contextmanager
+    def opened(url: str, **options: object) -> Iterator[Page]:
+        given = {"locale": "en-GB", "viewport": WIDTH} | options
+        context = browser.new_context(base_url=url, **given)  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        watched.listen(page)
+        yield page
+        context.close()
+
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def present() -> None:
+    """The network of other tests stays as it is."""
+
+
+def test_a_claim_goes_from_the_patients_phone_to_its_payment(
+    town: Town, at: Callable[..., Iterator[Page]], look: Looking
+) -> None:
+    user = f"p.{town.visit.number}"
+    with at(town.north, viewport=PHONE, java_script_enabled=False) as page:  # type: ignore[attr-defined]
+        enter(page, user)
+        page.goto("/claims")
+        page.get_by_role("button", name=re.compile("^Look and disclose")).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("What may Insurer East see?")
+        page.get_by_role("button", name="Disclose what is ticked").click()
+        expect(page.get_by_role("status")).to_contain_text("until the claim ends")
+    with at(town.north, viewport=PHONE) as page:  # type: ignore[attr-defined]
+        enter(page, user)
+        for path in ("claims", "claims/insurer"):
+            page.goto(f"/{path}")
+            look(page, path.replace("/", "-"))
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.goto("/claims")
+        page.get_by_role("button", name=re.compile("^Look again")).click()
+        look(page, "claims-disclose")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    aside(lambda: (town.network.settle(), town.visit.work()))
+    with at(town.east) as page:  # type: ignore[attr-defined]
+        enter(page, "clerk.poe")
+        page.get_by_role("link", name="Claims").first.click()
+        look(page, "inbox")
+        page.get_by_role("link", name=re.compile("^Hospital North")).click()
+        look(page, "inbox-claim")
+        page.set_viewport_size(PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.set_viewport_size(WIDTH)
+        page.get_by_label(re.compile("^A word for the patient")).fill("Get well soon.")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Decide so?")
+        look(page, "inbox-decision")
+        page.get_by_role("button", name="Decide", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("It is decided.")
+        look(page, "inbox-decided")
+        page.get_by_role("link", name="Back to the claims").click()
+        expect(page.get_by_text("No claim waits for your decision.")).to_be_visible()
+        look(page, "inbox-empty")
+
+
+def test_a_study_is_counted_registered_and_approved(
+    town: Town, at: Callable[..., Iterator[Page]], look: Looking
+) -> None:
+    text = msgspec.json.encode(document(town.network)).decode()
+    with at(town.south) as page:  # type: ignore[attr-defined]
+        enter(page, "prof.ray")
+        page.get_by_role("link", name="Studies").first.click()
+        look(page, "studies-empty")
+        page.get_by_role("button", name="Open a study's document").click()
+        page.get_by_label(re.compile("^The document")).fill("{}")
+        page.get_by_role("button", name="Show what it says").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        look(page, "study-refused")
+        page.get_by_label(re.compile("^The document")).fill(text)
+        page.get_by_role("button", name="Show what it says").click()
+        page.get_by_role("button", name="About how many patients?").click()
+        expect(page.get_by_role("status")).to_contain_text("Too few patients for a number")
+        look(page, "study")
+        page.set_viewport_size(PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.get_by_role("button", name="Register it on the ledger").click()
+        expect(page.get_by_role("status")).to_contain_text("It is registered.")
+        look(page, "studies")
+    with at(town.north, locale="fr-FR") as page:  # type: ignore[attr-defined]
+        enter(page, "dr.north")
+        page.goto("/studies/study")
+        page.locator("#document").fill(text)
+        page.get_by_role("button", name="Montrer ce qu’il dit").click()
+        page.get_by_role("button", name="Approuver").click()
+        expect(page.get_by_role("status")).to_contain_text("figure au registre")
+        look(page, "studies-fr")

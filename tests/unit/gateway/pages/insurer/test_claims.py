@@ -1,0 +1,186 @@
+"""A claim in two browsers: the patient discloses line by line, the insurer decides and pays."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from simdes.exchange.claims import disclosing
+from simdes.ledger.contracts import ClaimState
+from support.claim_scene import Visit
+from support.pages import Visitor
+from unit.gateway.pages.insurer.conftest import Desk
+
+LARGEST = 100_000
+
+
+def fields_of(text: str) -> dict[str, str]:
+    """The hidden fields of the page's last form."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', text)
+    return {name: html.unescape(value) for name, value in found if name != "token"}
+
+
+def disclosed(desk: Desk, visit: Visit) -> bytes:
+    """Let the patient disclose everything on their page; the claim's id."""
+    patient = desk.patient(visit)
+    claim = visit.request().claim
+    lines = [one.reference for one in visit.request().lines]
+    token = patient.token("/account")
+    body = {"claim": claim.hex(), "answers": "yes", "token": token, "line": lines}
+    done = patient.send("POST", "/claims/disclose", data=body)
+    assert done.headers["location"] == "/claims?done=disclosed", done.text
+    desk.network.settle()
+    visit.work()
+    return claim
+
+
+def test_a_patient_sees_what_is_asked_and_why_and_keeps_a_line_back(desk: Desk) -> None:
+    visit = desk.visit()
+    patient = desk.patient(visit)
+    listed = patient.get("/claims").text
+    assert "Hospital North → Insurer East" in listed and "waits for its disclosure" in listed
+    request = visit.request()
+    form = patient.get(f"/claims/disclose?claim={request.claim.hex()}").text
+    assert "What may Insurer East see?" in form
+    assert form.count('name="line"') == len(request.lines)
+    assert html.unescape(form).count(request.lines[0].why)
+    french = patient.get("/claims", **{"Accept-Language": "fr"}).text
+    assert "Regarder et divulguer" in french
+    nothing = patient.post("/claims/disclose", {"claim": request.claim.hex()})
+    assert nothing.status_code == 400 and "Nothing is left to disclose" in nothing.text
+    kept, *others = [one.reference for one in request.lines]
+    body = {"claim": request.claim.hex(), "line": others, "token": patient.token("/account")}
+    done = patient.send("POST", "/claims/disclose", data=body)
+    assert done.headers["location"] == "/claims?done=disclosed"
+    assert kept
+    back = patient.post("/claims/withdraw", {"claim": request.claim.hex()})
+    assert back.headers["location"] == "/claims?done=undisclosed"
+
+
+def test_a_clerk_looks_previews_decides_and_pays_once(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk = desk.clerk()
+    address = f"/inbox/claim?claim={claim.hex()}"
+    listed = clerk.get("/inbox").text
+    assert html.unescape(address) in html.unescape(listed)
+    page = clerk.get(address)
+    assert "The plan pays" in page.text and "What the patient disclosed" in page.text
+    assert "Nothing that an insurer has to know" not in page.text
+    assert len(page.content) < LARGEST
+    preview = clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "preview"})
+    assert "Decide so?" in preview.text
+    assert visit.state(claim) is ClaimState.DISCLOSED, "to look at it decides nothing"
+    done = clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide"})
+    assert done.status_code == 303, done.text
+    assert visit.state(claim) in (ClaimState.APPROVED, ClaimState.PARTLY)
+    again = clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide"})
+    assert again.status_code == 409
+    if visit.state(claim) is ClaimState.PARTLY:
+        early = clerk.post("/inbox/settle", {"claim": claim.hex()})
+        assert early.status_code == 409 and "can still be appealed" in early.text
+        from simdes.exchange.claims import billing_desk
+
+        billing_desk.accept(desk.network["north"].node, visit.biller, claim)
+    paid = clerk.post("/inbox/settle", {"claim": claim.hex()})
+    assert paid.headers["location"].endswith("done=paid")
+    assert visit.state(claim) is ClaimState.PAID
+    assert "move the money now, once" in clerk.get(paid.headers["location"]).text
+    twice = clerk.post("/inbox/settle", {"claim": claim.hex()})
+    assert twice.status_code == 409
+    undone = clerk.post("/inbox/reverse", {"claim": claim.hex()})
+    assert undone.headers["location"].endswith("done=reversed")
+    assert visit.state(claim) is ClaimState.REVERSED
+
+
+def test_a_line_is_paid_otherwise_with_a_reason_and_a_claim_denied_whole(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk = desk.clerk()
+    text = clerk.get(f"/inbox/claim?claim={claim.hex()}").text
+    offered = re.findall(r'Claimed €([\d.]+);.*?name="pay-(\d+)"', text, re.DOTALL)
+    line = dict(offered)["240.00"]
+    pay, why = f"pay-{line}", f"reason-{line}"
+    fields = {"claim": claim.hex(), "step": "preview", pay: "10,00"}
+    bare = clerk.post("/inbox/decide", fields)
+    assert bare.status_code == 400 and "without a reason" in bare.text
+    assert 'value="10,00"' in bare.text, "what was typed is kept"
+    shown = clerk.post("/inbox/decide", fields | {why: "CO-50", "note": "<b>sorry</b>"})
+    assert "€10.00 of €240.00" in shown.text
+    assert "Not found necessary" in shown.text
+    assert "&lt;b&gt;sorry&lt;/b&gt;" in shown.text
+    kept = fields_of(shown.text)
+    assert kept[pay] == "10,00" and kept[why] == "CO-50"
+    wrong = clerk.post("/inbox/decide", fields | {pay: "1000", why: "CO-50"})
+    assert wrong.status_code == 400
+    for typed in ("NaN", "1e9", "-5", "x"):
+        refused = clerk.post("/inbox/decide", fields | {pay: typed, why: "CO-50"})
+        assert refused.status_code == 400, typed
+    assert visit.state(claim) is ClaimState.DISCLOSED
+    denied = {"claim": claim.hex(), "step": "decide", "deny": "CO-96"}
+    assert clerk.post("/inbox/decide", denied | {"deny": "CO-0"}).status_code == 400
+    clerk.post("/inbox/decide", denied)
+    assert visit.state(claim) is ClaimState.DENIED
+    assert "denied" in clerk.get("/inbox?only=decided").text
+
+
+def test_more_is_asked_for_in_words(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk = desk.clerk()
+    empty = clerk.post("/inbox/ask", {"claim": claim.hex(), "missing": " \r\n "})
+    assert empty.status_code == 400 and "Say what is missing." in empty.text
+    done = clerk.post("/inbox/ask", {"claim": claim.hex(), "missing": "The laboratory's report"})
+    assert done.headers["location"].endswith("done=asked")
+    assert visit.state(claim) is ClaimState.ASKED
+
+
+def test_an_insurer_is_preferred_and_given_up(desk: Desk) -> None:
+    visit = desk.visit()
+    patient = desk.patient(visit)
+    east = f"0x{desk.network['east'].node.organisation.hex()}"
+    assert "Insurer East" in patient.get("/claims/insurer").text
+    done = patient.post("/claims/insurer", {"insurer": east})
+    assert done.headers["location"] == "/claims?done=insurer-preferred"
+    assert "goes to Insurer East by itself" in patient.get("/claims").text
+    north = f"0x{desk.network['north'].node.organisation.hex()}"
+    refused = patient.post("/claims/insurer", {"insurer": north})
+    assert refused.status_code == 400 and "insures nobody" in refused.text
+    assert patient.post("/claims/insurer", {}).status_code == 400
+    done = patient.post("/claims/insurer", {"insurer": "none"})
+    assert done.headers["location"] == "/claims?done=insurer-not-preferred"
+    node = desk.network["north"].node
+    assert disclosing.preferred(node, visit.patient, visit.vault) is None
+
+
+@pytest.mark.parametrize("claim", ["ab" * 32, "zz", ""])
+def test_what_is_no_claim_of_theirs_is_not_found(desk: Desk, claim: str) -> None:
+    clerk = desk.clerk()
+    assert clerk.get(f"/inbox/claim?claim={claim}").status_code == 404
+    for path in ("decide", "ask", "settle", "reverse"):
+        refused = clerk.post(f"/inbox/{path}", {"claim": claim, "missing": "x"})
+        assert refused.status_code == 404, path
+
+
+def test_another_patients_claim_is_not_to_be_disclosed(desk: Desk) -> None:
+    one, other = desk.visit(), desk.visit()
+    stranger: Visitor = desk.patient(other)
+    claim = one.request().claim.hex()
+    assert stranger.get(f"/claims/disclose?claim={claim}").status_code == 404
+    for path in ("disclose", "withdraw"):
+        refused = stranger.post(f"/claims/{path}", {"claim": claim, "line": "x"})
+        assert refused.status_code == 404
+
+
+def test_doing_something_with_a_claim_needs_a_fresh_proof(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk = desk.clerk()
+    desk.clock.ahead_seconds += 901
+    asked = clerk.get(f"/inbox/claim?claim={claim.hex()}")
+    assert asked.headers["location"].startswith("/sign-in/confirm?next=")
+    refused = clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide"})
+    assert refused.headers["location"].startswith("/sign-in/confirm?next=")
+    assert visit.state(claim) is ClaimState.DISCLOSED

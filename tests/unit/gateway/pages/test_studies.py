@@ -1,0 +1,103 @@
+"""Studies in a browser: what the ledger shows, registering, approving, counting by the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from simdes.exchange.research import studies
+from simdes.exchange.research.studies import Document
+from support import consortium
+from support.consortium import Clock, Consortium
+from support.fhir_api import application
+from support.pages import Visitor
+from support.researching import document
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """The sponsor's researcher and the approver, each with a browser."""
+
+    network: Consortium
+    researcher: Visitor
+    approver: Visitor
+
+    def study(self, **changed: object) -> tuple[Document, str]:
+        """A study's document and its text."""
+        made = document(self.network, **changed)
+        return made, msgspec.json.encode(made).decode()
+
+    def running(self, made: Document) -> bool:
+        return studies.stands(self.network["south"].node, made).running
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
+    """Hospital and clinic, opened."""
+    folder, clock = tmp_path_factory.mktemp("school") / "network", Clock()
+    consortium.found(folder, names=("north", "south"))
+    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
+        researcher = Visitor(application(network["south"]))
+        approver = Visitor(application(network["north"]))
+        researcher.sign_in("prof.ray")
+        approver.sign_in("dr.north")
+        yield School(network, researcher, approver)
+
+
+def test_a_study_is_registered_approved_and_taken_back_by_its_document(school: School) -> None:
+    made, text = school.study(title="<b>Sugar</b>")
+    assert "No study was registered" in school.researcher.get("/studies").text
+    shown = school.researcher.post("/studies/study", {"document": text, "step": "show"})
+    assert "&lt;b&gt;Sugar&lt;/b&gt;" in shown.text and "not registered" in shown.text
+    assert "Register it on the ledger" in shown.text
+    done = school.researcher.post("/studies/study", {"document": text, "step": "register"})
+    assert done.headers["location"] == "/studies?done=registered"
+    assert "waits for approvals" in school.researcher.get("/studies").text
+    twice = school.researcher.post("/studies/study", {"document": text, "step": "register"})
+    assert twice.status_code == 409
+    judged = school.approver.post("/studies/study", {"document": text, "step": "show"}).text
+    assert "You approve exactly this document." in judged
+    assert "About how many patients?" not in judged, "researchers count"
+    school.approver.post("/studies/study", {"document": text, "step": "approve"})
+    assert school.running(made)
+    assert "running" in school.researcher.get("/studies").text
+    other = school.researcher.post("/studies/study", {"document": text, "step": "approve"})
+    assert other.status_code == 403 and not school.researcher.get("/studies").is_error
+    school.approver.post("/studies/study", {"document": text, "step": "retract"})
+    assert not school.running(made)
+
+
+def test_a_changed_document_is_another_study(school: School) -> None:
+    made, text = school.study(title="Sleep")
+    school.researcher.post("/studies/study", {"document": text, "step": "register"})
+    changed = text.replace("Sleep", "Sleeq")
+    judged = school.approver.post("/studies/study", {"document": changed, "step": "approve"})
+    assert judged.status_code == 404
+    assert "not registered" in judged.text
+    assert not school.running(made)
+
+
+def test_researchers_count_with_noise_before_anything_is_registered(school: School) -> None:
+    _, text = school.study(title="Counted")
+    shown = school.researcher.post("/studies/study", {"document": text, "step": "count"}).text
+    assert "Too few patients for a number" in shown and "Hospital North: fewer than" in shown
+    assert "≥ 6.5, ≤ 14" in shown
+    refused = school.approver.post("/studies/study", {"document": text, "step": "count"})
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[" * 10_000, "null", '{"v": 2}', "é" * 5_000])
+def test_what_is_no_study_is_asked_for_again(school: School, text: str) -> None:
+    refused = school.researcher.post("/studies/study", {"document": text, "step": "show"})
+    assert refused.status_code == 400 and 'id="document"' in refused.text
+    assert len(refused.content) < 100_000
+
+
+def test_studies_are_for_who_asks_and_who_judges(school: School) -> None:
+    nurse = Visitor(school.researcher.app)
+    nurse.sign_in("nurse.kim")
+    assert nurse.get("/studies").status_code == 403
+    assert nurse.post("/studies/study", {"document": "{}"}).status_code == 403
