@@ -66,7 +66,8 @@ def is_written(node: Node, asking: Asking, type_: str, *, form: str) -> bool:
 
 
 def _change(full_url: str, resource: Mapping[str, Any], number: str) -> Change:
-    identified = {**resource, "identifier": [{"system": FORM, "value": number}]}
+    own = {"system": FORM, "value": number}
+    identified = {**resource, "identifier": [*resource.get("identifier", ()), own]}
     return Change(
         method=Method.CREATE,
         type=str(resource["resourceType"]),

@@ -47,14 +47,15 @@ _LASTING: Final[Mapping[str, int | None]] = {
 class Shown:
     """A page. ``leads_to`` are addresses elsewhere that its form may end at.
 
-    ``here`` is where the page is found with GET, for pages that answer a form.
+    ``here`` is where the page is found with GET, for pages that answer a form. ``script`` names the
+    one script that it runs; True: that of passkeys.
     """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     here: str = ""
     status: int = 200
-    script: bool = False
+    script: bool | str = False
     leads_to: Sequence[str] = ()
     cookies: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ def render(asked: Asked, page: Shown) -> str:
         visit=visit,
         links=links_of(asked.role) if visit else (),
         here=page.here or _address(asked),
-        script=page.script,
+        script="passkeys.js" if page.script is True else page.script,
         **page.values,
     )
 

@@ -130,6 +130,13 @@ SAID: Final = (
     _("The patient's page shows it."),
     _("The quantity is no number."),
     _("Leave it empty for a whole fill."),
+    # Registering
+    _("A patient has a name and a birth date."),
+    _("Fill in each of them."),
+    _("The birth date is none."),
+    _("Type it as year-month-day."),
+    _("Somebody here has this number already."),
+    _("Open their record instead."),
     # Writing a visit, prescribing
     _("A measurement is no number."),
     _("Type it in the unit beside the field."),

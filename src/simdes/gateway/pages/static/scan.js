@@ -1,0 +1,64 @@
+// The camera at the counter: reads a QR code into the form's field, where the browser can.
+// Barcode Detection API, https://wicg.github.io/shape-detection-api/; without it the page has no
+// such button, and the field takes what is typed or what a hand scanner types.
+"use strict";
+
+const EVERY_MS = 250;
+
+const offer = async () => {
+  const part = document.querySelector("[data-scan]");
+  const field = document.querySelector("#code");
+  if (!part || !field || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
+  const formats = await window.BarcodeDetector.getSupportedFormats();
+  if (!formats.includes("qr_code")) return;
+  const video = part.querySelector("video");
+  const [start, stop] = part.querySelectorAll("button");
+  const refused = part.querySelector("[role=alert]");
+  const detector = new window.BarcodeDetector({ formats: ["qr_code"] });
+  let stream = null;
+
+  const end = () => {
+    if (stream) stream.getTracks().forEach((one) => one.stop());
+    stream = null;
+    video.hidden = true;
+    stop.hidden = true;
+    start.hidden = false;
+    start.focus();
+  };
+
+  const look = async () => {
+    if (!stream) return;
+    const found = await detector.detect(video).catch(() => []);
+    const read = found.find((one) => one.rawValue);
+    if (!read) {
+      window.setTimeout(look, EVERY_MS);
+      return;
+    }
+    field.value = read.rawValue;
+    end();
+    field.form.requestSubmit();
+  };
+
+  start.addEventListener("click", async () => {
+    refused.hidden = true;
+    try {
+      const wanted = { video: { facingMode: "environment" }, audio: false };
+      stream = await navigator.mediaDevices.getUserMedia(wanted);
+      video.srcObject = stream;
+      await video.play();
+    } catch {
+      refused.hidden = false;
+      end();
+      return;
+    }
+    video.hidden = false;
+    start.hidden = true;
+    stop.hidden = false;
+    stop.focus();
+    look();
+  });
+  stop.addEventListener("click", end);
+  part.hidden = false;
+};
+
+offer();
