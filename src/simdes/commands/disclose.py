@@ -129,7 +129,7 @@ def answer(
     """For the patient: answer a question. `--data` is any organisation of the network."""
     kept = read_kept(file_bytes(fact))
     with organisation(data) as one:
-        text = disclosing.answer(one.node, _typed(question), kept, holder_key=_key(key))
+        text = disclosing.answer(one.node, _typed(question), kept, holder_key=holder_key_in(key))
     _show(text, qr)
 
 
@@ -185,7 +185,8 @@ def _element(text: str) -> int:
         raise Invalid("a holder is a number in hex") from None
 
 
-def _key(path: Path) -> int:
+def holder_key_in(path: Path) -> int:
+    """The holder's key in a file of `simdes disclose key`. Raises Invalid."""
     try:
         return int(json.loads(file_bytes(path))["holder_key"], 16)
     except (ValueError, TypeError, KeyError):

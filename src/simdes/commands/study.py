@@ -9,7 +9,7 @@ import typer
 
 from simdes import console
 from simdes.access.reasons import words
-from simdes.commands import study_release
+from simdes.commands import study_count, study_release
 from simdes.commands.common import (
     AsJson,
     Data,
@@ -47,6 +47,7 @@ def add_commands(cli: typer.Typer) -> None:
     ):
         group.command(name)(command)
     study_release.add_commands(group)
+    study_count.add_commands(group)
     cli.add_typer(group, name="study")
 
 

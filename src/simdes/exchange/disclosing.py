@@ -239,7 +239,7 @@ def answer(node: Node, question: str, kept: Kept, *, holder_key: int) -> str:
     asked.require_answered_by(fact)
     if facts.holder_of(holder_key) != fact.holder:
         raise Conflict("this is the key of another holder")
-    forest, index = _standing(node, kept)
+    forest, index = standing(node, kept)
     place = Place(
         batch_index=kept.place,
         batch_siblings=tuple(int.from_bytes(one, "big") for one in kept.siblings),
@@ -275,7 +275,7 @@ def check(node: Node, question: str, shown: str) -> Asked:
     return asked
 
 
-def _standing(node: Node, kept: Kept) -> tuple[Tree, int]:
+def standing(node: Node, kept: Kept) -> tuple[Tree, int]:
     """The present forest of facts, and where the fact's batch stands in it."""
     contracts = node.contracts
     present = contracts.statements.forest(_KIND).number
