@@ -71,6 +71,7 @@ class Verb(StrEnum):
     APPOINT = "appoint"
     VOUCH = "vouch"
     RECOVER = "recover"
+    LINK = "link"
     RELEASED = "released"
 
 
@@ -111,6 +112,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.APPOINT: ("create", "C"),
     Verb.VOUCH: ("operation", "E"),
     Verb.RECOVER: ("update", "U"),
+    Verb.LINK: ("read", "R"),
     Verb.RELEASED: ("operation", "E"),
 }
 

@@ -26,6 +26,7 @@ from simdes.index import (
     copies,
     custody,
     emergencies,
+    health_links,
     resources,
     vaults,
 )
@@ -108,6 +109,7 @@ def _close_chart(desk: Desk, tx: Transaction, tag: bytes) -> str:
     copies.drop_vault(tx, tag)
     access_requests.drop_vault(tx, tag)
     emergencies.drop_vault(tx, tag)
+    health_links.drop_vault(tx, tag)
     if chart == KEPT:
         vaults.close(tx, tag)
     elif vaults.get(tx, tag) is not None:  # a reader has a local key, too

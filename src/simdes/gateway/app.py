@@ -35,6 +35,7 @@ from simdes.gateway.fhir.server import PREFIX, fhir_routes
 from simdes.gateway.fhir.websocket import websocket_route
 from simdes.gateway.headers import SecurityHeaders
 from simdes.gateway.health import health_routes
+from simdes.gateway.health_links import health_link_routes
 from simdes.gateway.limits import LIMITS, GatewayLimits
 from simdes.gateway.metrics import Meter, metrics_route
 from simdes.gateway.observing import Observing
@@ -92,6 +93,7 @@ def create_gateway(
             metrics_route(meter, running.metrics_token),
             facade_route(running.notified),
             *(cds_routes(node, running.cds_clients, limits) if node is not None else ()),
+            *(health_link_routes(node) if node is not None else ()),
             *(page_routes(node) if node is not None else ()),
             *(one for one in smart if not one.path.startswith(PREFIX)),
         ],

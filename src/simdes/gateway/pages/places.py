@@ -48,7 +48,7 @@ from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff.places import STAFF_PLACES
 from simdes.gateway.pages.study.places import STUDY_PLACES
 
-_FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/static", "/.well-known", "/facade")
+_FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/shl", "/static", "/.well-known", "/facade")
 
 _NOWHERE: Final = NotFound("There is nothing at this address.", advice="Check the address.")
 

@@ -207,6 +207,11 @@ SAID: Final = (
     _("That is no code of a recovery."),
     _("It has sixteen letters and digits."),
     _("The answer names another key than the code."),
+    # Health links
+    _("A link's name has 1 to 80 characters."),
+    _("There are as many links as there may be."),
+    _("End one first."),
+    _("A passcode has 4 to 64 characters."),
     # Corrections, erasure, research, requests
     _("Say what is wrong."),
     _("Say what it should say, too, if you know it."),

@@ -79,6 +79,7 @@ RAISING = (
     "gateway/pages/patient/guardians.py",
     "gateway/pages/patient/corrections.py",
     "gateway/pages/patient/erasing.py",
+    "gateway/pages/patient/links.py",
     "gateway/pages/patient/research.py",
     "exchange/corrections.py",
     "exchange/research/taking_part.py",
