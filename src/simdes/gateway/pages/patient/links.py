@@ -42,7 +42,7 @@ def show(asked: Asked) -> Shown:
     return Shown(
         "links.html",
         {
-            "links": found,
+            "codes": found,
             "kept": mine.kept,
             "address": lambda path, **more: _address(mine, path, **more),
         },
