@@ -292,9 +292,29 @@ _OF_THE_VISIT: dict[str, Callable[[History, int, int], None]] = {
     "open unaware": lambda its, at, n: its.open(at, n, stale=True),
     "cost": lambda its, _, n: its.costs.append(2 * n),
 }
-# What leads somewhere comes more often, so that histories get far.
-_LIKELY = ("open", "disclose", "acknowledge", "decide", "accept", "settle whole", "free")
-_VERBS = (*_OF_A_CLAIM, *_OF_THE_VISIT, *_LIKELY, *_LIKELY)
+_ONWARDS = {
+    ClaimState.OPENED: "disclose",
+    ClaimState.DISCLOSED: "acknowledge",
+    ClaimState.RECEIVED: "decide",
+    ClaimState.APPEALED: "decide whole",
+    ClaimState.ASKED: "disclose",
+    ClaimState.APPROVED: "settle",
+    ClaimState.DENIED: "accept",
+    ClaimState.PAID: "free",
+    ClaimState.REVERSED: "free",
+}
+
+
+def _onwards(history: History, one: Kept) -> str:
+    """What leads a claim to its end: histories of chance alone would stay at its beginning."""
+    known = history.contract.claim(one.id)
+    final = known.is_final(history.scene.town.ledger.head().timestamp)
+    if known.state is ClaimState.PARTLY:
+        return "settle whole" if final else "accept"
+    return "free" if final else _ONWARDS[known.state]
+
+
+_VERBS = (*_OF_A_CLAIM, *_OF_THE_VISIT, *["onwards"] * 24, *["open"] * 4)
 STEPS = st.lists(
     st.tuples(st.sampled_from(_VERBS), st.integers(0, 3), st.integers(1, 110)),
     min_size=10,
@@ -303,7 +323,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=30,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -314,15 +334,19 @@ def test_total_claimed_stays_within_cost_and_paid_within_claimed(
 ) -> None:
     history = History(scene)
     history.open(0, 60)
-    for verb, at, amount in steps:
+    for tried, at, amount in steps:
+        verb = tried
         try:
             if verb in _OF_THE_VISIT:
                 _OF_THE_VISIT[verb](history, at, amount)
-            else:
-                _OF_A_CLAIM[verb](history, history.claims[at % len(history.claims)], amount)
+                continue
+            one = history.claims[at % len(history.claims)]
+            verb = _onwards(history, one) if verb == "onwards" else verb
+            _OF_A_CLAIM[verb](history, one, amount)
         except SimdesError:
             pass  # refused, by the statement or by the ledger: nothing may have changed
-        history.check()
+        finally:
+            history.check()
 
 
 def _paid_in_part(history: History, at: int) -> Kept:

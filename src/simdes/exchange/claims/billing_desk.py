@@ -142,6 +142,7 @@ def again(node: Node, asking: Asking, claim: bytes) -> None:
     if known.state is not ClaimState.REVERSED:
         raise Conflict("Reverse the claim first.")
     stating.restate(node, step.vault, step.encounter)
+    _note(node, asking, step)
 
 
 def _step(node: Node, asking: Asking, claim: bytes) -> Step:
@@ -155,4 +156,8 @@ def _step(node: Node, asking: Asking, claim: bytes) -> Step:
 
 def _send(node: Node, asking: Asking, step: Step, call: Call) -> None:
     node.agent.transact(call)
+    _note(node, asking, step)
+
+
+def _note(node: Node, asking: Asking, step: Step) -> None:
     node.database.write(lambda tx: records.note(node, tx, step.vault, author_of(asking)))
