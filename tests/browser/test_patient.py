@@ -22,7 +22,7 @@ from support.portal import Enrolled, enrolled, history
 PHONE = {"width": 360, "height": 740}
 LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 FILES = {"/log/proof", "/download/everything", "/download/summary", "/erasure/receipt"}
-WITH_MORE = {"/prescriptions/submit", "/corrections/new"}
+WITH_MORE = {"/prescriptions/submit", "/corrections/new", "/links/code"}
 """Looked at with what they are about."""
 
 
@@ -180,6 +180,8 @@ def test_every_page_is_accessible(
         "research-join": "/research/join",
         "research-prefer": "/research/prefer",
         "erasure": "/erasure",
+        "links": "/links",
+        "links-new": "/links/new",
         "download": "/download",
         "end": "/sharing/end?consent=all",
         "refused": "/sharing/end?consent=none",
