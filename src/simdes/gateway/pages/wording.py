@@ -99,6 +99,11 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "other": _("a technical step"),
         "someone": _("Software"),
     },
+    "notice": {
+        "request": _("Somebody asks you for access"),
+        "emergency": _("Somebody opened your record in an emergency"),
+        "recovery": _("Somebody asked for a new key to your account"),
+    },
     "chart": {
         "none": _("had nothing of it"),
         "erased": _("erased what it had"),

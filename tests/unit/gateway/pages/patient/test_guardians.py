@@ -121,6 +121,7 @@ def test_from_a_lost_passphrase_back_into_the_account(town: Town) -> None:
         town.work()
 
     rosa = town.visitor("north", "rosa")  # the old passphrase still opens it: she could say no
+    assert "Somebody asked for a new key" in rosa.get("/home").text
     page = rosa.get("/guardians").text
     assert "Somebody asked for a new key" in page and 'action="/guardians/veto"' in page
     town.wait()

@@ -83,6 +83,8 @@ def test_who_asks_is_shown_and_answered_with_a_consent_for_no_longer(
     network: Consortium, rosa: Enrolled, browser: Visitor
 ) -> None:
     named = ask(network, rosa, "You come to us on Monday").hex()
+    home = browser.get("/home").text
+    assert "Somebody asks you for access" in home and "Clinic South" in home
     page = browser.get("/sharing").text
     assert "You come to us on Monday" in page and "Clinic South" in page
     assert HOSTILE not in page and html.escape(HOSTILE) in page
@@ -103,6 +105,7 @@ def test_who_asks_is_shown_and_answered_with_a_consent_for_no_longer(
     done = browser.post("/sharing/new", fields | {"step": "share"})
     assert done.headers["location"] == "/sharing?done=granted"
     assert "Somebody asks you" not in browser.get("/sharing").text
+    assert "What is new" not in browser.get("/home").text
     [given] = [
         one for one in consents.listed(network["north"].node, rosa.vault) if one.state == "active"
     ]
@@ -129,6 +132,7 @@ def test_an_emergency_is_seen_and_ended_by_its_patient(
     opened = emergencies.open_(
         south, lee, vault=rosa.vault, reason="unconscious", text="Found at the station", name="Lee"
     )
+    assert "Somebody opened your record in an emergency" in browser.get("/home").text
     page = browser.get("/sharing").text
     assert "Opened in an emergency" in page and "Found at the station" in page
     assert "The patient can" in page and "not reviewed yet" in page
