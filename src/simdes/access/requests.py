@@ -234,6 +234,7 @@ def sign_answer(
         cbor.encode(body),
         info=ANSWER_INFO,
         aad=question.digest + custodian,
+        once=True,
     )
     claims = AnswerClaims(
         iss=hexed(custodian),

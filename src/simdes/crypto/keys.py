@@ -156,14 +156,18 @@ class OpeningKey:
         return f"OpeningKey(public={self.public[:8].hex()}…)"
 
 
-def seal_to(public: bytes, plaintext: bytes, *, info: bytes, aad: bytes = b"") -> bytes:
+def seal_to(
+    public: bytes, plaintext: bytes, *, info: bytes, aad: bytes = b"", once: bool = False
+) -> bytes:
     """Seal to a 1216-byte public key: encapsulated key (1120), ciphertext, tag (16).
 
-    `info` names the use and its context; `aad` is bound the same way. `Invalid` for a malformed or
-    low-order public key. Draws its randomness from OpenSSL: HPKE takes none from outside.
+    `info` names the use and its context; `aad` is bound the same way. `once`: the key is of this
+    one use, so that remembering it would be for nothing. `Invalid` for a malformed or low-order
+    public key. Draws its randomness from OpenSSL: HPKE takes none from outside.
     """
     try:
-        return _SUITE.encrypt(plaintext, _public_key(public), _context(info, aad))
+        key = _parsed(public) if once else _public_key(public)
+        return _SUITE.encrypt(plaintext, key, _context(info, aad))
     except ValueError:
         raise Invalid("The public key cannot be sealed to.") from None
 
@@ -173,12 +177,15 @@ def _context(info: bytes, aad: bytes) -> bytes:
     return b"".join((_INFO_TAG, len(info).to_bytes(4, "big"), info, aad))
 
 
-@lru_cache(maxsize=4096)
-def _public_key(public: bytes) -> hpke.MLKEM768X25519PublicKey:
-    # Parsing costs a fifth of a sealing, and a vault's custodians recur in record after record.
+def _parsed(public: bytes) -> hpke.MLKEM768X25519PublicKey:
     if len(public) != PUBLIC_BYTES:
         raise Invalid("A public key to seal to is 1216 bytes.")
     return hpke.MLKEM768X25519PublicKey(
         MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC_BYTES]),
         X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC_BYTES:]),
     )
+
+
+_public_key = lru_cache(maxsize=512)(_parsed)
+"""Parsing costs a fifth of a sealing, and a vault's custodians recur in record after record; one
+that is kept takes 10 KiB."""

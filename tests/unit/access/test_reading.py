@@ -12,6 +12,7 @@ from simdes.access.categories import Purpose
 from simdes.access.messages import LogBody
 from simdes.access.reading import gather, list_records, locate, look_up, read_log
 from simdes.access.requests import hexed
+from simdes.crypto import keys
 from simdes.errors import Forbidden, Invalid, SimdesError, Tampered, TooLarge
 from unit.access.conftest import Scene
 from unit.access.liars import answering
@@ -133,3 +134,11 @@ def test_an_answer_that_is_no_map_is_refused(scene: Scene) -> None:
     scene.network.client.open(scene.home.id, lambda method, token: token)
     with pytest.raises(Tampered):
         ask(scene.home.caller("ada"), scene.home.id, "log", LogBody(vault=hexed(scene.vault.tag)))
+
+
+def test_nothing_is_kept_of_the_one_time_keys_that_custodians_answer_to(scene: Scene) -> None:
+    """Ten kilobytes for each answer, up to what a cache holds, were a soak's growing memory."""
+    patient_gathers(scene)
+    kept = keys._public_key.cache_info().currsize
+    patient_gathers(scene)
+    assert keys._public_key.cache_info().currsize == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simdes.crypto import keys
 from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import (
     ORDER,
@@ -211,3 +213,14 @@ def test_nothing_is_sealed_to_what_is_no_public_key(public: bytes) -> None:
 def test_what_is_no_opening_key_is_refused(seed: bytes) -> None:
     with pytest.raises(Invalid):
         OpeningKey.from_bytes(seed)
+
+
+def test_a_key_of_one_use_is_not_remembered_and_one_that_recurs_is() -> None:
+    recurring, once = (OpeningKey.generate(os.urandom) for _ in range(2))
+    keys._public_key.cache_clear()
+    for key, how in ((recurring, False), (once, True)):
+        sealed = seal_to(key.public, b"text", info=b"use", once=how)
+        assert key.open(sealed, info=b"use") == b"text"
+    assert keys._public_key.cache_info().currsize == 1
+    with pytest.raises(Invalid):
+        seal_to(once.public[1:], b"text", info=b"use", once=True)
