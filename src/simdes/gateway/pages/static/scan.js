@@ -44,14 +44,14 @@ const offer = async () => {
     try {
       const wanted = { video: { facingMode: "environment" }, audio: false };
       stream = await navigator.mediaDevices.getUserMedia(wanted);
-      video.srcObject = stream;
-      await video.play();
     } catch {
       refused.hidden = false;
       end();
       return;
     }
     video.hidden = false;
+    video.srcObject = stream;
+    video.play().catch(() => {}); // until it plays, nothing is detected in it
     start.hidden = true;
     stop.hidden = false;
     stop.focus();

@@ -1,0 +1,192 @@
+"""The journeys across roles in a real browser, each person at their own organisation's gateway.
+
+Data exchange (Fig. 3): a doctor elsewhere finds a patient by a number, asks, is let in, reads, and
+is shut out again. Prescription (Fig. 4): prescribed, sent to a pharmacy, dispensed once. Nothing is
+done but by pages, and the worker's rounds between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import Looking, Watched
+from browser.steps import enter
+from simdes.exchange.prescriptions import issuing
+from support import consortium
+from support.consortium import Clock, Consortium
+from support.fhir_api import Api
+from support.portal import SYSTEM, Enrolled, enrolled, history
+from support.served import serving
+
+NUMBER = "journey-1"
+
+
+@dataclass(slots=True)
+class Town:
+    """Two hospitals and a pharmacy with their gateways, and a patient of the first."""
+
+    network: Consortium
+    clock: Clock
+    patient: Enrolled
+    urls: dict[str, str] = field(default_factory=dict)
+
+    def issue(self) -> None:
+        """Let the hospital's worker issue what was prescribed."""
+        node = self.network["north"].node
+        self.clock.ahead_seconds += node.rules.batch_seconds
+        issuing.work(node)
+        self.network.settle()
+        for one in self.network.members.values():
+            one.node.following.catch_up()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder, clock = tmp_path_factory.mktemp("journeys") / "network", Clock()
+    names = ("north", "south", "west")
+    consortium.found(folder, names=names)
+    with (
+        consortium.cheap_locks(),
+        consortium.opened(folder, clock=clock) as network,
+        ExitStack() as stack,
+    ):
+        # Playwright's event loop may run in this thread already, a client of FHIR starts one.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            made = Town(network, clock, pool.submit(_patient, network).result())
+        for name in names:
+            made.urls[name] = stack.enter_context(serving(network[name]))
+        yield made
+
+
+def _patient(network: Consortium) -> Enrolled:
+    doctor = Api.of(network["north"], "dr.north")
+    who = enrolled(network, doctor, NUMBER, user="rosa")
+    for one in history(who.patient["id"]):
+        if (
+            one["resourceType"] == "Observation"
+        ):  # an allergy would speak against what is prescribed
+            doctor.create(one)
+    network.settle()
+    return who
+
+
+@dataclass(slots=True)
+class People:
+    """Signed-in people, each in a browser profile of their own."""
+
+    browser: Browser
+    town: Town
+    watched: Watched
+    pages: list[Page] = field(default_factory=list)
+
+    def __call__(self, organisation: str, user: str) -> Page:
+        """A person's tab, signed in at their organisation."""
+        url = self.town.urls[organisation]
+        context = self.browser.new_context(base_url=url, locale="en-GB")
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        self.watched.listen(page)
+        enter(page, user)
+        self.pages.append(page)
+        return page
+
+
+@pytest.fixture
+def people(browser: Browser, town: Town, watched: Watched) -> Iterator[People]:
+    made = People(browser, town, watched)
+    yield made
+    for page in made.pages:
+        page.context.close()
+
+
+def test_a_doctor_elsewhere_asks_is_let_in_and_is_shut_out_again(
+    town: Town, people: People, look: Looking
+) -> None:
+    doctor, patient = people("south", "dr.lee"), people("north", town.patient.user)
+    doctor.get_by_role("link", name="Patients").first.click()
+    doctor.get_by_label("Name or number").fill("Okafor")
+    doctor.get_by_role("button", name="Find").click()
+    expect(doctor.get_by_text("Nobody like that")).to_be_visible()
+    doctor.get_by_role("button", name="A patient of others …").click()
+    doctor.get_by_label("Number of the patient").fill(NUMBER)
+    doctor.get_by_label("Who issued it (its system)").fill(SYSTEM)
+    doctor.get_by_role("button", name="Find").click()
+    doctor.get_by_role("button", name="Ask the patient for access").click()
+    doctor.get_by_label("Why you ask").fill("You are with us for your potassium.")
+    doctor.get_by_role("button", name="Ask the patient").click()
+    expect(doctor.get_by_role("status")).to_contain_text("The patient was asked.")
+
+    patient.get_by_role("link", name="Who may see it").first.click()
+    expect(patient.get_by_text("You are with us for your potassium.")).to_be_visible()
+    look(patient, "journey-asked")
+    patient.get_by_role("button", name=re.compile("^Look at it and share")).click()
+    patient.locator("button[value=preview]").click()
+    expect(patient.get_by_text("Potassium").first).to_be_visible()
+    patient.get_by_role("button", name="Share this").click()
+    expect(patient.get_by_role("status")).to_contain_text("It is shared.")
+
+    doctor.goto("/patients")
+    doctor.get_by_label("Name or number").fill("Okafor")
+    doctor.get_by_role("button", name="Find").click()
+    doctor.get_by_role("link", name="Rosa Okafor").click()
+    expect(doctor.get_by_text("4.9 mmol/L").first).to_be_visible()
+    look(doctor, "journey-let-in")
+    record = doctor.url
+
+    patient.goto("/log?only=all")
+    expect(patient.get_by_text("asked you for access").first).to_be_visible()
+    patient.goto("/sharing")
+    patient.get_by_role("button", name=re.compile("^Stop sharing")).first.click()
+    patient.get_by_role("button", name="Stop sharing").click()
+    expect(patient.get_by_role("status")).to_contain_text("It has ended.")
+    refused = doctor.goto(record)
+    assert refused is not None and refused.status == 404
+    expect(doctor.get_by_text("4.9 mmol/L")).to_have_count(0)
+
+
+def test_a_prescription_goes_from_doctor_to_patient_to_pharmacist_once(
+    town: Town, people: People, look: Looking
+) -> None:
+    doctor, patient = people("north", "dr.north"), people("north", town.patient.user)
+    doctor.goto(f"/patients/record?patient={town.patient.patient['id']}")
+    doctor.get_by_role("button", name="Prescribe").click()
+    doctor.get_by_label("Medicine with its strength").fill("Amoxicillin 250 mg capsule")
+    doctor.get_by_label("How to take it").fill("1 capsule three times a day")
+    doctor.get_by_label("How much at once").fill("30")
+    doctor.get_by_label("Unit").select_option("capsule")
+    doctor.get_by_role("button", name="Check it").click()
+    doctor.get_by_role("button", name="Sign and prescribe").click()
+    expect(doctor.get_by_role("status")).to_contain_text("It is prescribed.")
+    town.issue()
+
+    patient.goto("/prescriptions")
+    patient.get_by_role("button", name=re.compile("^Send to a pharmacy")).click()
+    patient.get_by_label("Pharmacy West").check()
+    patient.locator("main form button[type=submit]").first.click()
+    code = patient.locator(".counter code").inner_text()
+    town.network["west"].node.following.catch_up()
+
+    pharmacist = people("west", "ph.west")
+    pharmacist.goto("/counter")
+    pharmacist.get_by_label("Code of the patient").fill(code)
+    pharmacist.get_by_role("button", name="Open", exact=True).click()
+    expect(pharmacist.get_by_role("heading", level=1)).to_contain_text("Amoxicillin")
+    look(pharmacist, "journey-counter")
+    pharmacist.get_by_role("button", name="Dispense", exact=True).click(timeout=60_000)
+    expect(pharmacist).to_have_url(re.compile("/counter/dispensed"), timeout=60_000)
+    expect(pharmacist.get_by_text("Hand out: 30")).to_be_visible()
+
+    town.network["north"].node.following.catch_up()
+    patient.goto("/prescriptions")
+    expect(patient.get_by_text("handed out").first).to_be_visible()
+    pharmacist.goto("/counter")
+    pharmacist.get_by_label("Code of the patient").fill(code)
+    pharmacist.get_by_role("button", name="Open", exact=True).click()
+    expect(pharmacist.get_by_role("button", name="Dispense", exact=True)).to_have_count(0)
