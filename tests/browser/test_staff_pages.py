@@ -67,7 +67,7 @@ def prescribe(page: Page, patient: str) -> None:
     page.locator("#dosage").fill("1 capsule three times a day")
     page.locator("#amount").fill("30")
     page.locator("#unit").select_option("capsule")
-    page.locator("button[value=check]").click()
+    page.locator(".choices button[value=check]").click()
 
 
 def break_glass(page: Page, patient: str) -> None:

@@ -182,6 +182,8 @@ def test_a_grave_finding_is_shown_and_needs_a_reason(
     assert shown.status_code == 200
     assert "grave" in shown.text and "Sign and prescribe" in shown.text
     assert not doctor.found(f"MedicationRequest?subject=Patient/{patient}")
+    first = re.search(r'<button type="submit"[^>]*name="step" value="(\w+)"', shown.text)
+    assert first and first.group(1) == "check", "the Enter key never signs"
     signed = order(patient, form, step="sign", seen=seen(shown.text))
     refused = desk.post("/patients/prescribe", signed)
     assert refused.status_code == 400 and "something grave" in refused.text
