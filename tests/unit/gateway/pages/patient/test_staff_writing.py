@@ -10,7 +10,8 @@ import pytest
 from simdes.access.categories import Role
 from support.fhir_api import Api
 from support.pages import Visitor
-from support.portal import Enrolled, concept, enrolled
+from support.portal import Enrolled, concept, enrolled, history
+from support.two_patients import statements
 from unit.gateway.pages.conftest import Place
 
 HOSTILE = "<script>alert(1)</script>"
@@ -259,3 +260,22 @@ def test_a_nurse_reads_why_she_does_not_prescribe_and_writes_the_rest(
         assert refused.status_code == 403
     done = nurse.post("/patients/visit", visit(patient, form))
     assert done.status_code == 303
+
+
+def test_a_form_costs_as_many_statements_for_a_long_record(
+    place: Place, desk: Visitor, doctor: Api, theo: Enrolled
+) -> None:
+    patient = theo.patient["id"]
+
+    def cost(path: str) -> int:
+        desk.get(path)  # what a first look remembers
+        with statements(place.north.node) as count:
+            assert desk.get(path).status_code == 200
+        return count[0]
+
+    paths = [f"/patients/{name}?patient={patient}" for name in ("record", "visit", "prescribe")]
+    before = {path: cost(path) for path in paths}
+    for one in history(patient):
+        doctor.create(one)
+    for path, most in before.items():
+        assert cost(path) <= most + 2, path
