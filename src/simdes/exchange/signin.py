@@ -8,7 +8,7 @@ long as the verb that uses it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from simdes.access import scopes, tokens
@@ -43,6 +43,15 @@ class Session:
     def key(self) -> SigningKey:
         """The key that signs for them. Raises Unauthenticated where the session ended meanwhile."""
         return self.unlock()
+
+
+def held(session: Session) -> Session:
+    """The same session for work that takes longer than its token lives: its key is opened now.
+
+    Whoever is asked on the way still looks up whether the account may act. Raises Unauthenticated.
+    """
+    key = session.key
+    return replace(session, unlock=lambda: key)
 
 
 def sign_in(node: Node, user: str, passphrase: str, *, scope: str = "") -> Session:

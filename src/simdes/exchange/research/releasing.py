@@ -33,7 +33,7 @@ from simdes.exchange.on_record import attempt_of
 from simdes.exchange.research import criteria
 from simdes.exchange.research.studies import Document, Stands, stands
 from simdes.exchange.research.taking_part import secret_of, tag_in
-from simdes.exchange.signin import Session
+from simdes.exchange.signin import Session, held
 from simdes.fhir.json import loads
 from simdes.ledger import events
 from simdes.ledger.studies import MOST_MEMBERS
@@ -105,6 +105,7 @@ def release(
     released, and it may be made again).
     """
     found = _require_released(node, session, document)
+    session = held(session)  # reading many takes longer than a token lives
     if package.exists():
         raise Conflict(f"{package.name} exists already.")
     members = {f"0x{one.vault.hex()}": one for one in _members(node, session, found)}

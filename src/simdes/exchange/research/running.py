@@ -16,7 +16,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.research.opening import Opened, open_release
 from simdes.exchange.research.releasing import KEPT_SECONDS, Progress, Released, release
 from simdes.exchange.research.studies import Document
-from simdes.exchange.signin import Session
+from simdes.exchange.signin import Session, held
 from simdes.research.policy import Policy
 
 
@@ -53,6 +53,7 @@ def run(
         )
     if into.exists() and any(into.iterdir()):
         raise Conflict(f"{into.name} is not empty.")
+    session = held(session)
     with tempfile.TemporaryDirectory(prefix="simdes-run-") as place:
         sealed = package or Path(place) / "release.zip"
         released = release(

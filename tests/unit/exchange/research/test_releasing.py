@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import zipfile
 from importlib import resources
@@ -254,7 +253,7 @@ def test_a_release_of_many_is_recorded_in_parts_that_opening_compares(
 
 
 def test_whom_busy_custodians_keep_waiting_is_not_left_out(
-    network: Consortium, people: list[Patient], tmp_path: Path
+    network: Consortium, clock: Clock, people: list[Patient], tmp_path: Path
 ) -> None:
     document = researching.running(network, title="Busy")
     for one in people[:2]:
@@ -263,6 +262,7 @@ def test_whom_busy_custodians_keep_waiting_is_not_left_out(
 
     def busy(*given: Any, **named: Any) -> Any:
         told.append(named["vault"])
+        clock.ahead_seconds += 400  # longer than the researcher's token lives
         if len(told) in (1, 2, 4):
             raise TooLarge("Too many requests by this account; wait a minute.")
         return real(*given, **named)
@@ -300,45 +300,3 @@ def test_only_the_sponsors_researchers_release(
                 policy(),
                 tmp_path / "none.zip",
             )
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_in_any_history_a_release_has_exactly_those_who_take_part_then(
-    network: Consortium, people: list[Patient], tmp_path: Path, seed: int
-) -> None:
-    """Random orders of joining, leaving, approving and releasing, against what must be so."""
-    chance = random.Random(seed)
-    document = researching.running(network, title=f"History {seed}")
-    north = network["north"].node
-    approver = network.session("north", "dr.north")
-    inside: dict[int, bytes] = {}
-    gone: set[bytes] = set()
-    approved, released = True, 0
-    for number in range(24):
-        who = chance.randrange(4)
-        match chance.choice(["join"] * 4 + ["leave"] + ["release"] * 3 + ["judge"]):
-            case "join" if who not in inside:
-                inside[who] = join(network, document, people[who])
-                assert inside[who] not in gone
-            case "leave" if who in inside:
-                leave(network, document, people[who])
-                gone.add(inside.pop(who))
-            case "judge":
-                judged = studies.retract if approved else studies.approve
-                judged(north, approver, document)
-                approved = not approved
-            case "release":
-                expected = {tag for which, tag in inside.items() if which != 3}
-                package = tmp_path / f"{number}.zip"
-                try:
-                    made(network, document, package)
-                except Conflict:
-                    assert not approved or len(expected) < 2
-                    continue
-                released += 1
-                assert approved
-                assert set(members_of(package)) == expected
-                assert not expected & gone
-    assert released
-    for who in list(inside):
-        leave(network, document, people[who])
