@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,15 +13,20 @@ from playwright.sync_api import Browser, Page, expect
 from browser.conftest import Looking, Place, Watched
 from browser.steps import enter
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import findings
+from simdes.exchange import emergencies, findings
+from support.fhir_api import Api
+from support.portal import enrolled
 
 PHONE = {"width": 360, "height": 740}
-PAGES = ("/home", "/people", "/organisations", "/quarantine", "/health", "/trails", "/upgrades")
+PAGES = (
+    *("/home", "/people", "/organisations", "/quarantine", "/emergencies", "/health", "/trails"),
+    "/upgrades",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def something_to_see(place: Place) -> None:
-    """A message that was refused and a finding."""
+    """A message that was refused, a finding and an emergency."""
     lines = (
         r"MSH|^~\&|REG|SITE|||20260101120000||ADT^A01|office1|P|2.5.1",
         "EVN||20260101120000",
@@ -30,6 +36,20 @@ def something_to_see(place: Place) -> None:
     south = place.network["south"].node.organisation
     node = place.north.node
     findings.keep(node, [findings.finding(node, "silent", south, about=os.urandom(8))])
+    # Playwright's event loop may run in this thread already, and a client of FHIR starts one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(_emergency, place).result()
+
+
+def _emergency(place: Place) -> None:
+    who = enrolled(place.network, Api.of(place.north, "dr.north"), "browser-office", user="ola")
+    emergencies.open_(
+        place.north.node,
+        place.network.session("north", "dr.north"),
+        vault=who.vault,
+        reason="unconscious",
+        name="Dr North",
+    )
 
 
 def test_an_administrator_adds_somebody_and_suspends_them(
@@ -81,6 +101,14 @@ def test_health_trails_upgrades_and_organisations_are_readable_by_everybody(
     page: Page, look: Looking
 ) -> None:
     enter(page, ADMINISTRATOR)
+    page.goto("/emergencies")
+    look(page, "office-emergencies")
+    page.get_by_role("button", name=re.compile("^Review")).click()
+    look(page, "office-emergency-review")
+    page.get_by_label("It was justified").check()
+    page.get_by_role("button", name="Put it on the ledger").click()
+    expect(page.get_by_role("status")).to_have_text("Your judgement stands on the ledger.")
+    look(page, "office-emergencies-reviewed")
     for name in ("health", "trails", "upgrades", "organisations"):
         page.goto(f"/{name}")
         look(page, f"office-{name}")

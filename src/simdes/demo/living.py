@@ -47,6 +47,13 @@ MEMBERS: Final = (
 )
 _SETTINGS: Final = {"proving_keys": "development", "prescription_batch_seconds": 2}
 _ISSUED_SECONDS: Final = 60.0
+_JOURNEYS: Final = (
+    "A record:       rosa, Who may see it: share or stop; dr.lee, Patients: read it or not;"
+    " rosa, Who looked.",
+    "A prescription: rosa, Prescriptions: a code; ph.novak, Counter: check and dispense;"
+    " rosa sees what is left.",
+    "A claim:        rosa, Claims: disclose line by line; clerk.poe, Claims: decide and pay.",
+)
 
 
 def serve(
@@ -248,6 +255,9 @@ def _tell(story: Story, ports: list[int]) -> dict[str, Any]:
             f"   {one['role']:<14} {one['organisation']:<15} {one['url']:<26} "
             f"{one['user']:<10} {one['passphrase']}"
         )
+    story.say("\nThree journeys to follow from page to page:\n")
+    for journey in _JOURNEYS:
+        story.say(f"   {journey}")
     story.say("\nEverything is invented. Ctrl-C ends it.")
     return {"people": rows}
 

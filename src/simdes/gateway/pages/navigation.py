@@ -95,12 +95,6 @@ LINKS: Final = (
         INSURERS,
     ),
     Link(
-        "/studies",
-        _("Studies"),
-        _("What is asked of patients' records for research: counts, approvals, releases."),
-        RESEARCHERS | APPROVERS,
-    ),
-    Link(
         "/people",
         _("People"),
         _("Who has an account here; add, verify or suspend somebody."),
@@ -141,6 +135,12 @@ LINKS: Final = (
         _("Upgrades"),
         _("What waits in the timelock of the network, to be looked at in time."),
         ADMINISTRATORS,
+    ),
+    Link(
+        "/studies",
+        _("Studies"),
+        _("What is asked of patients' records for research: counts, approvals, releases."),
+        RESEARCHERS | APPROVERS,
     ),
 )
 
