@@ -107,7 +107,10 @@ def test_a_living_network_has_a_sign_in_for_each_role_and_data_in_every_list(
 
 
 LISTS = {
-    "patient": ("/record", "/sharing", "/log", "/prescriptions", "/claims", "/download"),
+    "patient": (
+        *("/home", "/record", "/sharing", "/log", "/prescriptions", "/claims", "/research"),
+        *("/guardians", "/links", "/corrections", "/download"),
+    ),
     "doctor": ("/home", "/patients"),
     "pharmacist": ("/counter",),
     "insurer": ("/inbox",),
@@ -119,6 +122,10 @@ LISTS = {
 }
 SAID = {
     "patient /record": "Hemoglobin A1c",
+    "patient /home": "Somebody asks you for access",
+    "patient /guardians": "My neighbour",
+    "patient /links": "For the trip to Lisbon",
+    "patient /corrections": "It was a rash, and long ago.",
     "patient /sharing": "Doctors, Clinic South",
     "patient /log": "the patient gave no consent for this",
     "patient /prescriptions": "Amoxicillin 250 mg capsule",

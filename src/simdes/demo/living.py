@@ -19,7 +19,7 @@ from typing import Any, Final
 from simdes import app, config
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR, Opened
-from simdes.demo import desks, people
+from simdes.demo import desks, own, people
 from simdes.demo.people import Json
 from simdes.demo.stage import (
     PASSPHRASES,
@@ -193,6 +193,7 @@ def _fill(members: dict[str, Opened], reference: str, vault: bytes) -> None:
         ADMINISTRATOR: _session(north, ADMINISTRATOR),
     }
     desks.study(north, members["south"], people, vault)
+    own.own(north, members["south"], people, vault, reference)
     desks.office(north, people, vault)
     _create(north, doctor, desks.covered(reference, east))
     for _ in range(2):  # one is disclosed, one waits for the patient
