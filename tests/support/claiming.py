@@ -131,9 +131,15 @@ def any_earlier(chance: random.Random, claim: Claimed) -> dict[int, Earlier]:
 
 def unbalanced_835(text: bytes) -> list[str]:
     """What does not add up in an 835, from its segments alone: an implementation of the guide's
-    balancing rules that shares nothing with what writes it."""
+    balancing rules that shares nothing with what writes it. Each transaction balances by itself."""
+    transactions = text.decode().split("~ST*")[1:]
+    assert transactions, "an 835 has a transaction"
+    return [wrong for one in transactions for wrong in _unbalanced(one)]
+
+
+def _unbalanced(text: str) -> list[str]:
     found: list[str] = []
-    segments = [one.strip().split("*") for one in text.decode().split("~") if one.strip()]
+    segments = [one.strip().split("*") for one in text.split("~") if one.strip()]
     paid = kept_back = Decimal(0)
     line_left = claim_left = None
     for one in [*segments, ["SVC"], ["CLP"]]:

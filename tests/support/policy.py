@@ -180,6 +180,7 @@ ENDPOINTS: Mapping[str, Probe | None] = {
     "POST MedicationRequest/$queue": Probe("MedicationRequest/$queue"),
     "POST MedicationRequest/$open": Probe("MedicationRequest/$open"),
     "POST CoverageEligibilityRequest/$submit": Probe("CoverageEligibilityRequest/$submit"),
+    "POST Claim/$submit": Probe("Claim/$submit"),
     "POST Patient/{id}/$prefer-pharmacy": Probe("Patient/<patient>/$prefer-pharmacy"),
     **{
         f"{method} Subscription{one}/${operation}": Probe(f"Subscription{asked}/${operation}")

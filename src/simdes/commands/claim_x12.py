@@ -1,4 +1,4 @@
-"""Commands of an insurer's clearing desk: X12 questions in, answers out."""
+"""Commands of an insurer's clearing desk: X12 questions in, answers and remittances out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from typing import Annotated, Final
 import typer
 
 from simdes import console
-from simdes.commands.common import AsJson, Data, Token, User, organisation, signed_in
+from simdes.claims.reading import day_of
+from simdes.commands.claim_desk import asking_of
+from simdes.commands.common import AsJson, Data, Token, User, organisation
 from simdes.errors import Invalid
-from simdes.exchange import intake, rights
-from simdes.exchange.claims.x12 import answer_x12
+from simdes.exchange import intake
+from simdes.exchange.claims.remitting import Span, remit
+from simdes.exchange.claims.x12 import Interchange, answer_x12
+
+Sender = Annotated[
+    str, typer.Option("--sender", help="Our id in interchanges; without it our name.")
+]
 
 
 def x12(
@@ -20,9 +27,7 @@ def x12(
     out: Annotated[
         Path, typer.Option("--out", help="The folder for the answers, a file each interchange.")
     ],
-    sender: Annotated[
-        str, typer.Option("--sender", help="Our id in interchanges; without it our name.")
-    ] = "",
+    sender: Sender = "",
     user: User = None,
     token: Token = None,
     as_json: AsJson = False,
@@ -35,21 +40,48 @@ def x12(
             raise Invalid(f"{file.name} can't be read whole: {mapping.quarantined[0].reason}")
         bundles += [one.bundle for one in mapping.messages]
     with organisation(data) as one:
-        session = signed_in(one, user, token)
-        one.node.following.catch_up()
-        asking = rights.ask(one.node, session)
-        made = answer_x12(one.node, asking, bundles, sender=sender)
+        made = answer_x12(one.node, asking_of(one, user, token), bundles, sender=sender)
+    _write(out, made, as_json=as_json)
+
+
+def remittance(
+    data: Data,
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder for the 835s, a file each provider.")
+    ],
+    first: Annotated[
+        str, typer.Option("--from", help="The first day, YYYY-MM-DD; without it the first payment.")
+    ] = "",
+    last: Annotated[
+        str, typer.Option("--to", help="The last day, YYYY-MM-DD; without it today.")
+    ] = "",
+    sender: Sender = "",
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the X12 835s of what you paid and took back, one for each provider."""
+    span = Span(first=day_of(first), last=day_of(last))
+    for text, day in ((first, span.first), (last, span.last)):
+        if text and day is None:
+            raise Invalid("A day is written like 2026-03-31.")
+    with organisation(data) as one:
+        made = remit(one.node, asking_of(one, user, token), span, sender=sender)
+    _write(out, made, as_json=as_json)
+
+
+def _write(out: Path, made: list[Interchange], *, as_json: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     told = []
     for number, answer in enumerate(made, 1):
         path = out / f"{number:03}.{answer.kind}"
         path.write_bytes(answer.content)
-        told.append({"file": str(path), "kind": answer.kind, "answers": answer.count})
+        told.append({"file": str(path), "kind": answer.kind, "transactions": answer.count})
     if as_json:
         console.print_json(told)
         return
     for row in told:
-        console.say(f"{row['file']}: {row['answers']} answered")
+        console.say(f"{row['file']}: {row['transactions']} transactions")
 
 
-COMMANDS: Final = (("x12", x12),)
+COMMANDS: Final = (("x12", x12), ("remittance", remittance))

@@ -195,10 +195,8 @@ def _bill(
     system, value = ("urn:simdes:resource", key)
     if number is not None:
         system, value = str(number.get("system", "")), str(number["value"])
-    paying = [
-        _id(text) or _named(node, held, one)
-        for text, one in zip(payers(coverages), coverages, strict=True)
-    ]
+    parties = {f"Organization/{one['id']}": one for one in held["Organization"]}
+    paying = [insurer_of(node, one, parties) for one in coverages]
     if not any(paying):
         raise Invalid("No insurer of the network is named.")
     chosen = [at for at, one in enumerate(paying) if one]
@@ -233,13 +231,16 @@ def _encounters(claim: Json) -> frozenset[str]:
     )
 
 
-def _named(node: Node, held: Mapping[str, Sequence[Json]], coverage: Resource) -> bytes:
-    """The insurer of the network that a feed names by an identifier of its own, b"" for none."""
+def insurer_of(node: Node, coverage: Resource, parties: Mapping[str, Resource]) -> bytes:
+    """The insurer of the network that a Coverage names, itself or by an identifier that a feed
+    uses; ``parties`` are organisations by how they are referred to. b"" for none."""
+    return _id(payers([coverage])[0]) or _named(node, coverage, parties)
+
+
+def _named(node: Node, coverage: Resource, parties: Mapping[str, Resource]) -> bytes:
     for payor in coverage.get("payor") or ():
         known = [payor.get("identifier") or {}]
-        for one in held["Organization"]:
-            if reference_of(payor) == f"Organization/{one['id']}":
-                known += one.get("identifier") or ()
+        known += parties.get(reference_of(payor), {}).get("identifier") or ()
         for one in known:
             found = node.claims.named.get((str(one.get("system", "")), str(one.get("value", ""))))
             if found is not None:

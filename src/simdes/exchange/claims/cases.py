@@ -98,10 +98,10 @@ def inbox(node: Node, asking: Asking) -> list[Row]:
     are left out: `case` says why.
     """
     require_clerk(node, asking)
-    asking = _reached(node, asking)
+    asking = reached(node, asking)
     decided = _decided(node)
     found: dict[bytes, Row] = {}
-    for opening, vault in _openings(node, asking):
+    for opening, vault in openings(node, asking):
         known = node.contracts.claims.claim(number(opening.claim))
         if _is_of(node, known, opening):
             whole = Money(sum(opening.lines), opening.currency)
@@ -168,25 +168,29 @@ def case(node: Node, asking: Asking, claim: bytes) -> Case:
     is not what stands on the ledger, Forbidden for who is not the insurer's claims staff.
     """
     require_clerk(node, asking)
-    asking = _reached(node, asking)
-    for opening, vault in _openings(node, asking):
+    asking = reached(node, asking)
+    for opening, vault in openings(node, asking):
         if opening.claim == claim:
             return _case(node, asking, opening, vault)
     raise NotFound("There is no such claim, or nothing of it is disclosed to you.")
 
 
-def _reached(node: Node, asking: Asking) -> Asking:
+def reached(node: Node, asking: Asking) -> Asking:
+    """The caller with what is disclosed to this insurer now opened."""
     found = reach(node, asking, vaults=None, categories=mask((Category.DISCLOSURES,)))
     with node.database.read() as tx:
         return again(node, found.asking, tx)
 
 
-def _openings(node: Node, asking: Asking) -> list[tuple[ClaimOpening, bytes]]:
+def openings(
+    node: Node, asking: Asking, *, vaults: tuple[bytes, ...] | None = None
+) -> list[tuple[ClaimOpening, bytes]]:
+    """The openings of claims that were disclosed here, each with its vault."""
     pairs = (("category", f"{DOCUMENT_SYSTEM}|{CLAIM_CODE}"), ("_count", "1000"))
     query = parse(("DocumentReference",), pairs, now_ms=node.now_ms())
     here = (node.contracts.ledger.chain_id(), node.contracts.addresses.claims)
     found = []
-    for one in find(node, asking, query).matches:
+    for one in find(node, asking, query, vaults=vaults).matches:
         try:
             data = loads(one.content)["content"][0]["attachment"]["data"]
             opening = decode(b64decode(data, validate=True))

@@ -37,6 +37,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
 from simdes.fhir.reference import parse_reference
+from simdes.fhir.search.grammar import escaped
 from simdes.fhir.search.parse import parse
 from simdes.ledger.consents import Reason
 
@@ -146,7 +147,7 @@ class Insured:
 
     def _numbered(self, number: str, born: str) -> dict[str, _Known]:
         pairs = (
-            ("identifier", _escaped(number)),
+            ("identifier", escaped(number)),
             ("patient.birthdate", born),
             ("_include", "Coverage:beneficiary"),
         )
@@ -173,10 +174,3 @@ class Insured:
     def _cover(self, coverage: Json, vault: bytes, others: frozenset[str]) -> Cover:
         plan = plan_of(coverage, self._node.claims.plans)
         return Cover(coverage=coverage, plan=plan, used=used_of(self._node, vault, others))
-
-
-def _escaped(value: str) -> str:
-    """A value for a search (https://hl7.org/fhir/R4/search.html#escaping)."""
-    for sign in ("\\", ",", "$", "|"):
-        value = value.replace(sign, f"\\{sign}")
-    return value

@@ -22,6 +22,7 @@ LONGEST_NAME: Final = 300
 
 _NAME = re.compile(r"[A-Za-z0-9_.:\-*]{1,64}")
 _ESCAPED = re.compile(r"\\([,|$\\])")
+_SEPARATORS = re.compile(r"[\\,$|]")
 
 
 def wrong(name: str, problem: str, *, advice: str | None = None) -> Invalid:
@@ -49,6 +50,11 @@ def split(text: str, separator: str) -> list[str]:
             parts[-1].append(character)
         is_escaped = character == "\\" and not is_escaped
     return ["".join(part) for part in parts]
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` as one value of a search, whatever separators it holds."""
+    return _SEPARATORS.sub(r"\\\g<0>", text)
 
 
 def unescape(text: str) -> str:

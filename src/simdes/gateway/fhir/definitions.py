@@ -50,5 +50,6 @@ DEFINITIONS: Final[Mapping[tuple[str, str], str]] = {
     ("MedicationRequest", "$refuse-dispense"): "urn:simdes:operation:refuse-dispense",
     ("Patient", "$prefer-pharmacy"): "urn:simdes:operation:prefer-pharmacy",
     ("CoverageEligibilityRequest", "$submit"): _R4 + "CoverageEligibilityRequest-submit",
+    ("Claim", "$submit"): _R4 + "Claim-submit",
     ("", "$submit-legacy"): "urn:simdes:operation:submit-legacy",
 }

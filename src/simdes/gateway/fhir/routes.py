@@ -173,6 +173,7 @@ PRESCRIPTIONS: Final[Sequence[Endpoint]] = _prescriptions()
 
 CLAIMS: Final[Sequence[Endpoint]] = (
     Endpoint("POST", "CoverageEligibilityRequest/$submit", "$submit", claims.eligibility),
+    Endpoint("POST", "Claim/$submit", "$submit", claims.submit),
 )
 
 

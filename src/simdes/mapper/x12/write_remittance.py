@@ -46,6 +46,15 @@ _CLP = ("CLP08", "CLP09", "CLP10", "", "CLP12", "CLP13", "CLP14")
 
 def remittance(bundle: Json, envelope: Envelope) -> bytes:
     """Write the 835 of a Bundle. Raises `Invalid` where it holds no payment."""
+    return remittances([bundle], envelope)
+
+
+def remittances(bundles: Sequence[Json], envelope: Envelope) -> bytes:
+    """Write an 835 with a transaction for each Bundle."""
+    return interchange(envelope, _SET, [_transaction(one) for one in bundles])
+
+
+def _transaction(bundle: Json) -> Lines:
     bundled = Bundled(bundle)
     payment = next(iter(bundled.of("PaymentReconciliation")), None)
     if payment is None:
@@ -61,7 +70,7 @@ def remittance(bundle: Json, envelope: Envelope) -> bytes:
     for benefit in benefits:
         lines += _claim(bundled, benefit)
     lines += _provider_adjustments(payment)
-    return interchange(envelope, _SET, [lines])
+    return lines
 
 
 def _bpr(payment: Json) -> str:

@@ -4,20 +4,27 @@ may ask, about the one person meant, and tells nothing else."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simdes import config
 from simdes.app import ADMINISTRATOR
+from simdes.exchange.claims.billing import bills, own
+from simdes.exchange.submit import Accepted, Refused
 from simdes.fhir.json import loads
 from simdes.fhir.validate import validate
+from simdes.index.vaults import Identifier, find
 from support import consortium
 from support.claiming import CPT, PLAN
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json, application
 from unit.exchange.claims.test_inquiring import MEMBERS
 from unit.mapper.x12.samples import one as x12
+from unit.mapper.x12.test_claims import PROFESSIONAL
+from unit.mapper.x12.test_dependents import claim as dependents_claim
 
 SUBMIT = "CoverageEligibilityRequest/$submit"
 
@@ -32,6 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plans = made / "east" / "claims" / "plans"
     plans.mkdir(parents=True)
     (plans / "basic.toml").write_text(PLAN.replace("EUR", "USD"))
+    east = config.load(made / "east").organisation
+    (made / "north" / "claims").mkdir()
+    known = f"# whose numbers\nurn:simdes:x12:66:pi|99999 ; {east}\n"
+    (made / "north" / "claims" / "payers.txt").write_text(known)
     return made
 
 
@@ -295,3 +306,219 @@ def test_the_capability_statement_names_the_operation(clerk: Api) -> None:
 def test_without_a_token_nothing_is_read(network: Consortium) -> None:
     api = Api(network["east"], "", application(network["east"]), token="no token")
     assert api.send("POST", SUBMIT, asked()).status_code == 401
+
+
+# Claim/$submit --------------------------------------------------------------------------------
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def doctor(network: Consortium) -> Api:
+    """Who treats and bills at the hospital."""
+    return Api.of(network["north"], "dr.north")
+
+
+def claimed(network: Consortium, **others: Any) -> Json:
+    """A Bundle as Da Vinci's guides have it: the Claim first, then what it refers to."""
+    number = f"submit-{next(NUMBERS)}"
+    payer = f"0x{network['east'].node.organisation.hex()}"
+    patient = {"reference": "urn:uuid:11111111-1111-4111-8111-111111111111"}
+    kind = {"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "professional"}
+    service = {"coding": [{"system": CPT, "code": "99213"}]}
+    money = {"value": 80, "currency": "EUR"}
+    claim = {
+        "resourceType": "Claim",
+        "identifier": [{"system": "urn:clinic:claim", "value": number}],
+        "status": "active",
+        "type": {"coding": [kind]},
+        "use": "claim",
+        "patient": patient,
+        "created": "2026-03-02",
+        "provider": {"display": "Hospital North"},
+        "priority": {"coding": [{"code": "normal"}]},
+        "insurance": [
+            {
+                "sequence": 1,
+                "focal": True,
+                "coverage": {"reference": "urn:uuid:22222222-2222-4222-8222-222222222222"},
+            }
+        ],
+        "item": [
+            {
+                "sequence": 1,
+                "productOrService": service,
+                "servicedDate": "2026-03-02",
+                "net": money,
+            }
+        ],
+        "total": money,
+    } | others
+    people = {
+        "resourceType": "Patient",
+        "identifier": [{"system": "urn:clinic:patient", "value": number}],
+        "name": [{"family": "Okafor", "given": ["Ada"]}],
+    }
+    organisation = {"system": "urn:simdes:organisation", "value": payer}
+    coverage = {
+        "resourceType": "Coverage",
+        "identifier": [{"system": "urn:east:member", "value": number}],
+        "status": "active",
+        "beneficiary": patient,
+        "payor": [{"identifier": organisation}],
+    }
+    urls = ("0" * 8 + "-0000-4000-8000-" + "0" * 12, "1" * 8 + "-1111-4111-8111-" + "1" * 12)
+    urls += ("2" * 8 + "-2222-4222-8222-" + "2" * 12,)
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"urn:uuid:{url}", "resource": one}
+            for url, one in zip(urls, (claim, people, coverage), strict=True)
+        ],
+    }
+
+
+def test_a_claim_that_is_handed_over_is_stored_and_queued(network: Consortium, doctor: Api) -> None:
+    answer = doctor.send("POST", "Claim/$submit", claimed(network))
+    assert answer.status_code == 200, answer.text
+    response, claim = [one["resource"] for one in answer.json()["entry"]]
+    problems = validate(loads(answer.content)["entry"][0]["resource"])
+    assert [one for one in problems if one.severity == "error"] == []
+    assert (response["resourceType"], response["outcome"]) == ("ClaimResponse", "queued")
+    assert response["request"]["reference"] == f"Claim/{claim['id']}"
+    stored = doctor.get(f"Claim/{claim['id']}").json()
+    patient = doctor.get(stored["patient"]["reference"]).json()
+    assert patient["name"][0]["family"] == "Okafor"
+    coverage = doctor.get(stored["insurance"][0]["coverage"]["reference"]).json()
+    assert coverage["beneficiary"] == stored["patient"]
+    node = network["north"].node
+    with node.database.read() as tx:
+        vault = doctor_vault(tx, patient)
+        [bill] = bills(node, own(node, tx, vault))
+    assert (bill.key, str(bill.cost)) == (f"Claim/{claim['id']}", "80.00 EUR")
+    assert bill.payers == [network["east"].node.organisation]
+
+
+def test_an_x12_837_is_claimed_at_the_insurer_that_its_payers_number_means(
+    network: Consortium,
+) -> None:
+    node = network["north"].node
+    [taken] = network.submit("north", "claim.837", x12("837P", PROFESSIONAL))
+    assert isinstance(taken, Accepted), taken
+    with node.database.read() as tx:
+        [bill] = bills(node, own(node, tx, taken.vaults[0]))
+    assert (str(bill.cost), bill.identifier[1]) == ("150.50 USD", "C1")
+    assert bill.payers == [network["east"].node.organisation]
+
+
+def test_a_dependents_837_is_claimed_for_the_dependent(network: Consortium) -> None:
+    node = network["north"].node
+    [taken] = network.submit("north", "child.837", dependents_claim())
+    [again] = network.submit("north", "child2.837", dependents_claim(given="Máx"))
+    [sister] = network.submit("north", "sister.837", dependents_claim(given="Mia"))
+    assert taken.vaults == again.vaults != sister.vaults
+    with node.database.read() as tx:
+        [bill] = bills(node, own(node, tx, sister.vaults[0]))
+    assert bill.payers == [network["east"].node.organisation]
+    [waits] = network.submit("north", "initial.837", dependents_claim(given="M"))
+    assert isinstance(waits, Refused)
+    assert waits.code == "no-patient-identifier"
+
+
+def doctor_vault(tx: Any, patient: Json) -> bytes:
+    """The vault of a patient by their identifier."""
+    one = patient["identifier"][0]
+    found = find(tx, Identifier(one["system"], one["value"]))
+    assert found is not None
+    return found
+
+
+def test_the_same_claim_twice_is_one(network: Consortium, doctor: Api) -> None:
+    sent = claimed(network)
+    first, again = (doctor.send("POST", "Claim/$submit", sent).json() for _ in range(2))
+    assert first["entry"][1]["resource"]["id"] == again["entry"][1]["resource"]["id"]
+    number = sent["entry"][0]["resource"]["identifier"][0]["value"]
+    assert len(doctor.found(f"Claim?identifier=urn:clinic:claim|{number}")) == 1
+    assert len(doctor.found(f"Patient?identifier=urn:clinic:patient|{number}")) == 1
+
+
+def test_a_claim_alone_refers_to_what_is_here(network: Consortium, doctor: Api) -> None:
+    sent = claimed(network)
+    stored = doctor.send("POST", "Claim/$submit", sent).json()["entry"][1]["resource"]
+    alone = stored | {"identifier": [{"system": "urn:clinic:claim", "value": "alone-1"}]}
+    answer = doctor.send("POST", "Claim/$submit", alone)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["request"]["identifier"]["value"] == "alone-1"
+
+
+REFUSED: dict[str, Json] = {
+    "a prior authorisation": {"use": "preauthorization"},
+    "a cancelled claim": {"status": "cancelled"},
+    "no lines": {"item": []},
+    "lines that do not add up": {"total": {"value": 81, "currency": "EUR"}},
+    "no insurance": {"insurance": []},
+    "an unknown Coverage": {
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/none"}}]
+    },
+    "a list for a line": {"item": [["x"]]},
+    "no type": {"type": None},
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED.values(), ids=REFUSED)
+def test_what_would_never_be_opened_is_refused_and_not_stored(
+    network: Consortium, doctor: Api, wrong: Json
+) -> None:
+    sent = claimed(network, **wrong)
+    answer = doctor.send("POST", "Claim/$submit", sent)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert "Okafor" not in answer.text
+    number = sent["entry"][0]["resource"]["identifier"][0]["value"]
+    assert doctor.found(f"Patient?identifier=urn:clinic:patient|{number}") == []
+
+
+def test_a_coverage_at_no_insurer_of_the_network_is_refused(
+    network: Consortium, doctor: Api
+) -> None:
+    sent = claimed(network)
+    sent["entry"][2]["resource"]["payor"] = [{"display": "Somebody"}]
+    answer = doctor.send("POST", "Claim/$submit", sent)
+    assert answer.status_code == 400
+    assert "urn:simdes:organisation" in answer.text
+
+
+def test_an_insurer_may_be_named_by_the_number_that_feeds_use(
+    network: Consortium, doctor: Api
+) -> None:
+    sent = claimed(network)
+    sent["entry"][2]["resource"]["payor"] = [{"reference": "urn:uuid:" + PAYER}]
+    number = {"system": "urn:simdes:x12:66:pi", "value": "99999"}
+    payer = {"resourceType": "Organization", "identifier": [number], "name": "Payer"}
+    sent["entry"].append({"fullUrl": "urn:uuid:" + PAYER, "resource": payer})
+    answer = doctor.send("POST", "Claim/$submit", sent)
+    assert answer.status_code == 200, answer.text
+    stored = answer.json()["entry"][1]["resource"]
+    node = network["north"].node
+    with node.database.read() as tx:
+        vault = doctor_vault(tx, doctor.get(stored["patient"]["reference"]).json())
+        [bill] = bills(node, own(node, tx, vault))
+    assert bill.payers == [network["east"].node.organisation]
+
+
+PAYER = "33333333-3333-4333-8333-333333333333"
+
+
+def test_only_who_bills_at_a_hospital_hands_claims_over(
+    network: Consortium, clerk: Api, doctor: Api
+) -> None:
+    assert clerk.send("POST", "Claim/$submit", claimed(network)).status_code == 403
+    administrator = Api.of(network["north"], ADMINISTRATOR)
+    assert administrator.send("POST", "Claim/$submit", claimed(network)).status_code == 403
+    north = application(network["north"])
+    scopes = {"system/*.cruds": 200, "system/Claim.rs": 403, "system/Observation.c": 403}
+    for scope, status in scopes.items():
+        api = Api.of_agent(network["north"], north, scope=scope)
+        assert api.send("POST", "Claim/$submit", claimed(network)).status_code == status, scope
+    for sent in (None, {"resourceType": "Bundle", "type": "collection"}, asked()):
+        assert doctor.send("POST", "Claim/$submit", sent).status_code == 400
