@@ -290,7 +290,9 @@ def opened(
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
             rules=_rules(settings, data, processes),
-            claims=claim_rules(settings.kind, data),
+            claims=replace(
+                claim_rules(settings.kind, data), publish_hours=settings.fingerprint_hours
+            ),
         )
         yield Opened(settings, data, node, CustodyDesk(desk, following))
 

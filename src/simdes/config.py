@@ -78,7 +78,8 @@ class Settings:
     ``cds_clients_file`` names the JSON list of clinical systems that may ask for decision support
     (CDS Hooks), with their keys; empty: none.
     ``fingerprints_per_day`` is how many fingerprints each insurer may have this organisation, as a
-    custodian, evaluate in a day. See docs/formats/fingerprints.md.
+    custodian, evaluate in a day, ``fingerprint_hours`` how often an insurer publishes its own
+    (0: by command alone). See docs/formats/fingerprints.md.
     ``reconcile_at`` is the time of day (``time_zone``) at which audit trails are held against other
     organisations'; empty: never. See docs/audit.md.
     ``disk_free_mib`` is the free space below which ``/readyz`` says that it is not ready.
@@ -155,6 +156,7 @@ class Settings:
     proving_keys: str = ""
     cds_clients_file: str = ""
     fingerprints_per_day: int = 20_000
+    fingerprint_hours: int = 24
 
 
 def data_path(url: str, data: Path) -> str:
@@ -256,10 +258,11 @@ def _check(settings: Settings) -> None:
     _check_reconciling(settings)
     _check_counts(settings)
     _check_prescriptions(settings)
-    lowest = min(settings.facade_overlap_seconds, settings.fingerprints_per_day)
+    hours, of_day = settings.fingerprint_hours, settings.fingerprints_per_day
+    lowest = min(settings.facade_overlap_seconds, of_day, hours)
     if lowest < 0 or settings.backup_days < 1:
         raise Invalid(
-            "facade_overlap_seconds and fingerprints_per_day are at least 0, "
+            "facade_overlap_seconds, fingerprints_per_day and fingerprint_hours are at least 0, "
             "backup_days at least 1."
         )
     if not 0 <= settings.traces_percent <= 100:

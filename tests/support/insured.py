@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simdes.crypto.oprf_forms import Key
 from simdes.exchange.claims import fingerprint_keys as keys
 from support.consortium import Consortium
@@ -10,13 +12,19 @@ CUSTODIANS = ("north", "south", "lake")
 PERSONS, PLACES = "urn:example:persons", "urn:example:places"
 
 
-def make_key(network: Consortium, *, custodians: tuple[str, ...] = CUSTODIANS, m: int = 2) -> Key:
+def make_key(
+    network: Consortium,
+    *,
+    custodians: Sequence[str] = CUSTODIANS,
+    m: int = 2,
+    persons: Sequence[str] = (PERSONS,),
+) -> Key:
     """Propose, agree to and make a key."""
     plan = keys.propose(
         network[custodians[0]].node,
         [network[one].node.organisation for one in custodians],
         m=m,
-        persons=[PERSONS],
+        persons=persons,
         places=[PLACES],
     ).encode()
     for one in custodians:

@@ -198,19 +198,23 @@ def _words(pair: Pair) -> str:
 
 
 def _nights(seen: Seen, places: Sequence[str]) -> Iterator[_Fields]:
-    """A stay's nights, where its place is known: without it, two stays can't be told apart."""
+    """A stay's nights, where its place is known: without it, two stays can't be told apart.
+
+    A place has a mark for each of its identifiers: one that another insurer knows, too, is enough.
+    """
     encounter = seen.encounter or {}
     if (encounter.get("class") or {}).get("code") not in _INPATIENT:
         return
-    place = next(iter(_identifiers(seen.provider or {}, places)), None)
+    known = tuple(_identifiers(seen.provider or {}, places))[:MOST_CODES]
     period = encounter.get("period") or {}
     first, last = day_of(period.get("start")), day_of(period.get("end"), last=True)
-    if place is None or first is None or last is None or not 0 < (last - first).days <= MOST_NIGHTS:
+    if not known or first is None or last is None or not 0 < (last - first).days <= MOST_NIGHTS:
         return
     for count in range((last - first).days):
         night = _iso(first + timedelta(days=count))
         yield Mark.NIGHT, (night,), 0, night, ""
-        yield Mark.PLACE, (night, *place), 0, night, ""
+        for place in known:
+            yield Mark.PLACE, (night, *place), 0, night, ""
 
 
 def _iso(day: date) -> str:

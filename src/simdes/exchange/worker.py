@@ -17,7 +17,7 @@ from simdes.errors import SimdesError
 from simdes.exchange import anchoring, guardians, indexing, recovering, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
-from simdes.exchange.claims import opening, steps
+from simdes.exchange.claims import fingerprints, opening, steps
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
 from simdes.exchange.running import worker_name
@@ -29,7 +29,7 @@ GATHER_SECONDS = 1.0
 """How long resources gather after a round that had work."""
 LONGEST_PAUSE_SECONDS = 8.0
 TEND_SECONDS = 30.0
-"""How often vaults in a new epoch, guardians and recoveries are looked after."""
+"""How often vaults in a new epoch, guardians, recoveries and fingerprints are looked after."""
 CLAIM_SECONDS = 2.0
 """How often claims are gone on with: each asks the ledger how it stands."""
 RETIRE_SECONDS = 3_600.0
@@ -61,6 +61,7 @@ def run(node: Node, stop: threading.Event) -> None:
                 resharing.tend(node)
                 guardians.put_in_force(node)
                 recovering.tend(node)
+                fingerprints.tend(node)
             if retired.due():
                 resharing.retire(node)
         except Exception as error:

@@ -252,6 +252,14 @@ def publish(
     return number
 
 
+def published_ms(tx: Transaction, function: bytes) -> int:
+    """When the last batch was published, 0 before the first."""
+    row = tx.one(
+        "SELECT max(made_ms) FROM fingerprint_batch WHERE function = :function", function=function
+    )
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
 def batches(tx: Transaction, function: bytes, *, after: int) -> list[Batch]:
     """The next batches behind a number, a page of them."""
     rows = tx.all(

@@ -21,12 +21,22 @@ from simdes.claims.signals import By, Mark, Marked, Match, Pair, Seen, Signal, m
 from simdes.crypto import cbor, oprf, oprf_shares
 from simdes.crypto.oprf import Blinded, Evaluation
 from simdes.crypto.oprf_forms import Key
-from simdes.errors import Forbidden, Invalid, NotFound, SimdesError, Tampered, TooLarge, Unavailable
+from simdes.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    SimdesError,
+    Tampered,
+    TooLarge,
+    Unavailable,
+    Unsupported,
+)
 from simdes.exchange.claims.fingerprint_keys import in_use
 from simdes.exchange.node import Node
 from simdes.index import chain
 from simdes.index import fingerprints as rows
 from simdes.index.transaction import Transaction
+from simdes.index.vaults import ORGANISATION
 
 FINGERPRINT_BYTES: Final = 16
 BATCH: Final = 64
@@ -59,7 +69,8 @@ def fingerprint(
         known = rows.of_claim(tx, key.public, claim)
     if not known:
         plan = key.plan
-        marks = marks_of(seen, persons=plan.persons, places=plan.places, pairs=pairs)
+        places = (*plan.places, ORGANISATION)
+        marks = marks_of(seen, persons=plan.persons, places=places, pairs=pairs)
         made = evaluate(node, key, [one.input for one in marks])
         known = [_line(key, claim, one, value) for one, value in zip(marks, made, strict=True)]
 
@@ -139,6 +150,9 @@ def evaluate(node: Node, key: Key, inputs: Sequence[bytes]) -> list[bytes]:
     return found
 
 
+_REFUSALS: Final = (Forbidden, NotFound, Tampered, TooLarge, Unavailable, Unsupported)
+
+
 class _Asking:
     """Custodians in a random order, each dropped for good once it refuses, is silent or lies."""
 
@@ -155,7 +169,7 @@ class _Asking:
         for index, organisation in list(self._left):
             try:
                 answers[index] = self._ask(index, organisation, elements)
-            except (Forbidden, NotFound, Tampered, TooLarge, Unavailable) as error:
+            except _REFUSALS as error:
                 self._left.remove((index, organisation))
                 self._errors.append(error)
             if len(answers) == m:
@@ -193,7 +207,7 @@ def _evaluation(answer: Answer, count: int) -> Evaluation:
     )
 
 
-_GRAVITY: Final = (Tampered, TooLarge, Forbidden, NotFound, Unavailable)
+_GRAVITY: Final = (Tampered, TooLarge, Forbidden, NotFound, Unavailable, Unsupported)
 
 
 def _worst(found: Sequence[SimdesError]) -> SimdesError:
@@ -213,14 +227,46 @@ def publish(node: Node) -> int:
     A batch is published when nothing waits, too, so that quiet times look like others.
     """
     function = in_use(node).public
+    return node.database.write(lambda tx: _publish(node, tx, function))
 
-    def write(tx: Transaction) -> int:
-        own = rows.waiting(tx, function, most=MOST_PUBLISHED)
-        dummies = [node.random(FINGERPRINT_BYTES) for _ in range(-len(own) % BATCH or BATCH)]
-        content = b"".join(sorted((*own, *dummies)))
-        return rows.publish(tx, function, own, content, now_ms=node.now_ms())
 
-    return node.database.write(write)
+def tend(node: Node) -> bool:
+    """Publish and read others' once a period, where a key is in use; whether it was time.
+
+    Processes of one organisation take turns: one of them publishes.
+    """
+    hours = node.claims.publish_hours
+    try:
+        function = in_use(node).public
+    except NotFound:
+        return False
+    before_ms = node.now_ms() - hours * 3_600_000
+    if not node.claims.pays or not hours or _published(node, function) > before_ms:
+        return False
+
+    def write(tx: Transaction) -> bool:
+        tx.lock("fingerprints")
+        if rows.published_ms(tx, function) > before_ms:
+            return False
+        _publish(node, tx, function)
+        return True
+
+    if not node.database.write(write):
+        return False
+    collect(node)
+    return True
+
+
+def _published(node: Node, function: bytes) -> int:
+    with node.database.read() as tx:
+        return rows.published_ms(tx, function)
+
+
+def _publish(node: Node, tx: Transaction, function: bytes) -> int:
+    own = rows.waiting(tx, function, most=MOST_PUBLISHED)
+    dummies = [node.random(FINGERPRINT_BYTES) for _ in range(-len(own) % BATCH or BATCH)]
+    content = b"".join(sorted((*own, *dummies)))
+    return rows.publish(tx, function, own, content, now_ms=node.now_ms())
 
 
 def collect(node: Node) -> Read:

@@ -6,7 +6,7 @@ what was disclosed: the Claim, the patient, the provider and the stay (`simdes.c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from simdes.claims.reading import reference_of
@@ -16,6 +16,7 @@ from simdes.exchange.claims import fingerprints
 from simdes.exchange.claims.cases import Case
 from simdes.exchange.claims.fingerprint_keys import in_use
 from simdes.exchange.node import Node
+from simdes.index.vaults import ORGANISATION
 from simdes.ledger.contracts import ClaimState
 
 _ACCEPTED: Final = frozenset((ClaimState.APPROVED, ClaimState.PARTLY, ClaimState.PAID))
@@ -46,9 +47,20 @@ def _seen(its: Case) -> Seen:
     return Seen(
         claim=its.claim,
         patient=by.get(reference_of(its.claim.get("patient"))) or _only(its, "Patient"),
-        provider=by.get(reference_of(its.claim.get("provider"))),
+        provider={"identifier": [*_own(its), *_known(by, its.claim.get("provider"))]},
         encounter=next((by[one] for one in encounters if one in by), None),
     )
+
+
+def _own(its: Case) -> list[Mapping[str, str]]:
+    """The provider as the ledger knows it: whoever opened the claim."""
+    return [{"system": ORGANISATION, "value": f"0x{its.opening.provider.hex()}"}]
+
+
+def _known(by: Mapping[str, Mapping[str, Any]], provider: Any) -> Sequence[Mapping[str, Any]]:
+    named = (provider or {}).get("identifier")
+    listed = by.get(reference_of(provider), {}).get("identifier") or ()
+    return [*([named] if named else ()), *listed]
 
 
 def _only(its: Case, kind: str) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ class ClaimRules:
     """``opens``: a provider that claims; ``pays``: an insurer. ``declared`` by insurers' ids.
 
     ``named``: insurers of the network by the identifiers (system, value) that feeds use.
+    ``publish_hours``: how often fingerprints are published; 0: by command alone.
     """
 
     opens: bool = False
@@ -38,6 +39,7 @@ class ClaimRules:
     declared: Mapping[bytes, Plan] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     named: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+    publish_hours: int = 24
 
     def plan(self, id_: str) -> Plan:
         """The plan of an id, or the only one. Raises Invalid where it can't be told."""

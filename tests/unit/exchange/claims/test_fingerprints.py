@@ -406,3 +406,23 @@ def test_a_key_that_not_all_custodians_signed_is_not_taken_into_use(
     with pytest.raises(Invalid):
         keys.adopt(east, replace(key, signatures=key.signatures[:2]).encode())
     assert keys.in_use(east).public == key.public
+
+
+# Timetable ----------------------------------------------------------------------------------------
+
+
+def test_a_worker_publishes_once_a_period_and_reads_the_others(
+    insured: Insured, key: Key, person: str
+) -> None:
+    network, clock = insured
+    east, dale = network["east"].node, network["dale"].node
+    fingerprints.tend(east)
+    assert not fingerprints.tend(east)
+    accept(network, "dale", f"d{person}", seen(person, "A"))
+    fingerprints.fingerprint(east, f"e{person}", seen(person, "A"), accepted=True)
+    clock.ahead_seconds += 86_401
+    assert fingerprints.tend(east) and not fingerprints.tend(east)
+    assert [one.sign for one in fingerprints.signals(east, f"e{person}")] == [Sign.DUPLICATE]
+    fingerprints.collect(dale)
+    assert [one.sign for one in fingerprints.signals(dale, f"d{person}")] == [Sign.DUPLICATE]
+    assert not fingerprints.tend(network["north"].node)
