@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from simdes.doctor import databases, folder, inside, ipfs, ledger_nodes
+from simdes.doctor import databases, fingerprints, folder, inside, ipfs, ledger_nodes
 from simdes.doctor.check import Check
 from simdes.doctor.databases import answering
 
@@ -320,6 +320,14 @@ _OPENED: Final = (
         "The database is older than the vaults: restore a newer one, or let their organisations"
         " renew them (`simdes vault renew`).",
         inside.epochs,
+    ),
+    Check(
+        "fingerprints",
+        "custodians",
+        "our shares of keys of fingerprints open and can be used",
+        "Restore the database from a backup, or have the key handed on to others"
+        " (`simdes fingerprints propose --previous`).",
+        fingerprints.shares,
     ),
     Check(
         "work",

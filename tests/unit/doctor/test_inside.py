@@ -11,6 +11,7 @@ import pytest
 
 from simdes import app, doctor
 from support import consortium
+from support.insured import make_key
 from support.served import serving
 from unit.doctor.conftest import Patient
 
@@ -111,6 +112,18 @@ def test_too_few_copies_are_named(north: Patient, in_database: Change) -> None:
     later = {"clock": lambda: time.time() + 10 * 86_400}
     said = north.found("copies", **later)[1]
     assert "should have been read again" in said and "still have too few copies" in said
+
+
+def test_a_share_of_fingerprints_that_does_not_open_is_named(
+    north: Patient, in_database: Change
+) -> None:
+    assert north.found("fingerprints")[0] == "ok"
+    make_key(north.network, custodians=("north", "south"))
+    assert north.found("fingerprints") == ("ok", "1 shares of keys of fingerprints.")
+    kept = "UPDATE fingerprint_plan SET share_wrapped = CAST(X'01' || share_wrapped AS BLOB)"
+    in_database(kept, "UPDATE fingerprint_plan SET share_wrapped = substr(share_wrapped, 2)")
+    state, said = north.found("fingerprints")
+    assert state == "failed" and "does not open" in said
 
 
 def test_custodians_that_are_away_or_too_few_are_named(north: Patient) -> None:

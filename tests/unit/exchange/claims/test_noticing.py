@@ -34,7 +34,7 @@ def test_a_claim_is_compared_when_looked_at_and_published_once_approved(visit: V
     [sign] = noticing.notice(east, case)
     assert (sign.sign, sign.line, sign.other) == (Sign.DUPLICATE, lines[0].line, other)
 
-    deciding.decide(east, visit.clerk, visit.shown(claim))
+    deciding.decide(east, visit.clerk(), visit.shown(claim))
     noticing.notice(east, visit.shown(claim))
     with east.database.read() as tx:
         assert len(rows.waiting(tx, key.public, most=9)) == 2
