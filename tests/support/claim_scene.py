@@ -53,6 +53,7 @@ class Visit:
     vault: bytes
     subject: Json
     encounter: Json
+    condition: Json
 
     @classmethod
     def of(
@@ -101,27 +102,18 @@ class Visit:
                     "period": {"start": "2020-01-01"},
                 }
             )
-        visit = doctor.create(
-            {
-                "resourceType": "Encounter",
-                "identifier": [{"system": "urn:north:visit", "value": number}],
-                "status": "finished",
-                "class": {
-                    "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-                    "code": "AMB",
-                },
-                "subject": subject,
-                "period": {"start": today(clock), "end": today(clock)},
-                "diagnosis": [{"condition": {"reference": f"Condition/{condition['id']}"}}],
-            }
-        )
-        for code in codes:
-            doctor.create(charge(code, subject, visit))
+        visit = encountered(doctor, number, today(clock), subject, condition, codes)
         with network["north"].node.database.read() as tx:
             vault = find(tx, Identifier(SYSTEM, number))
         assert vault is not None
         network.settle()
-        return cls(network, clock, doctor, number, vault, subject, visit)
+        return cls(network, clock, doctor, number, vault, subject, visit, condition)
+
+    def once_more(self, codes: Sequence[str]) -> None:
+        """The patient comes once more on the same day."""
+        number, day = f"{self.number}-again", self.encounter["period"]["start"]
+        encountered(self.doctor, number, day, self.subject, self.condition, codes)
+        self.network.settle()
 
     def enrol(self) -> None:
         """Give the patient an account."""
@@ -224,3 +216,26 @@ def charge(code: str, subject: Json, visit: Json) -> Json:
         "subject": subject,
         "context": {"reference": f"Encounter/{visit['id']}"},
     }
+
+
+def encountered(
+    doctor: Api, number: str, day: str, subject: Json, condition: Json, codes: Sequence[str]
+) -> Json:
+    """A finished visit of a day with its charges."""
+    visit = doctor.create(
+        {
+            "resourceType": "Encounter",
+            "identifier": [{"system": "urn:north:visit", "value": number}],
+            "status": "finished",
+            "class": {
+                "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+                "code": "AMB",
+            },
+            "subject": subject,
+            "period": {"start": day, "end": day},
+            "diagnosis": [{"condition": {"reference": f"Condition/{condition['id']}"}}],
+        }
+    )
+    for code in codes:
+        doctor.create(charge(code, subject, visit))
+    return visit

@@ -207,3 +207,13 @@ def test_who_may_not_act_is_refused_and_changes_nothing(visit: Visit) -> None:
         paying.settle(east, clerk, claim)
     with pytest.raises(NotFound):
         billing_desk.reverse(north, biller, bytes(32))
+
+
+def test_what_was_used_up_and_paid_before_counts_in_the_next_claim(visit: Visit) -> None:
+    visit.enrol()
+    visit.decide(visit.disclosed())
+    visit.once_more(("99213", "80050"))
+    proposal = deciding.proposed(visit.node("east"), visit.shown(visit.disclosed())).proposal
+    first, second = proposal.lines
+    assert first.benefit == 7_200, "the deductible was used up before"
+    assert [one.reason for one in second.adjustments] == ["18"], "it was paid on that day already"
