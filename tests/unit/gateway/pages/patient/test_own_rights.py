@@ -261,3 +261,5 @@ def test_a_record_is_erased_after_a_word_and_everybody_signed(
         assert claims.receipt["vault"] == f"0x{named}"
     assert browser.get(f"/erasure/receipt?vault={named}&of={'77' * 32}").status_code == 404
     assert "Penicillin" not in browser.get("/record").text
+    for path in ("/home", "/guardians", "/account"):
+        assert browser.get(path).status_code == 200, path
