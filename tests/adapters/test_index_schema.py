@@ -220,6 +220,16 @@ def test_a_database_of_the_first_release_is_upgraded_with_all_it_holds(
             assert len(before) == 500
 
 
+def test_revisions_are_brought_in_together_so_that_nobody_comes_between_two(
+    empty_urls: tuple[str, str], tmp_path: Path
+) -> None:
+    scripts = _scripts(tmp_path / "scripts", end="run('SELECT nonsense')")
+    with pytest.raises(Unavailable):
+        upgrade(empty_urls[0], scripts=scripts)
+    with closing(open_database(empty_urls[0])) as database:
+        assert revision(database) is None
+
+
 KILL = """
 import sys
 from pathlib import Path

@@ -15,7 +15,10 @@ WAIT_FOR_TABLES = "2s"
 
 def run(connection: Connection) -> None:
     """Run every outstanding revision in one transaction, under a lock."""
-    context.configure(connection=connection, transaction_per_migration=False)
+    # SQLite rolls DDL back as well; Alembic thinks that its driver commits it (see `upgrade._engine`).
+    context.configure(
+        connection=connection, transactional_ddl=True, transaction_per_migration=False
+    )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{WAIT_FOR_OTHERS}'"))
