@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -273,6 +274,21 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
     with pytest.raises(Unavailable) as refusal:
         open_database("postgresql://user:secret@127.0.0.1:9/none")
     assert "secret" not in str(refusal.value)
+
+
+def test_an_sqlite_file_that_somebody_just_makes_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite"
+    maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    maker.execute("CREATE TABLE made (id INTEGER)")
+    maker.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, maker.execute, ("COMMIT",))
+    done.start()
+    try:
+        with closing(open_database(f"sqlite:{path}")) as database, database.read() as tx:
+            assert tx.one("SELECT count(*) FROM made") == (0,)
+    finally:
+        done.join()
+        maker.close()
 
 
 def test_an_sqlite_file_is_for_its_owner_alone_and_fully_durable(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ WAIT_FOR_TABLES = "2s"
 
 def run(connection: Connection) -> None:
     """Run every outstanding revision in one transaction, under a lock."""
-    # SQLite rolls DDL back as well; Alembic thinks that its driver commits it (see `upgrade._engine`).
+    # SQLite rolls DDL back as well; Alembic thinks that its driver commits it (`upgrade._engine`).
     context.configure(
         connection=connection, transactional_ddl=True, transaction_per_migration=False
     )
