@@ -103,9 +103,8 @@ def _blocks(folder: Path) -> Iterator[bytes]:
 class Liar(Custodian):
     """A custodian whose software gives shares with one bit flipped, duly signed."""
 
-    @staticmethod
-    def _verb(method: str) -> tuple[type, Act]:
-        kind, act = Custodian._verb(method)
+    def _verb(self, method: str) -> tuple[type, Act]:
+        kind, act = super()._verb(method)
 
         def lie(desk: Desk, asker: Asker, body: Any) -> Outcome:
             outcome = act(desk, asker, body)
