@@ -155,9 +155,13 @@ class Visit:
         """What insurers ask to see, newest first."""
         return disclosing.requests(self.node("north"), self.patient)
 
+    def request(self) -> disclosing.Request:
+        """The newest of them."""
+        return self.requests()[0]
+
     def disclose(self, **others: Any) -> bytes:
         """The patient discloses what the newest claim asks for; the claim's id."""
-        claim = self.requests()[0].claim
+        claim = self.request().claim
         disclosing.disclose(self.node("north"), self.patient, claim, **others)
         self.network.settle()
         return claim
