@@ -10,11 +10,25 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import WIDTH, Authenticator, Looking, Place, Watched
 from browser.steps import add_passkey, give_code, give_passphrase, set_codes_up, sign_in
+from simdes.access.guardians import Seat
+from simdes.exchange import guardians
+from simdes.exchange.guardians import Ward
 from simdes.gateway.pages.places import PLACES
 from support.smart import allow, authorize, register
 
 NARROW = {"width": 320, "height": 640}
 LOCALES = {"en": "en-GB", "fr": "fr-FR"}
+
+
+WARD = Ward(
+    account=bytes(range(32)),
+    organisation=bytes(32),
+    name="Rosa Ito",
+    count=3,
+    threshold=2,
+    seat=Seat(bytes(32), 0, 3, ()),
+    waiting=False,
+)
 
 
 @pytest.fixture(params=LOCALES)
@@ -30,7 +44,10 @@ def reading(
 
 
 def test_every_page_is_accessible_in_both_languages(
-    reading: tuple[str, BrowserContext], place: Place, look: Looking
+    reading: tuple[str, BrowserContext],
+    place: Place,
+    look: Looking,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     language, context = reading
     page, seen = context.new_page(), set()
@@ -45,6 +62,9 @@ def test_every_page_is_accessible_in_both_languages(
     judge("sign-in")
     give_passphrase(page, person.user, "wrong passphrase")
     judge("sign-in-refused")
+    page.goto("/lost")
+    judge("lost")
+    page.goto("/sign-in")
     Authenticator(page, prf=False)
     sign_in(page, person.user)
     judge("account-new")
@@ -70,6 +90,14 @@ def test_every_page_is_accessible_in_both_languages(
     judge("authorize-refused")
     page.goto("/account?done=passkey")
     judge("account-full")
+    page.goto("/wards")
+    judge("wards")
+    # What the form does is tested where somebody has a guardian; here it is looked at.
+    monkeypatch.setattr(guardians, "wards", lambda node, account: [WARD])
+    page.goto("/wards")
+    judge("wards-full")
+    page.goto(f"/wards/vouch?ward={WARD.account.hex()}")
+    judge("wards-vouch")
     page.goto("/authorize?request=none")
     judge("trouble")
     place.clock.ahead_seconds += 901

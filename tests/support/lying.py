@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from simdes.access import custody, trails
+from simdes.access import trails
 from simdes.access.audit import build_batch
 from simdes.access.audit_event import Attempt, Verb, decode
 from simdes.access.categories import Purpose, Role
@@ -28,7 +28,7 @@ from simdes.app import Opened
 from simdes.crypto import anchor
 from simdes.crypto.digest import sha256
 from simdes.errors import Forbidden, SimdesError, Unavailable
-from simdes.exchange import consents, logbook, reconciling, retrieve
+from simdes.exchange import consents, custody, logbook, reconciling, retrieve
 from simdes.index import audit as rows
 from simdes.index import reconciling as reconciliation
 from simdes.index.transaction import Transaction
@@ -432,7 +432,7 @@ def answering(verb: str, how: Callable[[World, Opened], Answer]) -> Tell:
     """Answer a verb of the custody API falsely from now on."""
 
     def tell(world: World, liar: Opened) -> None:
-        kind, true = custody.VERBS[verb]
+        kind, true = custody._VERBS[verb]
         false = how(world, liar)
 
         def act(desk: Desk, asker: Asker, body: Any) -> Outcome:
@@ -440,7 +440,7 @@ def answering(verb: str, how: Callable[[World, Opened], Answer]) -> Tell:
             ours = desk.organisation == liar.node.organisation
             return false(desk, asker, body, outcome) if ours and not outcome.error else outcome
 
-        world.lying.enter_context(mock.patch.dict(custody.VERBS, {verb: (kind, act)}))
+        world.lying.enter_context(mock.patch.dict(custody._VERBS, {verb: (kind, act)}))
 
     return tell
 
@@ -573,15 +573,15 @@ def leaving_out_of_lists(world: World, liar: Opened) -> None:
 
 def refusing(world: World, liar: Opened) -> None:
     """Answer no question about the trail for days."""
-    kind, _ = custody.VERBS["reconcile"]
-    true = custody.VERBS["reconcile"][1]
+    kind, _ = custody._VERBS["reconcile"]
+    true = custody._VERBS["reconcile"][1]
 
     def act(desk: Desk, asker: Asker, body: Any) -> Outcome:
         if desk.organisation == liar.node.organisation:
             raise Unavailable("Not now.")
         return true(desk, asker, body)
 
-    world.lying.enter_context(mock.patch.dict(custody.VERBS, {"reconcile": (kind, act)}))
+    world.lying.enter_context(mock.patch.dict(custody._VERBS, {"reconcile": (kind, act)}))
     world.anchor()
     world.later(2 * HOUR)
     for one in world.network.members.values():

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simdes.exchange.custody import METHODS
-from simdes.gateway import custody, openapi_fhir
+from simdes.gateway import custody, health_links, openapi_fhir
 from simdes.gateway.cds.services import PREFIX as CDS
 from simdes.gateway.cds.services import SERVICES
 from simdes.gateway.openapi_answers import FAILED, OUTCOME_BODY, answers, body, json_body
@@ -58,6 +58,7 @@ def document(issuer: str) -> Json:
             **_custody(),
             **_authorizing(),
             **_deciding(),
+            **_linking(),
             **openapi_fhir.paths(),
         },
         "components": {
@@ -138,6 +139,43 @@ def _deciding() -> Json:
         told_of = f"What became of a card of {one.id}"
         found[f"{one.path}/feedback"] = {"post": _operation(told_of, noted, **body(_OBJECT))}
     return found
+
+
+# SMART Health Links ----------------------------------------------------------------------------
+
+
+def _linking() -> Json:
+    file = {"application/jose": {"schema": {"type": "string"}}}
+    refused = dict.fromkeys((400, 404, 429, 503), OUTCOME_BODY)
+    asked = dict.fromkeys((408, 413, 415), OUTCOME_BODY)
+    secret, ticket = _named("secret"), _named("ticket")
+    recipient = {"name": "recipient", "in": "query", "schema": {"type": "string"}}
+    return {
+        health_links.MANIFEST: {
+            "post": _operation(
+                "Where the file of a link is",
+                {200: _OBJECT, 401: _OBJECT, **refused, **asked},
+                parameters=[secret],
+                **body(_OBJECT),
+            ),
+            "get": _operation(
+                "The file of a link without a passcode",
+                {200: file, **refused},
+                parameters=[secret, recipient],
+            ),
+            "options": _operation("Any page may ask (CORS)", {204: {}}, parameters=[secret]),
+        },
+        health_links.FILE: {
+            "get": _operation(
+                "A file that a manifest names", {200: file, **refused}, parameters=[ticket]
+            ),
+            "options": _operation("Any page may ask (CORS)", {204: {}}, parameters=[ticket]),
+        },
+    }
+
+
+def _named(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 # Authorization --------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from simdes.claims.responses import (
     explanation_of_benefit,
     outcome_of,
 )
+from simdes.decoding import ready
 from simdes.errors import Conflict, Invalid
 from simdes.exchange.claims import proving, steps
 from simdes.exchange.claims.cases import Case, receive, require_clerk
@@ -150,7 +151,7 @@ def used_up(node: Node, rows: Iterable[Step], counts: Callable[[str], bool]) -> 
         content = steps.content_of(node, row)
         year = datetime.fromtimestamp(row.created_ms / 1000, UTC).year
         if content.used and counts(content.coverage) and year == today(node).year:
-            used = _added(used, msgspec.msgpack.decode(content.used, type=Used))
+            used = _added(used, msgspec.msgpack.decode(content.used, type=ready(Used)))
     return used
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from simdes.access.requests import hexed
 from simdes.crypto.keys import unwrap, wrap
+from simdes.decoding import ready
 from simdes.errors import Conflict, SimdesError, Unavailable
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
@@ -122,7 +123,8 @@ def _wrapped(node: Node, home: Home, content: Content) -> bytes:
 
 def opened(home: Home, row: Step) -> Content:
     """What is kept of a step."""
-    return msgspec.msgpack.decode(unwrap(home.key, row.content_wrapped, aad=_CONTEXT), type=Content)
+    content = unwrap(home.key, row.content_wrapped, aad=_CONTEXT)
+    return msgspec.msgpack.decode(content, type=ready(Content))
 
 
 def content_of(node: Node, row: Step) -> Content:

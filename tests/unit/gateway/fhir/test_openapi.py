@@ -70,12 +70,15 @@ NEVER_WELL = frozenset(
             f"POST /auth/{name}"
             for name in ["authorize", "token", "revoke", "introspect", "launch"]
         ),
+        "POST /shl/{secret}",
+        "GET /shl/{secret}",
+        "GET /shl/file/{ticket}",
         # A patient, a pharmacy and a prescription on the ledger, one after the other: the answers
         # of that journey are held against the document in `test_prescriptions.py`.
         *(f"{one.method} /fhir/{one.template}" for one in PRESCRIPTIONS),
     )
 )
-"""What takes more than an access token: another's signature, an app's secret, our address."""
+"""What takes more than an access token: another's signature, a secret, our address."""
 ROUNDS = 12
 
 

@@ -54,7 +54,7 @@ def test_a_study_is_registered_approved_and_taken_back_by_its_document(school: S
     assert "&lt;b&gt;Sugar&lt;/b&gt;" in shown.text and "not registered" in shown.text
     assert "Register it on the ledger" in shown.text
     done = school.researcher.post("/studies/study", {"document": text, "step": "register"})
-    assert done.headers["location"] == "/studies?done=registered"
+    assert done.headers["location"] == "/studies?done=study-registered"
     assert "waits for approvals" in school.researcher.get("/studies").text
     twice = school.researcher.post("/studies/study", {"document": text, "step": "register"})
     assert twice.status_code == 409

@@ -28,7 +28,11 @@ MOST_DOCUMENT: Final = 40_000
 _THOUSANDTHS: Final = 1_000
 """Of a quantity's unit, in which criteria have their bounds."""
 _REFUSED: Final = (Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge)
-_DONE: Final = {"register": "registered", "approve": "study-approved", "retract": "study-retracted"}
+_DONE: Final = {
+    "register": "study-registered",
+    "approve": "study-approved",
+    "retract": "study-retracted",
+}
 
 
 def show(asked: Asked) -> Shown:

@@ -18,7 +18,7 @@ STUDY_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 STUDY_DONE: Final[Mapping[str, str]] = {
-    "registered": _("It is registered. Now its approvers decide."),
+    "study-registered": _("It is registered. Now its approvers decide."),
     "study-approved": _("Your approval stands on the ledger."),
     "study-retracted": _("Your approval is taken back. With too few left, everything stops."),
 }
