@@ -34,7 +34,7 @@ def try_(
 ) -> None:
     """Try a plan on claims: what it pays of each line, and why not more. Nothing is decided."""
     now_seconds = int(time.time())
-    bundles = _bundles(sources)
+    bundles = bundles_of(sources)
     table = _plan(plan)
     tried = trying.try_plan(table, bundles, received=_day(received, now_seconds))
     if remittance is not None:
@@ -79,8 +79,8 @@ def eligibility(
     now_seconds = int(time.time())
     answered = inquiring.answer_files(
         [_plan(one) for one in plan],
-        _bundles(members),
-        _bundles(sources),
+        bundles_of(members),
+        bundles_of(sources),
         today=_day(day, now_seconds),
     )
     if answer is not None:
@@ -124,7 +124,8 @@ def _plan(path: Path) -> Plan:
         raise Invalid(f"The plan {path} can't be read.", advice="Check the path.") from None
 
 
-def _bundles(sources: list[Path]) -> list[Any]:
+def bundles_of(sources: list[Path]) -> list[Any]:
+    """The Bundles that files become. Raises Invalid for a file that is not read whole."""
     found = []
     for file in intake.source_files(sources):
         mapping = intake.map_file(file)

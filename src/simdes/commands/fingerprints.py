@@ -10,6 +10,7 @@ import typer
 from simdes import console
 from simdes.app import Opened
 from simdes.claims.signals import Signal, read_pairs
+from simdes.commands.claim_trying import bundles_of
 from simdes.commands.common import (
     AsJson,
     Data,
@@ -17,8 +18,7 @@ from simdes.commands.common import (
     organisation,
     organisation_of,
 )
-from simdes.errors import Conflict, Invalid, NotFound
-from simdes.exchange import intake
+from simdes.errors import Conflict, NotFound
 from simdes.exchange.claims import fingerprint_keys as keys
 from simdes.exchange.claims import fingerprints
 from simdes.exchange.members import name_of
@@ -139,7 +139,7 @@ def add(
     table = read_pairs(file_bytes(pairs).decode()) if pairs else ()
     counted: dict[str, int] = {}
     with organisation(data) as one:
-        for claim, seen in fingerprints.claims_in(_bundles(sources)):
+        for claim, seen in fingerprints.claims_in(bundles_of(sources)):
             counted[claim] = fingerprints.fingerprint(
                 one.node, claim, seen, pairs=table, accepted=True
             )
@@ -227,13 +227,3 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
     except FileExistsError:
         raise Conflict(f"{path} exists already.", advice="Choose another file.") from None
-
-
-def _bundles(sources: list[Path]) -> list[Any]:
-    found = []
-    for file in intake.source_files(sources):
-        mapping = intake.map_file(file)
-        if mapping.quarantined:
-            raise Invalid(f"{file.name} can't be read whole: {mapping.quarantined[0].reason}")
-        found += [one.bundle for one in mapping.messages]
-    return found

@@ -19,12 +19,13 @@ from simdes.commands.common import (
     Purpose,
     Token,
     User,
+    id_of,
     organisation,
     signed_in,
     vault_of,
 )
 from simdes.commands.mapping import From, Report, SourceKind, Sources, finish
-from simdes.errors import Invalid, Unavailable
+from simdes.errors import Unavailable
 from simdes.exchange import anchoring, intake, members, opening, retrieve, submit
 from simdes.exchange.retrieve import Read
 from simdes.exchange.running import worker_name
@@ -169,7 +170,7 @@ def read(
             vault=vault,
             categories=category,
             purpose="ETREAT" if emergency else purpose,
-            emergency=whole_handle(emergency) if emergency else None,
+            emergency=id_of(emergency, "an emergency's handle") if emergency else None,
         )
         for who, what in found.culprits.items():
             console.warn(f"{members.name_of(one.node, who)} {what}; others' shares were used.")
@@ -180,18 +181,6 @@ def read(
         else:
             _show_records(one.node, found)
     return 0
-
-
-def whole_handle(text: str) -> bytes:
-    """The 32 bytes of a handle as `simdes emergency open` says it; Invalid for anything else."""
-    digits = text.removeprefix("0x")
-    try:
-        found = bytes.fromhex(digits)
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise Invalid("An emergency's handle is 0x and 64 hexadecimal digits.")
-    return found
 
 
 def _as_json(resource: Read) -> dict[str, Any]:

@@ -227,14 +227,5 @@ def as_x12(
 ) -> bytes:
     """The 271 of these answers, one transaction for each."""
     now = datetime.fromtimestamp(now_seconds, UTC)
-    envelope = Envelope(
-        sender=("ZZ", sender),
-        receiver=("ZZ", receiver),
-        day=f"{now:%Y%m%d}",
-        time=f"{now:%H%M}",
-        interchange=1,
-        group=1,
-        transaction=1,
-        usage=usage,
-    )
+    envelope = Envelope.at(now, sender=sender, receiver=receiver, usage=usage)
     return eligibilities([one.bundle for one in answered], envelope)

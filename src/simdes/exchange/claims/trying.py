@@ -129,14 +129,5 @@ def remit(
     made = [payment, *(one.benefit for one in tried)]
     entries = [{"fullUrl": f"{one['resourceType']}/{one['id']}", "resource": one} for one in made]
     known = [one for bundle in bundles for one in bundle.get("entry") or ()]
-    envelope = Envelope(
-        sender=("ZZ", sender),
-        receiver=("ZZ", receiver),
-        day=f"{now:%Y%m%d}",
-        time=f"{now:%H%M}",
-        interchange=1,
-        group=1,
-        transaction=1,
-        usage="T",
-    )
+    envelope = Envelope.at(now, sender=sender, receiver=receiver, usage="T")
     return remittance({"entry": [*entries, *known]}, envelope)

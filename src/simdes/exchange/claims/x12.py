@@ -106,15 +106,12 @@ def envelope(node: Node, sender: str, receiver: str, *, at: int, is_test: bool) 
     """The envelope of an interchange that goes out now, the ``at``-th of this second."""
     now = datetime.fromtimestamp(node.now_seconds(), UTC)
     number = (node.now_seconds() + at) % _NUMBERS + 1
-    return Envelope(
-        sender=("ZZ", party(sender or node.name)),
-        receiver=("ZZ", party(receiver)),
-        day=f"{now:%Y%m%d}",
-        time=f"{now:%H%M}",
-        interchange=number,
-        group=number,
-        transaction=1,
+    return Envelope.at(
+        now,
+        sender=party(sender or node.name),
+        receiver=party(receiver),
         usage="T" if is_test else "P",
+        number=number,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from simdes.errors import Invalid
@@ -41,6 +42,22 @@ class Envelope:
     group: int
     transaction: int
     usage: str = "P"
+
+    @classmethod
+    def at(
+        cls, now: datetime, *, sender: str, receiver: str, usage: str, number: int = 1
+    ) -> Envelope:
+        """Of one interchange between two who are named as they agreed (qualifier ZZ)."""
+        return cls(
+            sender=("ZZ", sender),
+            receiver=("ZZ", receiver),
+            day=f"{now:%Y%m%d}",
+            time=f"{now:%H%M}",
+            interchange=number,
+            group=number,
+            transaction=1,
+            usage=usage,
+        )
 
 
 def clean(text: Any) -> str:
