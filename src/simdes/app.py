@@ -31,7 +31,7 @@ from simdes.access.tokens import Issuer
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import LocalCustody
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import membership
 from simdes.exchange.claims.rules import claim_rules
 from simdes.exchange.custody import CustodyDesk
@@ -58,8 +58,10 @@ from simdes.ledger.ledger import Ledger, open_ledger
 from simdes.ledger.network import Addresses, Pins, pins
 from simdes.mapper import Site
 from simdes.own_ledger import own_ledger, send_lost_again
+from simdes.own_mail import own_mail
 from simdes.own_proofs import verifiers_for
 from simdes.own_store import own_store
+from simdes.secret_files import named, secret_of
 from simdes.storage.store import open_store
 
 ADMINISTRATOR = "admin"
@@ -234,7 +236,7 @@ def opened(
         files = HttpFiles(
             settings.import_hosts,
             credentials=read_hosts(
-                _named(data, settings.import_credentials_file), clock=clock, random=random
+                named(data, settings.import_credentials_file), clock=clock, random=random
             ),
         )
         stack.callback(files.close)
@@ -273,6 +275,7 @@ def opened(
             app_keys=app_keys,
             hooks=hooks,
             files=files,
+            mail=own_mail(data, settings),
             transactions=transactions,
             issuer=Issuer(
                 keystore=keystore,
@@ -351,10 +354,10 @@ def facade(one: Opened) -> Iterator[Facade]:
             "This organisation reads no other FHIR server.",
             advice='Set facade_url in simdes.toml (docs/guide.md, "Keep your FHIR server").',
         )
-    authority = _named(one.data, settings.facade_ca_file)
+    authority = named(one.data, settings.facade_ca_file)
     with ExitStack() as stack:
         credentials = read_credentials(
-            _named(one.data, settings.facade_credentials_file),
+            named(one.data, settings.facade_credentials_file),
             authority=authority,
             clock=one.node.desk.clock,
             random=one.node.random,
@@ -374,31 +377,6 @@ def facade(one: Opened) -> Iterator[Facade]:
                 notify_secret=secret_of(one.data, settings.facade_notify_secret_file),
             ),
         )
-
-
-def secret_of(data: Path, name: str) -> str:
-    """A secret in a file that a setting names, "" where it names none.
-
-    Raises Unauthenticated for a file that others can read, or that holds nothing.
-    """
-    path = _named(data, name)
-    if path is None:
-        return ""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Unauthenticated(
-                f"{path} can be read by others.", advice=f"Run `chmod 600 {path}` and try again."
-            )
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        secret = ""
-    if not secret:
-        raise Unauthenticated(f"{path} holds no secret.", advice="Put one line into it.")
-    return secret
-
-
-def _named(data: Path, name: str) -> Path | None:
-    return data / name if name else None
 
 
 def share_of(whole: int, processes: int) -> int:

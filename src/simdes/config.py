@@ -92,6 +92,10 @@ class Settings:
     vault is erased, as the receipt of the erasure says; empty: it keeps nothing.
     ``counts_of_researcher`` and ``counts_of_organisation`` are how many noisy counts of patients a
     researcher, and all of another organisation's, get here in all; 0: none. See docs/research.md.
+    ``mail_url`` is the server that takes notices by e-mail (``smtp://USER@HOST:587``,
+    ``smtps://USER@HOST:465``, ``plain://localhost:25``, ``file:PATH`` for a folder; empty: nobody
+    is written to), ``mail_from`` the address that they come from, ``mail_password_file`` the
+    login's password, unless ``SIMDES_MAIL_PASSWORD`` is. See docs/operations/mail.md.
     """
 
     name: str
@@ -157,6 +161,9 @@ class Settings:
     cds_clients_file: str = ""
     fingerprints_per_day: int = 20_000
     fingerprint_hours: int = 24
+    mail_url: str = ""
+    mail_from: str = ""
+    mail_password_file: str = ""
 
 
 def data_path(url: str, data: Path) -> str:

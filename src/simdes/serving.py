@@ -33,7 +33,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp
 
 from simdes import logs, tracing
-from simdes.app import Opened, facade, secret_of, share_of
+from simdes.app import Opened, facade, share_of
 from simdes.backup import keeping
 from simdes.config import Settings, places
 from simdes.errors import Invalid, Unavailable
@@ -47,6 +47,7 @@ from simdes.gateway.facade import Notified
 from simdes.gateway.limits import LIMITS
 from simdes.gateway.stopping import Stage, Stopping
 from simdes.own_store import storekeeper
+from simdes.secret_files import secret_of
 
 ADDRESS: Final = "127.0.0.1"
 HEADER_SECONDS: Final = 10

@@ -83,6 +83,7 @@ def _secrets(place: Place) -> Iterator[tuple[Path, bool]]:
         one.import_credentials_file,
         one.facade_notify_secret_file,
         one.listen_key,
+        one.mail_password_file,
     ):
         if name:
             yield data / name, True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from simdes.doctor import databases, fingerprints, folder, inside, ipfs, ledger_nodes
+from simdes.doctor import databases, fingerprints, folder, inside, ipfs, ledger_nodes, mail
 from simdes.doctor.check import Check
 from simdes.doctor.databases import answering
 
@@ -217,6 +217,13 @@ _PLACED: Final = (
         "the database server's clock is this machine's",
         "Synchronise the clocks (NTP).",
         answering(databases.clock),
+    ),
+    Check(
+        "mail",
+        "mail",
+        "the mail server takes mails: address, certificate, login, sender",
+        "Correct mail_url, mail_from or the password (docs/operations/mail.md).",
+        mail.taken,
     ),
 )
 

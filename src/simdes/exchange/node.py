@@ -21,6 +21,7 @@ from simdes.exchange.claims.forest import CostForest
 from simdes.exchange.claims.rules import ClaimRules
 from simdes.exchange.following import Following
 from simdes.exchange.journal import Journal
+from simdes.exchange.mail.port import Mail, NoMail
 from simdes.exchange.pace import Pace
 from simdes.exchange.prescriptions.forest import Forests
 from simdes.exchange.prescriptions.rules import Rules
@@ -48,12 +49,12 @@ class Node:
     ``journal`` where attempts are written down, ``profiles`` what the loaded FHIR packages define,
     ``profiles_bind`` whether a write is refused for breaking a profile that it claims,
     ``hooks`` the way of notifications to subscribers, ``files`` the way of files to import,
-    ``rules`` what it does with prescriptions, ``forests`` where statements stand, ``claims`` what
-    it does with claims, ``costs`` where statements of costs stand, ``own_vault`` the
-    tag of the organisation's own vault once it is known (`home.ensure_home`), ``room`` what
-    requests may hold in memory, ``proofs`` how many each caller has proved,
-    ``registry`` which studies there are, ``shares_needed`` and
-    ``custodians`` (m, n) what vaults opened here get.
+    ``mail`` the way of mails to people here, ``rules`` what it does with prescriptions, ``forests``
+    where statements stand, ``claims`` what it does with claims, ``costs`` where statements of costs
+    stand, ``own_vault`` the tag of the organisation's own vault once it is known
+    (`home.ensure_home`), ``room`` what requests may hold in memory, ``proofs`` how many each caller
+    has proved, ``registry`` which studies there are, ``shares_needed`` and ``custodians`` (m, n)
+    what vaults opened here get.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Node:
     profiles_bind: bool = True
     hooks: Hooks = field(default_factory=NoHooks)
     files: Files = field(default_factory=NoFiles)
+    mail: Mail = field(default_factory=NoMail)
     rules: Rules = field(default_factory=Rules)
     forests: Forests = field(default_factory=Forests)
     claims: ClaimRules = field(default_factory=ClaimRules)
