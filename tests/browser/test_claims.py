@@ -15,11 +15,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Watched
 from browser.steps import enter
+from simdes.exchange.claims import fingerprint_keys, noticing
 from simdes.exchange.research import answering
+from simdes.index import fingerprints
 from support import consortium
-from support.claim_scene import Visit, declare
+from support.claim_scene import SYSTEM, Visit, declare
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
+from support.insured import make_key
 from support.researching import document
 from support.served import serving
 
@@ -89,6 +92,20 @@ def at(browser: Browser, watched: Watched) -> Callable[..., object]:
     return opened
 
 
+def signalled(town: Town) -> None:
+    """Have a batch of another insurer, for which the clinic stands, hold a line of the claim."""
+    east, south = town.network["east"].node, town.network["south"].node
+    key = make_key(town.network, custodians=("north", "south"), persons=[SYSTEM])
+    fingerprint_keys.adopt(east, key.encode())
+    [row] = town.visit.inbox()
+    noticing.notice(east, town.visit.shown(row.claim))
+    with east.database.read() as tx:
+        line = fingerprints.of_claim(tx, key.public, row.claim.hex())[0]
+    batch = fingerprints.Batch(1, line.fingerprint)
+    other = south.organisation
+    east.database.write(lambda tx: fingerprints.see(tx, key.public, other, batch, size=16))
+
+
 @pytest.fixture(autouse=True)
 def present() -> None:
     """The network of other tests stays as it is."""
@@ -115,12 +132,14 @@ def test_a_claim_goes_from_the_patients_phone_to_its_payment(
         page.get_by_role("button", name=re.compile("^Look again")).click()
         look(page, "claims-disclose")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    aside(lambda: (town.network.settle(), town.visit.work()))
+    aside(lambda: (town.network.settle(), town.visit.work(), signalled(town)))
     with at(town.east) as page:  # type: ignore[attr-defined]
         enter(page, "clerk.poe")
         page.get_by_role("link", name="Claims").first.click()
         look(page, "inbox")
         page.get_by_role("link", name=re.compile("^Hospital North")).click()
+        signals = page.get_by_role("region", name="Look at this before you decide")
+        expect(signals).to_contain_text("the same service and day")
         look(page, "inbox-claim")
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -96,7 +96,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A reason to look at a line, and in whose claims the other half lies."""
+    """A reason to look at a line, and in whose claims the other half lies.
+
+    ``line`` is 0 for the claim as a whole; ``expected``: it names several insurers itself;
+    ``details`` are the service, or what a pair of services says.
+    """
 
     sign: Sign
     claim: str
@@ -106,6 +110,7 @@ class Signal:
     by: By
     expected: bool
     reason: str
+    details: tuple[str, ...] = ()
 
 
 # Pairs --------------------------------------------------------------------------------------------
@@ -193,8 +198,17 @@ def _services(claim: Json, pairs: Sequence[Pair]) -> Iterator[_Fields]:
                 yield Mark.BUNDLE, fields, line, day.isoformat(), _words(pair)
 
 
+_INCLUDES: Final = " includes "
+
+
 def _words(pair: Pair) -> str:
-    return f"{pair.whole} includes {pair.part}" + (f" ({pair.why})" if pair.why else "")
+    return f"{pair.whole}{_INCLUDES}{pair.part}" + (f" ({pair.why})" if pair.why else "")
+
+
+def included(detail: str) -> tuple[str, str]:
+    """The two codes of a pair's detail without their systems, the second with the words for it."""
+    whole, _, part = detail.partition(_INCLUDES)
+    return whole.partition("|")[2], part.partition("|")[2]
 
 
 def _nights(seen: Seen, places: Sequence[str]) -> Iterator[_Fields]:
@@ -286,6 +300,7 @@ def signals_of(matches: Iterable[Match]) -> tuple[Signal, ...]:
             by=min((one.by for one in group), key=_STRENGTH.index),
             expected=group[0].coordinated,
             reason=_reason(sign, group),
+            details=_details(group),
         )
         for (claim, line, day, other), every in groups.items()
         for sign, group in _meanings(every)
@@ -321,9 +336,13 @@ _BY: Final[Mapping[By, str]] = {
 _COORDINATED: Final = " The claim names several insurers: compare what the other one paid."
 
 
+def _details(group: Sequence[Match]) -> tuple[str, ...]:
+    return tuple(sorted({one.detail for one in group if one.detail}))
+
+
 def _reason(sign: Sign, group: Sequence[Match]) -> str:
     by = min((one.by for one in group), key=_STRENGTH.index)
-    details = sorted({one.detail for one in group if one.detail})
+    details = _details(group)
     sentence = _SENTENCES[sign].format(by=_BY[by])
     if details:
         sentence += f": {', '.join(details)}"

@@ -14,6 +14,7 @@ from simdes.claims.signals import (
     Pair,
     Seen,
     Sign,
+    included,
     marks_of,
     read_pairs,
     signals_of,
@@ -181,3 +182,15 @@ def test_a_table_of_pairs_is_read_and_a_wrong_line_is_named() -> None:
     for wrong in ("urn:c|W ; urn:c|P", "W ; urn:c|P ; x", "urn:c|W ; urn:c|W ; x"):
         with pytest.raises(Invalid, match="Line 2"):
             read_pairs(f"# first\n{wrong}\n")
+
+
+def test_a_pair_says_which_code_includes_which() -> None:
+    pair = Pair("urn:c|A", "urn:c|B", "B is a step of A")
+    [_, one] = marks_of(
+        Seen(claim=claim(item("B")), patient=PATIENT, provider=None),
+        persons=PERSONS,
+        places=PLACES,
+        pairs=(pair,),
+    )[:2]
+    assert one.mark is Mark.BUNDLE
+    assert included(one.detail) == ("A", "B (B is a step of A)")

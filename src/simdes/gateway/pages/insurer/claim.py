@@ -19,6 +19,7 @@ from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.insurer.inbox import asking_of, claim_address, state_of
+from simdes.gateway.pages.insurer.signals import noticed
 from simdes.gateway.pages.record.saying import say
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
@@ -104,6 +105,7 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
     except NotFound:
         its = None
     basis, unclear = _proposed(asked, row, its)
+    signals, silent = noticed(asked, its)
     return Shown(
         "insurer/claim.html",
         {
@@ -114,6 +116,8 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
             "services": _services(asked, its),
             "basis": basis,
             "unclear": unclear,
+            "signals": signals,
+            "silent": silent,
             "problem": problem,
             "person": _person(asked, its),
             "record": _record(asked, its),

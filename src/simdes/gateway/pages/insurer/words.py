@@ -26,6 +26,18 @@ CLAIM_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "decided": _("Decided"),
         "all": _("Everything"),
     },
+    "signal": {
+        "duplicate": _(
+            "Another insurer has a line for the same patient, the same service and day."
+        ),
+        "overlap": _(
+            "Another insurer has a stay of the same patient in another place for the same night."
+        ),
+        "unbundling": _(
+            "Another insurer has, for the same patient and day, a service of which one includes "
+            "the other."
+        ),
+    },
     "bears": {
         "CO": _("borne by the provider"),
         "PR": _("borne by the patient"),

@@ -7,9 +7,11 @@ import re
 
 import pytest
 
-from simdes.exchange.claims import disclosing
+from simdes.exchange.claims import billing_desk, disclosing, fingerprint_keys
+from simdes.index import fingerprints
 from simdes.ledger.contracts import ClaimState
-from support.claim_scene import Visit
+from support.claim_scene import SYSTEM, Visit
+from support.insured import make_key
 from support.pages import Visitor
 from unit.gateway.pages.insurer.conftest import Desk
 
@@ -81,8 +83,6 @@ def test_a_clerk_looks_previews_decides_and_pays_once(desk: Desk) -> None:
     if visit.state(claim) is ClaimState.PARTLY:
         early = clerk.post("/inbox/settle", {"claim": claim.hex()})
         assert early.status_code == 409 and "can still be appealed" in early.text
-        from simdes.exchange.claims import billing_desk
-
         billing_desk.accept(desk.network["north"].node, visit.biller, claim)
     paid = clerk.post("/inbox/settle", {"claim": claim.hex()})
     assert paid.headers["location"].endswith("done=paid")
@@ -184,3 +184,34 @@ def test_doing_something_with_a_claim_needs_a_fresh_proof(desk: Desk) -> None:
     refused = clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide"})
     assert refused.headers["location"].startswith("/sign-in/confirm?next=")
     assert visit.state(claim) is ClaimState.DISCLOSED
+
+
+def test_signals_stand_beside_the_claim_before_it_is_decided(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk, east = desk.clerk(), desk.network["east"].node
+    address = f"/inbox/claim?claim={claim.hex()}"
+    assert 'id="signals"' not in clerk.get(address).text, "without a key nothing is compared"
+    key = make_key(desk.network, custodians=("north", "south"), persons=[SYSTEM])
+    fingerprint_keys.adopt(east, key.encode())
+
+    desk.network.down("south")
+    silent = clerk.get(address)
+    assert "can't be compared just now" in html.unescape(silent.text)
+    assert "Show the decision" in silent.text, "the claim waits for nobody"
+    desk.network.up("south")
+    assert 'id="signals"' not in clerk.get(address).text, "nobody else was asked for it"
+
+    other = desk.network["south"].node.organisation
+    with east.database.read() as tx:
+        [line] = [
+            one for one in fingerprints.of_claim(tx, key.public, claim.hex()) if one.line == 2
+        ]
+    batch = fingerprints.Batch(1, line.fingerprint)
+    east.database.write(lambda tx: fingerprints.see(tx, key.public, other, batch, size=16))
+    page = clerk.get(address).text
+    assert page.index('id="signals"') < page.index('action="/inbox/decide"')
+    for part in ("Line 2", "Clinic South", "the same service and day", "decides nothing"):
+        assert part in page, part
+    french = html.unescape(clerk.get(address, **{"Accept-Language": "fr"}).text)
+    assert "Ligne 2" in french and "le même jour" in french
