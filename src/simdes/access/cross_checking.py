@@ -28,6 +28,11 @@ from simdes.access.trails import (
 
 SETTLED_MS: Final = LONGEST_MS + 300_000
 """What is younger may be under way."""
+_BESIDE: Final[Mapping[Verb, Verb]] = {
+    **dict.fromkeys(CUSTODY, Verb.READ),
+    Verb.RELEASED: Verb.RELEASED,
+}
+"""What the trail of who asked has beside an entry of who was asked."""
 COPY_MS: Final = 900_000
 """How long a reader's organisation keeps what it opened."""
 FEWER: Final = "fewer-releases"
@@ -77,7 +82,7 @@ def _not_held_by_readers(trails: Trails, now_ms: int) -> Iterator[Doubt]:
         for number, one in enumerate(shown):
             attempt = one.entry.attempt
             reader = attempt.organisation
-            if attempt.verb not in CUSTODY or reader == custodian or reader not in trails.shown:
+            if attempt.verb not in _BESIDE or reader == custodian or reader not in trails.shown:
                 continue
             if one.entry.recorded_ms < now_ms - SETTLED_MS:
                 events[reader].append(_event(number, one))
@@ -95,7 +100,7 @@ def _event(number: int, one: Shown) -> Event:
     return Event(
         key=number,
         attempt=attempt,
-        verb=Verb.READ,
+        verb=_BESIDE[attempt.verb],
         records=attempt.records,
         at_ms=one.entry.recorded_ms,
         reason=attempt.reason,

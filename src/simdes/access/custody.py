@@ -204,6 +204,7 @@ class Custodian:
             "reconcile": limits.reconciles_per_minute,
             "request": limits.locates_per_minute,
             "count": limits.counts_per_minute,
+            "released": limits.counts_per_minute,
         }.get(method, limits.calls_per_minute)
         if self._rate.passes(asker.standing.account, method, per_minute=per_minute):
             return None

@@ -17,6 +17,7 @@ from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
 from simdes.errors import Invalid
 from simdes.index.custody import ManifestEntry
 from simdes.ledger.renewals import Renewal
+from simdes.ledger.studies import MOST_MEMBERS
 from simdes.ledger.terms import ZERO20, ZERO32, Terms
 
 MAX_RECORDS = 1_000
@@ -31,6 +32,7 @@ MAX_DEALT = 32
 MAX_ACCEPTED = 200
 MAX_RECONCILED = 32
 MAX_GUARDIANS = 10
+MAX_RELEASED = 400
 MAX_NAME = 64
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
@@ -398,6 +400,16 @@ class CountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """`count`: how many of your patients meet all of these criteria, about?"""
 
     criteria: Annotated[tuple[CriterionBody, ...], Meta(min_length=1, max_length=8)]
+
+
+class ReleasedBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`released`: these patients are in the asker's release of a study, whose tags are `members`;
+    each with the consent that they take part by."""
+
+    study: Hex32
+    number: Annotated[int, Meta(ge=1, lt=1 << 32)]
+    members: Annotated[list[Hex32], Meta(min_length=1, max_length=MOST_MEMBERS)]
+    patients: Annotated[list[Basis], Meta(min_length=1, max_length=MAX_RELEASED)]
 
 
 class AckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -36,6 +36,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
     "NOT_HOSTED": "no account of the patient is hosted here",
     "NOT_OPENED": "the account opened no such emergency, or for another reason",
+    "NOT_SPONSOR": "the study has another sponsor, or is not known",
+    "NOT_RELEASED": "the ledger has no such release, or not of all of these patients",
     "NOT_AUTHOR": "somebody else wrote this record",
     "OTHERS_WROTE": "others wrote into this vault: only its patient has all of it erased",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",

@@ -8,7 +8,7 @@ from typing import Final
 from simdes import tracing
 from simdes.access.custody import VERBS, Custodian, Heard, Verbs
 from simdes.access.desk import Asker, Desk, Outcome
-from simdes.access.messages import CountBody
+from simdes.access.messages import CountBody, ReleasedBody
 from simdes.access.requests import MAX_REQUEST_BYTES
 from simdes.errors import SimdesError
 from simdes.exchange.following import Following
@@ -21,8 +21,18 @@ def _count(desk: Desk, asker: Asker, body: CountBody) -> Outcome:
     return count(desk, asker, body)
 
 
-_VERBS: Final[Verbs] = {**VERBS, "count": (CountBody, _count)}
-"""Those of `access`, and what takes reading records here."""
+def _released(desk: Desk, asker: Asker, body: ReleasedBody) -> Outcome:
+    from simdes.exchange.research.entered import released  # noqa: PLC0415
+
+    return released(desk, asker, body)
+
+
+_VERBS: Final[Verbs] = {
+    **VERBS,
+    "count": (CountBody, _count),
+    "released": (ReleasedBody, _released),
+}
+"""Those of `access`, and research's: `count` reads records, `released` knows what tags are."""
 
 METHODS: Final = tuple(_VERBS)
 """The verbs of ``/custody/v1``."""

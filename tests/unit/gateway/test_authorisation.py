@@ -39,6 +39,7 @@ from simdes.access.messages import (
     ManifestsBody,
     ReconcileBody,
     ReleaseBody,
+    ReleasedBody,
     RenewalBody,
     RenewBody,
     RequestBody,
@@ -133,6 +134,7 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         "count": lambda: CountBody(
             criteria=(CriterionBody(codes=((("http://loinc.org", "4548-4"), ("", "")),)),)
         ),
+        "released": lambda: ReleasedBody(study=vault, number=1, members=[vault], patients=[basis]),
         "appoint": lambda: AppointBody(guardian=vault, seat=NO_SEAT, threshold=1, name="somebody"),
         "vouch": lambda: VouchBody(account=vault, code="0" * 16, seat=NO_SEAT),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
@@ -263,7 +265,7 @@ def test_the_other_verbs_are_for_the_roles_that_the_matrix_names(stage: Scene, v
     because = Because(Purpose.PATRQT)
     for role in (*ROLES, "agent"):
         cell = MATRIX[verb][role]
-        assert cell in ("yes", "no", "control", "opener", "guardian", "insurer")
+        assert cell in ("yes", "no", "control", "opener", "guardian", "insurer", "sponsor")
         assert allowed(stage, caller(stage.home, role), verb, because) is (cell == "yes"), role
     if MATRIX[verb]["patient"] == "control":
         assert allowed(stage, stage.home.caller("ada"), verb, because)

@@ -12,10 +12,9 @@ import datetime
 import hashlib
 import shutil
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,13 +25,14 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Consent
 from simdes.crypto.digest import sha256
 from simdes.crypto.letter import seal_letter
-from simdes.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
+from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange import retrieve
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
 from simdes.exchange.research import criteria
 from simdes.exchange.research.studies import Document, Stands, stands
 from simdes.exchange.research.taking_part import secret_of, tag_in
+from simdes.exchange.research.telling import patiently, tell
 from simdes.exchange.signin import Session, held
 from simdes.fhir.json import loads
 from simdes.ledger import events
@@ -53,9 +53,6 @@ Resource = dict[str, Any]
 
 Progress = Callable[[int, int], None]
 """Is told how many of those who take part were read, and how many they are."""
-_TRIES: Final = 60
-_WAIT_SECONDS: Final = 5.0
-"""How often, and after how long, somebody is read again whose custodians were busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +77,12 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    vault: bytes
+    consent: Consent
     tag: bytes
+
+    @property
+    def vault(self) -> bytes:
+        return self.consent.vault
 
 
 def release(
@@ -102,7 +103,7 @@ def release(
 
     Raises Forbidden where the session is no researcher of the sponsor, Conflict where the study
     doesn't run, nobody is left in the release, or somebody withdrew meanwhile (then nothing was
-    released, and it may be made again).
+    released, and it may be made again), Unavailable where custodians do not enter it (`tell`).
     """
     found = _require_released(node, session, document)
     session = held(session)  # reading many takes longer than a token lives
@@ -138,6 +139,14 @@ def release(
         with zipfile.ZipFile(drafted, "a") as file:
             file.writestr(ABOUT, about)
         _on_record(node, session, included, manifest)
+        parts = parts_of(sorted(one.tag for one in included))
+        tell(
+            node,
+            session,
+            study=found.id,
+            parts=dict(zip(numbers, parts, strict=True)),
+            released={one.tag: one.consent for one in included},
+        )
         shutil.move(drafted, package)
     return Released(
         study=found.id,
@@ -194,7 +203,7 @@ def _members(
         tag = _tag_of(node, found, consent, joining=joining)
         if tag is not None:
             seen.add(consent.vault)
-            yield _Member(consent.vault, tag)
+            yield _Member(consent, tag)
 
 
 def _tag_of(node: Node, found: Stands, consent: Consent, *, joining: bool) -> bytes | None:
@@ -244,20 +253,16 @@ def _read(node: Node, session: Session, vault: bytes, categories: Sequence[str])
 
     Raises Unavailable where they stay away: who takes part is not left out for that.
     """
-    for tried in range(1, _TRIES + 1):
-        try:
-            read = retrieve.retrieve(
-                node, session, vault=vault, categories=categories, purpose=Purpose.HRESCH.name
+    purpose = Purpose.HRESCH.name
+    try:
+        read = patiently(
+            lambda: retrieve.retrieve(
+                node, session, vault=vault, categories=categories, purpose=purpose
             )
-        except (Forbidden, NotFound):
-            return []  # withdrawn or revoked a moment ago; it is on record at the custodians
-        except (TooLarge, Unavailable):
-            if tried == _TRIES:
-                raise
-            time.sleep(_WAIT_SECONDS)
-        else:
-            return [loads(each.content) for each in read.resources]
-    return []
+        )
+    except (Forbidden, NotFound):
+        return []  # withdrawn or revoked a moment ago; it is on record at the custodians
+    return [loads(each.content) for each in read.resources]
 
 
 def _secret(node: Node, study: bytes) -> bytes:
@@ -336,14 +341,14 @@ def parts_of(tags: Sequence[bytes]) -> list[Sequence[bytes]]:
 
 
 def _on_record(node: Node, session: Session, included: list[_Member], manifest: bytes) -> None:
-    """An entry for every patient who is in it, beside those of the readings at custodians.
-
-    Before anybody has the package: there is none without the entries.
-    """
+    """Our own entry for every patient who is in it, beside those of custodians (`tell`)."""
     named = (hashlib.sha256(manifest).digest(),)
     attempts = [
-        attempt_of(
-            session.actor, Verb.RELEASED, one.vault, purpose=int(Purpose.HRESCH), records=named
+        replace(
+            attempt_of(
+                session.actor, Verb.RELEASED, one.vault, purpose=int(Purpose.HRESCH), records=named
+            ),
+            handle=one.consent.handle,
         )
         for one in included
     ]

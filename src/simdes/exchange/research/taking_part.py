@@ -47,7 +47,12 @@ class Participation:
 
 def secret_of(consent: Consent, group: bytes) -> bytes:
     """What a consent's tag in a group is made of, and what withdraws it."""
-    return sha256(_SECRET + consent.handle + consent.salt + group)
+    return secret_under(consent.handle, consent.salt, group)
+
+
+def secret_under(handle: bytes, salt: bytes, group: bytes) -> bytes:
+    """The same of a consent's handle and salt (docs/formats/studies.md, "Taking part")."""
+    return sha256(_SECRET + handle + salt + group)
 
 
 def tag_in(node: Node, consent: Consent, group: bytes) -> bytes:
@@ -143,7 +148,7 @@ def _granted(
     valid_seconds: int,
 ) -> Consent:
     def tag(handle: bytes, salt: bytes) -> bytes:
-        secret = sha256(_SECRET + handle + salt + group)
+        secret = secret_under(handle, salt, group)
         return node.contracts.studies.tag_for(group=group, secret=secret)
 
     return consents.grant(

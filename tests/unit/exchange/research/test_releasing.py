@@ -13,11 +13,25 @@ from unittest import mock
 import msgspec
 import pytest
 
+from simdes.access.asking import Because, ask
+from simdes.access.categories import Purpose
+from simdes.access.evidence import verify_audit_proof
+from simdes.access.messages import ReleasedBody
+from simdes.access.requests import hexed
+from simdes.access.trails import DIFFERENT, MISSING
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import recover
-from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered, TooLarge
+from simdes.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    SimdesError,
+    Tampered,
+    TooLarge,
+    Unavailable,
+)
 from simdes.exchange import logbook, retrieve
-from simdes.exchange.research import opening, releasing, studies, taking_part
+from simdes.exchange.research import opening, releasing, studies, taking_part, telling
 from simdes.exchange.research.releasing import Released, release
 from simdes.exchange.research.studies import Document
 from simdes.ledger.contracts import members_digest
@@ -243,13 +257,125 @@ def test_a_release_of_many_is_recorded_in_parts_that_opening_compares(
     assert opened.number == 1
     with pytest.raises(Tampered):  # parts that were not recorded so
         opening.open_release(south, ray, document, whole.package, tmp_path / "no", accepts=True)
-    log = logbook.read_log(network["north"].node, people[0].session, vault=people[0].vault)
-    [told] = [
-        one
-        for one in log.entries
-        if one.verb == "released" and one.records == (sha256(whole.manifest),)
+    found = told_of(network, people[0], whole.manifest)
+    assert {one.observer for one in found} >= {south.organisation}
+
+
+def told_of(network: Consortium, who: Patient, manifest: bytes) -> list[logbook.Logged]:
+    log = logbook.read_log(network["north"].node, who.session, vault=who.vault)
+    assert not log.silent
+    digest = sha256(manifest)
+    return [one for one in log.entries if one.verb == "released" and one.records == (digest,)]
+
+
+def test_a_patient_elsewhere_finds_the_release_in_every_custodians_trail(
+    network: Consortium, clock: Clock, people: list[Patient], tmp_path: Path
+) -> None:
+    began_ms = network["south"].node.now_ms()
+    document = researching.running(network, title="In every trail")
+    for one in people[:3]:
+        join(network, document, one)
+    leave(network, document, people[0])
+    whole = made(network, document, tmp_path / "entered.zip")
+    network.settle()
+    clock.ahead_seconds += 3_600  # old enough for trails to be held against each other
+    members = {network[name].node.organisation for name in ("north", "south", "east")}
+    for one in people[1:3]:
+        found = told_of(network, one, whole.manifest)
+        assert {entry.observer for entry in found} == members, "sponsor and both other custodians"
+        for entry in found:
+            assert (entry.role, entry.purpose, entry.granted) == ("researcher", "HRESCH", True)
+            assert entry.organisation == network["south"].node.organisation
+            assert entry.anchored
+            verified = verify_audit_proof(entry.proof, network["north"].node.contracts)
+            assert verified.entry.attempt.vault == one.vault
+        log = logbook.read_log(network["north"].node, one.session, vault=one.vault)
+        assert not [doubt for doubt in log.doubts if doubt.time_ms >= began_ms]
+    assert told_of(network, people[0], whole.manifest) == []
+
+
+def test_a_sponsor_that_hides_a_release_is_found_by_what_custodians_show(
+    network: Consortium, clock: Clock, people: list[Patient], tmp_path: Path
+) -> None:
+    began_ms = network["south"].node.now_ms()
+    document = researching.running(network, title="Hidden")
+    for one in people[:2]:
+        join(network, document, one)
+    with mock.patch.object(releasing, "_on_record"):
+        made(network, document, tmp_path / "hidden.zip")
+    network.settle()
+    clock.ahead_seconds += 3_600
+    who = people[0]
+    log = logbook.read_log(network["north"].node, who.session, vault=who.vault)
+    south = network["south"].node.organisation
+    found = [one for one in log.doubts if one.time_ms >= began_ms]
+    assert {(one.kind, one.organisations) for one in found} <= {
+        (MISSING, (south,)),
+        (DIFFERENT, (south,)),
+    }
+    assert {one.by for one in found} == {
+        network[name].node.organisation for name in ("north", "east")
+    }
+
+
+def test_custodians_enter_a_release_that_the_ledger_has_and_no_other(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Entered")
+    tags = [join(network, document, one) for one in people[:3]]
+    south, told = network["south"].node, []
+    with mock.patch.object(releasing, "tell", lambda *_, **named: told.append(named)):
+        whole = made(network, document, tmp_path / "entered.zip")
+    [named] = told
+    north = network["north"].node.organisation
+    consents = list(named["released"].values())
+
+    def says(who: str = "prof.ray", of: str = "south", **changed: Any) -> None:
+        given = {
+            "study": hexed(whole.study),
+            "number": 1,
+            "members": [hexed(tag) for tag in tags],
+            "patients": [Because(Purpose.HRESCH, consents[0]).basis(consents[0].vault)],
+        }
+        asked = ReleasedBody(**(given | changed))
+        ask(network[of].node.caller(network.session(of, who).key), north, "released", asked)
+
+    basis = Because(Purpose.HRESCH, consents[0]).basis(consents[0].vault)
+    others = Because(Purpose.HRESCH, consents[0]).basis(consents[1].vault)
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("WRONG_ROLE", {"who": "dr.lee"}),
+        ("NOT_SPONSOR", {"study": "0x" + "ab" * 32}),
+        ("NOT_RELEASED", {"number": 2}),
+        ("NOT_RELEASED", {"members": [hexed(tag) for tag in tags[:2]]}),
+        ("NOT_RELEASED", {"patients": [basis, others]}),
+        ("NOT_RELEASED", {"patients": [msgspec.structs.replace(basis, salt="0x" + "cd" * 32)]}),
     ]
-    assert (told.observer, told.purpose) == (south.organisation, "HRESCH")
+    for reason, changed in refused:
+        with pytest.raises(Forbidden, match=reason):
+            says(**changed)
+    log = logbook.read_log(network["north"].node, people[0].session, vault=people[0].vault)
+    mine = [one for one in log.entries if one.records == (sha256(whole.manifest),)]
+    assert [one.observer for one in mine] == [south.organisation], "only the sponsor's own"
+    says()
+    log = logbook.read_log(network["north"].node, people[0].session, vault=people[0].vault)
+    mine = [one for one in log.entries if one.records == (sha256(whole.manifest),)]
+    assert {one.observer for one in mine} >= {south.organisation}
+
+
+def test_there_is_no_package_that_too_few_custodians_entered(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Few")
+    for one in people[:2]:
+        join(network, document, one)
+    package = tmp_path / "few.zip"
+    with (
+        mock.patch.object(telling, "WAIT_SECONDS", 0.0),
+        mock.patch.object(telling, "ask", mock.Mock(side_effect=Unavailable("Away."))),
+        pytest.raises(Unavailable, match="Too few custodians"),
+    ):
+        made(network, document, package)
+    assert not package.exists()
 
 
 def test_whom_busy_custodians_keep_waiting_is_not_left_out(
@@ -270,7 +396,7 @@ def test_whom_busy_custodians_keep_waiting_is_not_left_out(
     seen: list[tuple[int, int]] = []
     with (
         mock.patch.object(retrieve, "retrieve", busy),
-        mock.patch.object(releasing, "_WAIT_SECONDS", 0.0),
+        mock.patch.object(telling, "WAIT_SECONDS", 0.0),
     ):
         session = network.session("south", "prof.ray")
         node = network["south"].node
