@@ -1,13 +1,14 @@
 """In any history a release has exactly those who take part then and meet the criteria.
 
-Random orders of joining, leaving, standing by, approving, waiting and releasing against the real
-exchange, on both databases, beside a model of a few lines.
+Random orders of joining, leaving, standing by (and no longer), approving, waiting and releasing
+against the real exchange, on both databases, beside a model of a few lines.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from simdes.errors import Conflict
+from simdes.exchange.following import known_consents
 from simdes.exchange.research import studies, taking_part
 from simdes.exchange.research.releasing import release
 from simdes.exchange.research.studies import Document
@@ -32,7 +34,13 @@ from support.researching import DAY, Patient
 VALUES = (7.1, 7.4, 8.0, 5.0)
 LOW = 3
 """Whose result is below what the criteria want."""
-STEPS = ("join",) * 4 + ("leave",) * 2 + ("release",) * 3 + ("judge", "wait")
+STEPS = (
+    *("join",) * 4,
+    *("leave",) * 2,
+    *("release",) * 3,
+    *("prefer",) * 3,
+    *("tire", "elsewhere", "judge", "wait"),
+)
 Steps = list[tuple[str, int]]
 _NUMBERS = count(1)
 
@@ -85,6 +93,8 @@ class History:
     document: Document
     number: int
     inside: dict[int, bytes] = field(default_factory=dict)
+    standing: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    """Who stands by: under which tag in this study, and since how many days."""
     gone: set[bytes] = field(default_factory=set)
     approved: bool = True
     waited: int = 0
@@ -94,8 +104,54 @@ class History:
         return self.waited >= 2
 
     @property
-    def expected(self) -> set[bytes]:
-        return {tag for who, tag in self.inside.items() if who != LOW}
+    def expected(self) -> list[set[bytes]]:
+        """Those who must be in a release now, each by the tags that they may be in it under."""
+        tags: defaultdict[int, set[bytes]] = defaultdict(set)
+        for who, tag in self.inside.items():
+            tags[who].add(tag)
+        for who, (tag, since) in self.standing.items():
+            if since == self.waited:
+                tags[who].add(tag)
+        tags.pop(LOW, None)
+        return list(tags.values())
+
+    @property
+    def study(self) -> bytes:
+        return studies.id_of(self.town.network["north"].node, self.document)
+
+    def stand_by(self, who: int, area: str) -> bytes:
+        """Prefer an area of research for most of a day; under which tag in this study that is."""
+        one, north = self.town.people[who], self.town.network["north"].node
+        made = taking_part.prefer(
+            north,
+            one.session,
+            vault=one.vault,
+            sponsor=self.town.network["south"].node.organisation,
+            area=area,
+            categories=("demographics", "observations"),
+            valid_seconds=DAY - 3_600,
+        )
+        north.following.catch_up()
+        known = [each.consent for each in known_consents(north.desk, one.vault)]
+        [consent] = [each for each in known if each.handle == made.handle]
+        return taking_part.tag_in(north, consent, self.study)
+
+    def tire(self, who: int) -> None:
+        """Stand by no longer, for any study of the area."""
+        one, south = self.town.people[who], self.town.network["south"].node
+        group = south.contracts.studies.group_of(
+            sponsor=south.organisation, area=studies.area_of(self.document.area)
+        )
+        north = self.town.network["north"].node
+        taking_part.withdraw(north, one.session, vault=one.vault, study=group)
+        self.gone.add(self.standing.pop(who)[0])
+
+    def leave(self, who: int) -> None:
+        """Leave this study, however it was that one took part."""
+        one, north = self.town.people[who], self.town.network["north"].node
+        taking_part.withdraw(north, one.session, vault=one.vault, study=self.study)
+        self.gone.update([self.inside.pop(who)] if who in self.inside else [])
+        self.gone.update([self.standing.pop(who)[0]] if who in self.standing else [])
 
     def step(self, what: str, who: int) -> None:
         network, one = self.town.network, self.town.people[who]
@@ -107,10 +163,14 @@ class History:
         elif what == "join" and self.over:
             with pytest.raises(Conflict):
                 taking_part.opt_in(north, one.session, self.document, vault=one.vault)
-        elif what == "leave" and who in self.inside:
-            study = studies.id_of(north, self.document)
-            taking_part.withdraw(north, one.session, vault=one.vault, study=study)
-            self.gone.add(self.inside.pop(who))
+        elif what == "prefer" and who not in self.standing:
+            self.standing[who] = (self.stand_by(who, self.document.area), self.waited)
+        elif what == "elsewhere":
+            self.gone.add(self.stand_by(who, f"{self.document.area}, but not this one"))
+        elif what == "tire" and who in self.standing:
+            self.tire(who)
+        elif what == "leave" and (who in self.inside or who in self.standing):
+            self.leave(who)
         elif what == "judge" and not self.over:
             judged = studies.retract if self.approved else studies.approve
             judged(north, network.session("north", "dr.north"), self.document)
@@ -135,8 +195,10 @@ class History:
         assert runs
         with zipfile.ZipFile(package) as file:
             told = msgspec.json.decode(file.read("manifest.json"))
-        assert {studies.octets(one) for one in told["members"]} == self.expected
-        assert not self.expected & self.gone
+        members = {studies.octets(one) for one in told["members"]}
+        assert len(members) == len(told["members"]) == len(self.expected)
+        assert all(len(members & tags) == 1 for tags in self.expected)
+        assert not members & self.gone
 
 
 @settings(max_examples=3, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -160,12 +222,31 @@ class History:
         ("join", 2),
     ]
 )
+@example(
+    steps=[
+        *(("prefer", who) for who in range(4)),
+        ("release", 0),
+        ("leave", 0),
+        ("join", 1),
+        ("release", 0),
+        ("tire", 1),
+        ("elsewhere", 0),
+        ("release", 0),
+        ("prefer", 0),
+        ("release", 0),
+        ("wait", 0),
+        ("release", 0),
+        ("join", 2),
+        ("release", 0),
+    ]
+)
 def test_a_release_has_exactly_those_who_take_part_then(town: Town, steps: Steps) -> None:
     number = next(_NUMBERS)
     ends = town.network["south"].node.now_seconds() + 2 * DAY - 60
-    document = researching.running(town.network, title=f"History {number}", ends=ends)
+    title, area = f"History {number}", f"area {number}"
+    document = researching.running(town.network, title=title, area=area, ends=ends)
     history = History(town, document, number)
     for what, who in [*steps, ("release", 0)]:
         history.step(what, who)
-    for who in list(history.inside):
-        history.step("leave", who)
+    for who in {*history.inside, *history.standing}:
+        history.leave(who)
