@@ -88,6 +88,27 @@ def test_lines_are_published_once_accepted_and_once(database: Database) -> None:
         assert rows.batches(tx, EAST, after=0) == []
 
 
+def test_batches_are_numbered_by_time_and_never_backwards(database: Database) -> None:
+    with database.transaction() as tx:
+        made = [
+            rows.publish(tx, function, [], b"", now_ms=at)
+            for function, at in ((FUNCTION, 700), (FUNCTION, 700), (EAST, 400), (FUNCTION, 900))
+        ]
+        assert made == [700, 701, 702, 900]
+        assert [one.number for one in rows.batches(tx, FUNCTION, after=700)] == [701, 900]
+        assert (rows.published_ms(tx, FUNCTION), rows.published_ms(tx, EAST)) == (900, 400)
+        rows.publish(tx, FUNCTION, [], b"", now_ms=300)
+        assert rows.published_ms(tx, FUNCTION) == 300, "as the clock said when it was set back"
+
+
+def test_processes_that_publish_at_once_get_numbers_of_their_own(database: Database) -> None:
+    def publish(_: int) -> int:
+        return database.write(lambda tx: rows.publish(tx, FUNCTION, [], b"", now_ms=500))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(publish, range(8))) == list(range(500, 508))
+
+
 def test_what_others_published_is_found_and_read_on_from_where_it_was(database: Database) -> None:
     one, two = b"1" * 16, b"2" * 16
     with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A network of three, one of which is backed up, lost and restored."""
+"""A network of which one member (north, where none is named) is backed up, lost and restored."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ PATIENT_A, PATIENT_B, PATIENT_C = (
 
 @dataclass(slots=True)
 class Stage:
-    """A closed network in a folder; north is backed up and restored."""
+    """A closed network in a folder; north, or who is named, is backed up and restored."""
 
     folder: Path
     empty_database: Callable[[], str] | None = None
     clock: Clock = field(default_factory=Clock)
+    name: str = "north"
 
     @property
     def data(self) -> Path:
-        """North's folder."""
-        return self.folder / "north"
+        """The folder of who is backed up."""
+        return self.folder / self.name
 
     @property
     def backups(self) -> Path:
@@ -96,8 +97,9 @@ def found(folder: Path, databases: dict[str, str]) -> None:
         network.settle()  # the audit entries of that, too
 
 
-def staged(template: Path, place: Path, databases: dict[str, str]) -> Stage:
-    """A copy of a network, its passphrase put apart."""
-    stage = Stage(consortium.copy(template, place / "network", databases=databases))
+def staged(template: Path, place: Path, databases: dict[str, str], *, name: str = "north") -> Stage:
+    """A copy of a network, the passphrase of who is backed up put apart."""
+    folder = consortium.copy(template, place / "network", databases=databases)
+    stage = Stage(folder, name=name)
     shutil.copy(stage.data / "passphrase", place / "passphrase")
     return stage

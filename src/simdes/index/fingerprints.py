@@ -239,11 +239,21 @@ def waiting(tx: Transaction, function: bytes, *, most: int) -> list[bytes]:
 def publish(
     tx: Transaction, function: bytes, own: Sequence[bytes], content: bytes, *, now_ms: int
 ) -> int:
-    """Publish a batch, which holds these of ours; returns its number."""
-    row: dict[str, Value] = {"function": function, "content": content, "made_ms": now_ms}
-    tx.insert("fingerprint_batch", [row])
+    """Publish a batch, which holds these of ours; returns its number.
+
+    It is the time, or one more than the newest number where the clock says less: a counter would
+    start again behind a backup that was restored, and repeat numbers that others have read.
+    """
+    tx.lock("fingerprints")
     newest = tx.one("SELECT max(id) FROM fingerprint_batch")
-    number = int(newest[0]) if newest else 0
+    number = max(now_ms, 1 + int((newest and newest[0]) or 0))
+    row: dict[str, Value] = {
+        "id": number,
+        "function": function,
+        "content": content,
+        "made_ms": now_ms,
+    }
+    tx.insert("fingerprint_batch", [row])
     tx.many(
         "UPDATE fingerprint_line SET batch = :batch"
         " WHERE function = :function AND fingerprint = :fingerprint AND batch IS NULL",
@@ -253,11 +263,12 @@ def publish(
 
 
 def published_ms(tx: Transaction, function: bytes) -> int:
-    """When the last batch was published, 0 before the first."""
+    """When the last batch was published, by the clock of then; 0 before the first."""
     row = tx.one(
-        "SELECT max(made_ms) FROM fingerprint_batch WHERE function = :function", function=function
+        "SELECT made_ms FROM fingerprint_batch WHERE function = :function ORDER BY id DESC LIMIT 1",
+        function=function,
     )
-    return 0 if row is None or row[0] is None else int(row[0])
+    return 0 if row is None else int(row[0])
 
 
 def batches(tx: Transaction, function: bytes, *, after: int) -> list[Batch]:

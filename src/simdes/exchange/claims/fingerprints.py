@@ -235,21 +235,20 @@ def tend(node: Node) -> bool:
 
     Processes of one organisation take turns: one of them publishes.
     """
-    hours = node.claims.publish_hours
     try:
         function = in_use(node).public
     except NotFound:
         return False
-    before_ms = node.now_ms() - hours * 3_600_000
-    if not node.claims.pays or not hours or _published(node, function) > before_ms:
-        return False
+    with node.database.read() as tx:
+        if not _is_due(node, tx, function):
+            return False
 
     def write(tx: Transaction) -> bool:
         tx.lock("fingerprints")
-        if rows.published_ms(tx, function) > before_ms:
-            return False
-        _publish(node, tx, function)
-        return True
+        due = _is_due(node, tx, function)
+        if due:
+            _publish(node, tx, function)
+        return due
 
     if not node.database.write(write):
         return False
@@ -257,9 +256,12 @@ def tend(node: Node) -> bool:
     return True
 
 
-def _published(node: Node, function: bytes) -> int:
-    with node.database.read() as tx:
-        return rows.published_ms(tx, function)
+def _is_due(node: Node, tx: Transaction, function: bytes) -> bool:
+    """Whether the period since the last batch is over, or the clock was set back since."""
+    hours, now_ms = node.claims.publish_hours, node.now_ms()
+    if not node.claims.pays or not hours:
+        return False
+    return not 0 <= now_ms - rows.published_ms(tx, function) < hours * 3_600_000
 
 
 def _publish(node: Node, tx: Transaction, function: bytes) -> int:

@@ -426,3 +426,14 @@ def test_a_worker_publishes_once_a_period_and_reads_the_others(
     fingerprints.collect(dale)
     assert [one.sign for one in fingerprints.signals(dale, f"d{person}")] == [Sign.DUPLICATE]
     assert not fingerprints.tend(network["north"].node)
+
+
+def test_a_clock_that_is_set_back_holds_no_batch_up(insured: Insured, key: Key) -> None:
+    east = insured[0]["east"].node
+    tomorrow = east.now_ms() + 86_400_000
+    east.database.write(lambda tx: rows.publish(tx, key.public, [], bytes(1024), now_ms=tomorrow))
+    assert fingerprints.tend(east)
+    assert not fingerprints.tend(east)
+    with east.database.read() as tx:
+        numbers = [one.number for one in rows.batches(tx, key.public, after=tomorrow - 1)]
+    assert numbers == [tomorrow, tomorrow + 1]
