@@ -49,15 +49,35 @@ def admission(
     control: str = "a1",
     number: str = "100",
     city: str = "Paris",
+    stay: str = "PV1|1|I|W^1^2",
     more: Sequence[str] = (),
 ) -> bytes:
-    """An ADT of a patient in a city."""
+    """An ADT of a patient in a city; ``stay`` is its PV1."""
     return message(
         f"ADT^{event}^ADT_A01",
         f"EVN|{event}|{recorded or sent}",
         pid(number, city=city),
-        "PV1|1|I|W^1^2",
+        stay,
         *more,
+        control=control,
+        sent=sent,
+    )
+
+
+def pv1(number: str, *, ended: str = "") -> str:
+    """A PV1 of the inpatient visit with this number, with the time of its discharge if it ended."""
+    fields = {2: "I", 3: "W^1^2", 19: f"{number}^^^HOSP^VN", 45: ended}
+    return "|".join(["PV1", *(fields.get(at, "") for at in range(1, 46))]).rstrip("|")
+
+
+def charges(number: str, stay: str, *, sent: str, control: str = "c1") -> bytes:
+    """A DFT with a charge of 100 dollars for two films of a visit (``stay``: its PV1)."""
+    return message(
+        "DFT^P03^DFT_P03",
+        f"EVN|P03|{sent}",
+        pid(number, city="Nowhere"),
+        stay,
+        "FT1|1|T1||20260101|20260102|CG|71045^Chest x-ray^C4|||2|100&USD|50&USD",
         control=control,
         sent=sent,
     )

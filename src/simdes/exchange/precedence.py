@@ -4,7 +4,9 @@ Feeds deliver out of order: queues are replayed, senders run in parallel, result
 is when the sender said it, never when it arrived (docs/decisions/0015-out-of-order.md): the time
 the result was issued (OBR-22), the time of the event (EVN-2), the time of the message (MSH-7) or
 ``meta.lastUpdated``. A settled result does not become unsettled again: HL7's result statuses
-(tables 0085 and 0123) let a final result be corrected or withdrawn, not be preliminary.
+(tables 0085 and 0123) let a final result be corrected or withdrawn, not be preliminary. And a visit
+that is over is opened again only by an event that says so: most messages carry a visit along
+without knowing how it stands.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from simdes.fhir.json import loads
 
@@ -30,6 +32,29 @@ _STATUS_RANK: Mapping[str, int] = {
 _SETTLED = 2
 RANKED = frozenset(("Observation", "DiagnosticReport"))
 """Types whose content takes part in the decision, by ``issued`` and ``status``."""
+_VISIT: Final = "Encounter"
+READ = RANKED | {_VISIT}
+"""Types of which what stands has to be read to decide."""
+
+_OVER: Final = frozenset(("finished", "cancelled", "entered-in-error"))
+OPENING: Final = frozenset(
+    f"ADT^A{number:02}"
+    for number in (*(1, 2, 4, 5, 6, 7), *range(10, 18), 21, 22, 25, 26, *range(52, 56))
+    if number != 11
+)
+"""Events of HL7 v2 that say that a visit goes on (or begins): those whose status in HL7's map of
+table 0003 is not one of a visit that is over. A08 and all others leave it open how it stands."""
+_ACCOUNTED: Final = frozenset(("ADT", "BAR", "DFT"))
+_ADMINISTERED: Final = frozenset(("ADT",))
+_SPEAKING: Final[Mapping[str, frozenset[str]]] = {
+    "Account": _ACCOUNTED,
+    "Coverage": _ACCOUNTED,
+    "Encounter": _ADMINISTERED,
+    "Patient": _ADMINISTERED,
+    "RelatedPerson": _ADMINISTERED,
+}
+"""Which messages of HL7 v2 speak of a visit's resources (chapters 3 and 6); all others carry them
+along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,26 @@ def moment_of(bundle: Mapping[str, Any]) -> Moment:
         if (at := milliseconds(one.get("recorded"))) is not None
     ]
     return Moment(min(events, default=None), sent_ms)
+
+
+def carries(event: str, type_: str) -> bool:
+    """Whether an HL7 v2 message (``ORU^R01``) only carries a resource of this type along.
+
+    A result's or a charge's PID and PV1 hold a name and a number; they are not what patient and
+    visit are to be from now on.
+    """
+    speaking = _SPEAKING.get(type_)
+    return speaking is not None and event.partition("^")[0] not in speaking
+
+
+def reopens(event: str, type_: str, new: bytes, standing: bytes | None) -> bool:
+    """Whether an HL7 v2 message would open a visit that is over, though its event doesn't say so.
+
+    It then takes the status from the patient's class (PV1-2), which says nothing of the time.
+    """
+    if type_ != _VISIT or standing is None or event in OPENING:
+        return False
+    return loads(standing).get("status") in _OVER and loads(new).get("status") not in _OVER
 
 
 def milliseconds(instant: Any) -> int | None:

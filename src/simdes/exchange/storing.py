@@ -18,7 +18,15 @@ from simdes.exchange.bundle import Submitted
 from simdes.exchange.indexing import Written, index_own, resource_context
 from simdes.exchange.node import Node
 from simdes.exchange.placing import Home, Placed
-from simdes.exchange.precedence import RANKED, Moment, holds, milliseconds, statement
+from simdes.exchange.precedence import (
+    READ,
+    Moment,
+    carries,
+    holds,
+    milliseconds,
+    reopens,
+    statement,
+)
 from simdes.exchange.provenance import (
     UNMAPPED_KINDS,
     Mapper,
@@ -37,8 +45,6 @@ _SOURCE = b"simdes/source/v1"
 _REPORT = "DiagnosticReport"
 _MENTION = frozenset(("resourceType", "id", "meta", "identifier", "extension"))
 """All that a Patient has whom a message only mentions by number, as MRG does of a move."""
-_OF_THE_VISIT = frozenset(("Account", "Coverage", "Encounter", "Patient", "RelatedPerson"))
-"""What patient administration speaks of, and other HL7 v2 messages only carry along."""
 
 
 @dataclass(slots=True)
@@ -147,7 +153,7 @@ class _Writer:
         differ = [
             head.id
             for key, head in heads.items()
-            if key[0] in RANKED and digests[key] != {head.digest}
+            if key[0] in READ and digests[key] != {head.digest}
         ]
         rows = {row.id: row for row in resources.get_many(self._tx, differ)} if differ else {}
         for key, head in heads.items():
@@ -211,7 +217,7 @@ class _Writer:
             if standing.digest == digest:
                 self._restate(standing, moment)
                 return "same", standing
-            if _carried(message, one.type, standing) or _mentioned(message, one):
+            if _carried(message, one, standing) or _mentioned(message, one):
                 return "carried", standing
             if late or not holds(
                 statement(one.type, one.content, moment),
@@ -226,6 +232,8 @@ class _Writer:
         return "new", made
 
     def _moment(self, message: Placed, one: Submitted) -> Moment:
+        if _is_hl7v2(message) and carries(message.ready.message.event, one.type):
+            return Moment()  # it does not say this: whoever does is believed, whenever it comes
         moment = message.ready.moment
         if (updated := milliseconds(one.updated)) is not None:
             moment = replace(moment, sent_ms=updated)
@@ -295,17 +303,19 @@ class _Writer:
         )
 
 
-def _carried(message: Placed, type_: str, standing: _Standing) -> bool:
-    """Whether a message only carries along what patient administration said.
-
-    A result's PID holds a name and a number; it is not what the patient is to be from now on.
-    """
-    return (
-        message.ready.kind == "hl7v2"
-        and type_ in _OF_THE_VISIT
-        and message.ready.moment.event_ms is None
-        and standing.moment.event_ms is not None
+def _carried(message: Placed, one: Submitted, standing: _Standing) -> bool:
+    """Whether a message only carries along what somebody else said, or can't know it."""
+    if not _is_hl7v2(message):
+        return False
+    event = message.ready.message.event
+    said = standing.moment != Moment()
+    return (said and carries(event, one.type)) or reopens(
+        event, one.type, one.content, standing.content
     )
+
+
+def _is_hl7v2(message: Placed) -> bool:
+    return message.ready.kind == "hl7v2"
 
 
 def _mentioned(message: Placed, one: Submitted) -> bool:

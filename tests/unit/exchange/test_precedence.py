@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from simdes.exchange.precedence import Moment, Statement, holds, milliseconds, moment_of, statement
+from simdes.exchange.precedence import (
+    OPENING,
+    Moment,
+    Statement,
+    carries,
+    holds,
+    milliseconds,
+    moment_of,
+    reopens,
+    statement,
+)
 from simdes.fhir.json import dumps
 
 EVENT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0003", "code": "A01"}]}
@@ -138,3 +149,54 @@ def test_the_events_time_is_the_earliest_of_its_provenances(
     assert moment_of(bundle) == Moment(event_ms, 3000)
     assert moment_of({}) == Moment()
     assert dumps(bundle)
+
+
+@pytest.mark.parametrize(
+    ("event", "type_", "expected"),
+    [
+        ("ADT^A08", "Encounter", False),
+        ("DFT^P03", "Encounter", True),
+        ("DFT^P03", "Patient", True),
+        ("DFT^P03", "Coverage", False),
+        ("BAR^P01", "Account", False),
+        ("BAR^P01", "RelatedPerson", True),
+        ("MDM^T02", "Encounter", True),
+        ("ORU^R01", "Coverage", True),
+        ("ORU^R01", "Observation", False),
+        ("", "Patient", True),
+    ],
+)
+def test_who_speaks_of_a_visit_and_who_carries_it_along(
+    event: str, type_: str, *, expected: bool
+) -> None:
+    assert carries(event, type_) is expected
+
+
+@pytest.mark.parametrize(
+    ("event", "standing", "new", "expected"),
+    [
+        ("DFT^P03", "finished", "in-progress", True),
+        ("ADT^A08", "finished", "in-progress", True),
+        ("ADT^A08", "cancelled", "planned", True),
+        ("ADT^A08", "finished", "cancelled", False),
+        ("ADT^A08", "in-progress", "planned", False),
+        ("ADT^A13", "finished", "in-progress", False),
+        ("ADT^A08", None, "in-progress", False),
+    ],
+)
+def test_only_who_says_so_reopens_a_visit(
+    event: str, standing: str | None, new: str, *, expected: bool
+) -> None:
+    before = None if standing is None else json.dumps({"status": standing}).encode()
+    after = json.dumps({"status": new}).encode()
+    assert reopens(event, "Encounter", after, before) is expected
+    assert not reopens(event, "Account", after, before)
+
+
+def test_events_that_open_a_visit_are_those_of_hl7s_map() -> None:
+    over = ("finished", "cancelled", "entered-in-error", "unknown")
+    table = json.loads((files("simdes.mapper.hl7v2") / "table.json").read_text())
+    codes = table["codes"]["event[encounterstatus]"]["codes"]
+    assert {
+        f"ADT^{code}" for code, found in codes.items() if code[0] == "A" and found[0] not in over
+    } == OPENING

@@ -22,7 +22,7 @@ from simdes.index.transaction import Transaction
 from simdes.mapper import map_bytes
 from support.bundles import bundle
 from support.consortium import Consortium
-from support.messages import admission, message, pid, result
+from support.messages import admission, charges, message, pid, pv1, result
 
 T0 = "20260101090000"
 T1 = "20260101100000"
@@ -183,6 +183,83 @@ def test_a_result_does_not_change_what_patient_administration_said(
     [patient] = latest(network, answers[0].vault, "Patient")
     assert patient["address"][0]["city"] == "Paris"
     assert answers[1].older == 0
+
+
+def discharged(who: str) -> list[bytes]:
+    """A stay from its admission to its discharge."""
+    return [
+        admission("A01", sent=T0, control="1", number=who, stay=pv1(who)),
+        admission("A03", sent=T1, control="2", number=who, stay=pv1(who, ended=T1)),
+    ]
+
+
+def visit(network: Consortium, vault: bytes) -> dict[str, Any]:
+    [found] = latest(network, vault, "Encounter")
+    return found
+
+
+def document(who: str, *, sent: str) -> bytes:
+    """A discharge letter, written when the patient has long left."""
+    text = ("OBX|1|TX|18842-5^Letter^LN||Home and well||||||F", "TXA|1|DS|TX||||||||D1||||||AU")
+    parts = (f"EVN|T02|{sent}", pid(who), pv1(who), *reversed(text))
+    return message("MDM^T02^MDM_T02", *parts, control="m", sent=sent)
+
+
+def update(who: str, *, sent: str) -> bytes:
+    return admission("A08", sent=sent, control="4", number=who, city="Lyon", stay=pv1(who))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [lambda who, sent: charges(who, pv1(who), sent=sent), document, update],
+    ids=["charges", "a letter", "an update of the patient"],
+)
+def test_what_comes_after_the_discharge_does_not_reopen_the_visit(
+    network: Consortium, who: str, later: Callable[..., bytes]
+) -> None:
+    answers = accepted(network, *discharged(who), later(who, sent=T2))
+    found = visit(network, answers[0].vault)
+    assert (found["status"], found["period"]["end"][:10]) == ("finished", "2026-01-01")
+    [patient] = latest(network, answers[0].vault, "Patient")
+    assert patient["address"][0]["city"] == ("Lyon" if later is update else "Paris")
+
+
+def test_charges_are_taken_whatever_their_message_says_of_the_visit(
+    network: Consortium, who: str
+) -> None:
+    answers = accepted(network, *discharged(who), charges(who, pv1(who), sent=T2))
+    [charge] = latest(network, answers[0].vault, "ChargeItem")
+    encounter = visit(network, answers[0].vault)
+    assert charge["context"]["reference"] == f"Encounter/{encounter['id']}"
+    assert answers[2].older == 0
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_charges_that_overtake_the_admission_do_not_keep_the_visit_open(
+    network: Consortium, who: str, *, together: bool
+) -> None:
+    """What a charge carries along is no statement of its time: whoever says it is believed."""
+    sent = [charges(who, pv1(who), sent=T2), *discharged(who)]
+    if together:
+        mapped = [map_bytes("x", one) for one in sent]
+        answers = [one for found in submit_all(network["north"].node, mapped) for one in found]
+        vault = answers[0].vault  # type: ignore[union-attr]
+    else:
+        vault = accepted(network, *sent)[0].vault
+    assert visit(network, vault)["status"] == "finished"
+    [patient] = latest(network, vault, "Patient")
+    assert patient["address"][0]["city"] == "Paris"
+
+
+def test_a_cancelled_discharge_reopens_the_visit_whenever_it_comes(
+    network: Consortium, who: str
+) -> None:
+    first, last = discharged(who)
+    again = admission("A13", sent=T2, control="3", number=who, stay=pv1(who))
+    answers = accepted(network, first, again, last)
+    assert visit(network, answers[0].vault)["status"] == "in-progress"
+    answers = accepted(network, update(who, sent="20260101113000"))
+    assert visit(network, answers[0].vault)["status"] == "in-progress"
 
 
 def test_a_clock_years_ahead_does_not_win_for_years(network: Consortium, who: str) -> None:
