@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from simdes import console
-from simdes.claims.reading import day_of
 from simdes.commands.claim_desk import asking_of
 from simdes.commands.common import AsJson, Data, Token, User, organisation
-from simdes.errors import Invalid
+from simdes.errors import Conflict, Invalid
 from simdes.exchange import intake
 from simdes.exchange.claims.remitting import Span, remit
 from simdes.exchange.claims.x12 import Interchange, answer_x12
 
+_WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 Sender = Annotated[
     str, typer.Option("--sender", help="Our id in interchanges; without it our name.")
 ]
@@ -61,20 +63,33 @@ def remittance(
     as_json: AsJson = False,
 ) -> None:
     """Write the X12 835s of what you paid and took back, one for each provider."""
-    span = Span(first=day_of(first), last=day_of(last))
-    for text, day in ((first, span.first), (last, span.last)):
-        if text and day is None:
-            raise Invalid("A day is written like 2026-03-31.")
+    span = Span(first=_day(first), last=_day(last))
+    if span.first and span.last and span.last < span.first:
+        raise Invalid("The last day lies before the first one.")
     with organisation(data) as one:
         made = remit(one.node, asking_of(one, user, token), span, sender=sender)
     _write(out, made, as_json=as_json)
 
 
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text if _WRITTEN.fullmatch(text) else "")
+    except ValueError:
+        raise Invalid("A day is written like 2026-03-31.") from None
+
+
 def _write(out: Path, made: list[Interchange], *, as_json: bool) -> None:
+    """Write each interchange into a file of its own; none of an earlier run is replaced."""
+    paths = [out / f"{number:03}.{one.kind}" for number, one in enumerate(made, 1)]
+    taken = [one for one in paths if one.exists()]
+    if taken or (out.exists() and not out.is_dir()):
+        name = taken[0] if taken else out
+        raise Conflict(f"{name} exists already.", advice="Choose a folder that is empty.")
     out.mkdir(parents=True, exist_ok=True)
     told = []
-    for number, answer in enumerate(made, 1):
-        path = out / f"{number:03}.{answer.kind}"
+    for path, answer in zip(paths, made, strict=True):
         path.write_bytes(answer.content)
         told.append({"file": str(path), "kind": answer.kind, "transactions": answer.count})
     if as_json:
