@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Page, expect
 from browser.conftest import Looking, Place, Watched
 from browser.steps import enter
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import emergencies, findings
+from simdes.exchange import emergencies, enrolment, findings
 from support.fhir_api import Api
-from support.portal import enrolled
+from support.portal import SYSTEM, enrolled
 
 PHONE = {"width": 360, "height": 740}
 PAGES = (
@@ -76,6 +76,64 @@ def test_an_administrator_adds_somebody_and_suspends_them(
     look(page, "office-person-decide")
     page.get_by_role("button", name="Suspend").click()
     expect(page.get_by_role("status")).to_have_text("The account is suspended.")
+
+
+def test_a_patient_gets_a_slip_and_signs_in_first(page: Page, place: Place, look: Looking) -> None:
+    network, user = place.network, "nia.browser"
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(_registered, place).result()
+    enrolment.trust_checks(
+        network["south"].node,
+        network.session("south", ADMINISTRATOR),
+        checked_by=place.north.node.organisation,
+        valid_seconds=8 * 86_400,
+    )
+    enter(page, ADMINISTRATOR)
+    page.goto("/people?only=patients")
+    page.get_by_role("button", name="An account for a patient").click()
+    look(page, "office-patient-find")
+    page.get_by_label("Number of the patient").fill("browser-slip")
+    page.get_by_label("Who issued it").fill(SYSTEM)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nia Slip")).to_be_visible()
+    look(page, "office-patient-new")
+    page.get_by_label("How you know").fill("Passport, seen in person.")
+    page.get_by_label("User name").fill(user)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Nia Slip: your access")
+    look(page, "office-patient-slip")
+    code = page.locator("code").nth(2).inner_text()
+    page.goto("/people/patient")
+    look(page, "office-patient-waits")
+    page.context.clear_cookies()
+    page.goto("/sign-in")
+    page.get_by_role("link", name="I have a slip with a code").click()
+    page.get_by_label("User name").fill(user)
+    page.get_by_label("Code on the slip").fill(code[:-1])
+    page.get_by_label("New passphrase", exact=True).fill("a lantern in the rain")
+    page.get_by_label("New passphrase once more").fill("a lantern in the rain")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("User name or passphrase is wrong.")
+    look(page, "first-refused")
+    page.get_by_label("Code on the slip").fill(code)
+    page.get_by_label("New passphrase", exact=True).fill("a lantern in the rain")
+    page.get_by_label("New passphrase once more").fill("a lantern in the rain")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Your account and your record are yours.")
+    look(page, "first-account")
+
+
+def _registered(place: Place) -> None:
+    Api.of(place.north, "dr.north").create(
+        {
+            "resourceType": "Patient",
+            "identifier": [{"system": SYSTEM, "value": "browser-slip"}],
+            "name": [{"family": "Slip", "given": ["Nia"]}],
+            "birthDate": "1990-01-02",
+            "gender": "female",
+        }
+    )
+    place.network.settle()
 
 
 def test_an_administrator_corrects_and_replays_a_message(page: Page, look: Looking) -> None:

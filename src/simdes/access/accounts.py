@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from simdes.access.categories import Role, State
-from simdes.access.keystore import KeyStore, Person
+from simdes.access.keystore import Checked, First, KeyStore, Person
 from simdes.crypto.keys import DEFAULT_COST, ArgonCost, SigningKey
 from simdes.errors import Forbidden, Invalid, SimdesError
 from simdes.ledger.accounts import Standing
@@ -57,6 +57,8 @@ def new_person(
     random: Callable[[int], bytes],
     display: str = "",
     cost: ArgonCost = DEFAULT_COST,
+    first: First | None = None,
+    checked: Checked | None = None,
 ) -> tuple[Person, SigningKey]:
     """Make a person's account id and key and keep them here; nothing is on chain yet.
 
@@ -75,7 +77,7 @@ def new_person(
     person = Person(
         user=user, account=random(32), address=key.address, role=role, display=display or user
     )
-    keystore.add_person(person, key, passphrase, cost=cost)
+    keystore.add_person(person, key, passphrase, cost=cost, first=first, checked=checked)
     return person, key
 
 

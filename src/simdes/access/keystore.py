@@ -15,17 +15,17 @@ import fcntl
 import json
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
 
 from simdes.access.categories import Role
+from simdes.access.keystore_file import VERSION, bytes_of, read, text_of, write
 from simdes.crypto import cbor
 from simdes.crypto.keys import (
     DEFAULT_COST,
@@ -37,10 +37,9 @@ from simdes.crypto.keys import (
     unwrap,
     wrap,
 )
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated, Unsupported
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, Unauthenticated
 
 Random = Callable[[int], bytes]
-VERSION = 1
 PASSPHRASE_VARIABLE = "SIMDES_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
@@ -53,6 +52,28 @@ class Person:
     address: bytes
     role: Role
     display: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """What a person's first sign-in brings them: a vault, with two organisations' attestations.
+
+    Until then a code of ours locks their key, which is no passphrase. ``attestations`` are none
+    while they are not collected yet.
+    """
+
+    vault: bytes
+    until_seconds: int
+    attestations: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How somebody's identity was checked: in whose words (an administrator's account), when."""
+
+    words: str
+    by: bytes
+    at_seconds: int
 
 
 def read_passphrase(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
@@ -137,15 +158,15 @@ class KeyStore:
         document = {
             "v": VERSION,
             "organisation": "0x" + organisation.hex(),
-            "master": _text(lock(master, passphrase, cost=cost, random=random)),
+            "master": text_of(lock(master, passphrase, cost=cost, random=random)),
             "secrets": {
-                name: _text(wrap(master, secret, aad=_aad(organisation, name), random=random))
+                name: text_of(wrap(master, secret, aad=_aad(organisation, name), random=random))
                 for name, secret in plain.items()
             },
             "people": [],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, document)
+        write(path, document)
         return cls(path, document, master, random)
 
     @classmethod
@@ -155,9 +176,9 @@ class KeyStore:
         Raises `NotFound` without a file, `Unauthenticated` for a wrong passphrase, `Invalid` for a
         damaged file, `Unsupported` for a later version.
         """
-        document = _read(path)
+        document = read(path)
         try:
-            master = unlock(_bytes(document["master"]), passphrase)
+            master = unlock(bytes_of(document["master"]), passphrase)
         except Unauthenticated as error:
             raise Unauthenticated(
                 error.message, advice=f"Check {PASSPHRASE_VARIABLE} or the passphrase file."
@@ -178,7 +199,7 @@ class KeyStore:
         for person in self._hosted().values():
             if person.user == user:
                 return person
-        raise NotFound("No such user here.", advice="Check the user name.")
+        raise _nobody()
 
     def person_of(self, account: bytes) -> Person | None:
         """The hosted person behind an account id, None when hosted elsewhere."""
@@ -193,7 +214,7 @@ class KeyStore:
                 raise NotFound(f"{self._path} does not exist.") from error
             stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             if stamp != self._stamp:
-                listed = map(self._person, _read(self._path)["people"])
+                listed = map(self._person, read(self._path)["people"])
                 self._people = {person.account: person for person in listed}
                 self._stamp = stamp
             return self._people
@@ -205,12 +226,21 @@ class KeyStore:
         passphrase: str,
         *,
         cost: ArgonCost = DEFAULT_COST,
+        first: First | None = None,
+        checked: Checked | None = None,
     ) -> None:
-        """Keep a person's account key, locked under their passphrase; `Conflict` if hosted."""
+        """Keep a person's account key, locked under their passphrase; `Conflict` if hosted.
+
+        With ``first`` the passphrase is a code that is good for their first sign-in alone.
+        """
         if key.address != person.address:
             raise Invalid("The key is not the account's.")
         locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
-        entry = {"card": self._card(person), "locked": _text(locked)}
+        entry = {"card": self._card(person), "locked": text_of(locked)}
+        if first is not None:
+            entry["first"] = self._said("first", person.account, asdict(first))
+        if checked is not None:
+            entry["checked"] = self._said("checked", person.account, asdict(checked))
         with self._changing() as document:
             for listed in map(self._person, document["people"]):
                 if listed.user == person.user or listed.account == person.account:
@@ -218,19 +248,25 @@ class KeyStore:
             document["people"].append(entry)
 
     def unlock_person(
-        self, user: str, passphrase: str, *, cost: ArgonCost = DEFAULT_COST
+        self, user: str, passphrase: str, *, first: bool = False, cost: ArgonCost = DEFAULT_COST
     ) -> SigningKey:
-        """The account key of a person; `Unauthenticated` alike for wrong user and passphrase."""
+        """The account key of a person; `Unauthenticated` alike for wrong user and passphrase.
+
+        ``first``: by the code of a first sign-in that is still to come. Such a code is no
+        passphrase, and no passphrase is such a code.
+        """
         refused = Unauthenticated("User name or passphrase is wrong.")
         with self._lock:
-            document = _read(self._path)
+            document = read(self._path)
         for entry in document["people"]:
             person = self._person(entry)
             if person.user == user:
                 try:
-                    key = SigningKey.from_bytes(unlock(_bytes(entry["locked"]), passphrase))
+                    key = SigningKey.from_bytes(unlock(bytes_of(entry["locked"]), passphrase))
                 except SimdesError:
                     raise refused from None
+                if first is not ("first" in entry):
+                    raise refused
                 return key
         # As slow as for a user who exists, so that names cannot be tried out by the clock.
         lock(bytes(32), passphrase, cost=cost, random=self._random)
@@ -242,22 +278,23 @@ class KeyStore:
         key: SigningKey,
         passphrase: str,
         *,
+        first: bool = False,
         cost: ArgonCost = DEFAULT_COST,
     ) -> None:
         """Lock a person's account key under another passphrase.
 
-        Raises `Invalid` for a key that is not the person's, `NotFound` where nobody like that is
-        hosted.
+        ``first``: in the place of the code of their first sign-in, which is over with it. Raises
+        `Invalid` for a key that is not the person's, `NotFound` where nobody like that is hosted,
+        or their first sign-in is behind them.
         """
         if key.address != person.address:
             raise Invalid("The key is not the account's.")
         locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
-        with self._changing() as document:
-            for entry in document["people"]:
-                if self._person(entry).account == person.account:
-                    entry["locked"] = _text(locked)
-                    return
-            raise NotFound("No such user here.", advice="Check the user name.")
+        with self._entry(person.account) as entry:
+            if first is not ("first" in entry):
+                raise _nobody()
+            entry["locked"] = text_of(locked)
+            entry.pop("first", None)
 
     def lock_key(
         self, key: SigningKey, passphrase: str, *, cost: ArgonCost = DEFAULT_COST
@@ -270,22 +307,76 @@ class KeyStore:
 
         Raises `NotFound` where nobody like that is hosted.
         """
+        with self._entry(account) as entry:
+            changed = replace(self._person(entry), address=address)
+            entry |= {"card": self._card(changed), "locked": text_of(locked)}
+
+    # First sign-ins ----------------------------------------------------------------------------
+
+    def firsts(self) -> dict[bytes, First]:
+        """Whose first sign-in is still to come, by account."""
+        return {
+            account: First(**said | {"attestations": tuple(said["attestations"])})
+            for account, said in self._all_said("first").items()
+        }
+
+    def checks(self) -> dict[bytes, Checked]:
+        """How the identity of people was checked, by account, of whom it was written down."""
+        return {account: Checked(**said) for account, said in self._all_said("checked").items()}
+
+    def attest_first(self, account: bytes, first: First) -> None:
+        """Keep what a first sign-in needs; `NotFound` where none is to come."""
+        with self._entry(account) as entry:
+            if "first" not in entry:
+                raise _nobody()
+            entry["first"] = self._said("first", account, asdict(first))
+
+    def forget_first(self, account: bytes) -> None:
+        """Forget somebody who never signed in, with their key; `NotFound` for anybody else."""
         with self._changing() as document:
-            for entry in document["people"]:
-                person = self._person(entry)
-                if person.account == account:
-                    changed = replace(person, address=address)
-                    entry |= {"card": self._card(changed), "locked": _text(locked)}
-                    return
-            raise NotFound("No such user here.", advice="Check the user name.")
+            left = [
+                one
+                for one in document["people"]
+                if "first" not in one or self._person(one).account != account
+            ]
+            if len(left) == len(document["people"]):
+                raise _nobody()
+            document["people"] = left
 
     def lane_addresses(self) -> tuple[bytes, ...]:
         """The addresses that send this organisation's transactions and sign its receipts."""
         return tuple(lane.address for lane in self.lanes)
 
     def _secret(self, name: str) -> bytes:
-        wrapped = _bytes(self._document["secrets"][name])
+        wrapped = bytes_of(self._document["secrets"][name])
         return unwrap(self._master, wrapped, aad=_aad(self.organisation, name))
+
+    def _said(self, name: str, account: bytes, said: Mapping[str, Any]) -> str:
+        aad = _aad(self.organisation, name) + account
+        plain = {key: list(one) if isinstance(one, tuple) else one for key, one in said.items()}
+        return text_of(wrap(self._master, cbor.encode(plain), aad=aad, random=self._random))
+
+    def _all_said(self, name: str) -> dict[bytes, dict[str, Any]]:
+        with self._lock:
+            listed = [one for one in read(self._path)["people"] if name in one]
+        found: dict[bytes, dict[str, Any]] = {}
+        for entry in listed:
+            account = self._person(entry).account
+            aad = _aad(self.organisation, name) + account
+            said = cbor.decode(unwrap(self._master, bytes_of(entry[name]), aad=aad))
+            assert isinstance(said, dict)  # noqa: S101 (our own writing)
+            found[account] = said
+        return found
+
+    @contextmanager
+    def _entry(self, account: bytes) -> Iterator[dict[str, Any]]:
+        """One person's entry, to be changed; `NotFound` where nobody like that is hosted."""
+        with self._changing() as document:
+            for entry in document["people"]:
+                if self._person(entry).account == account:
+                    yield entry
+                    return
+            raise _nobody()
 
     def _card(self, person: Person) -> str:
         card = cbor.encode(
@@ -298,11 +389,11 @@ class KeyStore:
             }
         )
         aad = _aad(self.organisation, "person")
-        return _text(wrap(self._master, card, aad=aad, random=self._random))
+        return text_of(wrap(self._master, card, aad=aad, random=self._random))
 
     def _person(self, entry: Mapping[str, str]) -> Person:
         aad = _aad(self.organisation, "person")
-        card: Any = cbor.decode(unwrap(self._master, _bytes(entry["card"]), aad=aad))
+        card: Any = cbor.decode(unwrap(self._master, bytes_of(entry["card"]), aad=aad))
         return Person(**card | {"role": Role(card["role"])})
 
     @contextmanager
@@ -311,56 +402,14 @@ class KeyStore:
         guard = self._path.with_suffix(self._path.suffix + ".lock")
         with self._lock, guard.open("a") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            document = _read(self._path)
+            document = read(self._path)
             yield document
-            _write(self._path, document)
+            write(self._path, document)
 
 
 def _aad(organisation: bytes, name: str) -> bytes:
     return b"simdes/keystore/v1" + organisation + name.encode()
 
 
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise Invalid("The key store is damaged.") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise NotFound(f"{path} does not exist.", advice="Run `simdes init` first.") from error
-    except ValueError as error:
-        raise Invalid(f"{path} is damaged.", advice="Restore it from a backup.") from error
-    if not isinstance(document, dict) or not {"v", "organisation", "master", "secrets"} <= set(
-        document
-    ):
-        raise Invalid(f"{path} is damaged.", advice="Restore it from a backup.")
-    if document["v"] != VERSION:
-        raise Unsupported(f"{path} was written by a later release.")
-    return document
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write beside and rename over, so that a crash leaves the old file or the new one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".keystore-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _nobody() -> NotFound:
+    return NotFound("No such user here.", advice="Check the user name.")

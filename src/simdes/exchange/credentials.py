@@ -114,9 +114,19 @@ def sign_in(node: Node, user: str, passphrase: str, *, client: Client) -> Admitt
     user = user.strip().lower()
     person = _person(node, user)
     key = _try_passphrase(node, user, passphrase, person, client)
-    person = node.desk.keystore.person(user)
+    return begin(node, node.desk.keystore.person(user), key, client=client)
+
+
+def try_first(node: Node, user: str, code: str, *, client: Client) -> SigningKey:
+    """The key that the code of somebody's first sign-in unlocks; raises as `sign_in`."""
+    return _try_passphrase(node, user, code, _person(node, user), client, first=True)
+
+
+def begin(node: Node, person: Person, key: SigningKey, *, client: Client) -> Admitted:
+    """A session of somebody who proved their passphrase."""
     whole = not _factors(node, person.account)
-    return _admit(node, Proof(person.account, key, ("pwd",), whole, client.name), person)
+    proof = Proof(person.account, key, ("pwd",), whole, client.name)
+    return _open(node, person, proof, ended="")
 
 
 def add_passphrase(node: Node, cookie: str, passphrase: str, *, client: Client) -> Admitted:
@@ -184,7 +194,7 @@ def show_passkey(
     if found is not None:
         return _advance(node, found, found.key or key, shown.methods, cookie=cookie)
     proof = Proof(person.account, key, shown.methods, key is not None, client.name)
-    return _admit(node, proof, person)
+    return _open(node, person, proof, ended="")
 
 
 def sign_out(node: Node, cookie: str) -> None:
@@ -275,7 +285,13 @@ def _factors(node: Node, account: bytes) -> frozenset[str]:
 
 
 def _try_passphrase(
-    node: Node, user: str, passphrase: str, person: Person | None, client: Client
+    node: Node,
+    user: str,
+    passphrase: str,
+    person: Person | None,
+    client: Client,
+    *,
+    first: bool = False,
 ) -> SigningKey:
     keystore = node.desk.keystore
     device = None
@@ -284,7 +300,7 @@ def _try_passphrase(
     subjects = attempts.subjects_of(keystore, user, address=client.address, device=device)
     try:
         node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
-        key = keystore.unlock_person(user, passphrase[: accounts.MAX_PASSPHRASE])
+        key = keystore.unlock_person(user, passphrase[: accounts.MAX_PASSPHRASE], first=first)
     except (Unauthenticated, TooLarge) as error:
         if person is not None:
             wrong = isinstance(error, Unauthenticated)
@@ -317,10 +333,6 @@ def _use(node: Node, person: Person, shown: passkeys.Shown) -> None:
             "This passkey is not accepted any more: its counter went back, as a copy's would.",
             advice="Sign in another way, remove it, and make a new one.",
         )
-
-
-def _admit(node: Node, proof: Proof, person: Person) -> Admitted:
-    return _open(node, person, proof, ended="")
 
 
 def _advance(

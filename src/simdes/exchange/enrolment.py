@@ -16,6 +16,7 @@ from simdes.access import vaults as vault_access
 from simdes.access.attestations import Decision
 from simdes.access.categories import Role
 from simdes.access.keystore import Person
+from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Forbidden, NotFound, Unavailable
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -133,7 +134,10 @@ def enrol(
     if known.control not in (None, person.account):
         raise Conflict("The vault belongs to an enrolled patient already.")
     if known.control is None:
-        _claim(node, person, passphrase, vault, _attesters(node, vault, attesters))
+        deadline = node.now_seconds() + CLAIM_SECONDS
+        signed = attested(node, person, vault, deadline, attesters=attesters)
+        key = node.desk.keystore.unlock_person(user, passphrase)
+        claim(node, person, key, vault, deadline, signed)
     with node.database.transaction() as tx:
         vaults.set_control(tx, vault, person.account)
     return Enrolled(person, vault)
@@ -152,10 +156,18 @@ def _attesters(node: Node, vault: bytes, chosen: Sequence[bytes] | None) -> list
     return [one.organisation for one in custodians if one.organisation != node.organisation]
 
 
-def _claim(
-    node: Node, person: Person, passphrase: str, vault: bytes, attesters: Sequence[bytes]
-) -> None:
-    deadline = node.now_seconds() + CLAIM_SECONDS
+def attested(
+    node: Node,
+    person: Person,
+    vault: bytes,
+    deadline: int,
+    *,
+    attesters: Sequence[bytes] | None = None,
+) -> tuple[bytes, bytes]:
+    """Two organisations' word, until a time, that a vault is this person's; ours is the first.
+
+    An administrator of ours has seen the person and their papers. Raises as `enrol`.
+    """
     own = vault_access.attest_here(
         node.desk.keystore,
         node.contracts,
@@ -163,15 +175,28 @@ def _claim(
         account=person.account,
         deadline_seconds=deadline,
     )
-    other = _second_attestation(node, person, vault, attesters, deadline)
+    asked = _attesters(node, vault, attesters)
+    return own, _second_attestation(node, person, vault, asked, deadline)
+
+
+def claim(
+    node: Node,
+    person: Person,
+    key: SigningKey,
+    vault: bytes,
+    deadline: int,
+    attestations: Sequence[bytes],
+) -> None:
+    """Make a vault a person's whose key is open, by what `attested` gave. Raises Conflict where it
+    is somebody's already, Forbidden where an attestation does not count."""
     vault_access.claim(
         node.contracts,
         node.agent,
-        node.desk.keystore.unlock_person(person.user, passphrase),
+        key,
         tag=vault,
         account=person.account,
         deadline_seconds=deadline,
-        attestations=[own, other],
+        attestations=attestations,
     )
 
 

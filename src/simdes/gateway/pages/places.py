@@ -24,6 +24,7 @@ from simdes.exchange.node import Node
 from simdes.gateway.pages import (
     account,
     applications,
+    first,
     lost,
     sign_in,
     start,
@@ -68,6 +69,8 @@ PLACES: Final = (
     Place("/sign-in/confirm", "POST", sign_in.confirm, Needs.SIGNED_IN),
     Place(lost.PATH, "GET", lost.show, Needs.NOBODY),
     Place(lost.PATH, "POST", lost.begin, Needs.NOBODY),
+    Place(first.PATH, "GET", first.show, Needs.NOBODY),
+    Place(first.PATH, "POST", first.accept, Needs.NOBODY),
     Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),
     Place("/language", "POST", sign_in.language, Needs.NOBODY),
     Place("/account", "GET", account.show, Needs.SIGNED_IN),

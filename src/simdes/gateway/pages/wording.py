@@ -210,6 +210,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "expired": _("expired"),
     },
     "done": {
+        "first": _("Your account and your record are yours. A passkey makes signing in easier."),
         **OFFICE_DONE,
         **CLAIM_DONE,
         **STUDY_DONE,

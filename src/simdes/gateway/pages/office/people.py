@@ -32,6 +32,8 @@ def show(asked: Asked) -> Shown:
     pages = max(1, -(-len(chosen) // ROWS))
     page = min(page_number(asked), pages) or 1
 
+    checks = asked.node.desk.keystore.checks()
+
     def address(only: str = wanted, page: int = 1) -> str:
         said = {"only": only, "page": str(page) if page > 1 else ""}
         return f"{PATH}?{urlencode({name: one for name, one in said.items() if one})}".rstrip("?")
@@ -48,6 +50,8 @@ def show(asked: Asked) -> Shown:
             "address": address,
             "decision": lambda one: _decision(asked, one),
             "question": _question_address,
+            "checked": lambda one: checks.get(one.account),
+            "names": colleagues.names(asked.node),
         },
     )
 

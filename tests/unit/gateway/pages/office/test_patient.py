@@ -1,0 +1,207 @@
+"""An account for a patient on a page: a slip, the first sign-in, and whoever abuses either."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+
+import httpx
+import pytest
+
+from simdes.access.categories import Role
+from simdes.app import ADMINISTRATOR
+from simdes.errors import Unauthenticated
+from simdes.exchange import enrolment, fhir_users, first_sign_ins
+from simdes.exchange.signin import sign_in
+from simdes.index.vaults import Identifier, find
+from support.fhir_api import Api
+from support.pages import Visitor
+from support.portal import SYSTEM
+from unit.gateway.pages.conftest import Place
+
+PHRASE = "a lantern in the rain"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def south_attests(founded_pages: Place) -> None:
+    """Clinic south relies on what hospital north checked."""
+    network = founded_pages.network
+    enrolment.trust_checks(
+        network["south"].node,
+        network.session("south", ADMINISTRATOR),
+        checked_by=founded_pages.north.node.organisation,
+        valid_seconds=90 * 86_400,
+    )
+
+
+@pytest.fixture
+def number(place: Place) -> str:
+    """Somebody whom a doctor registered; nobody's account controls their record."""
+    made = f"slip-{next(_numbers)}"
+    Api.of(place.north, "dr.north", app=place.app).create(
+        {
+            "resourceType": "Patient",
+            "identifier": [{"system": SYSTEM, "value": made}],
+            "name": [{"family": "Quist", "given": ["Ada <b>"]}],
+            "birthDate": "1961-05-04",
+        }
+    )
+    place.network.settle()
+    return made
+
+
+def vault(place: Place, number: str) -> bytes:
+    with place.north.node.database.read() as tx:
+        found = find(tx, Identifier(SYSTEM, number))
+    assert found is not None
+    return found
+
+
+def fields(number: str, **others: str) -> dict[str, str]:
+    usual = {"user": f"ada.{number}", "display": "Ada Quist", "checked": "Passport, seen here."}
+    return {"number": number, "system": SYSTEM, "give": "yes"} | usual | others
+
+
+def code_of(answer: httpx.Response) -> str:
+    found = re.search(r"<code>([a-z2-7-]{29})</code>", answer.text)
+    assert answer.status_code == 200 and found, answer.text
+    return found.group(1)
+
+
+def first(place: Place, user: str, code: str, phrase: str = PHRASE) -> httpx.Response:
+    typed = {"user": user, "code": code, "passphrase": phrase, "again": phrase}
+    return place.visitor().post("/first", typed)
+
+
+def test_a_slip_makes_the_record_the_patients_when_they_sign_in(
+    place: Place, office: Visitor, number: str
+) -> None:
+    found = office.post("/people/patient", {"number": number, "system": SYSTEM})
+    assert found.status_code == 200 and "Ada &lt;b&gt; Quist" in found.text
+    slip = office.post("/people/patient", fields(number))
+    code, user = code_of(slip), f"ada.{number}"
+    assert slip.headers["cache-control"] == "no-store" and "/first" in slip.text
+    accounts = place.north.node.contracts.accounts
+    assert accounts.vault(vault(place, number)).control is None, "not before they sign in"
+    assert code not in office.get("/people/patient").text
+    entered = place.visitor()
+    typed = {"user": user, "code": code.upper(), "passphrase": PHRASE, "again": PHRASE}
+    assert entered.post("/first", typed).headers["location"] == "/account?done=first"
+    person = place.north.node.desk.keystore.person(user)
+    assert accounts.vault(vault(place, number)).control == person.account
+    assert fhir_users.own_records(place.north.node, person.account)
+    place.network.settle()
+    assert "Ada &lt;b&gt; Quist" in entered.get("/record").text
+    assert place.visitor().sign_in(user, PHRASE).headers["location"] == "/home"
+    listed = office.get("/people?only=patients").text
+    assert "Passport, seen here." in listed, "how it was checked is kept"
+
+
+def test_a_code_works_once_and_is_no_passphrase(place: Place, office: Visitor, number: str) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    refused = place.visitor().sign_in(user, code)
+    assert refused.status_code == 401 and "User name or passphrase is wrong." in refused.text
+    with pytest.raises(Unauthenticated):
+        sign_in(place.north.node, user, code)
+    assert first(place, user, code, phrase="short").status_code == 400
+    assert first(place, user, code, phrase=code).status_code == 400
+    assert first(place, user, "aaaa-" * 6).status_code == 401
+    assert first(place, user, code).status_code == 303
+    for again in (first(place, user, code), first(place, user, PHRASE, phrase=PHRASE + "!")):
+        assert again.status_code == 401 and "User name or passphrase is wrong." in again.text
+
+
+def test_a_slip_runs_out_and_the_next_one_takes_its_place(
+    place: Place, office: Visitor, number: str
+) -> None:
+    user = f"ada.{number}"
+    code = code_of(office.post("/people/patient", fields(number)))
+    old = place.north.node.desk.keystore.person(user).account
+    second = office.post("/people/patient", fields(number, user="other.name"))
+    assert second.status_code == 409 and "A slip for this record waits already." in second.text
+    place.clock.ahead_seconds += first_sign_ins.GOOD_SECONDS
+    late = first(place, user, code)
+    assert late.status_code == 403 and "The slip is not good any more." in late.text
+    office.sign_in(ADMINISTRATOR)
+    assert "ran out" in office.get("/people/patient").text
+    newer = code_of(office.post("/people/patient", fields(number)))
+    known = place.north.node.contracts.accounts.account(old)
+    assert known is not None and known.state.name == "SUSPENDED"
+    assert first(place, user, code).status_code == 401
+    assert first(place, user, newer).status_code == 303
+
+
+def test_a_slip_that_is_taken_back_opens_nothing(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    of = place.north.node.desk.keystore.person(user).account.hex()
+    done = office.post("/people/patient/end", {"of": of})
+    assert done.headers["location"] == "/people/patient?done=slip-back"
+    assert first(place, user, code).status_code == 401
+    assert office.post("/people/patient/end", {"of": of}).status_code == 404
+    assert place.north.node.contracts.accounts.vault(vault(place, number)).control is None
+
+
+def test_nobody_gets_a_second_account_for_a_record(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code = code_of(office.post("/people/patient", fields(number)))
+    assert first(place, f"ada.{number}", code).status_code == 303
+    for form in (fields(number, user="second"), {"number": number, "system": SYSTEM}):
+        refused = office.post("/people/patient", form)
+        assert refused.status_code == 409
+        assert "The vault belongs to an enrolled patient already." in refused.text
+    own = place.north.node.desk.keystore.person(f"ada.{number}").account.hex()
+    assert office.post("/people/patient/end", {"of": own}).status_code == 404, "it is no slip"
+    assert place.visitor().sign_in(f"ada.{number}", PHRASE).headers["location"] == "/home"
+
+
+def test_a_record_of_somebody_else_is_not_given_away(
+    place: Place, office: Visitor, elsewhere: Visitor, number: str
+) -> None:
+    refused = elsewhere.post("/people/patient", fields(number))
+    assert refused.status_code == 404 and "No patient here has this identifier." in refused.text
+    own = place.north.node.organisation.hex()
+    reserved = fields(f"0x{own}", system="urn:simdes:organisation")
+    assert office.post("/people/patient", reserved).status_code == 404
+    with place.network["south"].node.database.read() as tx:
+        assert find(tx, Identifier(SYSTEM, number)) is None
+
+
+def test_where_nobody_else_attests_nothing_is_left_behind(
+    place: Place, office: Visitor, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.network["south"].node.desk.attestations, "listed", tuple)
+    refused = office.post("/people/patient", fields(number))
+    assert refused.status_code == 403, refused.text
+    assert f"ada.{number}" not in {one.user for one in place.north.node.desk.keystore.people()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"checked": " "}, "Say how you know who this is."),
+        ({"user": "no spaces"}, "A user name is 1 to 64"),
+        ({"user": ADMINISTRATOR}, "The user name is taken."),
+        ({"number": ""}, "Type a number, and who issued it."),
+        ({"number": "nobody's"}, "No patient here has this identifier."),
+    ],
+)
+def test_a_form_that_is_wrong_gives_nothing(
+    place: Place, office: Visitor, number: str, wrong: dict[str, str], said: str
+) -> None:
+    before = len(place.north.node.desk.keystore.people())
+    refused = office.post("/people/patient", fields(number) | wrong)
+    assert refused.status_code in (400, 404, 409) and said in refused.text
+    assert len(place.north.node.desk.keystore.people()) == before
+
+
+@pytest.mark.parametrize("role", [Role.DOCTOR, Role.PATIENT])
+def test_only_an_administrator_gives_accounts(place: Place, number: str, role: Role) -> None:
+    visitor = place.visitor()
+    visitor.sign_in(place.person(role).user)
+    for path in ("/people/patient", "/people/patient/end"):
+        assert visitor.post(path, fields(number)).status_code == 403
+    assert place.visitor().post("/people/patient", fields(number)).status_code == 303, "sign in"
