@@ -113,7 +113,7 @@ def test_a_patient_gets_a_slip_and_signs_in_first(page: Page, place: Place, look
     page.get_by_label("New passphrase", exact=True).fill("a lantern in the rain")
     page.get_by_label("New passphrase once more").fill("a lantern in the rain")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("User name or passphrase is wrong.")
+    expect(page.get_by_role("alert")).to_contain_text("User name or code is wrong")
     look(page, "first-refused")
     page.get_by_label("Code on the slip").fill(code)
     page.get_by_label("New passphrase", exact=True).fill("a lantern in the rain")

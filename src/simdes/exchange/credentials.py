@@ -30,6 +30,7 @@ from simdes.index.transaction import Transaction
 RECENT_SECONDS: Final = 15 * 60
 """How long a proof is good for what needs a fresh one."""
 _WRONG: Final = "User name or passphrase is wrong."
+_WRONG_FIRST: Final = "User name or code is wrong, or the code was used before."
 _WRONG_CODE: Final = "The code is wrong, or it was used before."
 
 
@@ -307,7 +308,8 @@ def _try_passphrase(
             refuse(node, person, attempts.WRONG_PASSPHRASE if wrong else RATE)
         if isinstance(error, TooLarge):
             raise
-        raise Unauthenticated(_WRONG, advice="Check both and try again.") from error
+        said = _WRONG_FIRST if first else _WRONG
+        raise Unauthenticated(said, advice="Check both and try again.") from error
     node.database.write(lambda tx: attempts.succeeded(tx, subjects))
     return key
 

@@ -134,7 +134,7 @@ def whose(node: Node, administrator: Session, vault: bytes) -> Mapping[str, Any]
         keys = finding.keys_of(node, tx, {vault})
     if not rows:
         return None
-    read = (rows[-1].record_id,)
+    read = () if rows[-1].record_id is None else (rows[-1].record_id,)
     purpose = Purpose.HOPERAT
     attempt = attempt_of(administrator.actor, Verb.READ, vault, purpose=purpose, records=read)
     node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))

@@ -145,6 +145,7 @@ OFFICE_SAID: Final = (
     _("The slip is not good any more."),
     _("Ask the organisation for a new one."),
     _("Nor is it the code."),
+    _("User name or code is wrong, or the code was used before."),
     _("The user name is taken."),
     _("Choose another user name."),
     _("Choose a role."),

@@ -109,7 +109,7 @@ def test_a_code_works_once_and_is_no_passphrase(place: Place, office: Visitor, n
     assert first(place, user, "aaaa-" * 6).status_code == 401
     assert first(place, user, code).status_code == 303
     for again in (first(place, user, code), first(place, user, PHRASE, phrase=PHRASE + "!")):
-        assert again.status_code == 401 and "User name or passphrase is wrong." in again.text
+        assert again.status_code == 401 and "User name or code is wrong" in again.text
 
 
 def test_a_slip_runs_out_and_the_next_one_takes_its_place(
