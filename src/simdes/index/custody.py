@@ -199,6 +199,7 @@ def keys_by_digest(tx: Transaction, digests: Sequence[bytes]) -> list[Key]:
 
 def destroy(tx: Transaction, vault: bytes, *, through_epoch: int) -> int:
     """Destroy a vault's private keys up to an epoch; how many were destroyed now."""
+    tx.shred()
     return tx.run(
         "UPDATE custody_key SET state = 'destroyed', private_wrapped = NULL"
         " WHERE vault = :vault AND epoch <= :epoch AND state = 'bound'",

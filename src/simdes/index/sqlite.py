@@ -2,7 +2,8 @@
 
 WAL with ``synchronous=FULL`` makes each commit durable (https://www.sqlite.org/pragma.html).
 ``secure_delete`` overwrites deleted rows with zeros, so that an erased vault's wrapped key does
-not stay in free pages. Writers of several processes queue on a lock of their own, and hold SQLite's
+not stay in free pages; where a key was destroyed the log goes into the file at once and is emptied,
+so that it does not stay in older pages either. Writers of several processes queue on a lock of their own, and hold SQLite's
 besides (BEGIN IMMEDIATE).
 """
 
@@ -93,6 +94,21 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _emptied(connection: sqlite3.Connection) -> bool:
+    """Bring the log's pages into the file and cut it off, waiting for nobody; whether that went.
+
+    Who reads what was there before is in the way; the next commit tries again.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        [(busy, *_)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}")
+    return not busy
 
 
 class SqliteTransaction(Transaction):
@@ -236,6 +252,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         self._writer = connect(path)
+        self._shredding = not _emptied(self._writer)
         self._turn = threading.Lock()
         self._processes_turn = _Turn(path)
         self._writing = threading.local()
@@ -260,12 +277,15 @@ class SqliteDatabase(Database):
             ):
                 _execute(self._writer, "BEGIN IMMEDIATE")
                 try:
-                    yield SqliteTransaction(self._writer)
+                    tx = SqliteTransaction(self._writer)
+                    yield tx
                     _execute(self._writer, "COMMIT")
                 except BaseException:
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")
                     raise
+                if tx.shredding or self._shredding:
+                    self._shredding = not _emptied(self._writer)
         finally:
             self._writing.now = False
             self._turn.release()

@@ -44,10 +44,19 @@ class Transaction(ABC):
     unled: ClassVar[str]
     """Stands before a column that must not choose the index, where the planner knows no better."""
 
-    __slots__ = ("statements",)
+    __slots__ = ("shredding", "statements")
 
     def __init__(self) -> None:
         self.statements = 0
+        self.shredding = False
+
+    def shred(self) -> None:
+        """What this transaction deletes is to leave the files with it: a key was destroyed.
+
+        SQLite's file and log of commits keep older pages otherwise until the log is full.
+        PostgreSQL's are its operator's (docs/operations/backup.md).
+        """
+        self.shredding = True
 
     @abstractmethod
     def run(self, sql: str, /, **params: Value) -> int:

@@ -177,6 +177,7 @@ def erase(tx: Transaction, tag: bytes) -> None:
 
     What of it waits to be sealed never can be, and waits no more.
     """
+    tx.shred()
     _changed(
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )
