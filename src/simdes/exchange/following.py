@@ -1,7 +1,7 @@
 """Keep up with the chain: the read model, what events point at, and copies that must go.
 
-Called by a worker in a loop, and before a verb that depends on the newest state. A revocation drops
-what was read under it at once (docs/formats/custody-release.md).
+Called by a worker in a loop, and before a verb that depends on the newest state. A revocation, or an
+emergency's review, drops what was read under it at once (docs/formats/custody-release.md).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from simdes.index.transaction import Transaction
 from simdes.ledger import events
 from simdes.ledger.follow import HistoryChanged, Range, Step
 
+_Ended = events.Revoked | events.EmergencyReviewed
+"""What ends one consent, or one emergency: its copies go."""
 _WAIT_SECONDS = 60.0
 _FOLLOWERS = 2
 """The read model's, and the one that fetches letters; each has a checkpoint of its own."""
@@ -124,15 +126,13 @@ class Following:
             self._lock.release()
 
     def _drop_copies(self, heard: Sequence[events.ChainEvent]) -> None:
-        revoked = [one for one in heard if isinstance(one, events.Revoked)]
+        revoked = [one for one in heard if isinstance(one, _Ended)]
         emptied = [one for one in heard if isinstance(one, events.RevokedAll)]
         if revoked or emptied:
             self._desk.database.write(lambda tx: _drop(tx, revoked, emptied))
 
 
-def _drop(
-    tx: Transaction, revoked: Sequence[events.Revoked], emptied: Sequence[events.RevokedAll]
-) -> None:
+def _drop(tx: Transaction, revoked: Sequence[_Ended], emptied: Sequence[events.RevokedAll]) -> None:
     for one in revoked:
         copies.drop_handle(tx, one.tag, one.handle)
     for everything in emptied:
