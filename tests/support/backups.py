@@ -6,12 +6,13 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from simdes.backup import making, restoring
-from simdes.backup.making import Asked, Made
+from simdes.backup.making import Asked, Made, Place
 from simdes.backup.restoring import Restored, Wanted
 from support import consortium
 from support.consortium import Clock
@@ -95,6 +96,26 @@ def found(folder: Path, databases: dict[str, str]) -> None:
             network.submit("north", name, data)
         network.settle()
         network.settle()  # the audit entries of that, too
+
+
+def back_up_all(folder: Path, backups: Path, *, clock: Clock | None = None) -> None:
+    """Each organisation's backup, in a folder of its own."""
+    for place in _places(folder, backups, clock or Clock()):
+        with consortium.own_settings():
+            making.back_up(place())
+
+
+def keep_keys_of_all(folder: Path, backups: Path, *, clock: Clock | None = None) -> None:
+    """What `simdes serve` does at each within ten seconds."""
+    for place in _places(folder, backups, clock or Clock()):
+        with consortium.own_settings():
+            making.keep_keys(place())
+
+
+def _places(folder: Path, backups: Path, clock: Clock) -> Iterator[Callable[[], Place]]:
+    for name in NAMES:
+        asked = Asked(data=folder / name, folder=backups / name, keep_days=30)
+        yield partial(making.opened_place, asked, clock=clock, random=secrets.token_bytes)
 
 
 def staged(template: Path, place: Path, databases: dict[str, str], *, name: str = "north") -> Stage:

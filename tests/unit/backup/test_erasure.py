@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -13,8 +12,7 @@ import pytest
 
 from simdes import app, config
 from simdes.access.keystore import KeyStore
-from simdes.backup import checking, making
-from simdes.backup.making import Asked
+from simdes.backup import checking
 from simdes.backup.repository import open_repository
 from simdes.crypto.capsule import Capsule, read_capsule, unseal_authored
 from simdes.crypto.keys import OpeningKey, unwrap
@@ -25,32 +23,13 @@ from simdes.index.database import open_database
 from simdes.own_store import storekeeper
 from simdes.storage.store import open_store
 from support import consortium
-from support.backups import NAMES, Stage
+from support.backups import NAMES, Stage, back_up_all, keep_keys_of_all
 from support.consortium import Consortium
 
 
-def back_everybody_up(stage: Stage) -> None:
-    """Each organisation's backup, in a folder of its own."""
-    with consortium.own_settings():
-        for name in NAMES:
-            asked = Asked(data=stage.folder / name, folder=_backups(stage, name), keep_days=30)
-            making.back_up(
-                making.opened_place(asked, clock=stage.clock, random=secrets.token_bytes)
-            )
-
-
-def keys_of_everybody_kept(stage: Stage) -> None:
-    """What `simdes serve` does at each within ten seconds."""
-    with consortium.own_settings():
-        for name in NAMES:
-            asked = Asked(data=stage.folder / name, folder=_backups(stage, name), keep_days=30)
-            making.keep_keys(
-                making.opened_place(asked, clock=stage.clock, random=secrets.token_bytes)
-            )
-
-
-def _backups(stage: Stage, name: str) -> Path:
-    return stage.folder.parent / "everybody" / name
+def everybody(stage: Stage) -> Path:
+    """Where the backups of all lie, each organisation's in a folder of its own."""
+    return stage.folder.parent / "everybody"
 
 
 def shares_that_open(stage: Stage, capsule: bytes) -> int:
@@ -61,7 +40,7 @@ def shares_that_open(stage: Stage, capsule: bytes) -> int:
     opened = 0
     for name in NAMES:
         words = (stage.folder / name / "passphrase").read_text().strip()
-        repository = open_repository(_backups(stage, name))
+        repository = open_repository(everybody(stage) / name)
         keyfile, keystore = checking.unlocked(repository, words)
         wrapped = {one.public_digest: one.private_wrapped for one in keyfile.keys.custody.values()}
         for one in repository.listed():
@@ -129,12 +108,12 @@ def capsules(stage: Stage) -> list[bytes]:
 
 def test_backups_of_everybody_open_no_record_whose_keys_were_destroyed(stage: Stage) -> None:
     kept = capsules(stage)
-    back_everybody_up(stage)
+    back_up_all(stage.folder, everybody(stage), clock=stage.clock)
     assert kept
     # So the test would notice: before the erasure the very same search opens every share.
     assert all(shares_that_open(stage, capsule) == len(NAMES) for capsule in kept)
     erase_everywhere(stage)
-    keys_of_everybody_kept(stage)
+    keep_keys_of_all(stage.folder, everybody(stage), clock=stage.clock)
     assert all(shares_that_open(stage, capsule) == 0 for capsule in kept)
 
 
