@@ -62,3 +62,29 @@ def add_passkey(page: Page, label: str) -> None:
 def use_passkey(page: Page) -> None:
     """Answer the page's challenge with the tab's authenticator."""
     page.locator("form[data-passkey] button").click()
+
+
+NAMED = """() => {
+  const at = document.activeElement;
+  const label = at.labels && at.labels[0] ? at.labels[0].textContent : "";
+  return (label || at.textContent || "").trim();
+}"""
+"""What somebody hears of the field, link or button that has the focus."""
+
+
+def reach(page: Page, name: str, *, most: int = 120) -> None:
+    """Go by the Tab key to the field, link or button whose name begins so."""
+    heard: list[str] = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        heard.append(str(page.evaluate(NAMED)))
+        if heard[-1].startswith(name):
+            return
+    raise AssertionError(f"no Tab leads to {name!r}: {heard[:40]}")
+
+
+def press(page: Page, name: str) -> None:
+    """Go there by keyboard, and press Enter; the page that follows is there."""
+    reach(page, name)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")

@@ -21,6 +21,21 @@ def test_a_file_is_served_under_its_digest_and_kept(visitor: Visitor) -> None:
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
+def test_a_file_goes_out_compressed_to_who_reads_that_and_a_page_never_does(
+    visitor: Visitor,
+) -> None:
+    for name, file in files().items():
+        plain = visitor.get(address_of(name), **{"Accept-Encoding": "identity"})
+        packed = visitor.get(address_of(name), **{"Accept-Encoding": "br, gzip"})
+        assert plain.content == packed.content == file.content
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["content-encoding"] == "gzip"
+        assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert sum(len(file.packed) for file in files().values()) < 25_000
+    page = visitor.get("/sign-in", **{"Accept-Encoding": "br, gzip"})
+    assert "content-encoding" not in page.headers
+
+
 def test_no_other_name_is_served(visitor: Visitor) -> None:
     for name in ("pico.css", "simdes.0000000000000000.css", "..%2fplaces.py", "%00"):
         assert visitor.get(f"/static/{name}").status_code == 404
@@ -33,8 +48,8 @@ def test_pico_is_what_npm_has() -> None:
 def test_no_template_holds_a_script_or_a_style_of_its_own() -> None:
     import simdes.gateway.pages as pages
 
-    templates = sorted((Path(pages.__file__).parent / "templates").glob("*.html"))
-    assert len(templates) >= 10
+    templates = sorted((Path(pages.__file__).parent / "templates").rglob("*.html"))
+    assert len(templates) >= 60
     for path in templates:
         text = path.read_text()
         assert "style=" not in text and "<style" not in text, path.name

@@ -15,6 +15,7 @@ from support.consortium import Clock, Consortium
 from support.fhir_api import application
 from support.pages import Visitor
 from support.researching import document
+from support.two_patients import statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +106,27 @@ def test_studies_are_for_who_asks_and_who_judges(school: School) -> None:
     nurse.sign_in("nurse.kim")
     assert nurse.get("/studies").status_code == 403
     assert nurse.post("/studies/study", {"document": "{}"}).status_code == 403
+
+
+def test_the_list_of_studies_asks_the_database_as_often_when_it_is_longer(school: School) -> None:
+    def asked() -> tuple[int, int]:
+        with statements(school.network["south"].node) as count:
+            answer = school.researcher.get("/studies")
+        assert answer.status_code == 200
+        return count[0], len(answer.content)
+
+    def register(number: int) -> None:
+        made, _ = school.study(title=f"Study {number}")
+        session = school.network.session("south", "prof.ray")
+        studies.register(school.network["south"].node, session, made)
+
+    register(1)
+    asked()
+    before, _ = asked()
+    for number in range(2, 7):
+        register(number)
+    asked()
+    after, size = asked()
+    assert after <= before + 1
+    assert after < 40
+    assert size < 100_000
