@@ -1,7 +1,7 @@
 """Keep up with the chain: the read model, what events point at, and copies that must go.
 
-Called by a worker in a loop, and before a verb that depends on the newest state. A revocation, or an
-emergency's review, drops what was read under it at once (docs/formats/custody-release.md).
+Called by a worker in a loop, and before a verb that depends on the newest state. A revocation, and
+an emergency's review, drop what was read under it at once (docs/formats/custody-release.md).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 WAL with ``synchronous=FULL`` makes each commit durable (https://www.sqlite.org/pragma.html).
 ``secure_delete`` overwrites deleted rows with zeros, so that an erased vault's wrapped key does
 not stay in free pages; where a key was destroyed the log goes into the file at once and is emptied,
-so that it does not stay in older pages either. Writers of several processes queue on a lock of their own, and hold SQLite's
-besides (BEGIN IMMEDIATE).
+so that it does not stay in older pages either. Writers of several processes queue on a lock of
+their own, and hold SQLite's besides (BEGIN IMMEDIATE).
 """
 
 from __future__ import annotations
