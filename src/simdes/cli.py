@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "prescriptions": ("prescription",),
     "claims": ("claim",),
     "fingerprints": ("fingerprints",),
+    "own_copy": ("own-copy",),
     "study": ("study",),
     "audit": ("audit",),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import eth_abi
 
-from simdes.crypto import anchor, cbor, locks, padding
+from simdes.crypto import anchor, cbor, digest, locks, own_copy, padding
 from simdes.crypto.dealing import assemble, deal
 from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import OpeningKey, SigningKey, seal_to
@@ -420,8 +420,58 @@ def paddings() -> None:
     )
 
 
+def own_copies(random: Seeded) -> None:
+    key, passphrase = OpeningKey.generate(random), "Zwölf Wörter für mich"
+    file = own_copy.lock_own_key(key.to_bytes(), passphrase, random=random)
+    record = b'{"resourceType":"Bundle","type":"collection","entry":[{"resource":%s}]}' % TEXTS[0]
+    copy, fields = own_copy.seal_copy(key.public, record), json.loads(file)
+    header, sealed = own_copy.HEADER, copy[len(own_copy.HEADER) :]
+
+    def changed(**others: Any) -> str:
+        return json.dumps(fields | others)
+
+    fewer = own_copy.lock_own_key(key.to_bytes(), passphrase, random=random, passes=1_000)
+    write(
+        "own-copy",
+        {
+            "formats": "docs/formats/own-copy.md",
+            "passphrase": passphrase,
+            "key": file.decode(),
+            "seed": key.to_bytes(),
+            "public": key.public,
+            "record": record,
+            "copy": copy,
+            "refused": {
+                "copy": {
+                    "a flipped bit in the ciphertext": flipped(copy, len(copy) - 40),
+                    "a flipped bit in the encapsulated key": flipped(copy, 100),
+                    "a byte after the end": copy + b"\0",
+                    "cut": copy[:-1],
+                    "version 2": cbor.encode({"type": "own-copy", "v": 2, "suite": 1}) + sealed,
+                    "suite 2": cbor.encode({"type": "own-copy", "v": 1, "suite": 2}) + sealed,
+                    "not padded": header
+                    + seal_to(
+                        key.public, record, info=b"simdes/own-copy/v1", aad=digest.sha256(header)
+                    ),
+                },
+                "key": {
+                    "too few passes": fewer.decode(),
+                    "too many passes": changed(passes=10_000_001),
+                    "passes as text": changed(passes="600000"),
+                    "version 2": changed(v=2),
+                    "another type": changed(type="own-copy"),
+                    "an unknown field": changed(hint="the dog"),
+                    "a short salt": changed(salt=fields["salt"][:-2]),
+                    "a flipped bit": changed(locked="AAAA" + fields["locked"][4:]),
+                },
+            },
+        },
+    )
+
+
 def main() -> None:
     """Write every file."""
+    own_copies(Seeded("own copies"))
     record, vault, author = sealed_record(Seeded("sealed record"))
     redistributed_capsule(Seeded("redistributed"), record, vault)
     statements(Seeded("keys"))

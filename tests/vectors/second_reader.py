@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import json
+import unicodedata
+from base64 import urlsafe_b64decode
 from typing import Any
 
 import cbor2
 from Crypto.Hash import keccak
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_keys.datatypes import Signature
@@ -251,3 +254,23 @@ def open_letter(letter: bytes, seed: bytes, info: bytes) -> bytes:
     assert header["key"] == sha256(b"simdes/letter-key/v1\0", header["salt"], key)
     padded = ChaCha20Poly1305(key).decrypt(bytes(12), data, bound + info)
     return padded.rstrip(b"\0")[:-1]
+
+
+# A patient's own copy
+
+
+def own_key(file: str, passphrase: str) -> bytes:
+    fields = json.loads(file)
+    assert (fields["type"], fields["v"]) == ("own-key", 1)
+    assert 600_000 <= fields["passes"] <= 10_000_000
+    salt, locked = (urlsafe_b64decode(fields[name] + "==") for name in ("salt", "locked"))
+    words = unicodedata.normalize("NFKC", passphrase).encode()
+    key = hashlib.pbkdf2_hmac("sha256", words, salt, fields["passes"], 32)
+    return AESGCM(key).decrypt(bytes(12), locked, b"simdes/own-key/v1")
+
+
+def own_copy(seed: bytes, copy: bytes) -> bytes:
+    header, header_bytes, sealed = items_of(copy)
+    assert header == {"type": "own-copy", "v": 1, "suite": 1}
+    use = b"simdes/own-copy/v1"
+    return open_sealed(seed, sealed, use, sha256(header_bytes)).rstrip(b"\0")[:-1]

@@ -10,6 +10,7 @@ from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import MOST
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
+from simdes.fhir.json import dumps
 
 MOST_RESOURCES: Final = 10_000
 
@@ -34,3 +35,18 @@ def collected(node: Node, asking: Asking, logical_id: str) -> tuple[list[Found],
                 "The record is larger than one summary is made of.",
                 advice="Read it with $everything, in pages.",
             )
+
+
+def as_bundle(node: Node, asking: Asking, logical_id: str) -> bytes:
+    """The same as one Bundle of FHIR, each resource as its author wrote it. Raises likewise."""
+    found, _ = collected(node, asking, logical_id)
+    entries = b",".join(
+        b'{"fullUrl":'
+        + dumps(f"{node.issuer.name}/fhir/{one.name}")
+        + b',"resource":'
+        + one.content
+        + b"}"
+        for one in found
+        if not one.deleted
+    )
+    return b'{"resourceType":"Bundle","type":"collection","entry":[' + entries + b"]}"

@@ -47,15 +47,15 @@ _LASTING: Final[Mapping[str, int | None]] = {
 class Shown:
     """A page. ``leads_to`` are addresses elsewhere that its form may end at.
 
-    ``here`` is where the page is found with GET, for pages that answer a form. ``script`` names the
-    one script that it runs; True: that of passkeys.
+    ``here`` is where the page is found with GET, for pages that answer a form. ``script`` names
+    what it runs, one script or several in order; True: that of passkeys.
     """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     here: str = ""
     status: int = 200
-    script: bool | str = False
+    script: bool | str | Sequence[str] = False
     leads_to: Sequence[str] = ()
     cookies: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -115,7 +115,7 @@ def render(asked: Asked, page: Shown) -> str:
         visit=visit,
         links=links_of(asked.role) if visit else (),
         here=page.here or _address(asked),
-        script="passkeys.js" if page.script is True else page.script,
+        scripts=_scripts(page),
         **page.values,
     )
 
@@ -133,6 +133,13 @@ def policy(page: Shown) -> str:
         "frame-ancestors 'none'",
     ]
     return "; ".join(rules)
+
+
+def _scripts(page: Shown) -> Sequence[str]:
+    """The names of what a page runs."""
+    if isinstance(page.script, bool):
+        return ("passkeys.js",) if page.script else ()
+    return (page.script,) if isinstance(page.script, str) else page.script
 
 
 def _source(address: str) -> str:

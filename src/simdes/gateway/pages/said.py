@@ -31,6 +31,12 @@ SAID: Final = (
     _("You are not signed in, or your session ended."),
     _("Sign in again."),
     _("The account is not hosted here any more."),
+    # A patient's own copy
+    _("Read first what a copy means."),
+    _("Then tick the box below it."),
+    _("That is no public key."),
+    _("Copy all of it, from the first to the last."),
+    _("The public key cannot be sealed to."),
     # Passkeys
     _("The passkey was not accepted."),
     _("The passkey is another person's."),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 from simdes.gateway.pages.static_files import address_of, files
 from support.pages import Visitor
 
-PICO = Path(__file__).parents[4] / "node_modules/@picocss/pico/css/pico.classless.min.css"
+ROOT = Path(__file__).parents[4]
+PICO = ROOT / "node_modules/@picocss/pico/css/pico.classless.min.css"
 
 
 def test_a_file_is_served_under_its_digest_and_kept(visitor: Visitor) -> None:
@@ -58,3 +60,10 @@ def test_no_template_holds_a_script_or_a_style_of_its_own() -> None:
         assert "|safe" not in text and "autoescape" not in text, path.name
         forms = text.count('method="post"')
         assert text.count("parts.token(asked)") + text.count("token(asked) }}") >= forms, path.name
+
+
+def test_what_opens_sealed_copies_is_what_npm_has() -> None:
+    done = subprocess.run(
+        ["node", str(ROOT / "tools/bundle_hpke.mjs"), "--print"], capture_output=True, check=True
+    )
+    assert files()["hpke.js"].content == done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simdes.exchange.interactions.collecting import collected
+from simdes.exchange.interactions.collecting import as_bundle
 from simdes.exchange.interactions.summary import summary
 from simdes.fhir.json import dumps
 from simdes.gateway.pages.answering import Sent, Shown
@@ -25,17 +25,7 @@ def show(asked: Asked) -> Shown:
 def everything(asked: Asked) -> Sent:
     """Every resource that the patient may see, as its author wrote it, in one Bundle."""
     mine = own(asked)
-    found, _ = collected(asked.node, mine.asking, mine.record.patient)
-    entries = b",".join(
-        b'{"fullUrl":'
-        + dumps(f"{asked.node.issuer.name}/fhir/{one.name}")
-        + b',"resource":'
-        + one.content
-        + b"}"
-        for one in found
-        if not one.deleted
-    )
-    bundle = b'{"resourceType":"Bundle","type":"collection","entry":[' + entries + b"]}"
+    bundle = as_bundle(asked.node, mine.asking, mine.record.patient)
     return Sent(bundle, _FHIR, "my-record.json")
 
 

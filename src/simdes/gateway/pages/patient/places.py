@@ -16,6 +16,7 @@ from simdes.gateway.pages.patient import (
     guardians,
     links,
     log,
+    own_copy,
     prescriptions,
     record,
     research,
@@ -82,4 +83,8 @@ PATIENT_PLACES: Final = (
     _place(files.PATH, "GET", files.show, _ANY),
     _place(files.EVERYTHING, "GET", files.everything, _FRESH),
     _place(files.SUMMARY, "GET", files.brief, _FRESH),
+    _place(own_copy.PATH, "GET", own_copy.show, _FRESH),
+    _place(own_copy.PATH, "POST", own_copy.copy, _FRESH),
+    # A copy outlives the account that it was made with: whoever has it opens it.
+    Place(own_copy.OPEN, "GET", own_copy.show_open, Needs.NOBODY),
 )
