@@ -192,3 +192,12 @@ def test_a_study_is_counted_registered_and_approved(
         page.get_by_role("button", name="Approuver").click()
         expect(page.get_by_role("status")).to_contain_text("figure au registre")
         look(page, "studies-fr")
+    with at(town.south, viewport=PHONE) as page:  # type: ignore[attr-defined]
+        enter(page, "prof.ray")
+        page.goto("/studies/study")
+        page.get_by_label(re.compile("^The document")).fill(text)
+        page.get_by_role("button", name="Show what the document says").click()
+        expect(page.get_by_text("running · 1 of 1 approvals")).to_be_visible()
+        expect(page.get_by_text("Nothing was released yet.")).to_be_visible()
+        look(page, "study-running")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
