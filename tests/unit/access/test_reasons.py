@@ -23,6 +23,7 @@ from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
 from simdes.errors import Forbidden
 from simdes.exchange.anomalies import SecondFactorNeeded
+from simdes.exchange.research import entered
 from simdes.ledger.consents import Reason
 
 OF_VERBS = {
@@ -38,6 +39,7 @@ OF_VERBS = {
         attempts,
         oauth,
         rights,
+        entered,
     )
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value

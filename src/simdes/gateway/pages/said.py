@@ -279,6 +279,8 @@ REASONS: Final = (
     _("the vault or the account can't be claimed"),
     _("no account of the patient is hosted here"),
     _("the account opened no such emergency, or for another reason"),
+    _("the study has another sponsor, or is not known"),
+    _("the ledger has no such release, or not of all of these patients"),
     _("somebody else wrote this record"),
     _("the custodian destroyed its key of this vault"),
     _("the vault's next epoch is not agreed by who must agree"),
