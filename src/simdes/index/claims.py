@@ -286,13 +286,17 @@ def of_vault(tx: Transaction, vault: bytes, verb: str) -> list[Step]:
 # Records for insurers -------------------------------------------------------------------------
 
 
-def sealed_alone(tx: Transaction, resources: Sequence[int], category: int) -> dict[int, bytes]:
-    """For versions (by row id) that are sealed alone in a category, the record's id."""
+def sealed_alone(
+    tx: Transaction, resources: Sequence[int], among: Sequence[bytes]
+) -> dict[int, bytes]:
+    """For versions (by row id) that one of these records holds, that record's id."""
+    if not among:
+        return {}
     rows = tx.all(
-        "SELECT l.resource_id, l.record_id FROM leaf AS l JOIN record AS r"
-        " ON r.record_id = l.record_id WHERE l.resource_id IN :ids AND r.category = :category",
+        "SELECT resource_id, record_id FROM leaf"
+        " WHERE resource_id IN :ids AND record_id IN :records",
         ids=list(resources),
-        category=category,
+        records=list(among),
     )
     return {int(resource): bytes(record) for resource, record in rows}
 

@@ -135,12 +135,20 @@ def again(node: Node, asking: Asking, claim: bytes) -> None:
     """Claim once more for what a reversed claim was for, as it is now.
 
     Its cost is stated anew; the claim opens by itself once that stands. Raises Conflict for a
-    claim that was not reversed.
+    claim that was not reversed, or was claimed again already.
     """
     step = _step(node, asking, claim)
     known = node.contracts.claims.claim(number(claim))
     if known.state is not ClaimState.REVERSED:
         raise Conflict("Reverse the claim first.")
+    with node.database.read() as tx:
+        last = [
+            one.claim
+            for one in claims.of_vault(tx, step.vault, "open")
+            if (one.encounter, one.other) == (step.encounter, step.other)
+        ][-1]
+    if last != claim:
+        raise Conflict("It was claimed again already.", advice="Look at the newer claim.")
     stating.restate(node, step.vault, step.encounter)
     _note(node, asking, step)
 

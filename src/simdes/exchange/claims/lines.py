@@ -54,8 +54,7 @@ def offer(node: Node, step: Step, needs: Sequence[Need]) -> bool:
         if _listed(node, tx, step):
             return False
         chosen = _chosen(node, tx, step, needs)
-    _offer(node, step, chosen, records.software(node))
-    return True
+    return _offer(node, step, chosen, records.software(node))
 
 
 def offer_more(node: Node, step: Step, references: Sequence[str], author: Author) -> None:
@@ -65,22 +64,47 @@ def offer_more(node: Node, step: Step, references: Sequence[str], author: Author
     if any(one not in by_name for one in references):
         raise NotFound("This is not in the patient's record here.", advice="Name it as Type/id.")
     chosen = [(*by_name[one], _ASKED) for one in dict.fromkeys(references)]
-    _offer(node, step, chosen, author)
+    _offer(node, step, chosen, author, besides=True)
 
 
 _Chosen = tuple[Resource, Json, str]
+_Sealed = tuple[NewRecord, list[NewLeaf]]
 
 
-def _offer(node: Node, step: Step, chosen: Sequence[_Chosen], author: Author) -> None:
-    sealed = _seal_alone(node, step.vault, [row for row, _, _ in chosen])
+def _offer(
+    node: Node, step: Step, chosen: Sequence[_Chosen], author: Author, *, besides: bool = False
+) -> bool:
+    """Keep lines that were sealed alone and list them; ``besides``: other ones are listed already.
+
+    False, and nothing is kept, where another worker was first: what no list names would never be
+    erased.
+    """
+    known, written = _seal_alone(node, step, [row for row, _, _ in chosen])
     with node.database.read() as tx:
         subject = _held(node, tx, step)[f"Claim/{step.resource}"][1]["patient"]
 
-    def write(tx: Transaction) -> None:
+    def write(tx: Transaction) -> bool:
+        tx.lock(f"claim {step.tag.hex()}")
+        if not besides and _listed(node, tx, step):
+            return False
+        _keep(tx, written, now_ms=node.now_ms())
         home = records.home_of(node, tx, step.vault)
-        records.write(node, tx, home, [_list(node, step, chosen, sealed, subject)], author)
+        records.write(node, tx, home, [_list(node, step, chosen, known, subject)], author)
+        return True
 
-    node.database.write(write)
+    return node.database.write(write)
+
+
+def _keep(tx: Transaction, written: Sequence[_Sealed], *, now_ms: int) -> None:
+    if not written:
+        return
+    sealed_records.add_again(tx, written)
+    stored = [
+        (cid, kind, record.record_id)
+        for record, _ in written
+        for cid, kind in ((record.body_cid, contents.BODY), (record.capsule_cid, contents.CAPSULE))
+    ]
+    contents.add(tx, stored, now_ms=now_ms)
 
 
 def offered_since(node: Node, step: Step, since_seconds: int) -> frozenset[bytes] | None:
@@ -177,11 +201,19 @@ def _belongs(resource: Json, step: Step, claim: Json, name: str) -> bool:
     return step.encounter in map(reference_of, places) or name in diagnoses
 
 
-def _seal_alone(node: Node, tag: bytes, rows: Sequence[Resource]) -> dict[int, bytes]:
-    """Seal each version in a record of its own; those that are keep theirs."""
+def _seal_alone(
+    node: Node, step: Step, rows: Sequence[Resource]
+) -> tuple[dict[int, bytes], list[_Sealed]]:
+    """Seal each version in a record of its own: the record of each by its row, and those to keep.
+
+    What was offered of this claim before keeps its record. Claims share none: a record is erased
+    when its claim ends, and another one may go on or begin anew.
+    """
+    tag = step.vault
     with node.database.read() as tx:
         vault = vaults.get(tx, tag)
-        known = claims.sealed_alone(tx, [one.id for one in rows], Category.DISCLOSURES)
+        before = [record for one in _listed(node, tx, step) for record in records_of(one)]
+        known = claims.sealed_alone(tx, [one.id for one in rows], before)
     assert vault is not None  # noqa: S101 (claimed in it)
     descriptor = node.desk.directory.vault(tag)
     key = vault_key(node.desk.keystore, vault)
@@ -227,21 +259,7 @@ def _seal_alone(node: Node, tag: bytes, rows: Sequence[Resource]) -> dict[int, b
         for (row, record), body, capsule in zip(made, bodies, capsules, strict=True)
     ]
 
-    def write(tx: Transaction) -> None:
-        sealed_records.add_again(tx, written)
-        stored = [
-            (cid, kind, record.record_id)
-            for record, _ in written
-            for cid, kind in (
-                (record.body_cid, contents.BODY),
-                (record.capsule_cid, contents.CAPSULE),
-            )
-        ]
-        contents.add(tx, stored, now_ms=node.now_ms())
-
-    if written:
-        node.database.write(write)
-    return known | {row.id: record.record_id for row, record in made}
+    return known | {row.id: record.record_id for row, record in made}, written
 
 
 def _list(
