@@ -17,7 +17,8 @@ from browser.conftest import WIDTH, Looking, Place, Watched
 from browser.steps import enter
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import emergencies
+from simdes.exchange import corrections, emergencies, rights
+from simdes.exchange.interactions.everything import everything
 from simdes.gateway.pages.staff.places import STAFF_PLACES
 from support.fhir_api import Api
 from support.portal import SYSTEM, Enrolled, enrolled, history
@@ -45,6 +46,16 @@ def _nils(place: Place) -> Enrolled:
         doctor.create(one)
     place.network.settle()
     return who
+
+
+def asked(place: Place, nils: Enrolled) -> str:
+    """A correction that the patient waits for."""
+    node, patient = place.north.node, nils.patient["id"]
+    asking = rights.ask(node, place.network.session("north", nils.user))
+    for one in corrections.listed(node, asking, patient):
+        return one.id
+    [entry, *_] = everything(node, asking, patient, types=("AllergyIntolerance",)).matches
+    return corrections.ask(node, asking, patient, entry.name, "It was amoxicillin, in 2018.")
 
 
 @pytest.fixture(params=LOCALES)
@@ -86,7 +97,7 @@ def test_staff_work_without_javascript_on_a_phone_in_both_languages(
     enter(page, place.person(Role.DOCTOR).user)
     named = {one.path for one in STAFF_PLACES if one.method == "GET" and "doctor" in one.roles}
     for path in sorted(named - {"/patients/emergency"}):
-        where = f"{path}?patient={patient}"
+        where = f"{path}?patient={patient}&request={asked(place, nils)}"
         answer = page.goto(where)
         assert answer is not None and answer.status == 200, where
         assert len(answer.body()) < 100_000
@@ -164,6 +175,8 @@ def test_every_page_of_staff_is_accessible(
         "nowhere": "/patients/request?patient=nobody",
         "elsewhere": "/patients/elsewhere",
         "new": "/patients/new",
+        "corrections": "/patients/corrections",
+        "correction": f"/patients/corrections/answer?request={asked(place, nils)}",
         "visit": f"/patients/visit?patient={patient}",
     }
     for name, path in pages.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from simdes.errors import Invalid, NotFound
@@ -27,8 +28,25 @@ SYSTEM: Final = (
     "http://hl7.org/fhir/uv/patient-corrections/CodeSystem/PatientCorrectionCommunicationTypes"
 )
 CODE: Final = "medRecCxReq"
+DECIDED: Final = "urn:simdes:correction"
+"""The system of what an answer's category says."""
 MOST_TEXT: Final = 2_000
 _NAME: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+
+
+class Decision(StrEnum):
+    """What an answer says."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was written back; ``decision`` is None for words alone."""
+
+    decision: Decision | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +57,7 @@ class Correction:
     about: str
     text: str
     sent: str
-    answers: tuple[str, ...]
+    answers: tuple[Answer, ...]
 
 
 def about(node: Node, asking: Asking, patient: str, name: str) -> Found:
@@ -90,16 +108,16 @@ def listed(node: Node, asking: Asking, patient: str) -> list[Correction]:
     """What the patient asked to have corrected, newest first, with what was answered."""
     page = everything(node, asking, patient, types=("Communication",), count=MOST)
     found = [finding.parsed(one.content) for one in page.matches if not one.deleted]
-    asked = [one for one in found if _is_request(one)]
+    asked = [one for one in found if is_request(one)]
     return sorted(
         (
             Correction(
                 id=str(one["id"]),
                 about=str((one.get("about") or [{}])[0].get("reference", "")),
-                text=_text(one),
+                text=text_of(one),
                 sent=str(one.get("sent", "")),
                 answers=tuple(
-                    _text(other)
+                    Answer(_decision(other), text_of(other))
                     for other in sorted(found, key=lambda each: str(each.get("sent", "")))
                     if _answers(other, f"Communication/{one['id']}")
                 ),
@@ -111,7 +129,8 @@ def listed(node: Node, asking: Asking, patient: str) -> list[Correction]:
     )
 
 
-def _is_request(resource: Mapping[str, Any]) -> bool:
+def is_request(resource: Mapping[str, Any]) -> bool:
+    """Whether a Communication asks for a correction."""
     return any(
         coding.get("system") == SYSTEM and coding.get("code") == CODE
         for category in resource.get("category", [])
@@ -119,10 +138,21 @@ def _is_request(resource: Mapping[str, Any]) -> bool:
     )
 
 
+def _decision(resource: Mapping[str, Any]) -> Decision | None:
+    codes = {
+        coding.get("code")
+        for category in resource.get("category", [])
+        for coding in category.get("coding", [])
+        if coding.get("system") == DECIDED
+    }
+    return next((one for one in Decision if one in codes), None)
+
+
 def _answers(resource: Mapping[str, Any], name: str) -> bool:
     return any(one.get("reference") == name for one in resource.get("inResponseTo", []))
 
 
-def _text(resource: Mapping[str, Any]) -> str:
+def text_of(resource: Mapping[str, Any]) -> str:
+    """The words of a Communication."""
     said = [one.get("contentString", "") for one in resource.get("payload", [])]
     return "\n".join(one for one in said if one)

@@ -13,6 +13,19 @@ from simdes.gateway.pages.office.words import OFFICE_SAID
 from simdes.gateway.pages.study.words import STUDY_SAID
 
 SAID: Final = (
+    # Corrections
+    _("This request was answered already."),
+    _("Only who wrote the entry corrects it."),
+    _("Answer with a reason."),
+    _("Nothing is changed."),
+    _("Correct what is wrong, or refuse."),
+    _("Say why, for the patient to read."),
+    _("A value is missing."),
+    _("To strike the entry, tick that it is an error."),
+    _("A value is true or false."),
+    _("A value is no number."),
+    _("This entry can't be struck."),
+    _("Correct what is wrong in it."),
     *OFFICE_SAID,
     *CLAIM_SAID,
     *STUDY_SAID,

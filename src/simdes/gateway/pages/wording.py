@@ -209,7 +209,13 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "cancelled": _("cancelled by the prescriber"),
         "expired": _("expired"),
     },
+    "correction": {
+        "accepted": _("It was corrected."),
+        "refused": _("It was not corrected."),
+    },
     "done": {
+        "corrected": _("It is corrected, and the patient reads so."),
+        "correction-refused": _("The patient reads your reason."),
         "first": _("Your account and your record are yours. A passkey makes signing in easier."),
         **OFFICE_DONE,
         **CLAIM_DONE,

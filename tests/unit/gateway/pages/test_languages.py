@@ -82,6 +82,8 @@ RAISING = (
     "gateway/pages/patient/links.py",
     "gateway/pages/patient/research.py",
     "exchange/corrections.py",
+    "exchange/correcting.py",
+    "gateway/pages/staff/correcting.py",
     "exchange/research/taking_part.py",
     "gateway/pages/wards.py",
     "gateway/pages/lost.py",

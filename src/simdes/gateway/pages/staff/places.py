@@ -7,6 +7,7 @@ from typing import Final
 from simdes.gateway.pages.navigation import CLINICIANS, PHARMACISTS
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff import (
+    correcting,
     counter,
     elsewhere,
     emergency,
@@ -27,6 +28,9 @@ STAFF_PLACES: Final = (
     Place(newcomer.PATH, "POST", newcomer.register, _ANY, CLINICIANS),
     Place(elsewhere.PATH, "GET", elsewhere.show, _ANY, CLINICIANS),
     Place(elsewhere.PATH, "POST", elsewhere.search, _ANY, CLINICIANS),
+    Place(correcting.PATH, "GET", correcting.show, _ANY, CLINICIANS),
+    Place(correcting.ANSWER, "GET", correcting.show_answer, _ANY, CLINICIANS),
+    Place(correcting.ANSWER, "POST", correcting.answer, _ANY, CLINICIANS),
     Place(requesting.PATH, "GET", requesting.show, _ANY, CLINICIANS),
     Place(requesting.PATH, "POST", requesting.send, _ANY, CLINICIANS),
     Place(emergency.PATH, "GET", emergency.show, _ANY, CLINICIANS),

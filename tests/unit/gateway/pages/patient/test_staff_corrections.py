@@ -1,0 +1,170 @@
+"""Staff answer what patients asked to have corrected: a new version, or a reason."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from simdes.access.categories import Role
+from support.fhir_api import Api, Json
+from support.pages import Visitor
+from support.portal import Enrolled, enrolled, history
+from unit.gateway.pages.conftest import Place
+from unit.gateway.pages.patient.conftest import HOSTILE
+
+QUEUE, ANSWER = "/patients/corrections", "/patients/corrections/answer"
+
+
+@pytest.fixture(scope="module")
+def mona(founded_pages: Place, doctor: Api) -> Enrolled:
+    """A patient with a record and a browser of her own."""
+    who = enrolled(founded_pages.network, doctor, "pages-mona", user="mona", given="Mona")
+    for one in history(who.patient["id"]):
+        doctor.create(one)
+    founded_pages.network.settle()
+    return who
+
+
+@pytest.fixture
+def desk(place: Place) -> Visitor:
+    visitor = place.visitor()
+    visitor.sign_in("dr.north")
+    return visitor
+
+
+@pytest.fixture
+def herself(place: Place, mona: Enrolled) -> Visitor:
+    visitor = place.visitor()
+    visitor.sign_in(mona.user)
+    return visitor
+
+
+def entry(doctor: Api, mona: Enrolled, type_: str, **wanted: str) -> Json:
+    key = "patient" if type_ == "AllergyIntolerance" else "subject"
+    listed = doctor.found(f"{type_}?{key}=Patient/{mona.patient['id']}&_sort=_lastUpdated")
+    return next(one for one in listed if wanted.items() <= one.items())
+
+
+def current(doctor: Api, one: Json) -> Json:
+    [found] = doctor.found(f"{one['resourceType']}?_id={one['id']}")
+    return found
+
+
+def asked(herself: Visitor, about: Json, text: str) -> None:
+    named = f"{about['resourceType']}/{about['id']}"
+    assert herself.post("/corrections/new", {"about": named, "text": text}).status_code == 303
+
+
+def request_of(desk: Visitor, text: str) -> str:
+    page = desk.get(QUEUE).text
+    [block] = [one for one in page.split("<li>") if html.escape(text)[:30] in one]
+    found = re.search(r"request=([^\"&]+)", block)
+    assert found
+    return found.group(1)
+
+
+def form_of(desk: Visitor, request: str) -> dict[str, str]:
+    """The fields of the first form as they were shown."""
+    text = desk.get(f"{ANSWER}?request={request}").text
+    form = text[text.index(f'action="{ANSWER}"') :].split("</form>")[0]
+    found = dict(
+        re.findall(r'name="([^"]+)"(?: type="text" autocomplete="off")? value="([^"]*)"', form)
+    )
+    found.pop("token", None)
+    found.pop("error", None)
+    return {name: html.unescape(value) for name, value in found.items()}
+
+
+def test_a_correction_is_written_and_told_in_one_transaction(
+    desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled
+) -> None:
+    wrong = entry(doctor, mona, "Observation", effectiveDateTime="2024-02-03T08:30:00Z")
+    asked(herself, wrong, "It was 4.2, not 4.1")
+    request = request_of(desk, "It was 4.2, not 4.1")
+    page = desk.get(QUEUE).text
+    assert "Mona Okafor" in page and "waits for" in page
+    form = form_of(desk, request)
+    assert form["v.valueQuantity.value"] == "4.1"
+    assert not any(name.endswith((".reference", ".system")) for name in form), "no links"
+    done = desk.post(ANSWER, form | {"v.valueQuantity.value": "4.20", "text": "Thank you."})
+    assert done.headers["location"] == f"{QUEUE}?done=corrected", done.text
+    now = current(doctor, wrong)
+    assert str(now["valueQuantity"]["value"]) in ("4.2", "4.20")
+    assert now["meta"]["versionId"] == "2"
+    said = herself.get("/corrections").text
+    assert "It was corrected." in said and "Thank you." in said
+    made = doctor.found(f"Provenance?target=Observation/{wrong['id']}")
+    assert len(made) == 2, "each version has its Provenance"
+    assert "It was 4.2" not in desk.get(QUEUE).text, "it does not wait any more"
+    again = desk.post(ANSWER, form | {"v.valueQuantity.value": "9.9"})
+    assert again.status_code == 409 and "answered already" in again.text
+
+
+def test_a_refusal_has_a_reason_that_the_patient_reads(
+    desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled
+) -> None:
+    asked(herself, entry(doctor, mona, "Condition"), f"I have no pressure {HOSTILE}")
+    request = request_of(desk, "I have no pressure")
+    shown = desk.get(f"{ANSWER}?request={request}").text
+    assert HOSTILE not in shown and "High blood pressure" in shown
+    empty = desk.post(ANSWER, {"request": request, "what": "refuse", "text": " "})
+    assert empty.status_code == 400 and "Say why, for the patient to read." in empty.text
+    done = desk.post(ANSWER, {"request": request, "what": "refuse", "text": "Measured twice."})
+    assert done.headers["location"] == f"{QUEUE}?done=correction-refused"
+    said = herself.get("/corrections").text
+    assert "It was not corrected." in said and "Measured twice." in said
+
+
+def test_an_entry_is_struck_as_an_error(
+    desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled
+) -> None:
+    wrong = entry(doctor, mona, "AllergyIntolerance")
+    asked(herself, wrong, "I take penicillin every year")
+    form = form_of(desk, request_of(desk, "I take penicillin"))
+    done = desk.post(ANSWER, form | {"error": "yes"})
+    assert done.headers["location"] == f"{QUEUE}?done=corrected", done.text
+    now = current(doctor, wrong)
+    assert now["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
+    assert "clinicalStatus" not in now
+
+
+def test_what_changes_nothing_or_is_wrong_is_not_written(
+    desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled
+) -> None:
+    wrong = entry(doctor, mona, "Observation", effectiveDateTime="2024-08-19T08:30:00Z")
+    asked(herself, wrong, "That was not me at all")
+    form = form_of(desk, request_of(desk, "That was not me"))
+    for change, status, why in (
+        ({}, 400, "Nothing is changed."),
+        ({"v.valueQuantity.value": "a lot"}, 400, "A value is no number."),
+        ({"v.valueQuantity.value": ""}, 400, "A value is missing."),
+        ({"v.status": "perhaps"}, 422, ""),
+        ({"v.subject.reference": "Patient/other", "v.id": "x"}, 400, "Nothing is changed."),
+        ({"v.valueQuantity.value": "5", "version": "7"}, 412, ""),
+    ):
+        refused = desk.post(ANSWER, form | change)
+        assert refused.status_code == status and why in refused.text, change
+    assert current(doctor, wrong)["meta"]["versionId"] == "1"
+
+
+def test_only_who_may_read_the_record_finds_and_answers_its_requests(
+    place: Place, desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled, rosa: Enrolled
+) -> None:
+    asked(herself, entry(doctor, mona, "Encounter"), "I was not there that day")
+    request = request_of(desk, "I was not there")
+    body = {"request": request, "what": "refuse", "text": "No."}
+    far = Visitor(place.app)
+    assert far.post(ANSWER, body).status_code == 303, "sign in first"
+    for role in (Role.PHARMACIST, Role.ADMINISTRATOR):
+        other = place.visitor()
+        other.sign_in(place.person(role).user)
+        assert other.post(ANSWER, body).status_code == 403
+        assert other.get(QUEUE).status_code == 403
+    assert herself.post(ANSWER, body).status_code == 403
+    notes = doctor.found(f"Communication?subject=Patient/{mona.patient['id']}")
+    plain = next(one for one in notes if one.get("inResponseTo"))
+    for named in (plain["id"], "none", "", "../x"):
+        wrong = desk.post(ANSWER, body | {"request": named})
+        assert wrong.status_code in (400, 404), named
