@@ -13,6 +13,7 @@ from simdes.ledger.contracts import ClaimState
 from support.claim_scene import SYSTEM, Visit
 from support.insured import make_key
 from support.pages import Visitor
+from support.two_patients import statements
 from unit.gateway.pages.insurer.conftest import Desk
 
 LARGEST = 100_000
@@ -215,3 +216,24 @@ def test_signals_stand_beside_the_claim_before_it_is_decided(desk: Desk) -> None
         assert part in page, part
     french = html.unescape(clerk.get(address, **{"Accept-Language": "fr"}).text)
     assert "Ligne 2" in french and "le même jour" in french
+
+
+def test_the_inbox_asks_the_database_little_for_one_more_patient(desk: Desk) -> None:
+    """Each consent is judged by itself: four rows by their keys, once to read and once to reach."""
+
+    def asked() -> tuple[int, int, int]:
+        clerk = desk.clerk()  # the clock went on, and a session has its end
+        clerk.get("/inbox?only=all")  # what is disclosed is fetched once
+        with statements(desk.network["east"].node) as count:
+            answer = clerk.get("/inbox?only=all")
+        assert answer.status_code == 200
+        return count[0], answer.text.count("/inbox/claim?"), len(answer.content)
+
+    disclosed(desk, desk.visit())
+    before, fewer, _ = asked()
+    disclosed(desk, desk.visit())
+    after, more, size = asked()
+    assert more == fewer + 1
+    assert after <= before + 16
+    assert after < 40 + 20 * more
+    assert size < LARGEST
