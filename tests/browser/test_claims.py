@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Watched
-from browser.steps import enter
+from browser.steps import enter, press, reach
 from simdes.exchange.claims import fingerprint_keys, noticing
 from simdes.exchange.research import answering
 from simdes.index import fingerprints
@@ -135,20 +135,21 @@ def test_a_claim_goes_from_the_patients_phone_to_its_payment(
     aside(lambda: (town.network.settle(), town.visit.work(), signalled(town)))
     with at(town.east) as page:  # type: ignore[attr-defined]
         enter(page, "clerk.poe")
-        page.get_by_role("link", name="Claims").first.click()
+        press(page, "Claims")  # no mouse from here to the decision
         look(page, "inbox")
-        page.get_by_role("link", name=re.compile("^Hospital North")).click()
+        press(page, "Hospital North")
         signals = page.get_by_role("region", name="Look at this before you decide")
         expect(signals).to_contain_text("the same service and day")
         look(page, "inbox-claim")
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         page.set_viewport_size(WIDTH)
-        page.get_by_label(re.compile("^A word for the patient")).fill("Get well soon.")
+        reach(page, "A word for the patient")
+        page.keyboard.type("Get well soon.")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Decide so?")
         look(page, "inbox-decision")
-        page.get_by_role("button", name="Decide", exact=True).click()
+        press(page, "Decide")
         expect(page.get_by_role("status")).to_contain_text("It is decided.")
         look(page, "inbox-decided")
         page.get_by_role("link", name="Back to the claims").click()

@@ -2,7 +2,7 @@
 
 Data exchange (Fig. 3): a doctor elsewhere finds a patient by a number, asks, is let in, reads, and
 is shut out again. Prescription (Fig. 4): prescribed, sent to a pharmacy, dispensed once. Nothing is
-done but by pages, and the worker's rounds between them.
+done but by pages, and the worker's rounds between them. Patients and pharmacist touch no mouse.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Looking, Watched
-from browser.steps import enter
+from browser.steps import enter, press, reach
 from simdes.exchange.prescriptions import issuing
 from support import consortium
 from support.consortium import Clock, Consortium
@@ -123,13 +123,13 @@ def test_a_doctor_elsewhere_asks_is_let_in_and_is_shut_out_again(
     doctor.get_by_role("button", name="Ask the patient").click()
     expect(doctor.get_by_role("status")).to_contain_text("The patient was asked.")
 
-    patient.get_by_role("link", name="Who may see it").first.click()
+    press(patient, "Who may see it")
     expect(patient.get_by_text("You are with us for your potassium.")).to_be_visible()
     look(patient, "journey-asked")
-    patient.get_by_role("button", name=re.compile("^Look at it and share")).click()
-    patient.locator("button[value=preview]").click()
+    press(patient, "Look at it and share")
+    press(patient, "Show what that opens")
     expect(patient.get_by_text("Potassium").first).to_be_visible()
-    patient.get_by_role("button", name="Share this").click()
+    press(patient, "Share this")
     expect(patient.get_by_role("status")).to_contain_text("It is shared.")
 
     doctor.goto("/patients")
@@ -143,8 +143,8 @@ def test_a_doctor_elsewhere_asks_is_let_in_and_is_shut_out_again(
     patient.goto("/log?only=all")
     expect(patient.get_by_text("asked you for access").first).to_be_visible()
     patient.goto("/sharing")
-    patient.get_by_role("button", name=re.compile("^Stop sharing")).first.click()
-    patient.get_by_role("button", name="Stop sharing").click()
+    press(patient, "Stop sharing")
+    press(patient, "Stop sharing")
     expect(patient.get_by_role("status")).to_contain_text("It has ended.")
     refused = doctor.goto(record)
     assert refused is not None and refused.status == 404
@@ -167,19 +167,22 @@ def test_a_prescription_goes_from_doctor_to_patient_to_pharmacist_once(
     town.issue()
 
     patient.goto("/prescriptions")
-    patient.get_by_role("button", name=re.compile("^Send to a pharmacy")).click()
-    patient.get_by_label("Pharmacy West").check()
-    patient.locator("main form button[type=submit]").first.click()
+    press(patient, "Send to a pharmacy")
+    reach(patient, "Pharmacy West")
+    patient.keyboard.press("Space")
+    press(patient, "Send it")
     code = patient.locator(".counter code").inner_text()
     town.network["west"].node.following.catch_up()
 
     pharmacist = people("west", "ph.west")
-    pharmacist.goto("/counter")
-    pharmacist.get_by_label("Code of the patient").fill(code)
-    pharmacist.get_by_role("button", name="Open", exact=True).click()
+    press(pharmacist, "Counter")
+    reach(pharmacist, "Code of the patient")
+    pharmacist.keyboard.type(code)
+    pharmacist.keyboard.press("Enter")
     expect(pharmacist.get_by_role("heading", level=1)).to_contain_text("Amoxicillin")
     look(pharmacist, "journey-counter")
-    pharmacist.get_by_role("button", name="Dispense", exact=True).click(timeout=60_000)
+    reach(pharmacist, "Dispense")
+    pharmacist.keyboard.press("Enter")
     expect(pharmacist).to_have_url(re.compile("/counter/dispensed"), timeout=60_000)
     expect(pharmacist.get_by_text("Hand out: 30")).to_be_visible()
 
