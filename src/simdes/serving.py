@@ -144,6 +144,10 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             ),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
         ]
+        if one.node.mail.possible:
+            threads.append(
+                threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails")
+            )
         if one.settings.backup_folder:
             threads.append(threading.Thread(target=keeping.run, args=(one, stop), name="keys"))
         if one.settings.facade_url:

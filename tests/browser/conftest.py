@@ -79,7 +79,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder, clock = tmp_path_factory.mktemp("browser") / "network", Clock()
     consortium.found(folder, names=("north", "south"))
     settings = folder / "north" / "simdes.toml"
-    settings.write_text(settings.read_text().replace("http://127.0.0.1:", "http://localhost:"))
+    text = settings.read_text().replace("http://127.0.0.1:", "http://localhost:")
+    text = text.replace('mail_url = ""', 'mail_url = "file:mails"')
+    text = text.replace('mail_from = ""', 'mail_from = "records@hospital.example"')
+    settings.write_text(text)
     with (
         consortium.cheap_locks(),
         consortium.opened(folder, clock=clock) as network,

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
 from simdes.access.one_time_codes import code_at
+from simdes.exchange.mail import sending
+from simdes.index import mail
 from support.consortium import Clock, passphrase_of
+
+if TYPE_CHECKING:
+    from browser.conftest import Place
 
 
 def give_passphrase(page: Page, user: str, passphrase: str = "") -> None:
@@ -88,3 +97,29 @@ def press(page: Page, name: str) -> None:
     reach(page, name)
     with page.expect_navigation():
         page.keyboard.press("Enter")
+
+
+def mails(place: Place) -> list[EmailMessage]:
+    """The mails that went out, oldest first; those that are due go out before."""
+    while sending.work(place.north.node, name="browser"):
+        pass
+    found = sorted((place.north.data / "mails").glob("*.eml"))
+    return [
+        message_from_bytes(one.read_bytes(), _class=EmailMessage, policy=default) for one in found
+    ]
+
+
+def give_mail_code(place: Place, page: Page) -> None:
+    """Type the code of the newest mail."""
+    code = re.search(r"\d{4} \d{4}", str(mails(place)[-1].get_content()))
+    assert code
+    page.locator("#code").fill(code[0])
+    page.locator("form[action='/account/mail/code'] button").click()
+    expect(page).to_have_url(re.compile("/account/mail[?]done=mail-confirmed$"))
+
+
+def told_by_mail(place: Place, account: bytes) -> str:
+    """Let something be new for an account; the address in the mail that stops mails."""
+    node = place.north.node
+    node.database.write(lambda tx: mail.note(tx, account, due_ms=node.now_ms(), alarm=0))
+    return str(mails(place)[-1]["List-Unsubscribe"]).strip("<>")

@@ -9,7 +9,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import WIDTH, Authenticator, Looking, Place, Watched
-from browser.steps import add_passkey, give_code, give_passphrase, set_codes_up, sign_in
+from browser.steps import (
+    add_passkey,
+    give_code,
+    give_mail_code,
+    give_passphrase,
+    set_codes_up,
+    sign_in,
+    told_by_mail,
+)
 from simdes.access.guardians import Seat
 from simdes.exchange import guardians
 from simdes.exchange.guardians import Ward
@@ -90,6 +98,25 @@ def test_every_page_is_accessible_in_both_languages(
     judge("authorize-refused")
     page.goto("/account?done=passkey")
     judge("account-full")
+    page.goto("/account/mail")
+    judge("mail")
+    page.goto("/account/mail/new")
+    judge("mail-new")
+    page.locator("#given").fill("no address at all@example")
+    page.locator("form[action='/account/mail/new']").evaluate("form => form.noValidate = true")
+    page.locator("form[action='/account/mail/new'] button").click()
+    judge("mail-new-refused")
+    page.locator("#given").fill("emilie@example.net")
+    page.locator("form[action='/account/mail/new'] button").click()
+    judge("mail-code")
+    give_mail_code(place, page)
+    judge("mail-full")
+    page.goto(told_by_mail(place, person.account))
+    judge("mail-stop")
+    page.locator("form[action^='/mail/stop'] button").click()
+    judge("mail-stopped")
+    page.goto("/account/mail")
+    judge("mail-full-stopped")
     page.goto("/wards")
     judge("wards")
     # What the form does is tested where somebody has a guardian; here it is looked at.
@@ -118,7 +145,7 @@ def test_a_page_fits_a_narrow_screen_and_large_text(page: Page, place: Place) ->
     """WCAG 2.2, 1.4.10: no scrolling in two directions at 320 CSS pixels."""
     sign_in(page, place.person().user)
     page.set_viewport_size(NARROW)
-    for path in ("/account", "/account/passphrase", "/account/passkeys/new"):
+    for path in ("/account", "/account/passphrase", "/account/passkeys/new", "/account/mail/new"):
         page.goto(path)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= NARROW["width"], path

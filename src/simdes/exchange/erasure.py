@@ -17,6 +17,7 @@ from simdes.access.custody_erasure import ERASED, KEPT, NONE
 from simdes.access.messages import EraseBody
 from simdes.access.requests import Answer, Signer, hexed
 from simdes.errors import Forbidden, NotFound, SimdesError, Tampered
+from simdes.exchange.mail import addresses
 from simdes.exchange.node import Node
 from simdes.index import chain, erasures, merges
 from simdes.index.erasures import Receipt
@@ -75,6 +76,7 @@ def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure
     changed anywhere, where the ledger does not let them. This can't be undone.
     """
     before = look(node, vault)
+    letter = addresses.last_of(node, vault)
     caller = node.agent_caller() if control is None else node.caller(control)
     body = EraseBody(vault=hexed(vault))
     failed: dict[bytes, str] = {}
@@ -82,6 +84,8 @@ def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure
         try:
             answer = ask(caller, organisation, "erase", body)
             _keep(node, _receipt(node, vault, organisation, answer))
+            if letter is not None and organisation == node.organisation:
+                addresses.send_last(node, letter)
         except Forbidden as error:
             if organisation == node.organisation:
                 raise

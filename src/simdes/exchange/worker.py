@@ -18,6 +18,7 @@ from simdes.exchange import anchoring, guardians, indexing, recovering, resharin
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.claims import fingerprints, opening, steps
+from simdes.exchange.mail import sending
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
 from simdes.exchange.running import worker_name
@@ -98,6 +99,11 @@ def _pause(done: Progress, left: int) -> float:
 def tell(node: Node, stop: threading.Event) -> None:
     """Tell subscribers until ``stop`` is set; apart from `run`, which no receiver may hold up."""
     telling.run(node, stop, name=worker_name())
+
+
+def write_mails(node: Node, stop: threading.Event) -> None:
+    """Send mails until ``stop`` is set; apart from `run`, which no mail server may hold up."""
+    sending.run(node, stop, name=worker_name())
 
 
 def take_in(node: Node, stop: threading.Event) -> None:

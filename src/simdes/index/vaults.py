@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import Conflict, NotFound
+from simdes.index import mail
 from simdes.index.rows import read, row_of, select
 from simdes.index.statements import MAX_LIST
 from simdes.index.transaction import Transaction
@@ -173,7 +174,8 @@ def set_epoch(
 
 
 def erase(tx: Transaction, tag: bytes) -> None:
-    """Drop the vault's local key for good, and all that searches know of it. Raises `NotFound`.
+    """Drop the vault's local key for good, all that searches know of it, and where its patient
+    was written to. Raises `NotFound`.
 
     What of it waits to be sealed never can be, and waits no more.
     """
@@ -181,6 +183,7 @@ def erase(tx: Transaction, tag: bytes) -> None:
     _changed(
         tx.run("UPDATE vault SET key_wrapped = NULL, state = 'erased' WHERE tag = :tag", tag=tag)
     )
+    mail.forget_vault(tx, tag)
     tx.run("DELETE FROM entry WHERE vault = :tag", tag=tag)
     tx.run(
         "DELETE FROM outbox WHERE resource_id IN (SELECT id FROM resource WHERE vault = :tag)",
@@ -191,6 +194,7 @@ def erase(tx: Transaction, tag: bytes) -> None:
 def close(tx: Transaction, tag: bytes) -> None:
     """Let an erased vault's chart stand here under its local key. Raises `NotFound`."""
     _changed(tx.run("UPDATE vault SET state = 'erased' WHERE tag = :tag", tag=tag))
+    mail.forget_vault(tx, tag)
     tx.run(
         "DELETE FROM outbox WHERE resource_id IN (SELECT id FROM resource WHERE vault = :tag)",
         tag=tag,

@@ -22,10 +22,12 @@ class Needs(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page at an address. ``roles``: of these people alone; none: of everybody."""
+    """A page at an address. ``roles``: of these people alone; none: of everybody. ``signed``: its
+    form needs no browser of ours, because its address is one that we signed."""
 
     path: str
     method: str
     page: Page
     needs: Needs
     roles: frozenset[str] = frozenset()
+    signed: bool = False

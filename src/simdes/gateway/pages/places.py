@@ -26,6 +26,7 @@ from simdes.gateway.pages import (
     applications,
     first,
     lost,
+    mail,
     sign_in,
     start,
     static_files,
@@ -86,6 +87,15 @@ PLACES: Final = (
     Place("/account/recovery", "POST", account.renew_recovery, Needs.RECENT),
     Place("/account/passphrase", "GET", account.show_passphrase, Needs.RECENT),
     Place("/account/passphrase", "POST", account.change_passphrase, Needs.RECENT),
+    Place(mail.PATH, "GET", mail.show, Needs.SIGNED_IN),
+    Place(mail.NEW, "GET", mail.show_new, Needs.RECENT),
+    Place(mail.NEW, "POST", mail.give, Needs.RECENT),
+    Place(mail.CODE, "GET", mail.show_code, Needs.RECENT),
+    Place(mail.CODE, "POST", mail.confirm, Needs.RECENT),
+    Place("/account/mail/choose", "POST", mail.choose, Needs.SIGNED_IN),
+    Place("/account/mail/remove", "POST", mail.remove, Needs.RECENT),
+    Place(mail.STOP, "GET", mail.show_stop, Needs.NOBODY),
+    Place(mail.STOP, "POST", mail.stop, Needs.NOBODY, signed=True),
     Place("/account/apps/revoke", "POST", applications.revoke, Needs.SIGNED_IN),
     Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
     Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
@@ -144,7 +154,7 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         problem: SimdesError | None = None
         form: dict[str, list[str]] = {}
-        if place.method == "POST":
+        if place.method == "POST" and not place.signed:
             try:
                 form = dict(await read_form(request))
             except SimdesError as error:
@@ -172,7 +182,7 @@ def _answer(
     try:
         if problem is not None:
             raise problem
-        if place.method == "POST":
+        if place.method == "POST" and not place.signed:
             require_own_form(asked, request)
         return respond(asked, _elsewhere(asked, place) or place.page(asked))
     except SecondFactorNeeded as error:

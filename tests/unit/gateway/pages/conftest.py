@@ -16,19 +16,22 @@ from simdes.exchange import enrolment
 from simdes.gateway.app import create_gateway
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
+from support.mailbox import Mailbox, mailbox
 from support.pages import Visitor
 
 _numbers = count(1)
+SENDER = "records@hospital.example"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An organisation's gateway."""
+    """An organisation's gateway, and the mail server that it hands mails to."""
 
     network: Consortium
     north: Opened
     app: Starlette
     clock: Clock
+    box: Mailbox
 
     def person(self, role: Role = Role.DOCTOR, *, display: str = "") -> Person:
         """A new person; their passphrase is `passphrase_of`."""
@@ -54,18 +57,29 @@ def founded_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder, clock = tmp_path_factory.mktemp("pages") / "network", Clock()
     consortium.found(folder, names=("north", "south"))
     settings = folder / "north" / "simdes.toml"  # browsers make passkeys under a host name only
-    settings.write_text(settings.read_text().replace("http://127.0.0.1:", "http://localhost:"))
-    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
-        north = network["north"]
-        app = create_gateway(north.custody, node=north.node)
-        yield Place(network, north, app, clock)
+    text = settings.read_text().replace("http://127.0.0.1:", "http://localhost:")
+    with mailbox() as box:
+        named = {
+            'mail_url = ""': f'mail_url = "{box.url()}"',
+            'mail_from = ""': f'mail_from = "{SENDER}"',
+        }
+        for line, given in named.items():
+            text = text.replace(line, given)
+        settings.write_text(text)
+        with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
+            north = network["north"]
+            app = create_gateway(north.custody, node=north.node)
+            yield Place(network, north, app, clock, box)
 
 
 @pytest.fixture
 def place(founded_pages: Place) -> Place:
     """With nothing counted against anybody; its clock goes on from wherever a test moves it."""
     with founded_pages.north.node.database.transaction() as tx:
-        tx.run("DELETE FROM sign_in_delay")
+        for table in ("sign_in_delay", "mail_count", "mail_code", "mail_address", "mail_letter"):
+            tx.run(f"DELETE FROM {table}")
+    founded_pages.box.kept.clear()
+    founded_pages.box.refuses.clear()
     return founded_pages
 
 
