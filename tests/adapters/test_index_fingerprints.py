@@ -88,6 +88,18 @@ def test_lines_are_published_once_accepted_and_once(database: Database) -> None:
         assert rows.batches(tx, EAST, after=0) == []
 
 
+def test_accepted_claims_that_share_a_fingerprint_are_found(database: Database) -> None:
+    one, two = b"1" * 16, b"2" * 16
+    with database.transaction() as tx:
+        rows.add_lines(tx, [line(one), line(one, "d"), line(two, "d"), line(two, "e")])
+        assert rows.accepted(tx, FUNCTION, []) == rows.accepted(tx, FUNCTION, [one, two]) == {}
+        assert rows.lines(tx, FUNCTION) == []
+        rows.accept(tx, FUNCTION, "c")
+        assert rows.accepted(tx, FUNCTION, [one, two]) == {one: {"c"}}
+        assert [(each.claim, each.fingerprint) for each in rows.lines(tx, FUNCTION)] == [("d", one)]
+        assert rows.accepted(tx, EAST, [one]) == {}
+
+
 def test_batches_are_numbered_by_time_and_never_backwards(database: Database) -> None:
     with database.transaction() as tx:
         made = [

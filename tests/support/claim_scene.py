@@ -1,4 +1,4 @@
-"""A finished encounter of an insured patient at hospital north, as tests of claims need it."""
+"""A finished encounter of an insured patient at a hospital, as tests of claims need it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ TARIFF = f"currency EUR\n{CPT}|99213 ; ; ; 80.00 ; Visit\n{CPT}|80050 ; ; ; 240.
 
 
 CLERKS = {"east": "clerk.poe", "vale": "clerk.fox"}
+BILLERS = {"north": "dr.north", "south": "dr.lee"}
 
 
 def declare(folder: Path, insurers: Sequence[str] = ("east",)) -> None:
-    """Give north its tariff and what insurers declared, and each insurer its plan."""
-    north = folder / "north" / "claims"
-    (north / "payers").mkdir(parents=True)
-    (north / "tariff.txt").write_text(TARIFF)
+    """Give hospitals their tariff and what insurers declared, and each insurer its plan."""
+    hospitals = [folder / name / "claims" for name in BILLERS if (folder / name).exists()]
+    for one in hospitals:
+        (one / "payers").mkdir(parents=True)
+        (one / "tariff.txt").write_text(TARIFF)
     for name in insurers:
         its = config.load(folder / name).organisation
-        (north / "payers" / f"{its}.toml").write_text(PLAN)
+        for one in hospitals:
+            (one / "payers" / f"{its}.toml").write_text(PLAN)
         plans = folder / name / "claims" / "plans"
         plans.mkdir(parents=True)
         (plans / "basic.toml").write_text(PLAN)
@@ -54,6 +57,7 @@ class Visit:
     subject: Json
     encounter: Json
     condition: Json
+    hospital: str = "north"
 
     @classmethod
     def of(
@@ -65,8 +69,10 @@ class Visit:
         *,
         insurers: Sequence[str] = ("east",),
         codes: Sequence[str] = ("99213", "80050"),
+        hospital: str = "north",
     ) -> Visit:
-        """Register a patient with Coverages, a visit with a diagnosis and charges, at north."""
+        """Register a patient with Coverages, a visit with a diagnosis and charges, at a hospital
+        (the doctor's)."""
         patient = doctor.create(
             {
                 "resourceType": "Patient",
@@ -103,11 +109,11 @@ class Visit:
                 }
             )
         visit = encountered(doctor, number, today(clock), subject, condition, codes)
-        with network["north"].node.database.read() as tx:
+        with network[hospital].node.database.read() as tx:
             vault = find(tx, Identifier(SYSTEM, number))
         assert vault is not None
         network.settle()
-        return cls(network, clock, doctor, number, vault, subject, visit, condition)
+        return cls(network, clock, doctor, number, vault, subject, visit, condition, hospital)
 
     def once_more(self, codes: Sequence[str]) -> None:
         """The patient comes once more on the same day."""
@@ -117,12 +123,16 @@ class Visit:
 
     def enrol(self) -> None:
         """Give the patient an account."""
-        self.network.enrol(self.vault, f"p.{self.number}")
+        self.network.enrol(self.vault, self._user, member=self.hospital)
         self.network.settle()
+
+    @property
+    def _user(self) -> str:
+        return f"p.{self.number}"
 
     def work(self) -> opening.Worked:
         """Let a period of the timetable pass and the hospital's worker do its round."""
-        node = self.network["north"].node
+        node = self.node(self.hospital)
         self.clock.ahead_seconds += node.rules.batch_seconds
         done = opening.work(node)
         self.network.settle()
@@ -131,8 +141,8 @@ class Visit:
     @property
     def patient(self) -> Asking:
         """The patient."""
-        node = self.network["north"].node
-        return rights.ask(node, self.network.session("north", f"p.{self.number}"))
+        session = self.network.session(self.hospital, self._user)
+        return rights.ask(self.node(self.hospital), session)
 
     def node(self, name: str) -> Node:
         """An organisation of the network."""
@@ -147,13 +157,13 @@ class Visit:
     @property
     def biller(self) -> Asking:
         """Who bills at the hospital."""
-        node = self.network["north"].node
+        node = self.node(self.hospital)
         node.following.catch_up()
-        return rights.ask(node, self.network.session("north", "dr.north"))
+        return rights.ask(node, self.network.session(self.hospital, BILLERS[self.hospital]))
 
     def requests(self) -> list[disclosing.Request]:
         """What insurers ask to see, newest first."""
-        return disclosing.requests(self.node("north"), self.patient)
+        return disclosing.requests(self.node(self.hospital), self.patient)
 
     def request(self) -> disclosing.Request:
         """The newest of them."""
@@ -162,7 +172,7 @@ class Visit:
     def disclose(self, **others: Any) -> bytes:
         """The patient discloses what the newest claim asks for; the claim's id."""
         claim = self.request().claim
-        disclosing.disclose(self.node("north"), self.patient, claim, **others)
+        disclosing.disclose(self.node(self.hospital), self.patient, claim, **others)
         self.network.settle()
         return claim
 
@@ -202,7 +212,7 @@ class Visit:
 
     def mine(self) -> list[billing_desk.Own]:
         """The hospital's claims for this patient."""
-        node = self.network["north"].node
+        node = self.node(self.hospital)
         return [one for one in billing_desk.mine(node, self.biller) if one.vault == self.vault]
 
 

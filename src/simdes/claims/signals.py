@@ -82,7 +82,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A fingerprint of ours that others published, too."""
+    """A fingerprint of ours that others published, too, or that another claim of ours has."""
 
     mark: Mark
     by: By
@@ -99,7 +99,8 @@ class Signal:
     """A reason to look at a line, and in whose claims the other half lies.
 
     ``line`` is 0 for the claim as a whole; ``expected``: it names several insurers itself;
-    ``details`` are the service, or what a pair of services says.
+    ``details`` are the service, or what a pair of services says. ``own``: the other claim lies at
+    the same insurer, from another provider or under another number of the patient.
     """
 
     sign: Sign
@@ -111,6 +112,7 @@ class Signal:
     expected: bool
     reason: str
     details: tuple[str, ...] = ()
+    own: bool = False
 
 
 # Pairs --------------------------------------------------------------------------------------------
@@ -280,9 +282,10 @@ def _input(mark: Mark, person: tuple[str, ...], fields: tuple[str, ...]) -> byte
 # What matches mean --------------------------------------------------------------------------------
 
 
-def signals_of(matches: Iterable[Match]) -> tuple[Signal, ...]:
-    """What our fingerprints that others published, too, say; one signal for a line, day and other.
+def signals_of(matches: Iterable[Match], *, own: bytes = b"") -> tuple[Signal, ...]:
+    """What our fingerprints that others have, too, say; one signal for a line, day and other.
 
+    ``own`` is who asks: among a match's others it stands for another claim of its own.
     All matches of a claim have to be given together: a stay at the same place is no overlap, and
     the same service is a duplicate rather than a part.
     """
@@ -299,8 +302,9 @@ def signals_of(matches: Iterable[Match]) -> tuple[Signal, ...]:
             other=other,
             by=min((one.by for one in group), key=_STRENGTH.index),
             expected=group[0].coordinated,
-            reason=_reason(sign, group),
+            reason=_reason(sign, group, own=other == own),
             details=_details(group),
+            own=other == own,
         )
         for (claim, line, day, other), every in groups.items()
         for sign, group in _meanings(every)
@@ -323,11 +327,10 @@ def _meanings(group: Sequence[Match]) -> Iterator[tuple[Sign, list[Match]]]:
 
 
 _SENTENCES: Final[Mapping[Sign, str]] = {
-    Sign.DUPLICATE: "Another insurer has a line for the same patient{by}, the same service and day",
-    Sign.OVERLAP: "Another insurer has a stay of the same patient{by} in another place for this"
-    " night",
-    Sign.UNBUNDLING: "Another insurer has, for the same patient{by} and day, a service that belongs"
-    " to this one",
+    Sign.DUPLICATE: "{who} has a line for the same patient{by}, the same service and day",
+    Sign.OVERLAP: "{who} has a stay of the same patient{by} in another place for this night",
+    Sign.UNBUNDLING: "{who} has, for the same patient{by} and day, a service that belongs to this"
+    " one",
 }
 _BY: Final[Mapping[By, str]] = {
     By.IDENTIFIER: "",
@@ -340,10 +343,11 @@ def _details(group: Sequence[Match]) -> tuple[str, ...]:
     return tuple(sorted({one.detail for one in group if one.detail}))
 
 
-def _reason(sign: Sign, group: Sequence[Match]) -> str:
+def _reason(sign: Sign, group: Sequence[Match], *, own: bool) -> str:
     by = min((one.by for one in group), key=_STRENGTH.index)
     details = _details(group)
-    sentence = _SENTENCES[sign].format(by=_BY[by])
+    who = "Another claim here" if own else "Another insurer"
+    sentence = _SENTENCES[sign].format(by=_BY[by], who=who)
     if details:
         sentence += f": {', '.join(details)}"
     return sentence + "." + (_COORDINATED if group[0].coordinated else "")

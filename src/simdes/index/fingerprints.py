@@ -6,6 +6,7 @@ however many ask at once, and stands across restarts. Format: ``docs/formats/fin
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -194,14 +195,35 @@ def add_lines(tx: Transaction, lines: Iterable[LineRow]) -> None:
 
 
 def lines(tx: Transaction, function: bytes) -> list[LineRow]:
-    """Every line of ours whose fingerprint somebody else published, too."""
+    """Every line of ours whose fingerprint somebody else published, too, or another accepted claim
+    of ours has."""
     matched = (
-        " WHERE l.function = :function AND EXISTS (SELECT 1 FROM fingerprint_seen s"
+        " WHERE l.function = :function AND (EXISTS (SELECT 1 FROM fingerprint_seen s"
         " WHERE s.function = l.function AND s.fingerprint = l.fingerprint)"
+        " OR EXISTS (SELECT 1 FROM fingerprint_line o WHERE o.function = l.function"
+        " AND o.fingerprint = l.fingerprint AND o.claim <> l.claim AND o.accepted = 1))"
         " ORDER BY l.claim, l.line, l.kind, l.fingerprint"
     )
     rows = tx.all(select(LineRow, "fingerprint_line l", prefix="l.") + matched, function=function)
     return [read(LineRow, row) for row in rows]
+
+
+def accepted(
+    tx: Transaction, function: bytes, fingerprints: Sequence[bytes]
+) -> dict[bytes, frozenset[str]]:
+    """The accepted claims of ours that have each of these fingerprints."""
+    if not fingerprints:
+        return {}
+    rows = tx.all(
+        "SELECT fingerprint, claim FROM fingerprint_line"
+        " WHERE function = :function AND fingerprint IN :all AND accepted = 1",
+        function=function,
+        all=list(fingerprints),
+    )
+    found: dict[bytes, set[str]] = defaultdict(set)
+    for fingerprint, claim in rows:
+        found[bytes(fingerprint)].add(str(claim))
+    return {one: frozenset(its) for one, its in found.items()}
 
 
 def of_claim(tx: Transaction, function: bytes, claim: str) -> list[LineRow]:

@@ -176,6 +176,14 @@ def test_a_match_by_name_alone_and_a_coordinated_claim_say_so() -> None:
     assert one.by is By.IDENTIFIER and not one.expected and "two people" not in one.reason
 
 
+@pytest.mark.parametrize("mark", [Mark.SERVICE, Mark.BUNDLE, Mark.NIGHT])
+def test_another_claim_of_the_same_insurer_is_called_so(mark: Mark) -> None:
+    [one, own] = signals_of([match(mark, EAST, WEST)], own=WEST)
+    assert (one.other, one.own, own.other, own.own) == (EAST, False, WEST, True)
+    assert one.reason.startswith("Another insurer has")
+    assert own.reason.startswith("Another claim here has")
+
+
 def test_a_table_of_pairs_is_read_and_a_wrong_line_is_named() -> None:
     text = "# whole ; part ; why\n\nurn:c|W ; urn:c|P ; step\nurn:c|W;urn:c|Q;\n"
     assert read_pairs(text) == (Pair("urn:c|W", "urn:c|P", "step"), Pair("urn:c|W", "urn:c|Q", ""))

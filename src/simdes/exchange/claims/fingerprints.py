@@ -335,26 +335,31 @@ def _batches(answer: Answer, after: int) -> list[rows.Batch]:
 
 
 def signals(node: Node, claim: str | None = None) -> tuple[Signal, ...]:
-    """What our fingerprints that others published, too, say: of one claim, or of all."""
+    """What our fingerprints say that others published, too, or that another claim here has which
+    was accepted: of one claim, or of all."""
     function = in_use(node).public
     with node.database.read() as tx:
         listed = rows.lines(tx, function) if claim is None else rows.of_claim(tx, function, claim)
-        seen = rows.seen(tx, function, [one.fingerprint for one in listed])
-    return signals_of(_matches(listed, seen))
+        every = [one.fingerprint for one in listed]
+        seen, own = rows.seen(tx, function, every), rows.accepted(tx, function, every)
+    found = [_match(one, seen, own, node.organisation) for one in listed]
+    return signals_of([one for one in found if one.others], own=node.organisation)
 
 
-def _matches(listed: Iterable[rows.LineRow], seen: dict[bytes, list[bytes]]) -> Iterable[Match]:
-    return [
-        Match(
-            mark=Mark(one.kind),
-            by=By(one.matched_by),
-            claim=one.claim,
-            line=one.line,
-            day=one.day,
-            detail=one.detail,
-            coordinated=bool(one.coordinated),
-            others=frozenset(seen[one.fingerprint]),
-        )
-        for one in listed
-        if one.fingerprint in seen
-    ]
+def _match(
+    one: rows.LineRow,
+    seen: Mapping[bytes, Sequence[bytes]],
+    own: Mapping[bytes, frozenset[str]],
+    organisation: bytes,
+) -> Match:
+    besides = own.get(one.fingerprint, frozenset()) - {one.claim}
+    return Match(
+        mark=Mark(one.kind),
+        by=By(one.matched_by),
+        claim=one.claim,
+        line=one.line,
+        day=one.day,
+        detail=one.detail,
+        coordinated=bool(one.coordinated),
+        others=frozenset((*seen.get(one.fingerprint, ()), *((organisation,) if besides else ()))),
+    )

@@ -155,6 +155,21 @@ def test_what_is_not_accepted_is_compared_and_not_published(
     assert signs(network, "dale", f"d{person}") == [(Sign.DUPLICATE, 1)]
 
 
+def test_a_service_under_two_claims_of_one_insurer_is_a_sign_once_one_is_accepted(
+    insured: Insured, key: Key, person: str
+) -> None:
+    network, _ = insured
+    node = network["east"].node
+    for number in ("1", "2"):
+        fingerprints.fingerprint(node, f"{number}{person}", seen(person, "A", place=number))
+        assert fingerprints.signals(node, f"{number}{person}") == ()
+    accept(network, "east", f"1{person}", seen(person, "A"))
+    [one] = fingerprints.signals(node, f"2{person}")
+    assert (one.sign, one.line, one.other, one.own) == (Sign.DUPLICATE, 1, node.organisation, True)
+    assert fingerprints.signals(node, f"1{person}") == ()
+    assert one in fingerprints.signals(node)
+
+
 # Who learns what ----------------------------------------------------------------------------------
 
 

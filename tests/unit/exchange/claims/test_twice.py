@@ -23,26 +23,30 @@ import pytest
 from simdes import app
 from simdes.access.categories import Category
 from simdes.claims.reasons import Group
+from simdes.claims.signals import Sign
 from simdes.errors import Conflict
 from simdes.exchange import rights
 from simdes.exchange.claims import (
     advancing,
     billing_desk,
     deciding,
+    fingerprint_keys,
     freeing,
     lines,
     opening,
     paying,
 )
+from simdes.exchange.claims.noticing import notice
 from simdes.exchange.node import Node
 from simdes.exchange.signin import sign_in
 from simdes.index import claims, contents, records, resources
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number
 from support import consortium
-from support.claim_scene import CLERKS, Visit, charge, declare
+from support.claim_scene import CLERKS, SYSTEM, Visit, charge, declare
 from support.consortium import Clock, Consortium, passphrase_of
 from support.fhir_api import Api, application
+from support.insured import make_key
 from unit.exchange.claims.conftest import Visiting
 
 _NUMBERS = count(1)
@@ -270,6 +274,34 @@ def test_two_clerks_at_once_decide_and_pay_once(pair: Pair) -> None:
         assert len(claims.steps(tx, claim=claim, verb="settle")) == 1
         every = resources.of_vault(tx, visit.vault, categories=tuple(Category))
     assert [one.type for one in every].count("PaymentReconciliation") == 1
+
+
+# Two providers --------------------------------------------------------------------------------
+
+
+def test_a_service_that_two_hospitals_claim_is_noticed_before_the_second_one_is_paid(
+    visiting: Visiting, network: Consortium, clock: Clock
+) -> None:
+    """Under one number of the visit, too, each has a tag of its own: the ledger can't tell."""
+    first = visiting()
+    doctor = Api.of(network["south"], "dr.lee", app=application(network["south"]))
+    second = Visit.of(network, clock, doctor, first.number, codes=("80050",), hospital="south")
+    second.enrol()
+    assert second.vault != first.vault
+    east = first.node("east")
+    key = make_key(network, custodians=("north", "south"), persons=[SYSTEM])
+    fingerprint_keys.adopt(east, key.encode())
+    claim = first.disclosed()
+    assert notice(east, first.shown(claim)) == ()
+    first.decide(claim)
+    assert notice(east, first.shown(claim)) == (), "a claim is no sign against itself"
+
+    case = second.shown(second.disclosed())
+    [sign] = notice(east, case)
+    assert (sign.sign, sign.line, sign.other, sign.own) == (
+        Sign.DUPLICATE, 1, east.organisation, True,
+    )  # fmt: skip
+    assert sign.reason.startswith("Another claim here has a line for the same patient, the same")
 
 
 # After reversal, with changed lines -----------------------------------------------------------

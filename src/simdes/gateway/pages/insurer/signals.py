@@ -1,4 +1,4 @@
-"""What other insurers were asked for, too, beside the claim: a reason to look, never a decision."""
+"""What was claimed elsewhere or here before, beside the claim: a reason to look, no decision."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
-    """Signals of one kind at one line, over one or several days. ``pairs``: which service
-    includes which."""
+    """Signals of one kind at one line, over one or several days. ``own``: the other claim lies
+    here, too; ``pairs``: which service includes which."""
 
     sign: str
     line: int
     insurer: str
+    own: bool
     first: str
     last: str
     by_name: bool
@@ -62,6 +63,7 @@ def _noticed(group: list[Signal], insurer: str) -> Noticed:
         sign=first.sign.value,
         line=first.line,
         insurer=insurer,
+        own=first.own,
         first=days[0],
         last=days[-1],
         by_name=first.by is By.NAME,

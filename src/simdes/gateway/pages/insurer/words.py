@@ -38,6 +38,16 @@ CLAIM_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
             "the other."
         ),
     },
+    "own_signal": {
+        "duplicate": _("Another claim here has a line for the same patient, service and day."),
+        "overlap": _(
+            "Another claim here has a stay of the same patient in another place for the same night."
+        ),
+        "unbundling": _(
+            "Another claim here has, for the same patient and day, a service of which one "
+            "includes the other."
+        ),
+    },
     "bears": {
         "CO": _("borne by the provider"),
         "PR": _("borne by the patient"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -216,6 +217,13 @@ def test_signals_stand_beside_the_claim_before_it_is_decided(desk: Desk) -> None
         assert part in page, part
     french = html.unescape(clerk.get(address, **{"Accept-Language": "fr"}).text)
     assert "Ligne 2" in french and "le même jour" in french
+
+    own = replace(line, claim="another", accepted=1, line=7)
+    east.database.write(lambda tx: fingerprints.add_lines(tx, [own]))
+    page = clerk.get(address).text
+    assert "Another claim here has a line for the same patient" in page
+    french = html.unescape(clerk.get(address, **{"Accept-Language": "fr"}).text)
+    assert "Une autre demande présentée ici" in french
 
 
 def test_the_inbox_asks_the_database_little_for_one_more_patient(desk: Desk) -> None:
