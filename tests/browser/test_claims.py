@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from browser.conftest import WIDTH, Looking, Watched
 from browser.steps import enter, press, reach
 from simdes.exchange.claims import fingerprint_keys, noticing
 from simdes.exchange.research import answering
+from simdes.gateway.pages.study import releases
 from simdes.index import fingerprints
-from support import consortium
+from support import consortium, researching
 from support.claim_scene import SYSTEM, Visit, declare
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
@@ -195,10 +197,64 @@ def test_a_study_is_counted_registered_and_approved(
         look(page, "studies-fr")
     with at(town.south, viewport=PHONE) as page:  # type: ignore[attr-defined]
         enter(page, "prof.ray")
-        page.goto("/studies/study")
-        page.get_by_label(re.compile("^The document")).fill(text)
-        page.get_by_role("button", name="Show what the document says").click()
+        page.goto("/studies")
+        page.get_by_role("link", name="Sugar in the blood").click()
         expect(page.get_by_text("running · 1 of 1 approvals")).to_be_visible()
         expect(page.get_by_text("Nothing was released yet.")).to_be_visible()
         look(page, "study-running")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_small_release_is_made_on_a_phone_and_taken_part_in_by_its_title(
+    town: Town,
+    at: Callable[..., Iterator[Page]],
+    look: Looking,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = researching.pairs()
+    monkeypatch.setattr(releases, "policy", lambda name: pairs)
+    node, made = town.network["south"].node, researching.running(town.network, title="Small")
+    doctor = Api.of(town.network["north"], "dr.north")
+    people = aside(
+        lambda: [researching.patient(town.network, doctor, f"small-{one}") for one in range(3)]
+    )
+    for url, user in ((town.south, "prof.ray"), (town.north, "dr.north")):
+        with at(url) as page:  # type: ignore[attr-defined]
+            enter(page, user)
+            page.goto("/studies/study")
+            page.get_by_label(re.compile("^The document")).fill(researching.written(made).decode())
+            page.get_by_role("button", name="Show what the document says").click()
+    for one in people:
+        with at(town.north, viewport=PHONE, java_script_enabled=False) as page:  # type: ignore[attr-defined]
+            enter(page, one.user)
+            page.goto("/research")
+            page.get_by_role("link", name="Small").click()
+            page.get_by_role("button", name="Take part", exact=True).click()
+            expect(page.get_by_role("heading", name="Small")).to_be_visible()
+    with at(town.north, viewport=PHONE) as page:  # type: ignore[attr-defined]
+        enter(page, people[0].user)
+        page.goto("/research")
+        look(page, "research-listed")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    with at(town.south, viewport=PHONE) as page:  # type: ignore[attr-defined]
+        enter(page, "prof.ray")
+        page.goto("/studies")
+        look(page, "studies-listed")
+        page.get_by_role("link", name="Small").click()
+        page.get_by_role("button", name="Make a release").click()
+        expect(page.get_by_role("status")).to_contain_text("It is being made.")
+        node.aside.wait(60)
+        page.get_by_role("link", name="Look again").click()
+        expect(page.get_by_role("heading", name="Made · Release 1")).to_be_visible()
+        look(page, "study-released")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.get_by_role("button", name="Open and keep the files").click()
+        expect(page.get_by_role("alert")).to_contain_text("terms were not accepted")
+        page.get_by_role("checkbox", name="I accept the terms").check()
+        with page.expect_download() as kept:
+            page.get_by_role("button", name="Open and keep the files").click()
+        with zipfile.ZipFile(kept.value.path()) as file:
+            assert "accepted-terms.json" in file.namelist()
+        with page.expect_download() as kept:
+            page.get_by_role("button", name="What it changed, in pictures").click()
+        assert b"<svg" in kept.value.path().read_bytes()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from simdes.exchange import retrieve
 from simdes.exchange.research import studies
 from simdes.exchange.research.studies import Asked, Document
 from simdes.exchange.signin import Session
+from simdes.research.policy import Policy, read_policy
 from support.consortium import Consortium
 from support.fhir_api import Api
 
@@ -95,6 +98,15 @@ def running(network: Consortium, **changed: Any) -> Document:
     studies.register(network["south"].node, network.session("south", "prof.ray"), made)
     studies.approve(network["north"].node, network.session("north", "dr.north"), made)
     return made
+
+
+def pairs() -> Policy:
+    """Safe Harbor for classes of two, as tests have few patients."""
+    file = resources.files("simdes.research").joinpath("policies/hipaa-safe-harbor.json")
+    told = json.loads(file.read_bytes())
+    told["name"] = "two-alike"
+    told["anonymity"] |= {"k": 2, "l": 1, "class_at_least": 2}
+    return read_policy(json.dumps(told).encode())
 
 
 def written(made: Document) -> bytes:

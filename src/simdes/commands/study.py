@@ -23,8 +23,8 @@ from simdes.commands.common import (
 )
 from simdes.commands.consent import OwnVault, own_vault
 from simdes.commands.study_release import DryRun, StudyFile, document_of
+from simdes.exchange.research import documents, studies, taking_part
 from simdes.exchange.research import feasibility as counting
-from simdes.exchange.research import studies, taking_part
 from simdes.exchange.research.feasibility import Counted
 from simdes.exchange.research.studies import Stands
 from simdes.exchange.research.taking_part import Participation
@@ -106,6 +106,7 @@ def register(
             id_ = studies.id_of(one.node, document)
         else:
             id_ = studies.register(one.node, signed_in(one, user, token), document)
+            documents.keep(one.node, document)
     if as_json:
         console.print_json({"study": id_, "registered": not dry_run})
     else:
@@ -116,6 +117,7 @@ def show(data: Data, study: StudyFile, as_json: AsJson = False) -> None:
     """Compare a study's document with the ledger and show where it stands."""
     document = document_of(study)
     with organisation(data) as one:
+        documents.keep(one.node, document)
         _show(studies.stands(one.node, document), as_json=as_json)
 
 
@@ -134,6 +136,7 @@ def approve(
             found = studies.stands(one.node, document)
         else:
             found = studies.approve(one.node, signed_in(one, user, token), document)
+            documents.keep(one.node, document)
         _show(found, as_json=as_json)
 
 
@@ -199,6 +202,7 @@ def opt_in(
         session = signed_in(one, user, token)
         tag = own_vault(one.node, session, vault)
         made = taking_part.opt_in(one.node, session, document, vault=tag)
+        documents.keep(one.node, document)
     _tell([made], as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from simdes.access.assertions import KeySource
 from simdes.access.desk import Desk
 from simdes.access.requests import Signer
 from simdes.access.tokens import Issuer
+from simdes.exchange.aside import Aside
 from simdes.exchange.bulk.files import Files, NoFiles
 from simdes.exchange.claims.forest import CostForest
 from simdes.exchange.claims.rules import ClaimRules
@@ -53,8 +54,8 @@ class Node:
     where statements stand, ``claims`` what it does with claims, ``costs`` where statements of costs
     stand, ``own_vault`` the tag of the organisation's own vault once it is known
     (`home.ensure_home`), ``room`` what requests may hold in memory, ``proofs`` how many each caller
-    has proved, ``registry`` which studies there are, ``shares_needed`` and ``custodians`` (m, n)
-    what vaults opened here get.
+    has proved, ``registry`` which studies there are, ``aside`` what goes on after its request,
+    ``shares_needed`` and ``custodians`` (m, n) what vaults opened here get.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Node:
     room: Room = field(default_factory=Room)
     proofs: Pace = field(default_factory=Pace)
     registry: Registry = field(default_factory=Registry)
+    aside: Aside = field(default_factory=Aside)
 
     @property
     def organisation(self) -> bytes:

@@ -38,6 +38,7 @@ from simdes.index import (
     schema_requests,
     schema_search,
     schema_storage,
+    schema_studies,
     schema_subscriptions,
 )
 from simdes.index.columns import (
@@ -75,6 +76,7 @@ __all__ = [
     "schema_requests",
     "schema_search",
     "schema_storage",
+    "schema_studies",
     "schema_subscriptions",
 ]
 

@@ -25,7 +25,7 @@ from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Consent
 from simdes.crypto.digest import sha256
 from simdes.crypto.letter import seal_letter
-from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
 from simdes.exchange import retrieve
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
@@ -38,6 +38,7 @@ from simdes.fhir.json import loads
 from simdes.ledger import events
 from simdes.ledger.studies import MOST_MEMBERS
 from simdes.research import release as releases
+from simdes.research.picturing import html_report
 from simdes.research.policy import Policy
 from simdes.research.tables import write_tables
 from simdes.research.views import views
@@ -57,7 +58,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A recorded release: its numbers, how many are in it, what the policy's report says.
+    """A recorded release: its numbers, how many are in it, what the policy's report says, and the
+    same in pictures (HTML) for who releases and the board.
 
     It has one number for every 2,000 patients, in the order of their tags.
     """
@@ -67,6 +69,7 @@ class Released:
     members: int
     manifest: bytes
     report: Mapping[str, Any]
+    pictures: str
     package: Path
 
     @property
@@ -95,11 +98,13 @@ def release(
     kept_seconds: int = KEPT_SECONDS,
     tables: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
+    most_bytes: int | None = None,
 ) -> Released:
     """Make a release of a study into a file that this organisation's researchers alone can open.
 
     ``tables``: flat tables besides NDJSON, as ``csv`` or ``parquet``. Memory grows with people, by
-    some hundred bytes each, and with the largest class, not with their records.
+    some hundred bytes each, and with the largest class, not with their records. ``most_bytes``:
+    how large the package may be; TooLarge, and nothing is recorded, beyond that.
 
     Raises Forbidden where the session is no researcher of the sponsor, Conflict where the study
     doesn't run, nobody is left in the release, or somebody withdrew meanwhile (then nothing was
@@ -134,6 +139,11 @@ def release(
         manifest = _manifest(node, included, told, until)
         drafted = Path(place) / "package"
         _seal(node, into, drafted, manifest, document.terms)
+        if most_bytes is not None and drafted.stat().st_size > most_bytes:
+            raise TooLarge(
+                "The release is larger than a page makes one.",
+                advice="Make a release this large by the command “simdes study run”.",
+            )
         numbers = _record(node, found, manifest, policy.digest, until, included)
         about = msgspec.json.encode({"study": f"0x{found.id.hex()}", "numbers": numbers})
         with zipfile.ZipFile(drafted, "a") as file:
@@ -154,6 +164,7 @@ def release(
         members=len(included),
         manifest=manifest,
         report=outcome.report(),
+        pictures=html_report(outcome, title=document.title),
         package=package,
     )
 

@@ -6,12 +6,10 @@ against the real exchange, on both databases, beside a model of a few lines.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import count
 from pathlib import Path
 
@@ -25,7 +23,6 @@ from simdes.exchange.following import known_consents
 from simdes.exchange.research import studies, taking_part
 from simdes.exchange.research.releasing import release
 from simdes.exchange.research.studies import Document
-from simdes.research.policy import Policy, read_policy
 from support import consortium, researching
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, application
@@ -75,14 +72,6 @@ def town(
             for number, value in enumerate(VALUES)
         ]
         yield Town(network, clock, people, folder)
-
-
-def pairs() -> Policy:
-    """Safe Harbor for classes of two, as there are few patients."""
-    file = resources.files("simdes.research").joinpath("policies/hipaa-safe-harbor.json")
-    told = json.loads(file.read_bytes())
-    told["anonymity"] |= {"k": 2, "l": 1, "class_at_least": 2}
-    return read_policy(json.dumps(told).encode())
 
 
 @dataclass
@@ -187,7 +176,7 @@ class History:
         session = network.session("south", "prof.ray")
         runs = self.approved and not self.over
         try:
-            release(network["south"].node, session, self.document, pairs(), package)
+            release(network["south"].node, session, self.document, researching.pairs(), package)
         except Conflict:
             assert not runs or len(self.expected) < 2
             assert not package.exists()

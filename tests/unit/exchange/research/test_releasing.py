@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,20 +34,10 @@ from simdes.exchange.research import opening, releasing, studies, taking_part, t
 from simdes.exchange.research.releasing import Released, release
 from simdes.exchange.research.studies import Document
 from simdes.ledger.contracts import members_digest
-from simdes.research.policy import Policy, read_policy
 from support import researching
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
 from support.researching import DAY, Patient
-
-
-def policy() -> Policy:
-    """Safe Harbor for classes of two, as a test has few patients."""
-    file = resources.files("simdes.research").joinpath("policies/hipaa-safe-harbor.json")
-    told: dict[str, Any] = json.loads(file.read_bytes())
-    told["name"] = "two-alike"
-    told["anonymity"] |= {"k": 2, "l": 1, "class_at_least": 2}
-    return read_policy(json.dumps(told).encode())
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +52,9 @@ def people(researched: tuple[Consortium, Clock], doctor: Api) -> list[Patient]:
 
 def made(network: Consortium, document: Document, package: Path) -> Released:
     session = network.session("south", "prof.ray")
-    return release(network["south"].node, session, document, policy(), package, tables=("csv",))
+    return release(
+        network["south"].node, session, document, researching.pairs(), package, tables=("csv",)
+    )
 
 
 def join(network: Consortium, document: Document, who: Patient) -> bytes:
@@ -95,7 +86,7 @@ def test_those_who_take_part_and_meet_the_criteria_are_released(
     recorded = south.contracts.studies.release(first.study, 1)
     assert recorded is not None
     assert recorded.members == members_digest(tags[:3])
-    assert recorded.policy == policy().digest
+    assert recorded.policy == researching.pairs().digest
 
     opened = opening.open_release(
         south, ray, document, first.package, tmp_path / "opened", accepts=True
@@ -186,7 +177,7 @@ def test_a_release_opens_to_its_researchers_with_its_terms_and_in_time(
         join(network, document, one)
     south, ray = network["south"].node, network.session("south", "prof.ray")
     package = tmp_path / "release.zip"
-    release(south, ray, document, policy(), package, kept_seconds=DAY)
+    release(south, ray, document, researching.pairs(), package, kept_seconds=DAY)
 
     def opens(who: str = "prof.ray", *, into: str, accepts: bool = True) -> opening.Opened:
         session = network.session("south", who)
@@ -404,7 +395,7 @@ def test_whom_busy_custodians_keep_waiting_is_not_left_out(
             node,
             session,
             document,
-            policy(),
+            researching.pairs(),
             tmp_path / "busy.zip",
             progress=lambda done, total: seen.append((done, total)),
         )
@@ -423,6 +414,6 @@ def test_only_the_sponsors_researchers_release(
                 network[member].node,
                 network.session(member, user),
                 document,
-                policy(),
+                researching.pairs(),
                 tmp_path / "none.zip",
             )

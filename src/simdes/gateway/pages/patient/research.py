@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import members, previewing
 from simdes.exchange.members import Member
 from simdes.exchange.node import Node
-from simdes.exchange.research import studies, taking_part
+from simdes.exchange.research import documents, studies, taking_part
+from simdes.exchange.research.studies import Stands
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.patient.own import own
@@ -20,6 +23,8 @@ JOIN: Final = "/research/join"
 PREFER: Final = "/research/prefer"
 LEAVE: Final = "/research/leave"
 MOST_DOCUMENT: Final = 40_000
+MOST_LISTED: Final = 40
+"""Studies to take part in that are listed, the newest."""
 _MOST_AREA: Final = 100
 
 
@@ -36,22 +41,43 @@ def show(asked: Asked) -> Shown:
     """What the patient takes part in, what they stand by for, what they left."""
     mine, node = own(asked), asked.node
     found = list(reversed(taking_part.listed(node, mine.vault)))
-    known = {one.id for one in studies.listed(node)}
+    every = {one.id: one for one in studies.listed(node)}
+    taken = {one.group for one in found if not one.withdrawn}
+    now_seconds = node.now_seconds()
+    to_join = [
+        one
+        for one in reversed(every.values())
+        if one.id not in taken and one.study.ends > now_seconds
+    ][:MOST_LISTED]
     return Shown(
         "research.html",
         {
             "going": [one for one in found if not one.withdrawn],
             "left": [one for one in found if one.withdrawn],
-            "studies": known,
-            "names": {one.sponsor: members.name_of(node, one.sponsor) for one in found},
+            "studies": every,
+            "to_join": to_join,
+            "documents": documents.known(
+                node, {one.group for one in found} | {one.id for one in to_join}
+            ),
+            "names": {
+                one: members.name_of(node, one)
+                for one in {each.sponsor for each in found}
+                | {each.study.sponsor for each in to_join}
+            },
             "kept": mine.kept,
         },
     )
 
 
 def show_join(asked: Asked) -> Shown:
-    """Where the study's description is put in."""
-    return _join(asked, "", None)
+    """What a study's description says that is known here, by its id; else where it is put in."""
+    if not asked.asked("study"):
+        return _join(asked, "", None)
+    named = id_of(asked.asked("study"))
+    found = documents.known(asked.node, [named]).get(named)
+    if found is None:
+        return _join(asked, "", NotFound("The study's document is not known here."))
+    return _described(asked, msgspec.json.encode(found).decode(), studies.stands(asked.node, found))
 
 
 def join(asked: Asked) -> Shown | Moved:
@@ -62,17 +88,22 @@ def join(asked: Asked) -> Shown | Moved:
         stands = studies.stands(asked.node, document)
         if asked.field("step") == "join":
             taking_part.opt_in(asked.node, asked.visit.session, document, vault=mine.vault)
+            documents.keep(asked.node, document)
             return Moved(f"{PATH}?done=takes-part")
     except (Invalid, NotFound, Conflict) as error:
         return _join(asked, text, error)
+    return _described(asked, text, stands)
+
+
+def _described(asked: Asked, text: str, stands: Stands) -> Shown:
     return Shown(
         "research_study.html",
         {
-            "document": document,
+            "document": stands.document,
             "text": text,
             "running": stands.running,
             "sponsor": members.name_of(asked.node, stands.sponsor),
-            "kept": mine.kept,
+            "kept": own(asked).kept,
         },
         here=JOIN,
     )

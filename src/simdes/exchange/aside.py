@@ -1,0 +1,44 @@
+"""Work that goes on after the request that began it, with the key of who asked.
+
+A worker has no person's key, and none is kept for it on disk: so such work runs in the process that
+took the request, and a restart ends it. Whoever begins it keeps in the database how far it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from simdes import logs
+
+_AT_ONCE: Final = 2
+_log = structlog.get_logger("simdes.aside")
+
+
+class Aside:
+    """Runs a few things at once beside requests; the rest wait. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._threads: list[threading.Thread] = []
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Begin something and return."""
+        thread = threading.Thread(target=self._run, args=(work,), name="aside", daemon=True)
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what was begun is done, that long at most."""
+        for one in self._threads:
+            one.join(seconds)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        with self._room:
+            try:
+                work()
+            except Exception as error:  # nobody waits for it
+                _log.error("aside failed", issue="exception", **logs.described(error))

@@ -1,0 +1,222 @@
+"""Releases of small studies, ordered on a page: made after the request, fetched when they are.
+
+It is `releasing.release` with the orderer's key, which stays in the memory of the process that took
+the order (`simdes.exchange.aside`): a restart ends it, and it is ordered again. What comes of it,
+sealed to this organisation, waits a week in the database. Larger ones are made by the command.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from simdes.access.categories import Role
+from simdes.crypto.keys import unwrap, wrap
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge
+from simdes.exchange.node import Node
+from simdes.exchange.research.documents import keep
+from simdes.exchange.research.opening import open_release
+from simdes.exchange.research.releasing import Released, release, taking_part
+from simdes.exchange.research.studies import Document, id_of, octets
+from simdes.exchange.signin import Session, held
+from simdes.index import studies as rows
+from simdes.index.studies import FAILED, MADE, READING
+from simdes.index.transaction import Transaction
+from simdes.research.policy import Policy
+
+MOST_PATIENTS: Final = 200
+MOST_BYTES: Final = 16 * 1024 * 1024
+KEPT_MS: Final = 7 * 86_400_000
+"""How long an order, and what came of it, is kept."""
+STALLED_MS: Final = 15 * 60_000
+"""After how long without a change an order is taken to be ended by a restart."""
+TABLES: Final = ("csv", "parquet")
+_AAD: Final = b"simdes/study-report/v1"
+_LARGE: Final = "Make a release this large by the command “simdes study run”."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An order as its researchers see it. ``state``: reading, stalled, made or failed.
+
+    ``report`` is the policy's, None until it is made; ``failure`` says why nothing came of it.
+    """
+
+    id: bytes
+    state: str
+    done: int
+    total: int
+    number: int
+    patients: int
+    failure: str
+    report: Mapping[str, Any] | None
+    asked_ms: int
+    kept_until_ms: int
+
+
+def order(node: Node, session: Session, document: Document, policy: Policy) -> bytes:
+    """Order a release of a study, whose id is returned; it is made after this returns.
+
+    Raises as `releasing.release`, TooLarge where more take part than a page releases, Conflict
+    where one of this study is being made.
+    """
+    study, now_ms = id_of(node, document), node.now_ms()
+    total = taking_part(node, session, document)
+    if total > MOST_PATIENTS:
+        raise TooLarge("More patients take part than a page makes a release of.", advice=_LARGE)
+    made = rows.Order(
+        id=node.random(32),
+        study=study,
+        account=session.actor.account,
+        state=READING,
+        total=total,
+        asked_ms=now_ms,
+        changed_ms=now_ms,
+    )
+
+    def write(tx: Transaction) -> None:
+        tx.lock("study-release")  # so that two who order at once do not both find none
+        rows.forget(tx, before_ms=now_ms - KEPT_MS)
+        if any(_state(one, now_ms) == READING for one in rows.orders(tx, study)):
+            raise Conflict("A release of this study is being made.", advice="Wait for it.")
+        rows.add_order(tx, made)
+
+    keep(node, document)
+    session = held(session)
+    node.database.write(write)
+    node.aside.start(lambda: _make(node, session, document, policy, made.id))
+    return made.id
+
+
+def listed(node: Node, study: bytes) -> list[Ordered]:
+    """The orders of a study that are kept, the newest first."""
+    now_ms = node.now_ms()
+    with node.database.read() as tx:
+        found = rows.orders(tx, study)
+    return [_told(node, one, now_ms) for one in found if one.changed_ms >= now_ms - KEPT_MS]
+
+
+def sealed(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
+    """The package of a release that was made. Raises Forbidden, NotFound."""
+    _made(node, session, document, id_)
+    with node.database.read() as tx:
+        return rows.package(tx, id_)
+
+
+def pictures(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
+    """What anonymisation changed, in pictures, as a page of its own. Raises as `sealed`."""
+    content = _report(node, _made(node, session, document, id_))["pictures"]
+    return str(content).encode()
+
+
+def opened(node: Node, session: Session, document: Document, id_: bytes, *, accepts: bool) -> bytes:
+    """The opened files of a release with the acceptance of its terms, as a ZIP archive.
+
+    Raises as `sealed` and `opening.open_release`.
+    """
+    content = sealed(node, session, document, id_)
+    out = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="simdes-open-") as place:
+        package, into = Path(place) / "release.zip", Path(place) / "data"
+        package.write_bytes(content)
+        open_release(node, session, document, package, into, accepts=accepts)
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(one for one in into.rglob("*") if one.is_file()):
+                file.write(path, str(path.relative_to(into)))
+    return out.getvalue()
+
+
+def may_order(session: Session, document: Document) -> bool:
+    """Whether this is a researcher of the study's sponsor, who orders releases and fetches them."""
+    actor = session.actor
+    return actor.role == Role.RESEARCHER and actor.organisation == octets(document.sponsor)
+
+
+def _make(node: Node, session: Session, document: Document, policy: Policy, id_: bytes) -> None:
+    """Carry an order out, and keep what came of it."""
+
+    def progress(done: int, total: int) -> None:
+        now_ms = node.now_ms()
+        node.database.write(lambda tx: rows.advance(tx, id_, done=done, total=total, now_ms=now_ms))
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="simdes-order-") as place:
+            whole = release(
+                node,
+                session,
+                document,
+                policy,
+                Path(place) / "release.zip",
+                tables=TABLES,
+                progress=progress,
+                most_bytes=MOST_BYTES,
+            )
+            _finish(node, id_, whole)
+    except SimdesError as error:
+        failure = error.message
+        node.database.write(lambda tx: rows.fail(tx, id_, failure, now_ms=node.now_ms()))
+    except Exception:
+        failure = "Something went wrong here; it was written down for who runs this gateway."
+        node.database.write(lambda tx: rows.fail(tx, id_, failure, now_ms=node.now_ms()))
+        raise
+
+
+def _finish(node: Node, id_: bytes, whole: Released) -> None:
+    told = json.dumps({"report": whole.report, "pictures": whole.pictures}).encode()
+    wrapped = wrap(node.desk.keystore.database_key, told, aad=_AAD + id_, random=node.random)
+    package = whole.package.read_bytes()
+    node.database.write(
+        lambda tx: rows.finish(
+            tx,
+            id_,
+            number=whole.number,
+            patients=whole.members,
+            report=wrapped,
+            package=package,
+            now_ms=node.now_ms(),
+        )
+    )
+
+
+def _made(node: Node, session: Session, document: Document, id_: bytes) -> rows.Order:
+    if not may_order(session, document) or session.actor.organisation != node.organisation:
+        raise Forbidden("Only a researcher of the study's sponsor opens a release.")
+    with node.database.read() as tx:
+        found = rows.order(tx, id_)
+    if found is None or found.study != id_of(node, document) or found.state != MADE:
+        raise NotFound("There is no such release here any more.", advice="Order it again.")
+    if found.changed_ms < node.now_ms() - KEPT_MS:
+        raise NotFound("There is no such release here any more.", advice="Order it again.")
+    return found
+
+
+def _report(node: Node, one: rows.Order) -> dict[str, Any]:
+    key = node.desk.keystore.database_key
+    found: dict[str, Any] = json.loads(unwrap(key, one.report, aad=_AAD + one.id))
+    return found
+
+
+def _state(one: rows.Order, now_ms: int) -> str:
+    late = one.changed_ms < now_ms - STALLED_MS
+    return "stalled" if one.state == READING and late else one.state
+
+
+def _told(node: Node, one: rows.Order, now_ms: int) -> Ordered:
+    return Ordered(
+        id=one.id,
+        state=_state(one, now_ms),
+        done=one.done,
+        total=one.total,
+        number=one.number,
+        patients=one.patients,
+        failure=one.failure if one.state == FAILED else "",
+        report=_report(node, one)["report"] if one.state == MADE else None,
+        asked_ms=one.asked_ms,
+        kept_until_ms=one.changed_ms + KEPT_MS,
+    )

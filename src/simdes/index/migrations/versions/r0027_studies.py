@@ -1,0 +1,21 @@
+"""Documents of studies that are known, and releases ordered on pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0027"
+down_revision = "0026"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the tables; the statements stand in the SQL files beside this one."""
+    dialect = op.get_bind().dialect.name
+    script = Path(__file__).with_name(f"r0027_{dialect}.sql").read_text(encoding="utf-8")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            op.get_bind().exec_driver_sql(statement)
