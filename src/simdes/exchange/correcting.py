@@ -43,7 +43,7 @@ _VERIFIED: Final = {
 """Types whose error is said by a verification status, beside which no clinical one may stand."""
 _LEFT: Final = frozenset(
     (
-        *("resourceType", "id", "meta", "text", "contained", "extension", "modifierExtension"),
+        *("resourceType", "id", "meta", "div", "contained", "extension", "modifierExtension"),
         *("reference", "system", "url", "identifier", "data", "hash", "size", "contentType"),
     )
 )
@@ -233,7 +233,8 @@ def _request(resource: Mapping[str, Any]) -> Request:
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if name not in _LEFT and not name.startswith("_"):
+            narrative = name == "text" and isinstance(inner, Mapping)
+            if name not in _LEFT and not name.startswith("_") and not narrative:
                 yield from _leaves(inner, (*path, name))
     elif isinstance(value, list):
         for at, inner in enumerate(value):

@@ -16,6 +16,7 @@ from simdes.exchange.rights import Asking
 from simdes.fhir.search.parse import parse
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.record.kinds import KINDS, UNKNOWN
 from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.showing import Person, person
 from simdes.gateway.pages.record.timeline import line
@@ -35,6 +36,7 @@ def show(asked: Asked) -> Shown:
         {
             "waiting": [(one, _age(one, now)) for one in found],
             "people": _people(asked, asking, [one.patient for one in found]),
+            "kind": lambda about: KINDS.get(about.partition("/")[0], UNKNOWN).name,
             "older": f"{PATH}?{urlencode({'older': older})}" if older else "",
         },
     )

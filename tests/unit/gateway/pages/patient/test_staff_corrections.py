@@ -123,6 +123,7 @@ def test_an_entry_is_struck_as_an_error(
     wrong = entry(doctor, mona, "AllergyIntolerance")
     asked(herself, wrong, "I take penicillin every year")
     form = form_of(desk, request_of(desk, "I take penicillin"))
+    assert form["v.code.text"] == form["v.code.coding.0.display"] == "Penicillin"
     done = desk.post(ANSWER, form | {"error": "yes"})
     assert done.headers["location"] == f"{QUEUE}?done=corrected", done.text
     now = current(doctor, wrong)
