@@ -24,6 +24,7 @@ from babel.dates import format_date, format_datetime, format_skeleton, format_ti
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, get_decimal_symbol
+from babel.units import format_unit
 
 from simdes.claims.money import Money
 
@@ -103,6 +104,12 @@ class Reader:
     def span(self, seconds: int) -> str:
         """A length of time in its largest whole unit."""
         return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale))
+
+    def size(self, octets: int) -> str:
+        """How large a file is."""
+        of, unit = (1_000_000, "megabyte") if octets >= 1_000_000 else (1_000, "kilobyte")
+        number = max(1, round(octets / of))
+        return str(format_unit(number, f"digital-{unit}", "short", locale=self.locale))
 
     def money(self, value: Money) -> str:
         """An amount of money, exactly, with its currency."""

@@ -13,6 +13,11 @@ from simdes.gateway.pages.office.words import OFFICE_SAID
 from simdes.gateway.pages.study.words import STUDY_SAID
 
 SAID: Final = (
+    # Files
+    _("The file is too large to be opened here."),
+    _("Use an app over FHIR."),
+    _("The file can't be read."),
+    _("The file lies elsewhere; ask whoever wrote it."),
     # Corrections
     _("This request was answered already."),
     _("Only who wrote the entry corrects it."),

@@ -82,6 +82,8 @@ RAISING = (
     "gateway/pages/patient/links.py",
     "gateway/pages/patient/research.py",
     "exchange/corrections.py",
+    "exchange/attachments.py",
+    "fhir/attachments.py",
     "exchange/correcting.py",
     "gateway/pages/staff/correcting.py",
     "exchange/research/taking_part.py",

@@ -23,6 +23,7 @@ from simdes.gateway.pages.patient import (
     sharing,
 )
 from simdes.gateway.pages.place import Needs, Place
+from simdes.gateway.pages.record import files as record_files
 
 _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 """What signs or takes everything along asks for a fresh proof; ending and looking do not."""
@@ -34,6 +35,7 @@ def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs
 
 PATIENT_PLACES: Final = (
     _place(record.PATH, "GET", record.show, _ANY),
+    _place(record_files.OWN, "GET", record_files.send, _ANY),
     _place(sharing.PATH, "GET", sharing.show, _ANY),
     _place(sharing.NEW, "GET", sharing.show_new, _FRESH),
     _place(sharing.NEW, "POST", sharing.new, _FRESH),

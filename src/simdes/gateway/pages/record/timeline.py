@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
+from simdes.fhir.attachments import File, files
 from simdes.gateway.pages.languages import Reader
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.pages.record import kinds
@@ -46,7 +47,7 @@ class Line:
     organisation: str
     own: bool
     closed: bool
-    has_file: bool = False
+    files: tuple[File, ...] = ()
 
     @property
     def order(self) -> tuple[str, str]:
@@ -88,7 +89,7 @@ def line(source: Source, reader: Reader, drugs: Mapping[str, Json]) -> Line:
         organisation=source.organisation,
         own=source.own,
         closed=_is_closed(resource),
-        has_file=bool(first(resource, "content.attachment.data|content.attachment.url")),
+        files=tuple(files(resource)),
     )
 
 

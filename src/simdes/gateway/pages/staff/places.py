@@ -6,6 +6,7 @@ from typing import Final
 
 from simdes.gateway.pages.navigation import CLINICIANS, PHARMACISTS
 from simdes.gateway.pages.place import Needs, Place
+from simdes.gateway.pages.record import files as record_files
 from simdes.gateway.pages.staff import (
     correcting,
     counter,
@@ -24,6 +25,7 @@ STAFF_PLACES: Final = (
     Place(patients.PATH, "GET", patients.show, _ANY, CLINICIANS),
     Place(patients.PATH, "POST", patients.search, _ANY, CLINICIANS),
     Place(patients.RECORD, "GET", patients.record, _ANY, CLINICIANS),
+    Place(record_files.STAFF, "GET", record_files.send, _ANY, CLINICIANS),
     Place(newcomer.PATH, "GET", newcomer.show, _ANY, CLINICIANS),
     Place(newcomer.PATH, "POST", newcomer.register, _ANY, CLINICIANS),
     Place(elsewhere.PATH, "GET", elsewhere.show, _ANY, CLINICIANS),

@@ -52,7 +52,7 @@ def test_a_history_is_read_newest_first_under_its_months() -> None:
         "2019",
     ]
     newest = shown.months[0][1][0]
-    assert (newest.kind, newest.title, newest.has_file) == ("Document", "Letter of discharge", True)
+    assert (newest.kind, newest.title, len(newest.files)) == ("Document", "Letter of discharge", 1)
     assert [(name, [one.title for one in its]) for name, its in shown.current] == [
         ("Problems", ["High blood pressure"]),
         ("Allergies", ["Penicillin"]),
