@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "fingerprints": ("fingerprints",),
     "own_copy": ("own-copy",),
     "study": ("study",),
+    "wallet": ("wallet",),
     "audit": ("audit",),
 }
 """Modules of `simdes.commands` and what each adds: a command loads its own module alone."""

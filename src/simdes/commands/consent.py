@@ -65,7 +65,7 @@ def grant(
             one.node,
             session,
             vault=own_vault(one.node, session, vault),
-            grantee=_grantee(one.node, to),
+            grantee=grantee_of(one.node, to),
             categories=category,
             purposes=purpose or ["TREAT"],
             labels=label or [],
@@ -166,7 +166,8 @@ def own_vault(node: Node, session: Session, text: str | None) -> bytes:
     return found[0]
 
 
-def _grantee(node: Node, text: str) -> Grantee:
+def grantee_of(node: Node, text: str) -> Grantee:
+    """Whom the command line names: ORGANISATION, ROLE@ORGANISATION or an account's id."""
     role, at, organisation_name = text.partition("@")
     if at:
         return Grantee.role_in(organisation_of(node, organisation_name), role)

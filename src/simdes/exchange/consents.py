@@ -64,24 +64,27 @@ def grant(
         records=records,
         **({} if while_open is None else _condition(*while_open)),
     )
-    letter = consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
+    what = sealed(node, drafted)
     consents = node.contracts.consents
-    what = {
-        "tag": vault,
-        "handle": drafted.handle,
-        "commitment": drafted.commitment,
-        "pointer": _stored(node, letter),
-    }
-    generation = consents.generation(vault)
     permit = _permit(
         node,
         session,
-        lambda nonce, deadline: consents.grant_digest(
-            **what, generation=generation, nonce=nonce, deadline=deadline
-        ),
+        lambda nonce, deadline: consents.grant_digest(**what, nonce=nonce, deadline=deadline),
     )
-    node.agent.transact(consents.grant_by_signature(**what, generation=generation, permit=permit))
+    node.agent.transact(consents.grant_by_signature(**what, permit=permit))
     return drafted
+
+
+def sealed(node: Node, drafted: Consent) -> dict[str, Any]:
+    """Seal a consent's terms to who must know and store them: what a grant of it says on chain."""
+    letter = consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
+    return {
+        "tag": drafted.vault,
+        "handle": drafted.handle,
+        "commitment": drafted.commitment,
+        "pointer": _stored(node, letter),
+        "generation": node.contracts.consents.generation(drafted.vault),
+    }
 
 
 def _condition(contract: bytes, id_: bytes | Named) -> dict[str, Any]:
@@ -186,7 +189,7 @@ class Given:
 def listed(node: Node, vault: bytes) -> list[Given]:
     """Every consent of a vault whose terms are known here, oldest first."""
     node.following.catch_up()
-    return [_given(node, one) for one in known_consents(node.desk, vault)]
+    return [given_as(node, one) for one in known_consents(node.desk, vault)]
 
 
 def whom(organisation: bytes, role: str = "") -> Grantee:
@@ -209,7 +212,8 @@ def is_account(node: Node, text: str) -> bool:
     return node.contracts.accounts.account(bytes.fromhex(digits)) is not None
 
 
-def _given(node: Node, one: KnownConsent) -> Given:
+def given_as(node: Node, one: KnownConsent) -> Given:
+    """A consent as its patient reads it."""
     terms = one.consent.terms
     account = terms.grantee if terms.grantee_kind == GranteeKind.ACCOUNT else None
     expired = terms.expiry <= node.now_seconds()

@@ -135,7 +135,7 @@ def enrol(
         raise Conflict("The vault belongs to an enrolled patient already.")
     if known.control is None:
         deadline = node.now_seconds() + CLAIM_SECONDS
-        signed = attested(node, person, vault, deadline, attesters=attesters)
+        signed = attested(node, person.account, vault, deadline, attesters=attesters)
         key = node.desk.keystore.unlock_person(user, passphrase)
         claim(node, person, key, vault, deadline, signed)
     with node.database.transaction() as tx:
@@ -158,13 +158,13 @@ def _attesters(node: Node, vault: bytes, chosen: Sequence[bytes] | None) -> list
 
 def attested(
     node: Node,
-    person: Person,
+    account: bytes,
     vault: bytes,
     deadline: int,
     *,
     attesters: Sequence[bytes] | None = None,
 ) -> tuple[bytes, bytes]:
-    """Two organisations' word, until a time, that a vault is this person's; ours is the first.
+    """Two organisations' word, until a time, that a vault is this account's; ours is the first.
 
     An administrator of ours has seen the person and their papers. Raises as `enrol`.
     """
@@ -172,11 +172,11 @@ def attested(
         node.desk.keystore,
         node.contracts,
         tag=vault,
-        account=person.account,
+        account=account,
         deadline_seconds=deadline,
     )
     asked = _attesters(node, vault, attesters)
-    return own, _second_attestation(node, person, vault, asked, deadline)
+    return own, _second_attestation(node, account, vault, asked, deadline)
 
 
 def claim(
@@ -201,7 +201,7 @@ def claim(
 
 
 def _second_attestation(
-    node: Node, person: Person, vault: bytes, attesters: Sequence[bytes], deadline: int
+    node: Node, account: bytes, vault: bytes, attesters: Sequence[bytes], deadline: int
 ) -> bytes:
     last: Forbidden | Unavailable = Forbidden(
         "A vault is claimed with the attestations of two organisations; no other was asked."
@@ -212,7 +212,7 @@ def _second_attestation(
                 node.agent_caller(),
                 organisation,
                 tag=vault,
-                account=person.account,
+                account=account,
                 deadline_seconds=deadline,
             )
         except (Forbidden, Unavailable) as error:

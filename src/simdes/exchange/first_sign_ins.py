@@ -96,7 +96,7 @@ def _prepare(node: Node, administrator: Session, person: Person, first: First) -
     """The account on the ledger, and everybody's word: what the first sign-in needs."""
     keystore, contracts = node.desk.keystore, node.contracts
     accounts.resume_registration(keystore, contracts, node.agent, person)
-    signed = enrolment.attested(node, person, first.vault, first.until_seconds)
+    signed = enrolment.attested(node, person.account, first.vault, first.until_seconds)
     accounts.verify_account(contracts, node.lane(administrator.key), person.account)
     keystore.attest_first(person.account, replace(first, attestations=signed))
     attempt = attempt_of(administrator.actor, Verb.ATTEST, first.vault, purpose=None)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from simdes.ledger.bound import Bound
-from simdes.ledger.digests import domain_separator, struct_hash, typed_digest
 from simdes.ledger.lane import Call
 from simdes.ledger.ledger import Address, Block
+from simdes.ledger.typed_data import TypedData
 
 
 class Role(IntEnum):
@@ -308,18 +308,22 @@ class AccountsContract(Bound):
 
     # --- EIP-712 digests -------------------------------------------------------------------
 
-    def claim_vault_digest(self, *, tag: bytes, account: bytes, deadline: int) -> bytes:
+    def claim_vault_data(self, *, tag: bytes, account: bytes, deadline: int) -> TypedData:
         """Return what the patient's key signs to take a vault."""
-        return self._vault_digest("ClaimVault", tag, account, deadline)
+        return self._vault_data("ClaimVault", tag, account, deadline)
+
+    def claim_vault_digest(self, *, tag: bytes, account: bytes, deadline: int) -> bytes:
+        """Return the digest of `claim_vault_data`."""
+        return self.claim_vault_data(tag=tag, account=account, deadline=deadline).digest
 
     def attest_vault_digest(self, *, tag: bytes, account: bytes, deadline: int) -> bytes:
         """Return what two organisations sign to attest who a vault belongs to."""
-        return self._vault_digest("AttestVault", tag, account, deadline)
+        return self._vault_data("AttestVault", tag, account, deadline).digest
 
     def freeze_digest(self, *, account: bytes, nonce: int, deadline: int) -> bytes:
         """Return what a guardian signs to freeze; `nonce` is `Account.guardian_nonce`."""
         text = "Freeze(bytes32 account,uint256 nonce,uint256 deadline)"
-        return self._digest(text, ("bytes32", "uint256", "uint256"), account, nonce, deadline)
+        return self._data(text, account, nonce, deadline).digest
 
     def recover_digest(
         self, *, account: bytes, key: Address, nonce: int, deadline: int, attested: bool = False
@@ -327,21 +331,20 @@ class AccountsContract(Bound):
         """Return what a guardian (or, `attested`, an organisation) signs to recover an account."""
         verb = "AttestRecovery" if attested else "Recover"
         text = f"{verb}(bytes32 account,address key,uint256 nonce,uint256 deadline)"
-        kinds = ("bytes32", "address", "uint256", "uint256")
-        return self._digest(text, kinds, account, key, nonce, deadline)
+        return self._data(text, account, key, nonce, deadline).digest
 
-    def _vault_digest(self, verb: str, tag: bytes, account: bytes, deadline: int) -> bytes:
+    def _vault_data(self, verb: str, tag: bytes, account: bytes, deadline: int) -> TypedData:
         text = f"{verb}(bytes32 tag,bytes32 account,uint256 deadline)"
-        return self._digest(text, ("bytes32", "bytes32", "uint256"), tag, account, deadline)
+        return self._data(text, tag, account, deadline)
 
-    def _digest(self, text: str, kinds: Sequence[str], *values: bytes | int) -> bytes:
-        separator = domain_separator(
+    def _data(self, struct: str, *values: bytes | int) -> TypedData:
+        return TypedData(
             name="SIMDES Accounts",
-            version="1",
             chain_id=self.ledger.chain_id(),
             contract=self.address,
+            struct=struct,
+            values=values,
         )
-        return typed_digest(separator, struct_hash(text, kinds, values))
 
 
 def _address(text: str) -> Address:

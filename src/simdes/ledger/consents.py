@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from simdes.errors import SimdesError, Tampered
 from simdes.ledger.bound import Bound
-from simdes.ledger.digests import domain_separator, keccak256, struct_hash, typed_digest
+from simdes.ledger.digests import keccak256
 from simdes.ledger.lane import Call
 from simdes.ledger.ledger import Reverted
 from simdes.ledger.refusals import translate
 from simdes.ledger.terms import Request, Terms
+from simdes.ledger.typed_data import TypedData
 
 
 class Reason(IntEnum):
@@ -263,7 +265,7 @@ class ConsentsContract(Bound):
 
     # --- EIP-712 digests -------------------------------------------------------------------
 
-    def grant_digest(
+    def grant_data(
         self,
         *,
         tag: bytes,
@@ -273,36 +275,46 @@ class ConsentsContract(Bound):
         generation: int,
         nonce: int,
         deadline: int,
-    ) -> bytes:
-        """Return what the control key signs to consent; `generation` as the chain has it now."""
+    ) -> TypedData:
+        """Return what the control key signs to grant."""
         text = (
             "Grant(bytes32 tag,bytes32 handle,bytes32 commitment,bytes32 pointer,"
             "uint64 generation,uint256 nonce,uint256 deadline)"
         )
-        kinds = (*["bytes32"] * 4, "uint64", "uint256", "uint256")
-        values = (tag, handle, commitment, pointer, generation, nonce, deadline)
-        return self._digest(text, kinds, values)
+        return self._data(text, tag, handle, commitment, pointer, generation, nonce, deadline)
 
-    def revoke_digest(self, *, tag: bytes, handle: bytes, nonce: int, deadline: int) -> bytes:
+    def grant_digest(self, **what: Any) -> bytes:
+        """Return the digest of `grant_data`."""
+        return self.grant_data(**what).digest
+
+    def revoke_data(self, *, tag: bytes, handle: bytes, nonce: int, deadline: int) -> TypedData:
         """Return what the control key signs to revoke one handle."""
         text = "Revoke(bytes32 tag,bytes32 handle,uint256 nonce,uint256 deadline)"
-        kinds = ("bytes32", "bytes32", "uint256", "uint256")
-        return self._digest(text, kinds, (tag, handle, nonce, deadline))
+        return self._data(text, tag, handle, nonce, deadline)
 
-    def revoke_all_digest(self, *, tag: bytes, generation: int, nonce: int, deadline: int) -> bytes:
+    def revoke_digest(self, **what: Any) -> bytes:
+        """Return the digest of `revoke_data`."""
+        return self.revoke_data(**what).digest
+
+    def revoke_all_data(
+        self, *, tag: bytes, generation: int, nonce: int, deadline: int
+    ) -> TypedData:
         """Return what the control key signs to revoke everything."""
         text = "RevokeAll(bytes32 tag,uint64 generation,uint256 nonce,uint256 deadline)"
-        kinds = ("bytes32", "uint64", "uint256", "uint256")
-        return self._digest(text, kinds, (tag, generation, nonce, deadline))
+        return self._data(text, tag, generation, nonce, deadline)
 
-    def _digest(self, text: str, kinds: Sequence[str], values: Sequence[bytes | int]) -> bytes:
-        separator = domain_separator(
+    def revoke_all_digest(self, **what: Any) -> bytes:
+        """Return the digest of `revoke_all_data`."""
+        return self.revoke_all_data(**what).digest
+
+    def _data(self, struct: str, *values: bytes | int) -> TypedData:
+        return TypedData(
             name="SIMDES Consents",
-            version="1",
             chain_id=self.ledger.chain_id(),
             contract=self.address,
+            struct=struct,
+            values=values,
         )
-        return typed_digest(separator, struct_hash(text, kinds, values))
 
 
 def _number(value: int) -> bytes:

@@ -31,6 +31,7 @@ from simdes.gateway.pages import (
     start,
     static_files,
     trouble,
+    wallet,
     wards,
 )
 from simdes.gateway.pages.answering import Moved, Shown, respond
@@ -70,6 +71,9 @@ PLACES: Final = (
     Place("/sign-in/confirm", "POST", sign_in.confirm, Needs.SIGNED_IN),
     Place(lost.PATH, "GET", lost.show, Needs.NOBODY),
     Place(lost.PATH, "POST", lost.begin, Needs.NOBODY),
+    # Who has the wallet signs; whoever relays can change nothing.
+    Place(wallet.PATH, "GET", wallet.show, Needs.NOBODY),
+    Place(wallet.PATH, "POST", wallet.act, Needs.NOBODY),
     Place(first.PATH, "GET", first.show, Needs.NOBODY),
     Place(first.PATH, "POST", first.accept, Needs.NOBODY),
     Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),

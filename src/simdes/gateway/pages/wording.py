@@ -246,6 +246,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
             "They are appointed. Somebody's organisation did not answer; they are told later."
         ),
         "guardians-back": _("They are taken back. What stood before goes on."),
+        "wallet-sent": _("It is on the ledger and counts from now on."),
         "vetoed": _("It is stopped. Appoint other guardians if you do not trust these any more."),
         "renewed": _("Your record's custodians have new keys for it."),
         "let-in": _("You let them in. With enough guardians it goes on by itself."),

@@ -1,0 +1,218 @@
+"""Commands for a patient's own wallet: what it is asked to sign, and relaying what it signed.
+
+The wallet's owner signs the request's ``typedData`` with whatever signs EIP-712, or on the page
+`/wallet` of any organisation; no key is ever given to a command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simdes import console
+from simdes.access.categories import Role
+from simdes.commands.common import (
+    Data,
+    Patient,
+    Token,
+    file_bytes,
+    id_of,
+    organisation,
+    organisation_of,
+    passphrase,
+    seconds,
+    vault_of,
+)
+from simdes.commands.common import administrator as administrator_session
+from simdes.commands.consent import grantee_of
+from simdes.errors import Invalid
+from simdes.exchange import enrolment, members, wallets
+from simdes.exchange.node import Node
+
+Vault = Annotated[str, typer.Option("--vault", help="The vault's tag (0x…).")]
+Out = Annotated[Path, typer.Option("--out", help="Where to write the request.")]
+Handed = Annotated[Path, typer.Argument(help="A request for a wallet.")]
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(
+        help="A patient's own wallet that controls their vault.", no_args_is_help=True
+    )
+    for name, command in (
+        ("enrol", enrol),
+        ("grant", grant),
+        ("revoke", revoke),
+        ("show", show),
+        ("send", send),
+    ):
+        group.command(name)(command)
+    cli.add_typer(group, name="wallet")
+
+
+def enrol(
+    data: Data,
+    patient: Patient,
+    address: Annotated[str, typer.Option("--address", help="The wallet's address (0x…).")],
+    out: Out,
+    administrator: Annotated[
+        str, typer.Option("--as", help="The administrator who acts; see `simdes init`.")
+    ] = "admin",
+    token: Token = None,
+    attester: Annotated[
+        list[str] | None,
+        typer.Option("--attester", help="Organisation asked to attest; default any custodian."),
+    ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option("--reader", help="Also an account to read with, once the wallet lets it."),
+    ] = None,
+) -> None:
+    """Let a patient whose identity was checked take their vault with their own wallet.
+
+    Keys that are kept here read; the wallet decides. With --reader the passphrase of a new account
+    is asked for, whose id a first `simdes wallet grant --to` with --purpose PATRQT names.
+    """
+    with organisation(data) as one:
+        session = administrator_session(one, administrator, token)
+        if reader is not None:
+            words = passphrase(f"New passphrase of {reader}", confirm=True)
+            person = enrolment.add_person(
+                one.node, session, reader, role=Role.PATIENT, passphrase=words
+            )
+            console.say(f"{reader} is account 0x{person.account.hex()}.")
+        request = wallets.enrol(
+            one.node,
+            session,
+            _address(address),
+            vault=vault_of(one.node, patient),
+            attesters=[organisation_of(one.node, name) for name in attester] if attester else None,
+        )
+        _write(one.node, request, out)
+
+
+def grant(
+    data: Data,
+    vault: Vault,
+    to: Annotated[
+        str,
+        typer.Option("--to", help="ORGANISATION, ROLE@ORGANISATION, or an account's id (0x…)."),
+    ],
+    category: Annotated[
+        list[str], typer.Option("--category", help="observations, medications …; repeatable.")
+    ],
+    out: Out,
+    purpose: Annotated[
+        list[str] | None, typer.Option("--purpose", help="Default TREAT; repeatable.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="Sensitive records it opens too (HIV, PSY …); repeatable."),
+    ] = None,
+    valid: Annotated[str, typer.Option("--for", help="How long: 12h, 30d, 1y.")] = "30d",
+) -> None:
+    """Ask the vault's wallet to let somebody read, for a purpose, for a time."""
+    with organisation(data) as one:
+        request = wallets.grant(
+            one.node,
+            vault=id_of(vault, "a vault's tag"),
+            grantee=grantee_of(one.node, to),
+            categories=category,
+            purposes=purpose or ["TREAT"],
+            labels=label or [],
+            valid_seconds=seconds(valid),
+        )
+        _write(one.node, request, out)
+
+
+def revoke(
+    data: Data,
+    vault: Vault,
+    out: Out,
+    handle: Annotated[
+        str | None, typer.Option("--handle", help="The consent to withdraw (0x…).")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Withdraw everything granted so far.")
+    ] = False,
+) -> None:
+    """Ask the vault's wallet to withdraw a consent, or all of them."""
+    if everything == (handle is not None):
+        raise Invalid("Give either --handle or --all.")
+    with organisation(data) as one:
+        tag = id_of(vault, "a vault's tag")
+        if handle is None:
+            request = wallets.revoke_all(one.node, vault=tag)
+        else:
+            named = id_of(handle, "a consent's handle")
+            request = wallets.revoke(one.node, vault=tag, handle=named)
+        _write(one.node, request, out)
+
+
+def show(data: Data, request: Handed) -> None:
+    """Say what a request asks for, after checking that this is what would be signed."""
+    with organisation(data) as one:
+        _say(one.node, _read(one.node, request))
+
+
+def send(
+    data: Data,
+    request: Handed,
+    signature: Annotated[
+        str, typer.Option("--signature", help="The wallet's signature of its typed data (0x…).")
+    ],
+) -> None:
+    """Relay what the wallet signed; any organisation does."""
+    try:
+        signed = bytes.fromhex(signature.removeprefix("0x"))
+    except ValueError:
+        raise Invalid("A signature is written as 0x and 130 hexadecimal digits.") from None
+    with organisation(data) as one:
+        wallets.send(one.node, _read(one.node, request), signed)
+        console.say("It is on the ledger.")
+
+
+_WORDS = {
+    wallets.CLAIM: "Take this vault, so that your wallet alone grants and withdraws in it.",
+    wallets.GRANT: "Let somebody read in this vault.",
+    wallets.REVOKE: "Withdraw one consent.",
+    wallets.REVOKE_ALL: "Withdraw everything granted so far.",
+}
+
+
+def _say(node: Node, request: wallets.Request) -> None:
+    console.say(_WORDS[request.verb])
+    console.say(f"  vault: 0x{request.vault.hex()}")
+    if request.verb == wallets.GRANT:
+        given = wallets.given(node, request)
+        whom = members.name_of(node, given.organisation)
+        role = f"{given.role} at " if given.role else "one account at " if given.account else ""
+        console.say(f"  to: {role}{whom}")
+        console.say(f"  categories: {', '.join(given.categories)}")
+        if given.labels:
+            console.say(f"  sensitive records: {', '.join(given.labels)}")
+        console.say(f"  purposes: {', '.join(given.purposes)}")
+        console.say(f"  until: {console.instant(given.expiry_seconds)}")
+    console.say(f"  sign until: {console.instant(request.message['deadline'])}")
+
+
+def _write(node: Node, request: wallets.Request, out: Path) -> None:
+    out.write_text(wallets.written(request), encoding="utf-8")
+    _say(node, request)
+    console.say(f"{out}: have its typedData signed, here or on the page /wallet.")
+
+
+def _read(node: Node, path: Path) -> wallets.Request:
+    return wallets.read(node, file_bytes(path).decode(errors="replace"))
+
+
+def _address(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != 20:
+        raise Invalid("An address is 0x and 40 hexadecimal digits.")
+    return found

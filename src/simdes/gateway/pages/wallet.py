@@ -1,0 +1,94 @@
+"""What a patient's own wallet is asked to sign: in words, as typed data, signed there, relayed.
+
+Nobody signs in: the wallet's signature says who asks, and whoever has one may use any
+organisation's page, above all to withdraw. EIP-1193 (https://eips.ethereum.org/EIPS/eip-1193) is
+how the page's script speaks to the wallet; without JavaScript the signature is typed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from simdes.errors import Invalid, SimdesError
+from simdes.exchange import members, wallets
+from simdes.gateway.pages.answering import Moved, Shown
+from simdes.gateway.pages.asking import Asked
+from simdes.gateway.problems import STATUS
+
+PATH: Final = "/wallet"
+
+
+def show(asked: Asked) -> Shown:
+    """A request to put in, or everything to withdraw."""
+    return _begin(asked, None)
+
+
+def act(asked: Asked) -> Shown | Moved:
+    """Show a request, prepare the withdrawal of everything, or relay what was signed."""
+    step = asked.field("step", most=16)
+    try:
+        if step == "stop":
+            return _request(asked, wallets.revoke_all(asked.node, vault=_vault(asked)), None)
+        request = wallets.read(asked.node, asked.field("request", most=wallets.MOST_BYTES))
+    except SimdesError as error:
+        return _begin(asked, error)
+    if step != "send":
+        return _request(asked, request, None)
+    try:
+        wallets.send(asked.node, request, _signature(asked))
+    except SimdesError as error:
+        return _request(asked, request, error)
+    return Moved(f"{PATH}?done=wallet-sent")
+
+
+def _begin(asked: Asked, problem: SimdesError | None) -> Shown:
+    given = {name: asked.field(name, most=wallets.MOST_BYTES) for name in ("request", "vault")}
+    return Shown(
+        "wallet.html",
+        {"problem": problem, "given": given},
+        here=PATH,
+        status=STATUS[type(problem)] if problem else 200,
+    )
+
+
+def _request(asked: Asked, request: wallets.Request, problem: SimdesError | None) -> Shown:
+    node = asked.node
+    given = wallets.given(node, request) if request.verb == wallets.GRANT else None
+    document: dict[str, Any] = request.data.document()
+    return Shown(
+        "wallet_request.html",
+        {
+            "problem": problem,
+            "request": request,
+            "given": given,
+            "names": {given.organisation: members.name_of(node, given.organisation)}
+            if given
+            else {},
+            "written": wallets.written(request),
+            "document": json.dumps(document),
+            "shown": json.dumps(document["message"], indent=1),
+            "domain": document["domain"],
+        },
+        here=PATH,
+        status=STATUS[type(problem)] if problem else 200,
+        script="wallet.js",
+    )
+
+
+def _vault(asked: Asked) -> bytes:
+    return _bytes(asked.field("vault", most=80), 32, "That is no number of a record.")
+
+
+def _signature(asked: Asked) -> bytes:
+    return _bytes(asked.field("signature", most=140), 65, "That is no signature.")
+
+
+def _bytes(text: str, size: int, wrong: str) -> bytes:
+    try:
+        found = bytes.fromhex(text.strip().removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != size:
+        raise Invalid(wrong, advice="It is 0x and hexadecimal digits: copy all of it.")
+    return found

@@ -1,0 +1,287 @@
+"""A patient's own wallet: takes the vault, grants and revokes by typed data that anybody relays."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from simdes.access.categories import Role
+from simdes.access.consent import Grantee
+from simdes.app import ADMINISTRATOR
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered
+from simdes.exchange import consents, enrolment, retrieve, wallets
+from simdes.exchange.node import Node
+from simdes.index import vaults
+from support import consortium
+from support.consortium import Clock, Consortium, passphrase_of
+
+
+def sign_as_wallets_do(key: SigningKey, document: dict[str, Any]) -> bytes:
+    """``eth_signTypedData_v4``, from the document alone, by a library that wallets use."""
+    signed = Account.sign_typed_data(key.to_bytes(), full_message=document)
+    return bytes(signed.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A network, a vault that a wallet controls, and the wallet's key, which no gateway has."""
+
+    network: Consortium
+    clock: Clock
+    vault: bytes
+    wallet: SigningKey
+
+    @property
+    def north(self) -> Node:
+        return self.network["north"].node
+
+    def sign(self, request: wallets.Request, key: SigningKey | None = None) -> bytes:
+        document = json.loads(wallets.written(request))["typedData"]
+        return sign_as_wallets_do(key or self.wallet, document)
+
+    def let(self, organisation: str, **others: Any) -> wallets.Request:
+        what: dict[str, Any] = {"categories": ["observations"], "purposes": ["TREAT"]} | others
+        return wallets.grant(
+            self.north,
+            vault=self.vault,
+            grantee=Grantee.organisation(self.network[organisation].node.organisation),
+            valid_seconds=86_400,
+            **what,
+        )
+
+    def standing(self) -> list[consents.Given]:
+        return [one for one in consents.listed(self.north, self.vault) if one.state == "active"]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder, clock = tmp_path_factory.mktemp("wallets") / "network", Clock()
+    consortium.found(folder)
+    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
+        for name, message in consortium.sample_messages():
+            network.submit("north", name, message)
+        network.settle()
+        north = network["north"].node
+        with north.database.read() as tx:
+            tag = next(one.tag for one in vaults.page(tx) if one.control is None)
+        enrolment.trust_checks(
+            network["south"].node,
+            network.session("south", ADMINISTRATOR),
+            checked_by=north.organisation,
+            valid_seconds=86_400,
+        )
+        made = Town(network, clock, tag, SigningKey.generate(secrets.token_bytes))
+        administrator = network.session("north", ADMINISTRATOR)
+        for _ in range(2):  # a second try goes on where the first one stopped
+            request = wallets.enrol(
+                north,
+                administrator,
+                made.wallet.address,
+                vault=tag,
+                attesters=[network["south"].node.organisation],
+            )
+        handed = wallets.read(north, wallets.written(request))
+        with pytest.raises(Forbidden):
+            wallets.send(north, handed, made.sign(handed, SigningKey.generate(secrets.token_bytes)))
+        wallets.send(north, handed, made.sign(handed))
+        with pytest.raises(SimdesError):
+            wallets.send(north, handed, made.sign(handed))
+        north.following.catch_up()
+        yield made
+
+
+def test_the_wallet_controls_the_vault_and_no_key_here_does(town: Town) -> None:
+    known = town.north.contracts.accounts.vault(town.vault)
+    assert known is not None and known.control is not None
+    account = town.north.contracts.accounts.account(known.control)
+    assert account is not None and account.key == town.wallet.address
+    for one in town.network.members.values():
+        assert one.node.desk.keystore.person_of(known.control) is None
+    with pytest.raises(Conflict):
+        wallets.enrol(
+            town.north,
+            town.network.session("north", ADMINISTRATOR),
+            SigningKey.generate(secrets.token_bytes).address,
+            vault=town.vault,
+        )
+
+
+def test_a_grant_by_the_wallet_opens_and_its_revocation_closes(town: Town) -> None:
+    south, doctor = town.network["south"].node, town.network.session("south", "dr.lee")
+    with pytest.raises(Forbidden):
+        retrieve.retrieve(south, doctor, vault=town.vault)
+    request = town.let("south", categories=["demographics", "observations", "encounters"])
+    wallets.send(town.north, request, town.sign(request))
+    assert retrieve.retrieve(south, doctor, vault=town.vault)
+    [given] = town.standing()
+    assert given == wallets.given(town.north, request)
+    # Any member relays, of a request that another prepared.
+    east = town.network["east"].node
+    undo = wallets.revoke(town.north, vault=town.vault, handle=given.handle)
+    wallets.send(east, wallets.read(east, wallets.written(undo)), town.sign(undo))
+    assert town.standing() == []
+    with pytest.raises(Forbidden):
+        retrieve.retrieve(south, doctor, vault=town.vault)
+
+
+def test_an_account_that_the_wallet_lets_in_reads_for_the_patient_and_decides_nothing(
+    town: Town,
+) -> None:
+    node, administrator = town.north, town.network.session("north", ADMINISTRATOR)
+    reader = enrolment.add_person(
+        node, administrator, "rosa", role=Role.PATIENT, passphrase=passphrase_of("rosa")
+    )
+    session = town.network.session("north", "rosa")
+    with pytest.raises(Forbidden):
+        retrieve.retrieve(node, session, vault=town.vault, purpose="PATRQT")
+    request = wallets.grant(
+        node,
+        vault=town.vault,
+        grantee=Grantee.account(reader.account),
+        categories=["demographics", "observations", "encounters"],
+        purposes=["PATRQT"],
+        valid_seconds=86_400,
+    )
+    wallets.send(node, request, town.sign(request))
+    assert retrieve.retrieve(node, session, vault=town.vault, purpose="PATRQT").resources
+    stop = wallets.revoke_all(node, vault=town.vault)
+    with pytest.raises(Forbidden):
+        consents.revoke_all(node, session, vault=town.vault)
+    with pytest.raises(Forbidden):
+        wallets.send(node, stop, town.sign(stop, session.key))
+    wallets.send(node, stop, town.sign(stop))
+
+
+def test_everything_is_withdrawn_at_once(town: Town) -> None:
+    for name in ("south", "east"):
+        request = town.let(name)
+        wallets.send(town.north, request, town.sign(request))
+    assert len(town.standing()) == 2
+    stop = wallets.revoke_all(town.north, vault=town.vault)
+    wallets.send(town.north, stop, town.sign(stop))
+    assert town.standing() == []
+
+
+def test_nobody_elses_signature_counts_and_none_counts_twice(town: Town) -> None:
+    request = town.let("south")
+    stranger = SigningKey.generate(secrets.token_bytes)
+    for wrong in (town.sign(request, stranger), bytes(65), b"", town.sign(town.let("south"))):
+        with pytest.raises(Forbidden):
+            wallets.send(town.north, request, wrong)
+    assert town.standing() == []
+    signed = town.sign(request)
+    zero = signed[:64] + bytes((signed[64] - 27,))
+    wallets.send(town.north, request, zero)  # some wallets write v so
+    for again in (signed, zero):
+        with pytest.raises(Conflict):
+            wallets.send(town.north, request, again)
+    [given] = town.standing()
+    undo = wallets.revoke(town.north, vault=town.vault, handle=given.handle)
+    wallets.send(town.north, undo, town.sign(undo))
+    with pytest.raises(Conflict):
+        wallets.send(town.north, request, signed)
+    assert town.standing() == []
+
+
+def test_a_relay_that_holds_a_grant_back_comes_too_late(town: Town) -> None:
+    one, other = town.let("south"), town.let("east")
+    signed = town.sign(one), town.sign(other)
+    undo = wallets.revoke(town.north, vault=town.vault, handle=one.message["handle"])
+    wallets.send(town.north, undo, town.sign(undo))
+    stop = wallets.revoke_all(town.north, vault=town.vault)
+    wallets.send(town.north, stop, town.sign(stop))
+    for request, signature in zip((one, other), signed, strict=True):
+        with pytest.raises(SimdesError):
+            wallets.send(town.north, request, signature)
+    late = town.let("south")
+    town.clock.ahead_seconds += wallets.SIGN_SECONDS + 60
+    with pytest.raises(SimdesError):
+        wallets.send(town.north, late, town.sign(late))
+    assert town.standing() == []
+
+
+def _domain(name: str, value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda it: it["typedData"]["domain"].update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "refusal"),
+    [
+        (_domain("chainId", 1), Invalid),
+        (_domain("verifyingContract", "0x" + "11" * 20), Invalid),
+        (_domain("name", "SIMDES Accounts"), Invalid),
+        (lambda it: it["typedData"].update(primaryType="Revoke"), Invalid),
+        (lambda it: it["typedData"]["types"]["Grant"].pop(), Invalid),
+        (lambda it: it["typedData"]["message"].update(extra="1"), Invalid),
+        (lambda it: it["typedData"]["message"].update(handle=5), Invalid),
+        (lambda it: it["terms"].update(categories="9999999"), Tampered),
+        (lambda it: it["terms"].update(expiry=str(2**60)), Tampered),
+        (lambda it: it["terms"].pop("labels"), Invalid),
+        (lambda it: it.update(salt="0x" + "00" * 32), Tampered),
+        (lambda it: it.pop("terms"), Invalid),
+        (lambda it: it.update(v=2), Invalid),
+        (lambda it: it["terms"].update(labels="-5"), Invalid),
+        (lambda it: it["terms"].update(grantee="7"), Invalid),
+        (lambda it: it["typedData"]["message"].update(tag="5"), Invalid),
+        (lambda it: it["typedData"]["message"].update(deadline=str(2**250)), Invalid),
+        (lambda it: it["typedData"]["message"].update(nonce=str(2**256)), Invalid),
+    ],
+)
+def test_a_request_that_says_other_than_it_signs_is_refused(
+    town: Town, spoil: Callable[[dict[str, Any]], object], refusal: type[SimdesError]
+) -> None:
+    spoilt = json.loads(wallets.written(town.let("south")))
+    spoil(spoilt)
+    with pytest.raises(refusal):
+        wallets.read(town.north, json.dumps(spoilt))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"grantee_role": 99},
+        {"grantee_role": 2},  # told as doctors, while the whole organisation is let in
+        {"grantee_kind": 9},
+        {"expiry": 2**64 - 1},
+        {"purposes": 2**15},
+        {"categories": 2**63 + 1},
+        {"records": b"\1" * 32},
+    ],
+)
+def test_terms_that_have_no_words_are_refused_though_they_are_committed_to(
+    town: Town, odd: dict[str, int]
+) -> None:
+    request = town.let("south")
+    assert request.drafted is not None
+    strange = replace(request.drafted, terms=replace(request.drafted.terms, **odd))
+    told = request.message | {"commitment": strange.commitment}
+    data = town.north.contracts.consents.grant_data(**told)
+    with pytest.raises(SimdesError):
+        wallets.read(town.north, wallets.written(wallets.Request(data=data, drafted=strange)))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "7", "x" * 20_000, '{"typedData": {}}'])
+def test_what_is_no_request_is_refused(town: Town, text: str) -> None:
+    with pytest.raises(Invalid):
+        wallets.read(town.north, text)
+
+
+def test_a_hosted_key_is_no_wallet(town: Town) -> None:
+    node, administrator = town.north, town.network.session("north", ADMINISTRATOR)
+    doctor = node.desk.keystore.person("dr.north")
+    for address in (doctor.address, node.desk.keystore.lane_addresses()[0]):
+        with node.database.read() as tx:
+            free = next(one.tag for one in vaults.page(tx) if one.control is None)
+        with pytest.raises(Conflict):
+            wallets.enrol(node, administrator, address, vault=free)
+    with pytest.raises(Forbidden):
+        wallets.enrol(node, town.network.session("north", "dr.north"), bytes(20), vault=town.vault)
+    with pytest.raises(NotFound):
+        wallets.revoke_all(node, vault=bytes(32))
