@@ -142,6 +142,11 @@ CUSTODY: tuple[Panel, ...] = (
         "bytes",
         ((f"max(simdes_store_kept_for_others_bytes{{{HERE}}})", "bytes"),),
     ),
+    (
+        "Vaults whose erasure waits for somebody",
+        "short",
+        ((f'max(simdes_vault_erasures{{{HERE},state="waiting"}})', "vaults"),),
+    ),
     ("Not read again in time", "short", ((f"max(simdes_store_overdue{{{HERE}}})", "contents"),)),
     (
         "Free space where it is least",

@@ -1,7 +1,8 @@
 """`erase`: destroy our keys of a vault for good, and what of it lies here (docs/formats/vault.md).
 
-Asked by the account that controls the vault; while no patient does, by the software of who opened
-it, and then only where nobody else wrote into it. Every verified organisation is asked: custodians
+Asked by the account that controls the vault, or by any member's software that shows what this
+account signed (`access.orders`); while no patient controls it, by the software of who opened it,
+and then only where nobody else wrote into it. Every verified organisation is asked: custodians
 destroy their keys of all epochs, authors and readers the vault's local key, and authors delete
 what they stored of it. An organisation whose law has it keep the chart says so in the receipt; what
 it keeps is its own, and no share of it opens any more.
@@ -9,6 +10,7 @@ it keeps is its own, and no share of it opens any more.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from simdes.access import custody_keys, epochs
@@ -18,7 +20,9 @@ from simdes.access.categories import Role
 from simdes.access.desk import Asker, Body, Desk, Outcome, refuse
 from simdes.access.held import held_in_vault
 from simdes.access.messages import EraseBody
+from simdes.access.orders import read_order
 from simdes.access.requests import unhex
+from simdes.errors import Invalid, Unauthenticated
 from simdes.index import (
     access_requests,
     chain,
@@ -37,6 +41,7 @@ from simdes.ledger.consents import Reason
 NOT_ITS_VAULT: Final = "NOT_ITS_VAULT"
 CONTROLLED: Final = "CONTROLLED"
 OTHERS_WROTE: Final = "OTHERS_WROTE"
+BAD_ORDER: Final = "BAD_ORDER"
 _EVERY_EPOCH: Final = 1 << 32
 
 NONE, ERASED, KEPT = "none", "erased", "kept"
@@ -47,7 +52,10 @@ def erase(desk: Desk, asker: Asker, body: EraseBody) -> Outcome:
     """Destroy what opens a vault's records here; repeating it changes nothing and says the same."""
     tag = unhex(body.vault)
     known = desk.contracts.accounts.vault(tag)
-    reason = asker.unfit or why_inactive(asker.standing) or _why_not(desk, asker, tag, known)
+    reason = asker.unfit or why_inactive(asker.standing)
+    if not reason and body.order is not None:
+        asker, reason = _orderer(desk, asker, tag, known, body.order)
+    reason = reason or _why_not(desk, asker, tag, known)
     if reason or known is None:
         return refuse(asker.attempt(Verb.ERASE, vault=tag, reason=reason))
     descriptors = epochs.ever(desk, tag)
@@ -75,6 +83,25 @@ def erase(desk: Desk, asker: Asker, body: EraseBody) -> Outcome:
         },
         write=write,
     )
+
+
+def _orderer(
+    desk: Desk, carrier: Asker, tag: bytes, known: Vault | None, order: str
+) -> tuple[Asker, str]:
+    """Who signed an order that software shows, judged like one who asks, and what is against it.
+
+    The patient's account as it stands now: an order by a key that was replaced since is none.
+    """
+    if carrier.standing.role is not Role.AGENT:
+        return carrier, Reason.WRONG_ROLE.name
+    try:
+        address = read_order(order, chain=desk.contracts.ledger.chain_id(), vault=tag)
+    except (Invalid, Unauthenticated):
+        return carrier, BAD_ORDER
+    standing = desk.contracts.accounts.standing(address)
+    if standing is None or known is None or known.control != standing.account:
+        return carrier, BAD_ORDER
+    return replace(carrier, standing=standing, address=address), why_inactive(standing)
 
 
 def _why_not(desk: Desk, asker: Asker, tag: bytes, known: Vault | None) -> str:

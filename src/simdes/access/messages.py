@@ -34,6 +34,7 @@ MAX_RECONCILED = 32
 MAX_GUARDIANS = 10
 MAX_RELEASED = 400
 MAX_NAME = 64
+MAX_ORDER = 2_048
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
 Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
@@ -317,9 +318,13 @@ class ReconcileBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class EraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`erase`: destroy your keys of this vault for good, and what of it lies with you."""
+    """`erase`: destroy your keys of this vault for good, and what of it lies with you.
+
+    ``order`` is what the patient signed, where software carries it on (`access.orders`).
+    """
 
     vault: Hex32
+    order: Annotated[str, Meta(max_length=MAX_ORDER)] | None = None
 
 
 Words = Annotated[str, Meta(max_length=400)]

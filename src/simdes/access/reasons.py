@@ -40,6 +40,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_RELEASED": "the ledger has no such release, or not of all of these patients",
     "NOT_AUTHOR": "somebody else wrote this record",
     "OTHERS_WROTE": "others wrote into this vault: only its patient has all of it erased",
+    "BAD_ORDER": "no order of who controls the vault comes with it: the patient must ask anew",
     "KEY_DESTROYED": "the custodian destroyed its key of this vault",
     "NOT_AGREED": "the vault's next epoch is not agreed by who must agree",
     "NOT_CUSTODIAN": "the organisation is no custodian of the vault in this epoch",

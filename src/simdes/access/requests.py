@@ -179,7 +179,7 @@ def sign_request(
         ephemeral=b64(key.public),
         body=msgspec.Raw(msgspec.json.encode(body)),
     )
-    token = _sign(signer, REQUEST_TYPE, msgspec.json.encode(claims))
+    token = sign_jws(signer, REQUEST_TYPE, msgspec.json.encode(claims))
     return Asked(token, method, audience, chain, nonce, signer.address, key)
 
 
@@ -193,7 +193,7 @@ def read_request(
     """
     if len(token) > MAX_REQUEST_BYTES:
         raise TooLarge("The request is above 1 MiB.")
-    payload, sender = _verify(token, REQUEST_TYPE)
+    payload, sender = verify_jws(token, REQUEST_TYPE)
     claims = decode(payload, RequestClaims)
     if claims.aud != hexed(audience):
         raise Unauthenticated("The request is addressed to another organisation.")
@@ -247,7 +247,7 @@ def sign_answer(
         receipt=receipt,
         sealed=b64(sealed),
     )
-    return _sign(signer, ANSWER_TYPE, msgspec.json.encode(claims))
+    return sign_jws(signer, ANSWER_TYPE, msgspec.json.encode(claims))
 
 
 def read_answer(token: bytes, asked: Asked) -> Answer:
@@ -259,7 +259,7 @@ def read_answer(token: bytes, asked: Asked) -> Answer:
     if len(token) > MAX_ANSWER_BYTES:
         raise TooLarge("The custodian's answer is above 16 MiB.")
     try:
-        payload, signer = _verify(token, ANSWER_TYPE)
+        payload, signer = verify_jws(token, ANSWER_TYPE)
         claims = decode(payload, AnswerClaims)
     except (Invalid, Unauthenticated) as error:
         raise Tampered(f"The custodian's answer does not verify: {error.message}") from error
@@ -291,7 +291,7 @@ def verify_receipt(token: bytes) -> tuple[AnswerClaims, bytes]:
     For a third party that is shown a receipt; raises `Tampered`.
     """
     try:
-        payload, signer = _verify(token, ANSWER_TYPE)
+        payload, signer = verify_jws(token, ANSWER_TYPE)
         return decode(payload, AnswerClaims), signer
     except SimdesError as error:
         raise Tampered("The receipt does not verify.") from error
@@ -339,7 +339,8 @@ def unb64(text: str) -> bytes:
     return data
 
 
-def _sign(signer: Signer, typ: str, payload: bytes) -> bytes:
+def sign_jws(signer: Signer, typ: str, payload: bytes) -> bytes:
+    """A compact JWS of a type over a payload, by an account's key."""
     public = signer.public
     jwk = Jwk(kty="EC", crv="secp256k1", x=b64(public[1:33]), y=b64(public[33:]))
     header = msgspec.json.encode(Header(alg="ES256K", typ=typ, jwk=jwk))
@@ -347,8 +348,11 @@ def _sign(signer: Signer, typ: str, payload: bytes) -> bytes:
     return signing + b"." + b64(signer.sign(sha256(signing))[:64]).encode()
 
 
-def _verify(token: bytes, typ: str) -> tuple[bytes, bytes]:
-    """(payload, signer address); the address is that of the header's key, proven by signature."""
+def verify_jws(token: bytes, typ: str) -> tuple[bytes, bytes]:
+    """(payload, signer address); the address is that of the header's key, proven by signature.
+
+    Raises `Invalid` for a bad form, `Unauthenticated` for another type or a signature that fails.
+    """
     try:
         head, payload, signature = token.decode("ascii").split(".")
     except (UnicodeDecodeError, ValueError) as error:

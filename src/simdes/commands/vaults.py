@@ -20,7 +20,7 @@ from simdes.commands.common import (
 )
 from simdes.errors import Unavailable
 from simdes.exchange import erasure, renewal
-from simdes.exchange.erasure import Erasure
+from simdes.exchange.erasure import Begun, Erasure
 from simdes.exchange.renewal import Renewed, Waiting
 
 Organisations = Annotated[
@@ -118,18 +118,22 @@ def erase(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say who would be asked; ask and change nothing.")
     ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say how far it is; ask and change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Erase a patient's vault at every organisation, for good; each signs a receipt.
 
     The patient who controls the vault asks (--user); without, this organisation, for a vault that
     it opened, that no patient controls and that nobody else wrote into. Who does not answer is
-    asked again by running it again: exit code 6 until everybody signed. An organisation may keep
-    what it wrote itself where the law says so; its receipt names the law.
+    asked again by the running gateway until everybody signed, or now by running it again, which
+    takes no --user then: exit code 6 until everybody signed. An organisation may keep what it wrote
+    itself where the law says so; its receipt names the law.
     """
     with organisation(data) as one:
         vault = vault_of(one.node, patient)
-        if dry_run:
+        if dry_run or status:
             found = erasure.look(one.node, vault)
         else:
             asks = user is not None or token is not None
@@ -167,6 +171,16 @@ def _erasure(found: Erasure) -> dict[str, Any]:
         ],
         "waiting": {f"0x{org.hex()}": why for org, why in found.waiting.items()},
         "linked": [f"0x{tag.hex()}" for tag in found.linked],
+        "job": None if found.begun is None else _job(found.begun),
+    }
+
+
+def _job(begun: Begun) -> dict[str, Any]:
+    return {
+        "beganMs": begun.begun_ms,
+        "tries": begun.tries,
+        "nextMs": None if begun.settled_ms else begun.next_ms,
+        "settledMs": begun.settled_ms,
     }
 
 
@@ -193,4 +207,9 @@ def _tell_erasure(found: Erasure, *, dry_run: bool) -> None:
         )
     for tag in found.linked:
         console.say(f"The same patient's records lie in 0x{tag.hex()}, too: erase it by itself.")
+    if found.begun is not None and found.waiting:
+        console.say(
+            f"Begun {console.instant(found.begun.begun_ms / 1000)}; the running gateway asks who is"
+            f" missing, next {console.instant(found.begun.next_ms / 1000)}."
+        )
     console.say("Nobody can open it any more." if found.holds else "It does not hold yet.")

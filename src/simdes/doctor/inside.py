@@ -23,6 +23,7 @@ from simdes.exchange import members
 from simdes.exchange.members import Member
 from simdes.exchange.operations import OVERDUE_MS
 from simdes.index import batches, outbox, quarantine
+from simdes.index import erasures as erasing
 from simdes.index.backlog import backlog
 from simdes.index.storekeeping import storekeeping
 from simdes.ledger.network import check_pins
@@ -202,6 +203,21 @@ _SHORT: Final = (
     " AND (c.plan = '' OR EXISTS (SELECT 1 FROM content_copy AS o WHERE o.cid = c.cid"
     " AND o.state = 'wanted' AND o.assigned = 1))"
 )
+
+
+def erasures(one: Opened) -> Iterator[Said]:
+    """No erasure of a vault waits long for somebody."""
+    now_ms = one.node.now_ms()
+    with one.node.database.read() as tx:
+        counted = erasing.count(tx)
+        late = erasing.waiting(tx, before_ms=now_ms - WAITS_SECONDS * 1000, limit=VAULTS)
+        missing = {org: why for job in late for org, why in erasing.missing(tx, job.vault).items()}
+    if not late:
+        yield good(f"{counted.settled} vaults erased everywhere, {counted.waiting} being erased.")
+        return
+    yield warning(f"Erasing {len(late)} vaults waits for organisations that have not signed.")
+    for organisation, found in missing.items():
+        yield warning(f"{members.name_of(one.node, organisation)} has not: {found.why}")
 
 
 def custodians(one: Opened) -> Iterator[Said]:

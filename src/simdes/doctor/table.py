@@ -307,6 +307,14 @@ _OPENED: Final = (
         inside.copies,
     ),
     Check(
+        "erasures",
+        "custodians",
+        "every organisation signed, soon, for a vault that was erased",
+        "They are asked again by themselves: call those who do not answer; see `simdes vault erase"
+        " --status` for who refused.",
+        inside.erasures,
+    ),
+    Check(
         "custodians",
         "custodians",
         "enough other organisations are verified and answer",

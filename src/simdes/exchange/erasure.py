@@ -1,29 +1,48 @@
 """Erase a patient's vault everywhere: every organisation destroys its keys of it, and signs.
 
 It holds once so many custodians of each epoch destroyed theirs that the others can't open a record
-together (n - m + 1 of n); whoever does not answer is asked again by repeating it. What an
+together (n - m + 1 of n). Who is away is asked again by the storekeeper's thread (`go_on`), with
+growing pauses and without end, under the order that the patient signed (`access.orders`). What an
 organisation keeps of its own by law stands in its receipt (docs/formats/vault.md, "Erasure").
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import structlog
 
 from simdes.access import epochs
-from simdes.access.asking import ask
+from simdes.access.asking import Caller, ask
 from simdes.access.categories import State
 from simdes.access.custody_erasure import ERASED, KEPT, NONE
 from simdes.access.messages import EraseBody
+from simdes.access.orders import sign_order
 from simdes.access.requests import Answer, Signer, hexed
-from simdes.errors import Forbidden, NotFound, SimdesError, Tampered
+from simdes.errors import Forbidden, NotFound, SimdesError, Tampered, Unavailable
 from simdes.exchange.mail import addresses
 from simdes.exchange.node import Node
 from simdes.index import chain, erasures, merges
-from simdes.index.erasures import Receipt
+from simdes.index.erasures import Begun, Missing, Receipt
+from simdes.index.transaction import Transaction
+from simdes.ledger.accounts import Vault
 
-MOST_TEXT = 500
-"""Characters of a law's name that are kept of a receipt."""
+__all__ = ["Begun", "Epoch", "Erasure", "erase", "go_on", "look"]
+
+MOST_TEXT: Final = 500
+"""Characters of a law's name, or of why somebody did not sign, that are kept."""
+FIRST_PAUSE_MS: Final = 2_000
+LONGEST_PAUSE_MS: Final = 3_600_000
+"""Between two rounds of asking who has not signed: doubled from the first to the longest."""
+REFUSED_PAUSE_MS: Final = 86_400_000
+"""Where everybody who is left refused: each refusal stands in a trail."""
+ROUND: Final = 20
+"""Erasures that are gone on with in one round."""
+
+_log = structlog.get_logger("simdes.erasure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +66,7 @@ class Erasure:
 
     ``waiting`` names who has not signed and why, ``linked`` other vaults of the same patient,
     which are erased by themselves; ``unknown`` are epochs whose custodians can't be read now.
+    ``begun`` is the job that asks who is left, None where nobody asked for it.
     """
 
     vault: bytes
@@ -55,6 +75,7 @@ class Erasure:
     waiting: Mapping[bytes, str]
     linked: tuple[bytes, ...]
     unknown: int
+    begun: Begun | None
 
     @property
     def holds(self) -> bool:
@@ -65,38 +86,135 @@ class Erasure:
 def look(node: Node, vault: bytes) -> Erasure:
     """How far it is, asking nobody. Raises NotFound for a vault that the network does not know."""
     node.following.catch_up()
-    return _standing(node, vault, {})
+    return _standing(node, vault)
 
 
 def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure:
     """Ask everybody who has not signed yet, ourselves first, and keep their receipts.
 
-    ``control`` signs for the patient who controls the vault; without, this organisation's software
-    does, for one that it opened and that no patient controls. Raises Forbidden, with nothing
-    changed anywhere, where the ledger does not let them. This can't be undone.
+    ``control`` signs for the patient who controls the vault. Without, what the patient signed
+    before is carried on; where there is nothing, this organisation's software asks, for a vault
+    that it opened and that no patient controls. Who does not answer is asked again by `go_on`.
+    Raises Forbidden, with nothing changed anywhere, where the ledger does not let them. This can't
+    be undone.
     """
     before = look(node, vault)
-    letter = addresses.last_of(node, vault)
-    caller = node.agent_caller() if control is None else node.caller(control)
-    body = EraseBody(vault=hexed(vault))
-    failed: dict[bytes, str] = {}
-    for organisation in before.waiting:
-        try:
-            answer = ask(caller, organisation, "erase", body)
-            _keep(node, _receipt(node, vault, organisation, answer))
-            if letter is not None and organisation == node.organisation:
-                addresses.send_last(node, letter)
-        except Forbidden as error:
-            if organisation == node.organisation:
-                raise
-            failed[organisation] = error.message
-        except SimdesError as error:
-            failed[organisation] = error.message
-    return _standing(node, vault, failed)
+    begun = _begun(node, vault, before.begun, control)
+    node.database.write(lambda tx: erasures.put(tx, begun))
+    if control is None:
+        asked = _ask_all(node, begun, before.waiting)
+    else:
+        body = EraseBody(vault=hexed(vault))
+        asked = _ask_all(node, begun, before.waiting, by=(node.caller(control), body))
+    ours = asked.get(node.organisation)
+    if isinstance(ours, Forbidden):
+        node.database.write(partial(_put_back, vault=vault, begun=before.begun))
+        raise ours
+    _put_off(node, begun, asked)
+    return _standing(node, vault)
 
 
-def _keep(node: Node, receipt: Receipt) -> None:
+def go_on(node: Node) -> int:
+    """Ask again whoever has not signed for an erasure that is due; how many signed now.
+
+    One that does not answer is asked once a round. Raises Unavailable where the ledger or the
+    database does not answer.
+    """
+    with node.database.read() as tx:
+        found = erasures.due(tx, now_ms=node.now_ms(), limit=ROUND)
+    signed, silent = 0, set[bytes]()
+    for begun in found:
+        asked = _ask_all(node, begun, _unsigned(node, begun.vault), silent=silent)
+        silent |= {one for one, error in asked.items() if isinstance(error, Unavailable)}
+        signed += sum(error is None for error in asked.values())
+        _put_off(node, begun, asked)
+        missing = sum(error is not None for error in asked.values())
+        _log.info("erasure went on", signed=len(asked) - missing, missing=missing)
+    return signed
+
+
+# Asking -----------------------------------------------------------------------------------------
+
+
+def _begun(node: Node, vault: bytes, before: Begun | None, control: Signer | None) -> Begun:
+    now_ms = node.now_ms()
+    begun = before or Begun(vault=vault, signed="", begun_ms=now_ms)
+    if control is not None and _controls(node, vault, control):
+        chain_id = node.contracts.ledger.chain_id()
+        order = sign_order(control, chain=chain_id, vault=vault, now_seconds=now_ms // 1000)
+        begun = replace(begun, signed=order)
+    return replace(begun, tries=0, next_ms=now_ms + FIRST_PAUSE_MS, settled_ms=None)
+
+
+def _controls(node: Node, vault: bytes, signer: Signer) -> bool:
+    """Whether it is the patient's: what somebody else signs must not replace their order."""
+    standing = node.contracts.accounts.standing(signer.address)
+    return standing is not None and standing.account == _known(node, vault).control
+
+
+def _put_back(tx: Transaction, *, vault: bytes, begun: Begun | None) -> None:
+    erasures.forget(tx, vault)
+    if begun is not None:
+        erasures.put(tx, begun)
+
+
+def _ask_all(
+    node: Node,
+    begun: Begun,
+    organisations: Iterable[bytes],
+    *,
+    by: tuple[Caller, EraseBody] | None = None,
+    silent: Iterable[bytes] = (),
+) -> dict[bytes, SimdesError | None]:
+    """Ask each, and keep its receipt or why there is none; nobody else once we refuse ourselves."""
+    order = begun.signed or None
+    caller, body = by or (
+        node.agent_caller(),
+        EraseBody(vault=hexed(begun.vault), order=order),
+    )
+    asked: dict[bytes, SimdesError | None] = {}
+    for organisation in organisations:
+        if organisation in silent:
+            continue
+        asked[organisation] = _ask(node, caller, organisation, body, begun.vault)
+        if organisation == node.organisation and isinstance(asked[organisation], Forbidden):
+            break
+    return asked
+
+
+def _ask(
+    node: Node, caller: Caller, organisation: bytes, body: EraseBody, vault: bytes
+) -> SimdesError | None:
+    ours = organisation == node.organisation
+    letter = addresses.last_of(node, vault) if ours else None  # before its key goes
+    try:
+        answer = ask(caller, organisation, "erase", body)
+        receipt = _receipt(node, vault, organisation, answer)
+    except SimdesError as error:
+        missing = Missing(
+            vault=vault,
+            organisation=organisation,
+            why=error.message[:MOST_TEXT],
+            asked_ms=node.now_ms(),
+        )
+        node.database.write(lambda tx: erasures.miss(tx, missing))
+        return error
     node.database.write(lambda tx: erasures.add(tx, receipt))
+    if letter is not None:
+        addresses.send_last(node, letter)
+    return None
+
+
+def _put_off(node: Node, begun: Begun, asked: Mapping[bytes, SimdesError | None]) -> None:
+    """Note that everybody signed, or when who is left is asked again."""
+    vault, now_ms = begun.vault, node.now_ms()
+    if not _unsigned(node, vault):
+        node.database.write(lambda tx: erasures.settle(tx, vault, now_ms=now_ms))
+        return
+    tries = 0 if None in asked.values() else begun.tries + 1
+    refused = bool(asked) and all(isinstance(one, Forbidden) for one in asked.values())
+    pause = REFUSED_PAUSE_MS if refused else min(FIRST_PAUSE_MS << min(tries, 12), LONGEST_PAUSE_MS)
+    node.database.write(lambda tx: erasures.put_off(tx, vault, tries=tries, next_ms=now_ms + pause))
 
 
 def _receipt(node: Node, vault: bytes, organisation: bytes, answer: Answer) -> Receipt:
@@ -121,19 +239,33 @@ def _receipt(node: Node, vault: bytes, organisation: bytes, answer: Answer) -> R
     )
 
 
-def _standing(node: Node, vault: bytes, failed: Mapping[bytes, str]) -> Erasure:
-    known = node.contracts.accounts.vault(vault)
-    if known is None:
+def _known(node: Node, vault: bytes) -> Vault:
+    found = node.contracts.accounts.vault(vault)
+    if found is None:
         raise NotFound("The network knows no such vault.")
+    return found
+
+
+def _unsigned(node: Node, vault: bytes) -> list[bytes]:
+    """Verified organisations that have not signed for every epoch, ourselves first."""
+    epoch = _known(node, vault).epoch
+    with node.database.read() as tx:
+        signed = {one.organisation: one.epochs for one in erasures.of_vault(tx, vault)}
+        verified = [one.id for one in chain.organisations(tx) if one.state == State.VERIFIED]
+    ours_first = sorted(verified, key=lambda one: (one != node.organisation, one))
+    return [one for one in ours_first if signed.get(one, 0) < epoch]
+
+
+def _standing(node: Node, vault: bytes) -> Erasure:
+    known, waiting = _known(node, vault), _unsigned(node, vault)
     descriptors = epochs.ever(node.desk, vault)
     with node.database.read() as tx:
         receipts = erasures.of_vault(tx, vault)
-        verified = [one.id for one in chain.organisations(tx) if one.state == State.VERIFIED]
         linked = {tag for one in merges.of(tx, vault) for tag in (one.prior, one.survivor)} - {
             vault
         }
+        begun, missing = erasures.get(tx, vault), erasures.missing(tx, vault)
     signed = {one.organisation: one.epochs for one in receipts}
-    ours_first = sorted(verified, key=lambda one: (one != node.organisation, one))
     return Erasure(
         vault=vault,
         epochs=tuple(
@@ -151,10 +283,9 @@ def _standing(node: Node, vault: bytes, failed: Mapping[bytes, str]) -> Erasure:
         ),
         receipts=tuple(receipts),
         waiting={
-            one: failed.get(one, "was not asked yet")
-            for one in ours_first
-            if signed.get(one, 0) < known.epoch
+            one: missing[one].why if one in missing else "was not asked yet" for one in waiting
         },
         linked=tuple(sorted(linked)),
         unknown=known.epoch - len(descriptors),
+        begun=begun,
     )

@@ -14,14 +14,16 @@ from pathlib import Path
 from simdes.access.desk import Desk
 from simdes.errors import SimdesError, Unavailable
 from simdes.exchange.custody import CustodyDesk
+from simdes.index import erasures
 from simdes.index.backlog import Backlog, backlog
+from simdes.index.erasures import Counted as Erasures
 from simdes.index.migrations import HEAD
 from simdes.index.reconciling import Reconciliation, reconciliation
 from simdes.index.storekeeping import Storekeeping, storekeeping
 
 _VERSION = metadata.version("simdes")
 
-__all__ = ["DONE", "Backlog", "Figures", "Operations", "Reconciliation", "Storekeeping"]
+__all__ = ["DONE", "Backlog", "Erasures", "Figures", "Operations", "Reconciliation", "Storekeeping"]
 
 DONE = "audit-compared"
 """The checkpoint whose number is when audit trails were compared last, in milliseconds."""
@@ -43,7 +45,9 @@ class Figures:
     backlog: Backlog | None
     storekeeping: Storekeeping | None
     reconciliation: Reconciliation | None
+    erasures: Erasures | None
     oldest_seconds: float | None
+    oldest_erasure_seconds: float | None
     head_seconds: float | None
     head_number: int | None
     free_bytes: int | None
@@ -88,11 +92,14 @@ class Operations:
         counted = self._backlog(now)
         head = self._head(now)
         free = self._free()
+        erased = self._erasures()
         return Figures(
             backlog=counted,
             storekeeping=self._storekeeping(now),
             reconciliation=self._reconciliation(),
+            erasures=erased,
             oldest_seconds=_age(counted, now),
+            oldest_erasure_seconds=_age(erased, now),
             head_seconds=None if head is None else head[1],
             head_number=None if head is None else head[0],
             free_bytes=min(free) if free else None,
@@ -136,6 +143,13 @@ class Operations:
         except SimdesError:
             return None
 
+    def _erasures(self) -> Erasures | None:
+        try:
+            with self._desk.database.read() as tx:
+                return erasures.count(tx)
+        except SimdesError:
+            return None
+
     def _head(self, now: float) -> tuple[int, float] | None:
         try:
             head = self._desk.contracts.ledger.head()
@@ -160,7 +174,7 @@ class Operations:
             return [0]
 
 
-def _age(counted: Backlog | None, now: float) -> float | None:
+def _age(counted: Backlog | Erasures | None, now: float) -> float | None:
     if counted is None:
         return None
     return 0.0 if counted.oldest_ms is None else max(0.0, now - counted.oldest_ms / 1000)

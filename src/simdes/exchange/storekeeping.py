@@ -5,7 +5,8 @@ placement rule names (`storage.placement`). They are asked to keep them and answ
 signature once a content lies in their own store; what they hold is asked about again every day, a
 block of it is asked for and hashed. Who does not answer is asked again within seconds, without end.
 What is erased is dropped here and at every organisation, each of which signs for it
-(docs/storage.md). `Storekeeper.run` is a thread beside the worker: no peer may hold up anchoring.
+(docs/storage.md), and so do those who destroy their keys of a vault (`exchange.erasure`).
+`Storekeeper.run` is a thread beside the worker: no peer may hold up anchoring.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from simdes.access.copies import Said, ask_blocks, ask_drop, ask_keep
 from simdes.access.messages import MAX_CIDS
 from simdes.crypto.digest import sha256
 from simdes.errors import Forbidden, SimdesError, TooLarge, Unavailable
+from simdes.exchange import erasure
 from simdes.exchange.elsewhere import Resting, verified
 from simdes.exchange.node import Node
 from simdes.exchange.running import worker_name
@@ -61,6 +63,7 @@ class Upkeep:
 
     planned: int = 0
     confirmed: int = 0
+    signed: int = 0
     tended: Tended = field(default_factory=Tended)
 
     @property
@@ -94,7 +97,7 @@ class Storekeeper:
                 _log.error("round failed", issue="exception", **logs.described(error))
 
     def work(self) -> Upkeep:
-        """Do one round of every step; Unavailable where the database does not answer."""
+        """Do one round of every step; Unavailable where database or ledger do not answer."""
         done = Upkeep()
         self._note_descriptor()
         done.planned = self._plan()
@@ -106,6 +109,7 @@ class Storekeeper:
             + self._reader.read_due()
             + remove_dropped(self._node)
         )
+        done.signed = erasure.go_on(self._node)
         return done
 
     def verify_all(self, told: Callable[[int], None] = lambda _: None) -> Tended:

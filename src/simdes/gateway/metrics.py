@@ -25,7 +25,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simdes.exchange.operations import Backlog, Figures, Operations, Reconciliation, Storekeeping
+from simdes.exchange.operations import (
+    Backlog,
+    Erasures,
+    Figures,
+    Operations,
+    Reconciliation,
+    Storekeeping,
+)
 from simdes.gateway.facade import bears
 from simdes.gateway.problems import outcome
 from simdes.gateway.stopping import Stopping
@@ -148,10 +155,16 @@ def _figures(figures: Figures) -> Iterator[Metric]:
         yield from _storekeeping(figures.storekeeping)
     if figures.reconciliation is not None:
         yield from _reconciliation(figures.reconciliation)
+    if figures.erasures is not None:
+        yield _erasures(figures.erasures)
     single = {
         "simdes_oldest_unanchored_seconds": (
             "Age of the oldest resource that is not anchored; 0: none waits.",
             figures.oldest_seconds,
+        ),
+        "simdes_vault_erasure_oldest_seconds": (
+            "Age of the oldest erasure of a vault that somebody has not signed; 0: none waits.",
+            figures.oldest_erasure_seconds,
         ),
         "simdes_ledger_head_age_seconds": (
             "Age of the newest block of this organisation's node.",
@@ -222,6 +235,15 @@ def _reconciliation(counted: Reconciliation) -> Iterator[Metric]:
         ),
     ):
         yield GaugeMetricFamily(name, text, value=value)
+
+
+def _erasures(counted: Erasures) -> Metric:
+    return _gauge(
+        "simdes_vault_erasures",
+        "Erasures of vaults asked for here: everybody signed, or somebody has not.",
+        "state",
+        {"waiting": counted.waiting, "settled": counted.settled},
+    )
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -4,7 +4,30 @@ from __future__ import annotations
 
 from sqlalchemy import PrimaryKeyConstraint
 
-from simdes.index.columns import blob, id32, integer, one_of, string, table
+from simdes.index.columns import blob, id32, integer, one_of, partial_index, string, table
+
+# Erasures that were asked for here, each gone on with until everybody signed.
+table(
+    "erasure",
+    id32("vault"),
+    string("signed"),  # the patient's order; "": this organisation's software asks
+    integer("begun_ms"),
+    integer("tries"),  # in a row that brought no receipt
+    integer("next_ms"),
+    integer("settled_ms", nullable=True),  # NULL: somebody has not signed
+    PrimaryKeyConstraint("vault"),
+    partial_index("due", "settled_ms IS NULL", "next_ms", table="erasure"),
+)
+
+# Why an organisation has not signed, as found last; gone with its receipt.
+table(
+    "erasure_missing",
+    id32("vault"),
+    id32("organisation"),
+    string("why"),
+    integer("asked_ms"),
+    PrimaryKeyConstraint("vault", "organisation"),
+)
 
 # Of erasures that were asked for here: one row for each organisation that signed.
 table(

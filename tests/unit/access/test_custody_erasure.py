@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from simdes.access import custody_keys
@@ -9,15 +11,30 @@ from simdes.access.asking import Because, Caller, ask
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose, Role
 from simdes.access.messages import EraseBody, ReleaseBody
-from simdes.access.requests import Answer, hexed
-from simdes.errors import Forbidden, NotFound, SimdesError
+from simdes.access.orders import read_order, sign_order
+from simdes.access.requests import Answer, Signer, hexed, sign_request
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Forbidden, NotFound, SimdesError, Unauthenticated
 from simdes.index import custody
 from unit.access.conftest import Scene
-from unit.access.network import Organisation
+from unit.access.network import Network, Organisation
 
 
 def erase(caller: Caller, asked: Organisation, tag: bytes) -> Answer:
     return ask(caller, asked.id, "erase", EraseBody(vault=hexed(tag)))
+
+
+def order(signer: Signer, network: Network, tag: bytes, *, chain: int | None = None) -> str:
+    return sign_order(
+        signer,
+        chain=network.ledger.chain_id() if chain is None else chain,
+        vault=tag,
+        now_seconds=int(network.clock()),
+    )
+
+
+def carry(by: Caller, asked: Organisation, tag: bytes, signed: str) -> Answer:
+    return ask(by, asked.id, "erase", EraseBody(vault=hexed(tag), order=signed))
 
 
 def states(member: Organisation, tag: bytes) -> set[str]:
@@ -121,6 +138,68 @@ def test_the_trail_goes_on_without_what_can_t_be_read_any_more(scene: Scene) -> 
     assert trail.entries(database, vault=tag, limit=1000) == ()
     assert trail.page(database, tag, after=0, limit=100).proofs == ()
     assert trail.verify_chain(database) >= len(trail.entries(database, limit=100_000)) > 0
+
+
+def test_any_members_software_carries_on_what_the_patient_signed(scene: Scene) -> None:
+    ada, tag = scene.home.caller("ada"), scene.vault.tag
+    signed = order(ada.signer, scene.network, tag)
+    assert carry(scene.reader.caller(), scene.second, tag, signed).receipt["epochs"] == [1]
+    assert states(scene.second, tag) == {custody.DESTROYED}
+    [*_, entry] = attempts(scene.second)
+    assert entry.granted and entry.account == scene.home.people["ada"][0].account  # who wanted it
+    assert carry(scene.home.caller(), scene.second, tag, signed).receipt["epochs"] == [1]
+
+
+def test_an_order_counts_for_one_vault_on_one_chain_by_who_controls_it(scene: Scene) -> None:
+    network, tag, carrier = scene.network, scene.vault.tag, scene.home.caller()
+    ada = scene.home.caller("ada").signer
+    stranger = f"patient-{tag.hex()[:6]}"
+    scene.home.enrol(stranger, Role.PATIENT)
+    outside = SigningKey.generate(os.urandom)
+    whole = order(ada, network, tag)
+    wrong = (
+        order(scene.home.caller(stranger).signer, network, tag),
+        order(carrier.signer, network, tag),
+        order(outside, network, tag),
+        order(ada, network, bytes(32)),
+        order(ada, network, tag, chain=1),
+        f"{whole[:-4]}AAAA",
+        whole.rpartition(".")[0],
+        "",
+    )
+    for signed in wrong:
+        with pytest.raises(Forbidden, match="BAD_ORDER"):
+            carry(carrier, scene.second, tag, signed)
+    with pytest.raises(Forbidden, match="WRONG_ROLE"):
+        carry(scene.home.caller(stranger), scene.second, tag, whole)
+    with pytest.raises(SimdesError):
+        carry(carrier, scene.second, tag, whole + "A" * 4_096)
+    with pytest.raises(Unauthenticated, match="for this use"):
+        read_order(question_of(scene, tag), chain=network.ledger.chain_id(), vault=tag)
+    assert states(scene.second, tag) == {custody.BOUND}
+
+
+def question_of(scene: Scene, tag: bytes) -> str:
+    """What the patient signed for something else: to ask another custodian the same."""
+    ada = scene.home.caller("ada")
+    return sign_request(
+        ada.signer,
+        method="erase",
+        audience=scene.third.id,
+        chain=scene.network.ledger.chain_id(),
+        body=EraseBody(vault=hexed(tag)),
+        now_seconds=int(scene.network.clock()),
+        random=ada.random,
+    ).token.decode()
+
+
+def test_an_order_counts_nothing_where_no_patient_controls_the_vault(scene: Scene) -> None:
+    network, home = scene.network, scene.home
+    vault = network.open_vault(home, network.members[:3], m=2)
+    signed = order(home.caller().signer, network, vault.tag)
+    with pytest.raises(Forbidden, match="BAD_ORDER"):
+        carry(home.caller(), scene.third, vault.tag, signed)
+    assert states(scene.third, vault.tag) == {custody.BOUND}
 
 
 def test_rubbish_is_refused(scene: Scene) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from simdes import app, doctor
+from simdes.index import erasures
+from simdes.index.erasures import Begun, Missing
+from simdes.index.transaction import Transaction
 from support import consortium
 from support.insured import make_key
 from support.served import serving
@@ -184,3 +187,22 @@ def test_what_waits_and_what_is_in_quarantine_is_named(north: Patient) -> None:
     north.network.submit("north", "bad.hl7", b"MSH|rubbish")
     state, said = north.found("work")
     assert state == "warning" and "1 in quarantine" in said
+
+
+def test_who_has_not_signed_that_a_vault_is_erased_is_named(north: Patient) -> None:
+    assert north.found("erasures")[0] == "ok"
+    south = north.network["south"].node.organisation
+    begun = Begun(vault=bytes(31) + b"v", signed="", begun_ms=1)
+    missing = Missing(vault=begun.vault, organisation=south, why="Refused: it says so.", asked_ms=2)
+
+    def wait(tx: Transaction) -> None:
+        erasures.put(tx, begun)
+        erasures.miss(tx, missing)
+
+    database = north.network["north"].node.database
+    database.write(wait)
+    try:
+        state, said = north.found("erasures")
+        assert state == "warning" and "Clinic South has not: Refused: it says so." in said
+    finally:
+        database.write(lambda tx: erasures.forget(tx, begun.vault))

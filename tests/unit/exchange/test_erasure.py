@@ -13,14 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from simdes import app, console
+from simdes.access.orders import sign_order
 from simdes.access.requests import verify_receipt
 from simdes.app import Opened
 from simdes.cli import command_line
 from simdes.errors import Forbidden, NotFound, Unavailable
 from simdes.exchange import erasure
 from simdes.exchange.custody import CustodyDesk
+from simdes.exchange.node import Node
 from simdes.exchange.submit import Refused
-from simdes.index import contents, custody, resources, vaults
+from simdes.index import contents, custody, erasures, resources, vaults
 from simdes.own_store import storekeeper
 from support import consortium
 from support.backups import NAMES, PATIENT_A, found
@@ -38,8 +40,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def network(template: Path, tmp_path: Path) -> Iterator[Consortium]:
-    with consortium.opened(consortium.copy(template, tmp_path / "network")) as opened:
+def clock() -> consortium.Clock:
+    return consortium.Clock()
+
+
+@pytest.fixture
+def network(template: Path, tmp_path: Path, clock: consortium.Clock) -> Iterator[Consortium]:
+    folder = consortium.copy(template, tmp_path / "network")
+    with consortium.opened(folder, clock=clock) as opened:
         yield opened
 
 
@@ -125,6 +133,85 @@ def test_it_holds_without_one_that_is_away_and_is_whole_once_it_is_back(
     assert bound_keys(network, tag) == 0
 
 
+def test_who_was_away_is_asked_by_itself_once_it_is_back_without_the_patient(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    south = network["south"].node.organisation
+    key = network.enrol(tag, "ada").key
+    network.down("south")
+    erasure.erase(north, tag, control=key)
+    for tries in (1, 2, 3):
+        clock.ahead_seconds += pause_of(north, tag)
+        storekeeper(network["north"]).work()
+        found = erasure.look(north, tag)
+        assert list(found.waiting) == [south]
+        assert found.begun is not None and found.begun.tries == tries
+    assert pause_of(north, tag) > 12  # it is asked less and less often
+    network.up("south")
+    storekeeper(network["north"]).work()
+    assert erasure.look(north, tag).waiting  # not before it is due
+    clock.ahead_seconds += pause_of(north, tag)
+    assert storekeeper(network["north"]).work().signed == 1
+    done = erasure.look(north, tag)
+    assert done.holds and not done.waiting and bound_keys(network, tag) == 0
+    assert done.begun is not None and done.begun.settled_ms is not None
+    clock.ahead_seconds += 7_200
+    assert erasure.go_on(north) == 0
+
+
+def test_a_round_asks_each_that_is_silent_once_and_goes_on_after_a_restart(
+    template: Path, tmp_path: Path
+) -> None:
+    folder, clock = consortium.copy(template, tmp_path / "network"), consortium.Clock()
+    with consortium.opened(folder, clock=clock) as network:
+        tag = the_vault(network["north"])
+        network.down("south")
+        network.down("east")
+        erasure.erase(network["north"].node, tag)
+    clock.ahead_seconds += 60
+    with consortium.opened(folder, clock=clock) as network:
+        network.down("east")
+        assert erasure.go_on(network["north"].node) == 1
+        found = erasure.look(network["north"].node, tag)
+        assert list(found.waiting) == [network["east"].node.organisation] and found.holds
+
+
+def test_an_order_by_a_key_that_was_replaced_waits_for_the_patient(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    south = network["south"].node.organisation
+    ada = network.enrol(tag, "ada")
+    network.down("south")
+    erasure.erase(north, tag, control=ada.key)
+    network.up("south")
+    stranger = network.session("north", "dr.north").key
+    with north.database.read() as tx:
+        before = erasures.get(tx, tag)
+    assert before is not None
+    erasure.erase(north, tag, control=stranger)  # signs for nothing, and replaces no order
+    with north.database.read() as tx:
+        after = erasures.get(tx, tag)
+    assert after is not None and after.signed == before.signed
+    worthless = sign_order(
+        stranger, chain=north.contracts.ledger.chain_id(), vault=tag, now_seconds=0
+    )
+    north.database.write(lambda tx: erasures.put(tx, replace(before, signed=worthless)))
+    clock.ahead_seconds += pause_of(north, tag)
+    assert erasure.go_on(north) == 0
+    assert "BAD_ORDER" in erasure.look(north, tag).waiting[south]
+    assert pause_of(north, tag) > 80_000  # each refusal stands in a trail: once a day
+    assert not erasure.erase(north, tag, control=ada.key).waiting
+
+
+def pause_of(node: Node, tag: bytes) -> float:
+    """Seconds until who has not signed is asked again."""
+    begun = erasure.look(node, tag).begun
+    assert begun is not None
+    return max(0.0, begun.next_ms / 1000 - node.desk.clock()) + 0.001
+
+
 def test_it_does_not_hold_while_enough_are_away_to_open_a_record(network: Consortium) -> None:
     north, tag = network["north"].node, the_vault(network["north"])
     network.down("south")
@@ -159,7 +246,7 @@ def test_only_the_patient_has_a_vault_erased_that_they_control(network: Consorti
     patient = network.enrol(tag, "ada")
     with pytest.raises(Forbidden, match="CONTROLLED"):
         erasure.erase(north, tag)
-    assert bound_keys(network, tag) == 3
+    assert bound_keys(network, tag) == 3 and erasure.look(north, tag).begun is None
     done = erasure.erase(north, tag, control=patient.key)
     assert done.holds and bound_keys(network, tag) == 0
 
@@ -205,6 +292,10 @@ def test_the_command_says_who_would_be_asked_then_who_signed(
         assert (len(found["receipts"]), len(found["waiting"]), found["holds"]) == (1, 2, False)
         assert found["epochs"][0]["needed"] == 2
         verify_receipt(found["receipts"][0]["receipt"].encode())
+        code, later = command(folder / "north", "--patient", tag, "--status")
+        assert code == console.EXIT_CODES[Unavailable]
+        assert later["waiting"] == found["waiting"] and later["job"]["nextMs"] > 0
+        assert later["job"]["tries"] == 0 and later["job"]["settledMs"] is None
         plain = CliRunner().invoke(
             command_line(), ["vault", "erase", "--data", str(folder / "north"), "--patient", tag]
         )

@@ -374,4 +374,5 @@ REASONS: Final = (
     _("this release does not know how to do this"),
     _("the program failed"),
     _("others wrote into this vault: only its patient has all of it erased"),
+    _("no order of who controls the vault comes with it: the patient must ask anew"),
 )

@@ -248,6 +248,7 @@ def test_a_record_is_erased_after_a_word_and_everybody_signed(
     assert done.headers["location"] == "/erasure?done=erasing"
     page = browser.get("/erasure").text
     assert "Not answered yet: Clinic South" in re.sub(r"\s+", " ", page)
+    assert "asked again until they sign, without you" in page
     network.up("south")
     browser.post("/erasure", {"vault": named, "word": "ERASE"})
     page = browser.get("/erasure").text
