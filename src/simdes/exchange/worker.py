@@ -23,7 +23,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
 from simdes.exchange.running import worker_name
 from simdes.exchange.subscriptions import telling
-from simdes.index import copies
+from simdes.index import copies, studies
 
 IDLE_SECONDS = 0.25
 GATHER_SECONDS = 1.0
@@ -34,7 +34,7 @@ TEND_SECONDS = 30.0
 CLAIM_SECONDS = 2.0
 """How often claims are gone on with: each asks the ledger how it stands."""
 RETIRE_SECONDS = 3_600.0
-"""How often keys of past epochs are looked for that can go."""
+"""How often keys of past epochs, and releases ordered on pages, are looked for that can go."""
 
 _log = structlog.get_logger("simdes.worker")
 
@@ -65,6 +65,7 @@ def run(node: Node, stop: threading.Event) -> None:
                 fingerprints.tend(node)
             if retired.due():
                 resharing.retire(node)
+                node.database.write(lambda tx: studies.forget(tx, now_ms=node.now_ms()))
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)

@@ -16,6 +16,8 @@ from simdes.index.transaction import Transaction
 READING: Final = "reading"
 MADE: Final = "made"
 FAILED: Final = "failed"
+KEPT_MS: Final = 7 * 86_400_000
+"""How long an order, and what came of it, is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,6 @@ def fail(tx: Transaction, id_: bytes, failure: str, *, now_ms: int) -> None:
     )
 
 
-def forget(tx: Transaction, *, before_ms: int) -> None:
-    """Drop orders, with their packages, that nothing happened to since then."""
-    tx.run("DELETE FROM study_release WHERE changed_ms < :before", before=before_ms)
+def forget(tx: Transaction, *, now_ms: int) -> None:
+    """Drop orders, with their packages, whose time is over."""
+    tx.run("DELETE FROM study_release WHERE changed_ms < :before", before=now_ms - KEPT_MS)

@@ -26,14 +26,12 @@ from simdes.exchange.research.releasing import Released, release, taking_part
 from simdes.exchange.research.studies import Document, id_of, octets
 from simdes.exchange.signin import Session, held
 from simdes.index import studies as rows
-from simdes.index.studies import FAILED, MADE, READING
+from simdes.index.studies import FAILED, KEPT_MS, MADE, READING
 from simdes.index.transaction import Transaction
 from simdes.research.policy import Policy
 
 MOST_PATIENTS: Final = 200
 MOST_BYTES: Final = 16 * 1024 * 1024
-KEPT_MS: Final = 7 * 86_400_000
-"""How long an order, and what came of it, is kept."""
 STALLED_MS: Final = 15 * 60_000
 """After how long without a change an order is taken to be ended by a restart."""
 TABLES: Final = ("csv", "parquet")
@@ -82,7 +80,7 @@ def order(node: Node, session: Session, document: Document, policy: Policy) -> b
 
     def write(tx: Transaction) -> None:
         tx.lock("study-release")  # so that two who order at once do not both find none
-        rows.forget(tx, before_ms=now_ms - KEPT_MS)
+        rows.forget(tx, now_ms=now_ms)
         if any(_state(one, now_ms) == READING for one in rows.orders(tx, study)):
             raise Conflict("A release of this study is being made.", advice="Wait for it.")
         rows.add_order(tx, made)

@@ -353,6 +353,33 @@ def test_custodians_enter_a_release_that_the_ledger_has_and_no_other(
     assert {one.observer for one in mine} >= {south.organisation}
 
 
+def test_custodians_are_told_of_some_patients_at_a_time_and_asked_again_when_busy(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Some at a time")
+    for one in people[:3]:
+        join(network, document, one)
+    real, told = ask, []
+
+    def busy(caller: Any, custodian: bytes, method: str, body: ReleasedBody) -> Any:
+        told.append((custodian, len(body.patients)))
+        if len(told) == 1:
+            raise TooLarge("Too many requests by this account; wait a minute.")
+        return real(caller, custodian, method, body)
+
+    with (
+        mock.patch.object(telling, "WAIT_SECONDS", 0.0),
+        mock.patch.object(telling, "MAX_RELEASED", 2),
+        mock.patch.object(telling, "ask", busy),
+    ):
+        whole = made(network, document, tmp_path / "some.zip")
+    others = {network[name].node.organisation for name in ("north", "east")}
+    assert {custodian for custodian, _ in told} == others, "our own trail has them already"
+    assert sorted(count for _, count in told[1:]) == [1, 1, 2, 2]
+    for one in people[:3]:
+        assert {entry.observer for entry in told_of(network, one, whole.manifest)} >= others
+
+
 def test_there_is_no_package_that_too_few_custodians_entered(
     network: Consortium, people: list[Patient], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
 from simdes.exchange.research import documents, releasing, small, studies, taking_part
 from simdes.exchange.research.studies import Document
+from simdes.index import studies as rows
 from support import researching
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
@@ -76,11 +77,14 @@ def test_what_comes_of_an_order_is_for_researchers_of_the_sponsor_for_a_week(
             fetch(node, ray, other, made)
         with pytest.raises(NotFound):
             fetch(node, ray, document, bytes(32))
-    clock.ahead_seconds += small.KEPT_MS // 1000 + 60
+    clock.ahead_seconds += rows.KEPT_MS // 1000 + 60
     with pytest.raises(NotFound, match="any more"):
         small.sealed(node, network.session("south", "prof.ray"), document, made)
     assert small.listed(node, studies.id_of(node, document)) == []
     assert studies.stands(node, document).study.releases == 1, "the ledger remembers"
+    node.database.write(lambda tx: rows.forget(tx, now_ms=node.now_ms()))
+    with node.database.read() as tx:
+        assert rows.order(tx, made) is None and rows.package(tx, made) == b""
 
 
 def test_many_are_left_to_the_command_before_anybody_is_read(
