@@ -23,8 +23,11 @@ from simdes.exchange.findings import KINDS
 from simdes.exchange.prescriptions.states import _WHY, State
 from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
 from simdes.exchange.quarantine import STATES, STEPS
+from simdes.gateway.pages.insurer.words import CLAIM_WORDS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
+from simdes.gateway.pages.office.words import OFFICE_WORDS
 from simdes.gateway.pages.said import REASONS, SAID
+from simdes.gateway.pages.study.words import STUDY_WORDS
 from simdes.gateway.pages.wording import WORDS, browser_of
 from simdes.ledger.contracts import ClaimState
 
@@ -239,3 +242,16 @@ def test_english_stands_in_the_code() -> None:
 )  # fmt: skip
 def test_a_browser_is_named_in_two_words(client: str, said: str) -> None:
     assert browser_of(client) == said
+
+
+def test_no_list_of_words_hides_another_of_the_same_name() -> None:
+    tree = ast.parse((SOURCE / "gateway/pages/wording.py").read_text())
+    [table] = [
+        one.value
+        for one in tree.body
+        if isinstance(one, ast.AnnAssign) and ast.unparse(one.target) == "WORDS"
+    ]
+    assert isinstance(table, ast.Dict)
+    named = [key.value for key in table.keys if isinstance(key, ast.Constant)]
+    named += [*OFFICE_WORDS, *CLAIM_WORDS, *STUDY_WORDS]
+    assert sorted(named) == sorted(set(named))

@@ -15,7 +15,7 @@ STUDY_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "running": _("running"),
         "over": _("over"),
     },
-    "order": {
+    "making": {
         "reading": _("Being made"),
         "stalled": _("Ended by a restart of the gateway: order it again"),
         "made": _("Made"),
