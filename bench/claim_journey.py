@@ -1,6 +1,6 @@
 """How many claims a second are opened, adjudicated and settled, with proofs, records and a ledger.
 
-Run `PYTHONPATH=src:tests .venv/bin/python bench/claim_journey.py --visits 12`. A hospital, an
+Run `.venv/bin/python bench/claim_journey.py --visits 20`. A hospital, an
 insurer and a third custodian in one process, on the embedded ledger and SQLite; patients let their
 insurer see claims by preference, so that nobody is waited for. CPU seconds, all three together, so
 that a busy machine counts for nothing; beside it how many of them proving took.
@@ -10,18 +10,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, opening, paying
-from simdes.ledger.contracts import ClaimState
-from simdes.proofs import prover
-from support import consortium
-from support.claim_scene import Visit, declare
-from support.consortium import Clock
-from support.fhir_api import Api, application
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from simdes.exchange.claims import (  # noqa: E402
+    arriving,
+    billing_desk,
+    cases,
+    deciding,
+    disclosing,
+    opening,
+    paying,
+)
+from simdes.ledger.contracts import ClaimState  # noqa: E402
+from simdes.proofs import prover  # noqa: E402
+from support import consortium  # noqa: E402
+from support.claim_scene import Visit, declare  # noqa: E402
+from support.consortium import Clock  # noqa: E402
+from support.fhir_api import Api, application  # noqa: E402
 
 NAMES = ("north", "south", "east")
 
@@ -29,7 +41,7 @@ NAMES = ("north", "south", "east")
 def main() -> None:
     """Print the rates as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--visits", type=int, default=12)
+    parser.add_argument("--visits", type=int, default=20)
     visits = parser.parse_args().visits
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measured(Path(folder) / "network", visits), indent=2))
@@ -92,7 +104,8 @@ def _open(visits: list[Visit]) -> None:
         visits[0].network.settle()
         mine = [x for x in billing_desk.mine(north, visits[0].biller) if x.vault in vaults]
         if len(mine) == len(visits) and all(x.state is ClaimState.DISCLOSED for x in mine):
-            return
+            break
+    arriving.collect(visits[0].node("east"))
 
 
 def _decide(visits: list[Visit]) -> None:

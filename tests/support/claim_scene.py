@@ -10,7 +10,15 @@ from typing import Any
 
 from simdes import config
 from simdes.exchange import rights
-from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, opening, paying
+from simdes.exchange.claims import (
+    arriving,
+    billing_desk,
+    cases,
+    deciding,
+    disclosing,
+    opening,
+    paying,
+)
 from simdes.exchange.claims.cases import Case as Shown
 from simdes.exchange.claims.deciding import Decision
 from simdes.exchange.node import Node
@@ -131,11 +139,13 @@ class Visit:
         return f"p.{self.number}"
 
     def work(self) -> opening.Worked:
-        """Let a period of the timetable pass and the hospital's worker do its round."""
+        """Let a period of the timetable pass; the workers of hospital and insurers do a round."""
         node = self.node(self.hospital)
         self.clock.ahead_seconds += node.rules.batch_seconds
         done = opening.work(node)
         self.network.settle()
+        for name in CLERKS.keys() & self.network.members.keys():
+            arriving.collect(self.node(name))
         return done
 
     @property
@@ -186,7 +196,8 @@ class Visit:
 
     def inbox(self, insurer: str = "east") -> list[cases.Row]:
         """What an insurer's clerk has before them of this patient."""
-        found = cases.inbox(self.node(insurer), self.clerk(insurer))
+        node, clerk = self.node(insurer), self.clerk(insurer)
+        found = cases.look(node, clerk, cases.inbox(node, clerk))
         return [one for one in found if one.vault == self.vault]
 
     def shown(self, claim: bytes, insurer: str = "east") -> Shown:

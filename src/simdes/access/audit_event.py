@@ -64,6 +64,7 @@ class Verb(StrEnum):
     CONCLUDE = "conclude"
     EVALUATE = "evaluate"
     FINGERPRINTS = "fingerprints"
+    CLAIMS = "claims"
     REQUEST = "request"
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
@@ -105,6 +106,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.CONCLUDE: ("create", "C"),
     Verb.EVALUATE: ("operation", "E"),
     Verb.FINGERPRINTS: ("search", "R"),
+    Verb.CLAIMS: ("search", "R"),
     Verb.REQUEST: ("create", "C"),
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),

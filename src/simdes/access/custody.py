@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from simdes.access.audit_event import Verb
+from simdes.access.custody_claims import ClaimsBody, claims
 from simdes.access.custody_erasure import erase
 from simdes.access.custody_fingerprints import conclude, contribute, evaluate, fingerprints
 from simdes.access.custody_guardians import appoint, vouch
@@ -85,6 +86,7 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "conclude": (ConcludeBody, conclude),
     "evaluate": (EvaluateBody, evaluate),
     "fingerprints": (FingerprintsBody, fingerprints),
+    "claims": (ClaimsBody, claims),
     "request": (RequestBody, request),
     "explain": (ExplainBody, explain),
     "appoint": (AppointBody, appoint),

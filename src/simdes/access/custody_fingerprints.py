@@ -165,7 +165,7 @@ def share_of(desk: Desk, key: bytes) -> int | None:
 def evaluate(desk: Desk, asker: Asker, body: EvaluateBody) -> Outcome:
     """Blinded inputs under our share of a key, with a proof; counted before anything is made."""
     key = unhex(body.key)
-    reason = unfit_software(asker) or _why_no_insurer(desk, asker)
+    reason = unfit_software(asker) or why_no_insurer(desk, asker)
     share = None if reason else share_of(desk, key)
     if not reason and share is None:
         reason = KEY_NOT_HELD
@@ -196,7 +196,7 @@ def evaluate(desk: Desk, asker: Asker, body: EvaluateBody) -> Outcome:
 
 def fingerprints(desk: Desk, asker: Asker, body: FingerprintsBody) -> Outcome:
     """What this organisation published, batch by batch, for other insurers."""
-    reason = unfit_software(asker) or _why_no_insurer(desk, asker)
+    reason = unfit_software(asker) or why_no_insurer(desk, asker)
     if reason:
         return refuse(asker.attempt(Verb.FINGERPRINTS, reason=reason))
     with desk.database.read() as tx:
@@ -225,7 +225,8 @@ def _why_not(desk: Desk, asker: Asker, row: rows.PlanRow | None) -> str:
     return "" if inside and plan.chain == desk.contracts.ledger.chain_id() else PLAN_NOT_AGREED
 
 
-def _why_no_insurer(desk: Desk, asker: Asker) -> str:
+def why_no_insurer(desk: Desk, asker: Asker) -> str:
+    """Why the asker is not of a verified insurer; "" where it is."""
     known = desk.contracts.accounts.organisation(asker.standing.organisation)
     fit = known is not None and known.state is State.VERIFIED and known.kind == Kind.INSURER
     return "" if fit else NOT_INSURER

@@ -15,7 +15,7 @@ from simdes.commands.common import AsJson, Data, Token, User, id_of, organisatio
 from simdes.commands.fingerprints import told_signal
 from simdes.errors import Invalid, SimdesError
 from simdes.exchange import members, rights
-from simdes.exchange.claims import billing_desk, cases, deciding, paying
+from simdes.exchange.claims import arriving, billing_desk, cases, deciding, paying
 from simdes.exchange.claims.cases import Case, Row
 from simdes.exchange.claims.deciding import Change
 from simdes.exchange.claims.noticing import notice
@@ -45,7 +45,9 @@ def name_of(one: Opened, organisation_id: bytes) -> str:
 def inbox(data: Data, user: User = None, token: Token = None, as_json: AsJson = False) -> None:
     """List the claims that were disclosed to you or decided here, by when they are due."""
     with organisation(data) as one:
-        found = cases.inbox(one.node, asking_of(one, user, token))
+        arriving.collect(one.node)
+        asking = asking_of(one, user, token)
+        found = cases.look(one.node, asking, cases.inbox(one.node, asking))
         told = [_row(one, each) for each in found]
         if as_json:
             console.print_json(told)
@@ -68,7 +70,7 @@ def _row(one: Opened, row: Row) -> dict[str, Any]:
         "claim": row.claim.hex(),
         "state": row.state.name.lower(),
         "provider": name_of(one, row.provider),
-        "claimed": str(row.claimed),
+        "claimed": "" if row.claimed is None else str(row.claimed),
         "approved": "" if row.approved is None else str(row.approved),
         "due": console.instant(row.due_seconds) if row.due_seconds else "",
         "readable": row.readable,

@@ -12,7 +12,7 @@ from simdes.app import ADMINISTRATOR, Opened
 from simdes.demo.people import Json
 from simdes.errors import SimdesError
 from simdes.exchange import emergencies, reconciling, rights, submit
-from simdes.exchange.claims import cases, disclosing
+from simdes.exchange.claims import arriving, cases, disclosing
 from simdes.exchange.claims.rules import FOLDER
 from simdes.exchange.research import studies, taking_part
 from simdes.exchange.signin import Session
@@ -136,6 +136,7 @@ def disclose(north: Opened, patient: Session) -> bool:
 def has_claim(east: Opened, clerk: Session) -> bool:
     """Whether the insurer's clerk has a claim before them."""
     east.node.following.catch_up()
+    arriving.collect(east.node)
     with suppress(SimdesError):
         return bool(cases.inbox(east.node, rights.ask(east.node, clerk)))
     return False

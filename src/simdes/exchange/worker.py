@@ -17,7 +17,7 @@ from simdes.errors import SimdesError
 from simdes.exchange import anchoring, guardians, indexing, recovering, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
-from simdes.exchange.claims import fingerprints, opening, steps
+from simdes.exchange.claims import arriving, fingerprints, opening, steps
 from simdes.exchange.mail import sending
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
@@ -33,6 +33,8 @@ TEND_SECONDS = 30.0
 """How often vaults in a new epoch, guardians, recoveries and fingerprints are looked after."""
 CLAIM_SECONDS = 2.0
 """How often claims are gone on with: each asks the ledger how it stands."""
+ARRIVE_SECONDS = 5.0
+"""How often providers are asked which claims an insurer may look at."""
 RETIRE_SECONDS = 3_600.0
 """How often keys of past epochs, and releases ordered on pages, are looked for that can go."""
 
@@ -44,7 +46,7 @@ def run(node: Node, stop: threading.Event) -> None:
     name = worker_name()
     pause = IDLE_SECONDS
     tended, retired = _Every(TEND_SECONDS), _Every(RETIRE_SECONDS)
-    claimed = _Every(CLAIM_SECONDS)
+    claimed, arrived = _Every(CLAIM_SECONDS), _Every(ARRIVE_SECONDS)
     while not stop.is_set():
         try:
             _fill_keys(node)
@@ -57,6 +59,8 @@ def run(node: Node, stop: threading.Event) -> None:
             if claimed.due():
                 opening.work(node)
                 steps.settle(node)
+            if arrived.due():
+                arriving.collect(node)
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)
@@ -66,6 +70,7 @@ def run(node: Node, stop: threading.Event) -> None:
             if retired.due():
                 resharing.retire(node)
                 node.database.write(lambda tx: studies.forget(tx, now_ms=node.now_ms()))
+                arriving.tidy(node)
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
 
 from simdes.index.columns import (
     Int,
@@ -81,4 +81,26 @@ table(
     partial_index("begun", "state = 'begun'", "id", table="claim_step"),
     partial_index("running", "verb = 'open' AND ended = 0", "id", table="claim_step"),
     serial=True,
+)
+
+# A provider's claims that their insurer may look at, in the order in which it is told of them.
+table(
+    "claim_told",
+    integer("number", primary_key=True, autoincrement=False),
+    id32("claim"),
+    id32("vault"),
+    id32("insurer"),
+    UniqueConstraint("claim"),
+    Index(None, "insurer", "number"),
+)
+
+# At the insurer: in whose vault a claim is, as its provider told under this number.
+table(
+    "claim_known",
+    id32("claim"),
+    id32("vault"),
+    id32("provider"),
+    integer("number"),
+    PrimaryKeyConstraint("claim"),
+    Index(None, "provider", "number"),
 )

@@ -14,6 +14,7 @@ import pytest
 from simdes.access.asking import Because, Caller, ask
 from simdes.access.categories import Kind, Purpose, Role
 from simdes.access.consent import Grantee
+from simdes.access.custody_claims import ClaimsBody
 from simdes.access.custody_fingerprints import deal
 from simdes.access.fingerprint_messages import (
     ConcludeBody,
@@ -125,6 +126,7 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             elements=[hexed(scene.key.public)],  # type: ignore[attr-defined]
         ),
         "fingerprints": lambda: FingerprintsBody(function=vault),
+        "claims": ClaimsBody,
         "request": lambda: RequestBody(
             vault=vault, categories=1, purpose=0, days=1, name="", text="Why."
         ),

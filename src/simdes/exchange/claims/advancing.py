@@ -21,7 +21,7 @@ from simdes.exchange import storekeeping
 from simdes.exchange.claims import freeing, lines, steps
 from simdes.exchange.following import known_consents
 from simdes.exchange.node import Node
-from simdes.index import claims
+from simdes.index import claim_vaults, claims
 from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.openings import number
@@ -40,6 +40,8 @@ def advance(node: Node, step: Step) -> str:
             return OFFERED
         if claim.state in (ClaimState.OPENED, ClaimState.ASKED):
             return _disclose(node, step, claim)
+        if claim.state is ClaimState.DISCLOSED:
+            _tell(node, step)  # told again by who was restored from a backup
         if claim.state in (ClaimState.PAID, ClaimState.REVERSED):
             return _end(node, step, claim)
         if claim.is_final(node.now_seconds()):
@@ -73,9 +75,20 @@ def _disclose(node: Node, step: Step, claim: Claim) -> str:
     now = node.now_seconds()
     known = known_consents(node.desk, step.vault)
     if any(one.active and _opens(one.consent, step, wanted, now) for one in known):
+        _tell(node, step)
         node.agent.transact(node.contracts.claims.disclose(number(step.claim)))
         return DISCLOSED
     return ""
+
+
+def _tell(node: Node, step: Step) -> None:
+    """Have the insurer told in whose vault the claim is, before the ledger says it may look."""
+    with node.database.read() as tx:
+        if claim_vaults.is_told(tx, step.claim):
+            return
+    node.database.write(
+        lambda tx: claim_vaults.tell(tx, step.claim, step.vault, step.other, now_ms=node.now_ms())
+    )
 
 
 def _opens(consent: Consent, step: Step, wanted: frozenset[bytes], now_seconds: int) -> bool:

@@ -27,7 +27,7 @@ from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking, again
 from simdes.fhir.json import loads
 from simdes.fhir.search.parse import parse
-from simdes.index import claims
+from simdes.index import claim_vaults, claims
 from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.claim_openings import ClaimOpening, decode
@@ -37,13 +37,17 @@ Json = dict[str, Any]
 
 _NEVER: Final = frozenset(("AuditEvent", "Consent", "Parameters", "Provenance", "Subscription"))
 """Nobody discloses these."""
+_HERE: Final = frozenset(
+    (ClaimState.DISCLOSED, ClaimState.RECEIVED, ClaimState.ASKED, ClaimState.APPEALED)
+)
+"""States of claims that are not decided and lie before their insurer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A claim in an insurer's list. ``claim`` is its id on the ledger (32 bytes), ``due_seconds``
-    when what its state waits for is late; ``approved`` None before it is decided; ``readable``:
-    what was disclosed of it is open now."""
+    when what its state waits for is late; ``claimed`` None where it was not looked at (`look`) or
+    can't be any more, ``approved`` None before it is decided."""
 
     claim: bytes
     vault: bytes
@@ -51,9 +55,13 @@ class Row:
     state: ClaimState
     due_seconds: int
     appeals: int
-    claimed: Money
+    claimed: Money | None
     approved: Money | None
-    readable: bool
+    readable: bool = False
+
+
+_Decision = tuple[Step, Money, Money]
+"""The step of a decision, what was claimed, what is paid of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,35 +102,61 @@ def require_clerk(node: Node, asking: Asking) -> None:
 def inbox(node: Node, asking: Asking) -> list[Row]:
     """Every claim that is disclosed to this insurer or was decided here, by when it is due.
 
-    Raises Forbidden for who is not its claims staff. Openings that are not of the ledger's claim
-    are left out: `case` says why.
+    Nothing is opened: what is claimed stands beside a decision, else `look` at it. Raises Forbidden
+    for who is not the insurer's claims staff.
     """
     require_clerk(node, asking)
-    asking = reached(node, asking)
-    decided = _decided(node)
-    found: dict[bytes, Row] = {}
-    for opening, vault in openings(node, asking):
-        known = node.contracts.claims.claim(number(opening.claim))
-        if _is_of(node, known, opening):
-            whole = Money(sum(opening.lines), opening.currency)
-            found[opening.claim] = _row(
-                opening.claim, vault, known, whole, decided.get(opening.claim), readable=True
-            )
-    for claim, step in decided.items():
-        if claim not in found:
-            known = node.contracts.claims.claim(number(claim))
-            found[claim] = _row(claim, step[0].vault, known, step[1], step, readable=False)
-    return sorted(found.values(), key=lambda one: (one.due_seconds, one.claim))
-
-
-_Decision = tuple[Step, Money, Money]
-"""The step of a decision, what was claimed, what is paid of it."""
-
-
-def _decided(node: Node) -> dict[bytes, _Decision]:
-    """The last decision of each claim that was decided here."""
     with node.database.read() as tx:
-        rows = claims.steps(tx, verb="adjudicate")
+        vaults = {claim: vault for claim, (vault, _) in claim_vaults.known(tx).items()}
+    found = _rows(node, vaults, _decided(node))
+    return sorted(found, key=lambda one: (one.due_seconds, one.claim))
+
+
+def row(node: Node, asking: Asking, claim: bytes) -> Row:
+    """A claim as `inbox` has it. Raises NotFound where it is not there, Forbidden as `inbox`."""
+    require_clerk(node, asking)
+    with node.database.read() as tx:
+        vault = claim_vaults.vault_of(tx, claim)
+    found = _rows(node, {} if vault is None else {claim: vault}, _decided(node, claim))
+    if not found:
+        raise NotFound("There is no such claim, or nothing of it is disclosed to you.")
+    return found[0]
+
+
+def _rows(
+    node: Node, vaults: Mapping[bytes, bytes], decided: Mapping[bytes, _Decision]
+) -> list[Row]:
+    found = []
+    for claim, vault in {**vaults, **{it: one[0].vault for it, one in decided.items()}}.items():
+        known = node.contracts.claims.claim(number(claim))
+        if claim in decided or known.state in _HERE:
+            found.append(_row(claim, vault, known, decided.get(claim)))
+    return found
+
+
+def look(node: Node, asking: Asking, rows: Sequence[Row]) -> list[Row]:
+    """Some rows with what is claimed, as far as what was disclosed of them opens now.
+
+    Openings that are not of the ledger's claim are left out: `case` says why.
+    """
+    require_clerk(node, asking)
+    vaults = tuple(dict.fromkeys(one.vault for one in rows))
+    asking = reached(node, asking, vaults)
+    claimed = {
+        one.claim: Money(sum(one.lines), one.currency)
+        for one, _ in openings(node, asking, vaults)
+        if _is_of(node, node.contracts.claims.claim(number(one.claim)), one)
+    }
+    return [
+        replace(one, claimed=claimed[one.claim], readable=True) if one.claim in claimed else one
+        for one in rows
+    ]
+
+
+def _decided(node: Node, claim: bytes | None = None) -> dict[bytes, _Decision]:
+    """The last decision of each claim (or one) that was decided here."""
+    with node.database.read() as tx:
+        rows = claims.steps(tx, claim=claim, verb="adjudicate")
     found: dict[bytes, _Decision] = {}
     for row in rows:
         try:
@@ -139,15 +173,7 @@ def _decided(node: Node) -> dict[bytes, _Decision]:
     return found
 
 
-def _row(
-    claim: bytes,
-    vault: bytes,
-    known: Claim,
-    claimed: Money,
-    decision: _Decision | None,
-    *,
-    readable: bool,
-) -> Row:
+def _row(claim: bytes, vault: bytes, known: Claim, decision: _Decision | None) -> Row:
     return Row(
         claim=claim,
         vault=vault,
@@ -155,9 +181,8 @@ def _row(
         state=known.state,
         due_seconds=known.due,
         appeals=known.appeals,
-        claimed=claimed,
+        claimed=None if decision is None else decision[1],
         approved=None if decision is None else decision[2],
-        readable=readable,
     )
 
 
@@ -168,24 +193,29 @@ def case(node: Node, asking: Asking, claim: bytes) -> Case:
     is not what stands on the ledger, Forbidden for who is not the insurer's claims staff.
     """
     require_clerk(node, asking)
-    asking = reached(node, asking)
-    for opening, vault in openings(node, asking):
-        if opening.claim == claim:
-            return _case(node, asking, opening, vault)
+    with node.database.read() as tx:
+        vault = claim_vaults.vault_of(tx, claim)
+        decided = claims.steps(tx, claim=claim)
+    vaults = {vault} if vault is not None else {one.vault for one in decided}
+    if vaults:
+        asking = reached(node, asking, tuple(vaults))
+        for opening, its_vault in openings(node, asking, tuple(vaults)):
+            if opening.claim == claim:
+                return _case(node, asking, opening, its_vault)
     raise NotFound("There is no such claim, or nothing of it is disclosed to you.")
 
 
-def reached(node: Node, asking: Asking) -> Asking:
-    """The caller with what is disclosed to this insurer now opened."""
-    found = reach(node, asking, vaults=None, categories=mask((Category.DISCLOSURES,)))
+def reached(node: Node, asking: Asking, vaults: tuple[bytes, ...]) -> Asking:
+    """The caller with what is disclosed of these vaults to this insurer now opened."""
+    found = reach(node, asking, vaults=vaults, categories=mask((Category.DISCLOSURES,)))
     with node.database.read() as tx:
         return again(node, found.asking, tx)
 
 
 def openings(
-    node: Node, asking: Asking, *, vaults: tuple[bytes, ...] | None = None
+    node: Node, asking: Asking, vaults: tuple[bytes, ...]
 ) -> list[tuple[ClaimOpening, bytes]]:
-    """The openings of claims that were disclosed here, each with its vault."""
+    """The openings of claims of these vaults that were disclosed here, each with its vault."""
     pairs = (("category", f"{DOCUMENT_SYSTEM}|{CLAIM_CODE}"), ("_count", "1000"))
     query = parse(("DocumentReference",), pairs, now_ms=node.now_ms())
     here = (node.contracts.ledger.chain_id(), node.contracts.addresses.claims)

@@ -25,13 +25,16 @@ from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
 from simdes.fhir.search.grammar import escaped
 from simdes.fhir.search.parse import parse
-from simdes.index import claims
+from simdes.index import claim_vaults, claims
 from simdes.index.claims import Step
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number
 
 Json = dict[str, Any]
 Names = frozenset[tuple[str, str]]
+
+_AT_ONCE: Final = 16
+"""In how many patients' claims a number is looked for at once, the newest first."""
 
 _STANDING: Final[Mapping[ClaimState, Standing]] = {
     ClaimState.NONE: Standing.UNKNOWN,
@@ -136,14 +139,24 @@ def _day(row: Step) -> date:
 
 
 def _open(node: Node, asking: Asking, names: Names) -> State | None:
-    asking = cases.reached(node, asking)
+    with node.database.read() as tx:
+        vaults = tuple(dict.fromkeys(vault for vault, _ in claim_vaults.known(tx).values()))
+    for at in range(0, len(vaults), _AT_ONCE):
+        group = vaults[at : at + _AT_ONCE]
+        found = _open_in(node, cases.reached(node, asking, group), names, group)
+        if found is not None:
+            return found
+    return None
+
+
+def _open_in(node: Node, asking: Asking, names: Names, vaults: tuple[bytes, ...]) -> State | None:
     for system, value in sorted(names):
         pairs = (("identifier", f"{escaped(system)}|{escaped(value)}"),)
         query = parse(("Claim",), pairs, now_ms=node.now_ms())
-        for one in find(node, asking, query).matches:
+        for one in find(node, asking, query, vaults=vaults).matches:
             claim = loads(one.content)
             essence = proving.essence_of(claim)
-            for opening, _ in cases.openings(node, asking, vaults=(one.vault,)):
+            for opening, _ in cases.openings(node, asking, (one.vault,)):
                 if opening.essence == essence:
                     known = node.contracts.claims.claim(number(opening.claim))
                     return State(

@@ -89,6 +89,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "vouch": _("answered for you as a guardian"),
         "link": _("opened a summary by your QR code"),
         "attest": _("confirmed who you are"),
+        "claims": _("was told that a claim is about you"),
         "reconcile": _("compared trails"),
         "released": _("put what your record says, without your name, into a research release"),
         "quarantine-read": _("read a message in quarantine"),

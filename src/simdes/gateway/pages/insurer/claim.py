@@ -97,9 +97,7 @@ def _afterwards(asked: Asked, verb: Any, done: str) -> Shown | Moved:
 
 def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
     asking = asking_of(asked)
-    row = next((one for one in cases.inbox(asked.node, asking) if one.claim == claim), None)
-    if row is None:
-        raise NotFound("There is no such claim, or nothing of it is disclosed to you.")
+    row = cases.row(asked.node, asking, claim)
     try:
         its: Case | None = cases.case(asked.node, asking, claim)
     except NotFound:
@@ -113,6 +111,7 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
             "state": state_of(row),
             "provider": members.name_of(asked.node, row.provider),
             "its": its,
+            "claimed": row.claimed if its is None else its.claimed,
             "services": _services(asked, its),
             "basis": basis,
             "unclear": unclear,

@@ -15,7 +15,7 @@ from simdes.gateway.pages.patient.record import page_number
 
 PATH: Final = "/inbox"
 CLAIM: Final = "/inbox/claim"
-ROWS: Final = 40
+ROWS: Final = 20
 FILTERS: Final = ("", "decided", "all")
 OPEN: Final = ("disclosed", "received", "appealed", "asked")
 """States in which the insurer, or who was asked for more, has the next word."""
@@ -23,13 +23,14 @@ OPEN: Final = ("disclosed", "received", "appealed", "asked")
 
 def show(asked: Asked) -> Shown:
     """What waits for a decision first."""
-    found = cases.inbox(asked.node, asking_of(asked))
+    asking = asking_of(asked)
+    found = cases.inbox(asked.node, asking)
     wanted = asked.asked("only", most=16)
     wanted = wanted if wanted in FILTERS else ""
     chosen = [one for one in found if _is_wanted(one, wanted)]
     pages = max(1, -(-len(chosen) // ROWS))
     page = min(page_number(asked), pages) or 1
-    shown = chosen[(page - 1) * ROWS : page * ROWS]
+    shown = cases.look(asked.node, asking, chosen[(page - 1) * ROWS : page * ROWS])
     providers = {one.provider for one in shown}
 
     def address(only: str = wanted, page: int = 1) -> str:

@@ -1,0 +1,94 @@
+"""In whose vault a claim is: told by its provider in a row of numbers, known to its insurer.
+
+A number is a time in milliseconds, or the one after the last where that is higher: a provider that
+was restored from a backup gives no number twice, and its insurers miss nothing that is told later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from simdes.index.transaction import Transaction
+
+PAGE: Final = 500
+"""Most claims that are told at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A claim (its id on the ledger) with its vault, under a number of its provider."""
+
+    number: int
+    claim: bytes
+    vault: bytes
+
+
+def tell(tx: Transaction, claim: bytes, vault: bytes, insurer: bytes, *, now_ms: int) -> bool:
+    """Have an insurer told of a claim; False where it was before."""
+    tx.lock("claim_told")  # numbers become visible in their order
+    if is_told(tx, claim):
+        return False
+    row = tx.one("SELECT max(number) FROM claim_told")
+    newest = int(row[0]) if row and row[0] is not None else 0
+    number = max(now_ms, newest + 1)
+    tx.insert(
+        "claim_told",
+        [{"number": number, "claim": claim, "vault": vault, "insurer": insurer}],
+    )
+    return True
+
+
+def is_told(tx: Transaction, claim: bytes) -> bool:
+    """Whether the insurer of a claim is told of it."""
+    return tx.one("SELECT 1 FROM claim_told WHERE claim = :claim", claim=claim) is not None
+
+
+def told(tx: Transaction, insurer: bytes, *, after: int) -> list[Told]:
+    """What an insurer is told behind a number, `PAGE` at most, in order."""
+    rows = tx.all(
+        "SELECT number, claim, vault FROM claim_told"
+        " WHERE insurer = :insurer AND number > :after ORDER BY number LIMIT :most",
+        insurer=insurer,
+        after=after,
+        most=PAGE,
+    )
+    return [Told(int(number), bytes(claim), bytes(vault)) for number, claim, vault in rows]
+
+
+def learn(tx: Transaction, provider: bytes, rows: Sequence[Told]) -> None:
+    """Write down what a provider told; who told of a claim first is not overwritten."""
+    tx.insert(
+        "claim_known",
+        [
+            {"claim": one.claim, "vault": one.vault, "provider": provider, "number": one.number}
+            for one in rows
+        ],
+        conflict="(claim) DO NOTHING",
+    )
+
+
+def known_up_to(tx: Transaction, provider: bytes) -> int:
+    """The newest number that a provider told, 0 before the first."""
+    row = tx.one(
+        "SELECT max(number) FROM claim_known WHERE provider = :provider", provider=provider
+    )
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def known(tx: Transaction) -> dict[bytes, tuple[bytes, bytes]]:
+    """Every known claim with its vault and who told, newest first."""
+    rows = tx.all("SELECT claim, vault, provider FROM claim_known ORDER BY number DESC, claim")
+    return {bytes(claim): (bytes(vault), bytes(provider)) for claim, vault, provider in rows}
+
+
+def vault_of(tx: Transaction, claim: bytes) -> bytes | None:
+    """The vault of a claim, None where nobody told of it."""
+    row = tx.one("SELECT vault FROM claim_known WHERE claim = :claim", claim=claim)
+    return None if row is None else bytes(row[0])
+
+
+def forget(tx: Transaction, claims: Sequence[bytes]) -> None:
+    """Drop claims that have ended."""
+    tx.run("DELETE FROM claim_known WHERE claim IN :claims", claims=list(claims))
