@@ -1,19 +1,17 @@
 """`make bench`: run every benchmark and write bench/results/*.json and docs/evaluation.md.
 
 The page is made from the results alone: text that is not measured lives in bench/evaluation.md,
-where ``{{name}}`` stands for a table. Run it on an idle machine; each result keeps its machine.
+where ``{{name}}`` stands for a table, and says what was measured when and on what. Run it on an
+idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -414,15 +412,6 @@ def measure(names: Sequence[str]) -> None:
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
-def machine() -> str:
-    """The machine in a line."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((one.partition(":")[2].strip() for one in lines if "model name" in one), "")
-    return f"{model or platform.processor()}, {os.cpu_count()} cores, Python " + (
-        platform.python_version()
-    )
-
-
 def write() -> None:
     """Write docs/evaluation.md from the results that are there."""
     page = (ROOT / "bench" / "evaluation.md").read_text(encoding="utf-8")
@@ -432,8 +421,6 @@ def write() -> None:
         if path.exists():
             made = render(json.loads(path.read_text(encoding="utf-8")))
         page = page.replace("{{" + name + "}}", made)
-    page = page.replace("{{machine}}", machine())
-    page = page.replace("{{date}}", datetime.now(UTC).strftime("%Y-%m-%d"))
     (ROOT / "docs" / "evaluation.md").write_text(page, encoding="utf-8")
 
 

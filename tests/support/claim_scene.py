@@ -38,6 +38,12 @@ CLERKS = {"east": "clerk.poe", "vale": "clerk.fox"}
 BILLERS = {"north": "dr.north", "south": "dr.lee"}
 
 
+def arrive(network: Consortium) -> None:
+    """Have every insurer ask which claims it may look at."""
+    for name in CLERKS.keys() & network.members.keys():
+        arriving.collect(network[name].node)
+
+
 def declare(folder: Path, insurers: Sequence[str] = ("east",)) -> None:
     """Give hospitals their tariff and what insurers declared, and each insurer its plan."""
     hospitals = [folder / name / "claims" for name in BILLERS if (folder / name).exists()]
@@ -144,8 +150,7 @@ class Visit:
         self.clock.ahead_seconds += node.rules.batch_seconds
         done = opening.work(node)
         self.network.settle()
-        for name in CLERKS.keys() & self.network.members.keys():
-            arriving.collect(self.node(name))
+        arrive(self.network)
         return done
 
     @property

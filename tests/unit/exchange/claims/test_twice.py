@@ -43,7 +43,7 @@ from simdes.index import claims, contents, records, resources
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number
 from support import consortium
-from support.claim_scene import CLERKS, SYSTEM, Visit, charge, declare
+from support.claim_scene import CLERKS, SYSTEM, Visit, arrive, charge, declare
 from support.consortium import Clock, Consortium, passphrase_of
 from support.fhir_api import Api, application
 from support.insured import make_key
@@ -74,6 +74,7 @@ class Pair:
         self.clock.ahead_seconds += own.rules.batch_seconds
         done = at_once(lambda: opening.work(own), lambda: opening.work(other))
         self.network.settle()
+        arrive(self.network)
         return done
 
 
