@@ -85,7 +85,9 @@ def test_from_the_study_to_opened_tables_and_out_again(town: Town, tmp_path: Pat
     assert town.run("north", "approve", "dr.north", *study)["running"]
 
     first = tmp_path / "first.zip"
-    told = town.run("south", "release", "prof.ray", *release, "--out", first)
+    pictures = tmp_path / "pictures.html"
+    told = town.run("south", "release", "prof.ray", *release, "--out", first, "--report", pictures)
+    assert "<svg" in pictures.read_text(encoding="utf-8")
     assert (told["number"], told["patients"]) == (1, 3)
     out = ("--out", tmp_path / "data")
     town.run("south", "open", "prof.ray", *study, *out, first, expect=3)
@@ -106,3 +108,5 @@ def test_from_the_study_to_opened_tables_and_out_again(town: Town, tmp_path: Pat
     assert (told["number"], told["patients"]) == (2, 2)
     assert {Path(one).suffix for one in told["files"]} == {".ndjson", ".parquet"}
     town.run("south", "run", "prof.ray", *run, "--accept-terms", expect=8)
+    other = (*run[:-1], tmp_path / "third", "--report", pictures)
+    assert "exists" in town.run("south", "run", "prof.ray", *other, "--accept-terms", expect=8)

@@ -21,6 +21,7 @@ from simdes.commands.common import (
     seconds,
     signed_in,
 )
+from simdes.errors import Conflict
 from simdes.exchange.research import opening, releasing, running, studies
 from simdes.exchange.research.releasing import Progress, Released
 from simdes.exchange.research.studies import Document
@@ -38,6 +39,10 @@ PolicyName = Annotated[
     ),
 ]
 Kept = Annotated[str, typer.Option("--keep", help="How long it may be kept: 90d, 1y.")]
+Pictures = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write what it changed, in pictures (HTML), for the board."),
+]
 Accepts = Annotated[
     bool, typer.Option("--accept-terms", help="Accept the study's terms of use; signed.")
 ]
@@ -63,12 +68,14 @@ def release(
         list[str] | None, typer.Option("--table", help="Flat tables too: csv, parquet; repeatable.")
     ] = None,
     kept: Kept = "1y",
+    report: Pictures = None,
     user: User = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """For a researcher of the sponsor: read who takes part, de-identify, record and seal."""
     document, chosen = document_of(study), _policy(policy)
+    _require_new(report)
     with organisation(data) as one, _bar(quiet=as_json) as progress:
         made = releasing.release(
             one.node,
@@ -80,6 +87,7 @@ def release(
             tables=table or (),
             progress=progress,
         )
+    _write_pictures(made, report)
     if as_json:
         console.print_json(_told(made))
         return
@@ -126,6 +134,7 @@ def run(
         Path | None, typer.Option("--package", help="Keep the sealed package, too.")
     ] = None,
     kept: Kept = "1y",
+    report: Pictures = None,
     accept_terms: Accepts = False,
     dry_run: DryRun = False,
     user: User = None,
@@ -137,6 +146,7 @@ def run(
     With --dry-run nobody is read: it says how many take part.
     """
     document, chosen = document_of(study), _policy(policy)
+    _require_new(report)
     if not (accept_terms or dry_run):
         console.say(document.terms)
     with organisation(data) as one:
@@ -159,6 +169,7 @@ def run(
                 tables=table or ("parquet",),
                 progress=progress,
             )
+    _write_pictures(made.released, report)
     files = [str(path) for path in made.opened.files]
     if as_json:
         console.print_json({**_told(made.released), "files": files})
@@ -195,6 +206,17 @@ def _told(made: Released) -> dict[str, Any]:
 def _report(made: Released) -> None:
     for name, value in made.report.items():
         console.say(f"  {name}: {value}")
+
+
+def _require_new(report: Path | None) -> None:
+    """Look before anybody is read."""
+    if report is not None and report.exists():
+        raise Conflict(f"{report.name} exists already.")
+
+
+def _write_pictures(made: Released, report: Path | None) -> None:
+    if report is not None:
+        report.write_text(made.pictures, encoding="utf-8")
 
 
 @contextmanager
