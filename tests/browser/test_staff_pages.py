@@ -200,6 +200,7 @@ def test_every_page_of_staff_is_accessible(
     page.goto("/patients/new")
     for name, value in (("family", "Okafor"), ("given", "Nils"), ("born", "1974-11-30")):
         page.locator(f"#{name}").fill(value)
+    page.locator("#gender").select_option("female")
     page.locator("main form > .choices button").click()
     judge("new-known")
     context.close()

@@ -21,6 +21,8 @@ from simdes.mapper import map_bytes
 
 _CPT: Final = "http://www.ama-assn.org/go/cpt"
 _LONGER_SECONDS: Final = 120
+SERVICES: Final = {"99213": "Visit, up to 30 minutes", "80050": "General health panel"}
+"""What is claimed in the demo, by its code."""
 TARIFF: Final = "\n".join(
     (
         "currency EUR",
@@ -118,7 +120,7 @@ def charge(reference: str, encounter: str, code: str) -> Json:
     return {
         "resourceType": "ChargeItem",
         "status": "billable",
-        "code": {"coding": [{"system": _CPT, "code": code}]},
+        "code": {"coding": [{"system": _CPT, "code": code}], "text": SERVICES[code]},
         "subject": {"reference": reference},
         "context": {"reference": encounter},
     }

@@ -254,7 +254,7 @@ def document(node: Node, opening: ClaimOpening, claim: Mapping[str, Any]) -> Jso
         "id": node.new_id(),
         **security_of(labels_of(claim)),
         "status": "current",
-        "type": {"text": "Opening of a claim"},
+        "type": {"text": "Claim, as it stands on the ledger"},
         "category": [{"coding": [{"system": DOCUMENT_SYSTEM, "code": CLAIM_CODE}]}],
         "subject": claim["patient"],
         "date": instant(node.now_ms()),

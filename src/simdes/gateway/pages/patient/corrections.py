@@ -10,6 +10,7 @@ from simdes.exchange import corrections
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.own import Own, own
+from simdes.gateway.pages.record.kinds import KINDS
 from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.timeline import line
 from simdes.gateway.problems import STATUS
@@ -22,7 +23,13 @@ def show(asked: Asked) -> Shown:
     """What was asked for, and what was answered."""
     mine = own(asked)
     found = corrections.listed(asked.node, mine.asking, mine.record.patient)
-    return Shown("corrections.html", {"listed": found})
+    return Shown("corrections.html", {"listed": found, "about": _kind})
+
+
+def _kind(name: str) -> str:
+    """What kind of entry a resource (``Type/id``) is, as the record calls it."""
+    type_ = name.partition("/")[0]
+    return KINDS[type_].name if type_ in KINDS else type_
 
 
 def show_new(asked: Asked) -> Shown:

@@ -16,8 +16,9 @@ from simdes.exchange.prescriptions import holding, submitting
 from simdes.exchange.prescriptions.holding import Held, Told
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.languages import Reader
 from simdes.gateway.pages.patient.own import Own, own
-from simdes.gateway.pages.record.saying import say
+from simdes.gateway.pages.record.saying import Json, say
 from simdes.gateway.pages.record.timeline import Source, line
 from simdes.gateway.problems import STATUS
 
@@ -183,12 +184,18 @@ def in_words(asked: Asked, held: Held) -> Prescription:
         dosage=dict(one.facts).get(reader.text("How to take it"), ""),
         told=told,
         prescribed=say(told.prescribed, reader),
-        left=say(told.left, reader),
+        left=_left(told.left, told.prescribed, reader),
         fills=tuple(
             (say(fill.amount, reader), fill.pharmacy, reader.date(fill.began.isoformat()))
             for fill in told.fills
         ),
     )
+
+
+def _left(left: Json, prescribed: Json, reader: Reader) -> str:
+    """What is left, its unit left to what was prescribed where it is the same."""
+    same = left.get("unit") == prescribed.get("unit") and "value" in left
+    return say(left["value"] if same else left, reader)
 
 
 def _id(held: Held) -> str:

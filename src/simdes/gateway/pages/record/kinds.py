@@ -204,7 +204,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Claim": Kind(
         INSURANCE,
         _("Bill"),
-        "type",
+        "item.productOrService|type",
         "created",
         ((_("To"), "insurer"), (_("From"), "provider")),
     ),

@@ -60,7 +60,7 @@ def code_of(town: Town) -> str:
 
 def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town) -> None:
     listed = town.patient.get("/prescriptions").text
-    assert "Amoxicillin 250 mg capsule" in listed and "90 capsule of 90 capsule" in listed
+    assert "Amoxicillin 250 mg capsule" in listed and "90 of 90 capsule" in listed
     assert "Nothing was sent" in town.pharmacist.get("/counter").text
     form = town.patient.get(f"/prescriptions/submit?prescription={town.request['id']}").text
     assert "Pharmacy West" in form
@@ -99,7 +99,7 @@ def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town
     again = town.pharmacist.get(done.headers["location"])
     assert again.status_code == 200, "to look again dispenses nothing"
     listed = town.patient.get("/prescriptions").text
-    assert "partly handed out" in listed and "80 capsule of 90 capsule" in listed
+    assert "partly handed out" in listed and "80 of 90 capsule" in listed
 
     refused = town.pharmacist.post(
         "/counter/refuse", {"code": code, "prescription": town.request["id"], "why": "outofstock"}

@@ -69,11 +69,12 @@ def test_who_it_may_be_is_shown_first_and_a_number_is_given_once(
         {"given": HOSTILE, "born": "yesterday"},
         {"born": "2974-11-30"},
         {"gender": "none"},
+        {"gender": ""},
         {"number": "1"},
         {"system": "urn:x"},
         {"form": "x"},
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_is_missing_is_asked_for_again(desk: Visitor, wrong: dict[str, str]) -> None:
     typed = fields(desk, family="Nobody", given="Nowhere") | wrong
