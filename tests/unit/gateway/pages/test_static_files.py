@@ -61,7 +61,9 @@ def test_no_template_holds_a_script_or_a_style_of_its_own() -> None:
         assert text.count("<script") == text.count("<script src="), path.name
         assert "|safe" not in text and "autoescape" not in text, path.name
         forms = text.count('method="post"')
-        assert text.count("parts.token(asked)") + text.count("token(asked) }}") >= forms, path.name
+        own = text.count("parts.token(asked)") + text.count("token(asked) }}")
+        # Whoever has the link of a mail is not signed in, and may stop mails by it alone.
+        assert own >= forms or path.name == "mail_stop.html", path.name
 
 
 def test_what_opens_sealed_copies_is_what_npm_has() -> None:
