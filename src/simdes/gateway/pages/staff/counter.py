@@ -121,10 +121,12 @@ def dispensed(asked: Asked) -> Shown:
 
 def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
     asking = rights.ask(asked.node, asked.visit.session)
+    asking, missing = holding.reached(asked.node, asking, None)
     found = [in_words(asked, one) for one in holding.all_held(asked.node, asking)]
     return Shown(
         "counter.html",
         {
+            "partly": bool(missing),
             "problem": problem,
             "waiting": [one for one in found if one.goes_on],
             "over": len([one for one in found if not one.goes_on]),
