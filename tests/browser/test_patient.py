@@ -196,6 +196,7 @@ def test_every_page_is_accessible(
         "download": "/download",
         "end": "/sharing/end?consent=all",
         "refused": "/sharing/end?consent=none",
+        "whose": "/whose",
     }
     for name, path in pages.items():
         page.goto(path)

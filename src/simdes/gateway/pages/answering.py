@@ -30,6 +30,7 @@ from simdes.gateway.pages.asking import (
 )
 from simdes.gateway.pages.languages import LANGUAGES, catalogue
 from simdes.gateway.pages.navigation import links_of
+from simdes.gateway.pages.patient.own import name_of
 from simdes.gateway.pages.static_files import address_of
 from simdes.gateway.pages.wording import WORDS, browser_of
 
@@ -114,6 +115,8 @@ def render(asked: Asked, page: Shown) -> str:
         languages=LANGUAGES,
         visit=visit,
         links=links_of(asked.role) if visit else (),
+        whose=f"?{urlencode({'patient': asked.whose})}" if asked.whose else "",
+        whose_name=name_of(asked) if asked.whose else "",
         here=page.here or _address(asked),
         scripts=_scripts(page),
         **page.values,

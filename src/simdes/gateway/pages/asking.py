@@ -34,6 +34,7 @@ MAX_TEXT: Final = 4096
 START: Final = "/home"
 """Where people begin, and go on where nothing better is known."""
 SESSION, VISITOR, DEVICE, LANGUAGE = "session", "visitor", "device", "language"
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
 # A path of ours with a query: no authority, no backslash (browsers read it as a slash), no space.
 _LOCAL: Final = re.compile(r"/(?![/\\])[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*")
@@ -81,6 +82,13 @@ class Asked:
     def role(self) -> str:
         """The signed-in person's role, as `wording` names it."""
         return self.visit.person.role.name.lower()
+
+    @property
+    def whose(self) -> str:
+        """Whose record a patient's page is about, where the form or the address says it."""
+        named = _first(self.form, "patient") or _first(self.query, "patient")
+        of_patient = isinstance(self.state, Visit) and self.role == "patient"
+        return named if of_patient and _ID.fullmatch(named) else ""
 
     @property
     def next(self) -> str:

@@ -46,6 +46,8 @@ from simdes.gateway.pages.asking import (
 )
 from simdes.gateway.pages.insurer.places import INSURER_PLACES
 from simdes.gateway.pages.office.places import OFFICE_PLACES
+from simdes.gateway.pages.patient import whose
+from simdes.gateway.pages.patient.own import WhoseNeeded
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff.places import STAFF_PLACES
@@ -192,6 +194,8 @@ def _answer(
     except SecondFactorNeeded as error:
         return respond(asked, _second_factor(asked, place, error))
     except SimdesError as error:
+        if isinstance(error, WhoseNeeded) and place.method == "GET":
+            return respond(asked, Moved(whose.PATH + _and_back(asked, place)))
         return respond(asked, trouble.page(asked, error))
     except Exception as error:
         return respond(asked, trouble.page(asked, trouble.unexpected(place.path, error)))

@@ -13,6 +13,8 @@ from simdes.gateway.pages.office.words import OFFICE_SAID
 from simdes.gateway.pages.study.words import STUDY_SAID
 
 SAID: Final = (
+    _("Choose whose record."),
+    _("You control several."),
     # Files
     _("The file is too large to be opened here."),
     _("Use an app over FHIR."),

@@ -21,6 +21,7 @@ from simdes.gateway.pages.patient import (
     record,
     research,
     sharing,
+    whose,
 )
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.record import files as record_files
@@ -34,6 +35,7 @@ def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs
 
 
 PATIENT_PLACES: Final = (
+    _place(whose.PATH, "GET", whose.show, _ANY),
     _place(record.PATH, "GET", record.show, _ANY),
     _place(record_files.OWN, "GET", record_files.send, _ANY),
     _place(sharing.PATH, "GET", sharing.show, _ANY),
