@@ -70,8 +70,9 @@ def test_every_page_is_accessible_in_both_languages(
     judge("sign-in")
     give_passphrase(page, person.user, "wrong passphrase")
     judge("sign-in-refused")
-    page.goto("/lost")
-    judge("lost")
+    for path in ("/lost", "/first", "/own-copy/open", "/wallet"):
+        page.goto(path)
+        judge(path[1:].replace("/", "-"))
     page.goto("/sign-in")
     Authenticator(page, prf=False)
     sign_in(page, person.user)

@@ -6,14 +6,17 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
+from typer.testing import CliRunner
 
 from simdes.access.categories import Role
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
+from simdes.cli import command_line
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered
 from simdes.exchange import consents, enrolment, retrieve, wallets
@@ -95,6 +98,37 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             wallets.send(north, handed, made.sign(handed))
         north.following.catch_up()
         yield made
+
+
+def test_commands_prepare_show_and_relay(town: Town, tmp_path: Path) -> None:
+    # Commands go by the real time, which later tests here leave behind.
+    file, vault = tmp_path / "request.json", f"0x{town.vault.hex()}"
+
+    def simdes(command: str, member: str, *words: str, code: int = 0) -> str:
+        where = str(town.network[member].data)
+        done = CliRunner().invoke(
+            command_line("wallet"), ["wallet", command, "--data", where, *words]
+        )
+        assert (done.exit_code == 0) is (code == 0), done.output
+        return done.output
+
+    def signature() -> str:
+        document = json.loads(file.read_text())["typedData"]
+        return f"0x{sign_as_wallets_do(town.wallet, document).hex()}"
+
+    let = ("--to", "doctor@Clinic South", "--category", "observations")
+    simdes("grant", "north", "--vault", vault, *let, "--out", str(file))
+    said = simdes("show", "south", str(file))
+    assert "doctor at Clinic South" in said and "observations" in said
+    given = ("--signature", signature())
+    simdes("send", "south", str(file), *given)
+    simdes("send", "south", str(file), *given, code=1)
+    assert [one.role for one in town.standing()] == ["doctor"]
+    simdes("revoke", "east", "--vault", vault, "--all", "--out", str(file))
+    simdes("send", "east", str(file), "--signature", signature())
+    assert town.standing() == []
+    for member in town.network.members:
+        town.network.up(member)  # a command that ends takes the member's custody API along
 
 
 def test_the_wallet_controls_the_vault_and_no_key_here_does(town: Town) -> None:
