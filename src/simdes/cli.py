@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "proof": ("log", "verify"),
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
-    "guardians": ("guardian", "recovery"),
+    "guardians": ("guardian", "recovery", "key", "key"),
     "prescriptions": ("prescription",),
     "claims": ("claim",),
     "fingerprints": ("fingerprints",),

@@ -42,6 +42,11 @@ def add_commands(cli: typer.Typer) -> None:
     lost.command("veto")(veto)
     lost.command("finish")(finish)
     cli.add_typer(lost, name="recovery")
+    key = typer.Typer(help="The key of your account, while you have it.", no_args_is_help=True)
+    key.command("show")(show_key)
+    key.command("rotate")(rotate)
+    key.command("cancel")(cancel_key)
+    cli.add_typer(key, name="key")
 
 
 def list_guardians(
@@ -277,6 +282,58 @@ def veto(data: Data, user: User = None, token: Token = None) -> None:
     with organisation(data) as one:
         recovering.veto(one.node, signed_in(one, user, token))
         console.say("Stopped. You can do so once; appoint other guardians now.")
+
+
+def show_key(data: Data, user: User = None, token: Token = None, as_json: AsJson = False) -> None:
+    """Print your account's key as the ledger knows it, and one that waits."""
+    with organisation(data) as one:
+        account, contract = signed_in(one, user, token).actor.account, one.node.contracts.accounts
+        known, waiting = contract.account(account), contract.pending_rotation(account)
+        if as_json:
+            console.print_json(
+                {
+                    "key": known.key if known else None,
+                    "waiting": waiting.key if waiting else None,
+                    "readyAt": waiting.ready_at if waiting else None,
+                }
+            )
+            return
+        console.say(f"Your key: 0x{known.key.hex() if known else ''}")
+        if waiting:
+            when = console.instant(waiting.ready_at)
+            console.say(f"0x{waiting.key.hex()} takes its place from {when} on.")
+
+
+def rotate(
+    data: Data,
+    user: User = None,
+    token: Token = None,
+    dry: Annotated[bool, typer.Option("--dry", help="Say what would happen; do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a new key for your account; it counts from the end of the network's delay on.
+
+    The second passphrase asked for opens the account then; it may be the one that you have.
+    Sessions, passkeys, codes and apps end with the old key; consents and the record stay.
+    """
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        ready = one.node.now_seconds() + one.node.contracts.accounts.delay_seconds()
+        if not dry:
+            words = passphrase("Passphrase of the new key", confirm=True)
+            ready = recovering.rotate(one.node, session, words)
+        if as_json:
+            console.print_json({"dry": dry, "readyAt": ready})
+            return
+        would = "A new key would be yours" if dry else "The new key is yours"
+        console.say(f"{would} from {console.instant(ready)} on; until then: simdes key cancel.")
+
+
+def cancel_key(data: Data, user: User = None, token: Token = None) -> None:
+    """Withdraw a new key that waits."""
+    with organisation(data) as one:
+        recovering.cancel_rotation(one.node, signed_in(one, user, token))
+        console.say("Withdrawn; the key that you have stays.")
 
 
 def finish(data: Data, as_json: AsJson = False) -> None:

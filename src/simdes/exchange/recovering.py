@@ -10,7 +10,7 @@ touched by it: custodians ask who controls a vault, not with which key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,8 @@ from simdes.index import credentials as credential_rows
 from simdes.index import guardians as rows
 from simdes.index.guardians import Recovery
 from simdes.index.transaction import Transaction
-from simdes.ledger.accounts import Account, GuardianProof
+from simdes.ledger.accounts import Account, GuardianProof, PendingKey
+from simdes.ledger.lane import Call
 
 LASTING_SECONDS: Final = 7 * 86_400
 """How long guardians have, from the moment that a new key was asked for."""
@@ -191,8 +192,7 @@ def under_way(node: Node) -> list[UnderWay]:
         known = node.contracts.accounts.account(one.account)
         if person is None or known is None:
             continue
-        pending = node.contracts.accounts.pending_recovery(one.account)
-        sent = pending is not None and pending.key == one.address
+        pending, _ = _pending(node, one)
         found.append(
             UnderWay(
                 user=person.user,
@@ -200,7 +200,7 @@ def under_way(node: Node) -> list[UnderWay]:
                 signed=signed,
                 needed=known.guardian_threshold,
                 until_seconds=one.deadline_seconds,
-                ready_at=pending.ready_at if pending is not None and sent else 0,
+                ready_at=pending.ready_at if pending is not None else 0,
             )
         )
     return found
@@ -224,11 +224,11 @@ def _advance(node: Node, one: Recovery) -> bool:
     known = accounts.account(one.account)
     if known is None:
         return False
-    pending = accounts.pending_recovery(one.account)
-    if pending is not None and pending.key == one.address and known.key != one.address:
+    pending, complete = _pending(node, one)
+    if pending is not None and known.key != one.address:
         if pending.ready_at > accounts.ledger.head().timestamp:
             return False
-        node.agent.transact(accounts.complete_recovery(one.account))
+        node.agent.transact(complete(one.account))
         known = accounts.account(one.account) or known
     if known.key == one.address:
         _install(node, one)
@@ -251,6 +251,51 @@ def _advance(node: Node, one: Recovery) -> bool:
         )
         node.database.write(lambda tx: rows.set_sent(tx, one.account, one.address))
     return False
+
+
+def _pending(node: Node, one: Recovery) -> tuple[PendingKey | None, Callable[[bytes], Call]]:
+    """What the chain has waiting for a key, and what puts it in force."""
+    accounts = node.contracts.accounts
+    rotation = accounts.pending_rotation(one.account)
+    if rotation is not None and rotation.key == one.address:
+        return rotation, accounts.complete_rotation
+    recovery = accounts.pending_recovery(one.account)
+    found = recovery if recovery is not None and recovery.key == one.address else None
+    return found, accounts.complete_recovery
+
+
+# A key that is not lost -----------------------------------------------------------------------
+
+
+def rotate(node: Node, session: Session, passphrase: str) -> int:
+    """Ask for a new key for one's own account, under a passphrase; when it is in force.
+
+    It waits for the network's delay, and is the account's then as after a recovery. A newer one
+    takes the place of one that waits. Raises Invalid for a passphrase that is none, NotFound where
+    the account is hosted elsewhere, Forbidden where it may not act.
+    """
+    people.check_passphrase(passphrase)
+    account, accounts = session.actor.account, node.contracts.accounts
+    person, known = node.desk.keystore.person_of(account), accounts.account(account)
+    if person is None or known is None:
+        raise NotFound("The account is not hosted here any more.")
+    key = SigningKey.generate(node.random)
+    locked = node.desk.keystore.lock_key(key, passphrase)
+    deadline = node.now_seconds() + LASTING_SECONDS
+    _wait(node, person, known, key.address, locked, deadline)
+    node.lane(session.key).transact(accounts.rotate_key(key.address))
+    node.database.write(lambda tx: rows.set_sent(tx, account, key.address))
+    waiting = accounts.pending_rotation(account)
+    return waiting.ready_at if waiting is not None else 0
+
+
+def cancel_rotation(node: Node, session: Session) -> None:
+    """Withdraw a new key of one's own that waits; Conflict where none does."""
+    account, accounts = session.actor.account, node.contracts.accounts
+    waiting = accounts.pending_rotation(account)
+    node.lane(session.key).transact(accounts.cancel_rotation())
+    if waiting is not None:
+        node.database.write(lambda tx: rows.drop_recovery(tx, account, waiting.key))
 
 
 def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:

@@ -290,3 +290,34 @@ def test_strangers_who_ask_for_keys_wait_and_learn_nothing(town: Town) -> None:
         assert len(rows.recoveries(tx)) == before
     with pytest.raises(Invalid):
         recovering.begin(node, "rosa", "short", address=ADDRESS)
+
+
+def test_a_key_that_is_not_lost_is_rotated_after_the_delay(town: Town) -> None:
+    node = town.network["north"].node
+    befriended = "friend.north"
+    session, accounts = town.network.session("north", befriended), node.contracts.accounts
+    account = session.actor.account
+    before = accounts.account(account)
+    assert before is not None
+    with pytest.raises(Invalid):
+        recovering.rotate(node, session, "short")
+    ready = recovering.rotate(node, session, NEW)
+    waiting = accounts.pending_rotation(account)
+    assert waiting is not None and waiting.ready_at == ready
+    town.work()
+    assert accounts.account(account) == before, "the delay is not over"
+    recovering.cancel_rotation(node, session)
+    with pytest.raises(Conflict):
+        recovering.cancel_rotation(node, session)
+    town.wait()
+    known = accounts.account(account)
+    assert known is not None and known.key == before.key, "it was withdrawn"
+    again = sign_in(node, befriended, passphrase_of(befriended))
+    recovering.rotate(node, again, NEW)
+    town.wait()
+    known = accounts.account(account)
+    assert known is not None and known.key not in (before.key, waiting.key)
+    with pytest.raises(Unauthenticated):
+        sign_in(node, befriended, passphrase_of(befriended))
+    assert sign_in(node, befriended, NEW).key.address == known.key
+    assert not [one for one in recovering.under_way(node) if one.user == befriended]
