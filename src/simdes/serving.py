@@ -81,6 +81,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
     with _traced(one.settings), _working(one, stop):
         ready()
         _run(application, (address, port), one.settings, running.stopping, stop)
+        one.node.aside.end(CLOSE_SECONDS)
 
 
 def answer(
@@ -105,6 +106,7 @@ def answer(
     with _traced(one.settings):
         ready()
         _run(application, (address, port), settings, running.stopping, threading.Event())
+        one.node.aside.end(CLOSE_SECONDS)
 
 
 def work(one: Opened, *, stop: threading.Event, ready: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ took the request, and a restart ends it. Whoever begins it keeps in the database
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +25,12 @@ class Aside:
     def __init__(self) -> None:
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._threads: list[threading.Thread] = []
+        self._ending = threading.Event()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the program is to end: what goes on stops at its next step."""
+        return self._ending.is_set()
 
     def start(self, work: Callable[[], None]) -> None:
         """Begin something and return."""
@@ -33,8 +40,14 @@ class Aside:
 
     def wait(self, seconds: float) -> None:
         """Wait until what was begun is done, that long at most."""
+        deadline = time.monotonic() + seconds
         for one in self._threads:
-            one.join(seconds)
+            one.join(max(0.0, deadline - time.monotonic()))
+
+    def end(self, seconds: float) -> None:
+        """Have what goes on stop, and wait for that, that long at most."""
+        self._ending.set()
+        self.wait(seconds)
 
     def _run(self, work: Callable[[], None]) -> None:
         with self._room:

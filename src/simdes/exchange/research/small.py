@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from simdes.access.categories import Role
 from simdes.crypto.keys import unwrap, wrap
-from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange.node import Node
 from simdes.exchange.research.documents import keep
 from simdes.exchange.research.opening import open_release
@@ -140,6 +140,8 @@ def _make(node: Node, session: Session, document: Document, policy: Policy, id_:
     """Carry an order out, and keep what came of it."""
 
     def progress(done: int, total: int) -> None:
+        if node.aside.ending:
+            raise Unavailable("The gateway was stopped meanwhile.", advice="Order it again.")
         now_ms = node.now_ms()
         node.database.write(lambda tx: rows.advance(tx, id_, done=done, total=total, now_ms=now_ms))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
+from simdes.exchange import retrieve
+from simdes.exchange.aside import Aside
 from simdes.exchange.research import documents, releasing, small, studies, taking_part
 from simdes.exchange.research.studies import Document
 from simdes.index import studies as rows
@@ -133,6 +138,33 @@ def test_why_nothing_was_released_is_told_without_what_went_wrong_inside(
     told = [small.listed(node, studies.id_of(node, one))[0].failure for one in (document, whole)]
     assert told[0].startswith("Nobody is left in the release")
     assert told[1].startswith("Something went wrong here")
+
+
+def test_a_gateway_that_ends_stops_an_order_before_anything_is_released(
+    network: Consortium, people: list[Patient]
+) -> None:
+    document = joined(network, people, "Stopped")
+    node, real = network["south"].node, retrieve.retrieve
+    ending = Aside()
+
+    def read(*given: Any, **named: Any) -> Any:
+        told = threading.Thread(target=ending.end, args=(0,))  # while the first of three is read
+        told.start()
+        told.join()
+        return real(*given, **named)
+
+    with mock.patch.object(retrieve, "retrieve", read):
+        small.order(
+            replace(node, aside=ending),
+            network.session("south", "prof.ray"),
+            document,
+            researching.pairs(),
+        )
+        ending.wait(60)
+    [one] = small.listed(node, studies.id_of(node, document))
+    assert (one.state, one.failure) == ("failed", "The gateway was stopped meanwhile.")
+    assert one.done == 0
+    assert studies.stands(node, document).study.releases == 0
 
 
 def test_nobody_else_orders(network: Consortium, people: list[Patient]) -> None:

@@ -40,6 +40,7 @@ STUDY_SAID: Final = (
     _("More patients take part than a page makes a release of."),
     _("The release is larger than a page makes one."),
     _("Somebody withdrew meanwhile."),
+    _("The gateway was stopped meanwhile."),
     _("Too few custodians entered the release into their trails: nobody was given it."),
     _("A release of this study is being made."),
     _("Wait for it."),
