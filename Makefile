@@ -79,7 +79,7 @@ nodes:
 
 .PHONY: test
 test: chromium setup lint nodes ## Everything CI checks: style, types, import rules, contracts, unit, adapters, journeys, faults
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
+	@tools/in_memory.sh $(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
 
 .PHONY: lint
 lint: $(VENV)/.development ## Style, types, import rules

@@ -48,7 +48,7 @@ def app(gateway: Gateway) -> Iterator[str]:
     """The origin of the app, which is registered at the gateway for both ways to start."""
     pages = functools.partial(_App, directory=str(PAGES))
     with ThreadingHTTPServer(("127.0.0.1", 0), pages) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         origin = f"http://127.0.0.1:{server.server_port}"
         node = gateway.network["north"].node
         redirects = [f"{origin}/app.html"]

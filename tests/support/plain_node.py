@@ -142,7 +142,7 @@ def besu_like(node: str, *, port: int = 0) -> Iterator[str]:
         face = type("Face", (_Face,), {"node": node, "client": client})
         server = ThreadingHTTPServer(("127.0.0.1", port), face)
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:

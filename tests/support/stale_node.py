@@ -49,7 +49,7 @@ def stale(node: str, block: int) -> Iterator[str]:
         face = type("Face", (_Face,), {"node": node, "block": hex(block), "client": client})
         server = ThreadingHTTPServer(("127.0.0.1", 0), face)
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:

@@ -12,13 +12,15 @@ import threading
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
+from socket import SHUT_RDWR, create_connection, socket
 from typing import Any
 
 from simdes.ledger.rpc import RpcFace
 
 BODY_LIMIT_OCTETS = 8 << 20
 CONNECTION_LIMIT = 64
+TURN_SECONDS = 0.1
+"""How often a server that nobody calls looks whether it is to stop."""
 _IDLE_SECONDS = 30
 
 
@@ -31,14 +33,22 @@ class Endpoint:
         self._server.face = face
         self._server.path = f"/{word}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="ledger-endpoint", daemon=True
+            target=self._server.serve_forever,
+            args=(TURN_SECONDS,),
+            name="ledger-endpoint",
+            daemon=True,
         )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/{word}"
 
     def close(self) -> None:
         """Stop listening and hang up on everybody, so that they look for the next holder."""
-        self._server.shutdown()
+        stopping = threading.Thread(target=self._server.shutdown)
+        stopping.start()
+        with suppress(OSError):  # a call wakes the server, which would see it at its next turn
+            here = ("127.0.0.1", self._server.server_port)
+            create_connection(here, timeout=TURN_SECONDS).close()
+        stopping.join()
         self._server.server_close()
         self._server.hang_up()
         self._thread.join()

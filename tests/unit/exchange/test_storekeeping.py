@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from simdes.access.copies import ask_drop, ask_keep
 from simdes.access.requests import verify_receipt
 from simdes.app import Opened
 from simdes.errors import NotFound, TooLarge, Unavailable
+from simdes.exchange import storekeeping
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.elsewhere import verified
 from simdes.exchange.storekeeping import Options, Storekeeper, erase
@@ -27,6 +29,13 @@ from support.consortium import Clock, Consortium
 
 NAMES = ("north", "south", "east", "west")
 DAY = 86_400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _impatient() -> Iterator[None]:
+    """Who does not answer is left alone for a moment, not for the five seconds of production."""
+    with mock.patch.object(storekeeping, "REST_SECONDS", 0.3):
+        yield
 
 
 @pytest.fixture(scope="module")
