@@ -153,7 +153,7 @@ def _serve(stack: ExitStack, data: Path, port: int) -> None:
     process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", "simdes", "serve", "--data", str(data), "--port", str(port)],
         stdout=subprocess.DEVNULL,
-        env=os.environ | {"SIMDES_LOG_LEVEL": "warning"},
+        env=os.environ | {"SIMDES_LOG_LEVEL": "error"},
     )
     stack.callback(_stop, process)
     deadline = time.monotonic() + START_SECONDS

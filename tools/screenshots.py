@@ -1,0 +1,277 @@
+"""Pictures of every page, of the living demo, for docs/dapp.md.
+
+    python -m tools.screenshots [--folder docs/dapp] [--only WORD]
+
+Opens the network of `simdes demo --serve`, signs in as its people in a real Chromium
+(`SIMDES_CHROMIUM`, else on the PATH), and goes to each page of their role: by its address, or by
+the first link or button on another page that leads there. What only an answered form shows stands
+in `STEPS`. A page is pictured for the first role that has it. Says at the end which it did not
+reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from simdes.demo import living
+from simdes.gateway.pages.places import PLACES
+
+FOLDER: Final = Path(__file__).parents[1] / "docs/dapp"
+ROLES: Final = (
+    *("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator"),
+)
+ALSO: Final = {"nurse": ("/patients/record",)}
+"""What another role's page is looked at for, too: a nurse's limits stand there."""
+WIDE: Final = {"width": 900, "height": 700}
+PHONE: Final = {"width": 360, "height": 740}
+TALLEST: Final = 2_000
+QUALITY: Final = 60
+NO_PAGES: Final = frozenset(
+    ("/", "/log/proof", "/download/everything", "/download/summary", "/erasure/receipt")
+)
+"""What leads on, and files."""
+OUTSIDE: Final = ("/sign-in", "/lost", "/first")
+"""Before anybody signed in."""
+_LINKS: Final = """() => [
+  ...[...document.querySelectorAll("main a[href]")].map((one) => one.getAttribute("href")),
+  ...[...document.querySelectorAll("main form[method=get], main form:not([method])")].map((one) =>
+    new URL(one.action).pathname + "?" + new URLSearchParams(new FormData(one))),
+]"""
+
+
+@dataclass(slots=True)
+class Tour:
+    """One person's tour: pages still to see, and addresses that other pages named."""
+
+    page: Page
+    role: str
+    folder: Path
+    only: str
+    taken: list[str]
+    links: dict[str, str] = field(default_factory=dict)
+
+    def go(self, address: str) -> bool:
+        """Open a page; whether it is one and not an error."""
+        try:
+            answer = self.page.goto(address)
+        except PlaywrightError:  # what is handed out as a file is no page
+            return False
+        fine = answer is not None and answer.status == 200
+        if fine:
+            for one in self.page.evaluate(_LINKS):
+                self.links.setdefault(urlsplit(one).path, one)
+        return fine and urlsplit(self.page.url).path == urlsplit(address).path
+
+    def see(self, path: str) -> bool:
+        """Picture the page of a path, by its address or one that was named; whether it is there."""
+        for address in dict.fromkeys((self.links.get(path, path), path)):
+            if self.go(address) and not self.page.locator("main > [role=alert]").count():
+                self.picture(f"{self.role}{path.replace('/', '-')}")
+                return True
+        return False
+
+    def picture(self, name: str) -> None:
+        """Keep the page as it stands."""
+        self.taken.append(name)
+        if self.only in name:
+            keep(self.page, self.folder / f"{name}.webp")
+
+
+def keep(page: Page, path: Path) -> None:
+    """Write a picture of a whole page, its lower end left out where it is long."""
+    size = page.evaluate("({width: innerWidth, height: document.body.scrollHeight})")
+    clip = {"x": 0, "y": 0, "scale": 1, **size, "height": min(size["height"], TALLEST)}
+    asked = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
+    session = page.context.new_cdp_session(page)
+    path.write_bytes(base64.b64decode(session.send("Page.captureScreenshot", asked)["data"]))
+    session.detach()
+
+
+def paths_of(role: str) -> list[str]:
+    """The pages that are pictured for a role: those that no role before it has."""
+    before = set(ROLES[: ROLES.index(role)])
+    return sorted(
+        {
+            one.path
+            for one in PLACES
+            if one.method == "GET"
+            and one.path not in NO_PAGES
+            and one.path not in OUTSIDE
+            and ((role in one.roles and not one.roles & before) or (not one.roles and not before))
+        }
+        | {"/home", *ALSO.get(role, ())}
+    )
+
+
+# What only an answered form shows -----------------------------------------------------------------
+
+
+def _preview(page: Page) -> None:
+    page.goto("/sharing/new")
+    south = page.locator("#organisation option", has_text="Clinic South")
+    page.locator("#organisation").select_option(south.get_attribute("value"))
+    page.locator("#role").select_option("doctor")
+    for one in ("observations", "allergies"):
+        page.locator(f"#category-{one}").check()
+    page.locator("button[value=preview]").click()
+
+
+def _patient(page: Page) -> str:
+    page.goto("/patients")
+    page.locator("#text").fill("Okafor")
+    page.locator("form[action='/patients'] button").click()
+    return str(page.locator("main a[href*='/patients/record?']").first.get_attribute("href"))
+
+
+def _visit(page: Page) -> None:
+    page.goto(_patient(page).replace("/record?", "/visit?"))
+    page.locator("#reason").fill("Palpitations")
+    page.locator("#pulse").fill("190")
+    page.locator("main form > .choices button").click()
+
+
+def _checks(page: Page) -> None:
+    page.goto(_patient(page).replace("/record?", "/prescribe?"))
+    page.locator("#medicine").fill("Amoxicillin 250 mg capsule")
+    page.locator("#dosage").fill("1 capsule three times a day")
+    page.locator("#amount").fill("30")
+    page.locator("#unit").select_option("capsule")
+    page.locator(".choices button[value=check]").click()
+
+
+def _found(page: Page) -> None:
+    _patient(page)
+
+
+def _counter(page: Page) -> None:
+    page.goto("/counter")
+    page.locator("main form[action='/counter/open'] button").last.click()
+
+
+def _decision(page: Page) -> None:
+    page.goto("/inbox")
+    page.locator("main a[href*='/inbox/claim?']").first.click()
+    page.locator("button[value=preview]").click()
+
+
+STEPS: Final[tuple[tuple[str, str, str, Callable[[Page], None]], ...]] = (
+    ("patient", "patient-sharing-preview", "wide", _preview),
+    ("patient", "patient-sharing-preview-fr-dark-phone", "phone", _preview),
+    ("doctor", "doctor-patients-found", "wide", _found),
+    ("doctor", "doctor-visit-unusual", "wide", _visit),
+    ("doctor", "doctor-prescribe-checks-fr-dark-phone", "phone", _checks),
+    ("pharmacist", "pharmacist-counter-open", "wide", _counter),
+    ("insurer", "insurer-decision", "wide", _decision),
+)
+"""Role, name, how it is looked at, and the way there."""
+
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "wide": {"viewport": WIDE, "locale": "en-GB"},
+    "phone": {"viewport": PHONE, "locale": "fr-FR", "color_scheme": "dark"},
+}
+
+
+def signed_in(browser: Browser, person: dict[str, str], look: str = "wide") -> Page:
+    """A tab of somebody."""
+    context = browser.new_context(base_url=person["url"], **LOOKS[look])
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.locator("#user").fill(person["user"])
+    page.locator("#passphrase").fill(person["passphrase"])
+    page.locator("form[action='/sign-in'] button").click()
+    page.wait_for_url(re.compile("/home$"))
+    return page
+
+
+def tour(browser: Browser, person: dict[str, str], folder: Path, only: str) -> Iterator[str]:
+    """Picture the pages of a person's role; the paths that were not reached."""
+    role = person["role"]
+    page = signed_in(browser, person)
+    made = Tour(page, role, folder, only, [])
+    left = paths_of(role)
+    if role in ("doctor", "nurse"):
+        made.go(_patient(page))
+    while left:
+        missed = [path for path in left if not made.see(path)]
+        if len(missed) == len(left):
+            break
+        left = missed
+    page.context.close()
+    yield from left
+
+
+def visit(facts: dict[str, Any], folder: Path, only: str) -> None:
+    """Picture everything."""
+    people = {}
+    for one in facts["people"]:
+        people.setdefault(one["role"], one)
+    named = os.environ.get("SIMDES_CHROMIUM") or shutil.which("chromium")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=named, args=arguments)
+        page = browser.new_page(base_url=people["patient"]["url"], **LOOKS["wide"])
+        for path in OUTSIDE:
+            page.goto(path)
+            keep(page, folder / f"{path.strip('/')}.webp")
+        for role in ROLES:
+            for path in tour(browser, people[role], folder, only):
+                print(f"not reached: {path} ({role})", flush=True)
+        for role, name, look, way in STEPS:
+            if only not in name:
+                continue
+            page = signed_in(browser, people[role], look)
+            try:
+                way(page)
+                keep(page, folder / f"{name}.webp")
+            except PlaywrightError as error:
+                print(f"not reached: {name} ({error.message.splitlines()[0]})")
+            page.context.close()
+
+
+def gallery(folder: Path) -> str:
+    """A page that shows every picture of a folder, by role."""
+    names = sorted(path.stem for path in folder.glob("*.webp"))
+    parts = ["# Every page", "", "Of the living demo, by `python -m tools.screenshots`.", ""]
+    for role in ("", *ROLES):
+        own = [one for one in names if role_of(one) == role]
+        parts += [f"## {role.capitalize() or 'Before signing in'}", ""] if own else []
+        parts += [
+            f'<img src="{one}.webp" width="410" alt="{one.replace("-", " ")}">' for one in own
+        ] + ([""] if own else [])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def role_of(name: str) -> str:
+    """Whose page a picture shows, "" before anybody signed in."""
+    role = name.partition("-")[0]
+    return role if role in ROLES else ""
+
+
+def main() -> None:
+    """Open the network, picture it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--only", default="", help="pictures with this in their name")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        living.serve(Path(place), print, stay=lambda facts: visit(facts, asked.folder, asked.only))
+    (asked.folder / "pages.md").write_text(gallery(asked.folder))
+
+
+if __name__ == "__main__":
+    main()
