@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "proof": ("log", "verify"),
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
-    "guardians": ("guardian", "recovery", "key", "key"),
+    "guardians": ("guardian", "recovery", "key"),
     "prescriptions": ("prescription",),
     "claims": ("claim",),
     "fingerprints": ("fingerprints",),
