@@ -17,7 +17,7 @@ from simdes.commands.common import (
     signed_in,
 )
 from simdes.errors import Invalid
-from simdes.exchange import guardians, members, recovering
+from simdes.exchange import freezing, guardians, members, recovering
 from simdes.exchange.guardians import Chosen, GuardianSet
 from simdes.exchange.node import Node
 
@@ -35,6 +35,8 @@ def add_commands(cli: typer.Typer) -> None:
     group.command("number")(number)
     group.command("wards")(wards)
     group.command("vouch")(vouch)
+    group.command("sign-freeze")(sign_freeze)
+    group.command("freeze")(freeze)
     cli.add_typer(group, name="guardian")
     lost = typer.Typer(help="A lost key or passphrase.", no_args_is_help=True)
     lost.command("begin")(begin)
@@ -225,6 +227,49 @@ def vouch(
             raise Invalid("Name one of those you guard.", advice="See `simdes guardian wards`.")
         let_in = recovering.vouch(one.node, session, found[0], code)
         console.say(f"You let in the key {let_in}.")
+
+
+def sign_freeze(
+    data: Data,
+    ward: Annotated[str, typer.Option("--ward", help="The ward's account, 0x and 64 digits.")],
+    until: Annotated[
+        int, typer.Option("--until", help="Unix seconds; the same for all. Default: a day.")
+    ] = 0,
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign, as a guardian, that a ward's account be frozen; hand what is printed on."""
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        until = until or one.node.now_seconds() + freezing.LASTING_SECONDS
+        signed = freezing.sign(one.node, session, _account(ward), until_seconds=until)
+        if as_json:
+            console.print_json({"signed": signed, "until": until})
+            return
+        print(signed)
+        console.say(f"Let the others sign the same: --until {until}.")
+
+
+def freeze(
+    data: Data,
+    signed: Annotated[
+        list[str], typer.Option("--signed", help="What a guardian signed; repeat for each.")
+    ],
+    dry: Annotated[bool, typer.Option("--dry", help="Say what would happen; do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze an account at once by what enough of its guardians signed.
+
+    Until it is recovered to a new key, it does nothing: simdes recovery begin.
+    """
+    with organisation(data) as one:
+        account, count, needed = freezing.freeze(one.node, signed, dry=dry)
+        if as_json:
+            console.print_json({"dry": dry, "account": account, "signed": count, "needed": needed})
+            return
+        done = "would freeze" if dry else "froze"
+        console.say(f"{count} guardians {done} 0x{account.hex()}; it takes {needed}.")
 
 
 def begin(

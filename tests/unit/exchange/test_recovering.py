@@ -13,7 +13,7 @@ from simdes.access.guardians import code_of, start_of_code
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
-from simdes.exchange import consents, enrolment, guardians, recovering, renewal
+from simdes.exchange import consents, enrolment, freezing, guardians, recovering, renewal
 from simdes.exchange.guardians import Chosen
 from simdes.exchange.renewal import Change
 from simdes.exchange.signin import Session, sign_in
@@ -290,6 +290,45 @@ def test_strangers_who_ask_for_keys_wait_and_learn_nothing(town: Town) -> None:
         assert len(rows.recoveries(tx)) == before
     with pytest.raises(Invalid):
         recovering.begin(node, "rosa", "short", address=ADDRESS)
+
+
+def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
+    node, ward = town.network["south"].node, befriend(town.network, "south").account
+    user = "friend.south"
+    owner = sign_in(node, user, passphrase_of(user))
+    people = [chosen(town, one)[0] for one in ("north", "east")]
+    guardians.appoint(node, owner, people, threshold=2, name="South")
+    town.wait()
+    until = node.now_seconds() + freezing.LASTING_SECONDS
+
+    def signed(name: str, until: int = until) -> str:
+        one = town.network[name].node
+        return freezing.sign(one, town.friend(name), ward, until_seconds=until)
+
+    with pytest.raises(NotFound):
+        freezing.sign(
+            town.network["north"].node, town.friend("north"), bytes(32), until_seconds=until
+        )
+    with pytest.raises(Invalid):
+        signed("north", until=1)
+    first, second = signed("north"), signed("east")
+    accounts = node.contracts.accounts
+    for wrong in ([first, "freeze:x"], [first, signed("east", until + 1)], ["freeze:oA=="]):
+        with pytest.raises(Invalid):
+            freezing.freeze(node, wrong)
+    for few in ([first], [first, first]):
+        with pytest.raises((Forbidden, Invalid, Conflict)):
+            freezing.freeze(node, few)
+    assert freezing.freeze(node, [second, first], dry=True) == (ward, 2, 2)
+    before = accounts.account(ward)
+    assert before is not None and not before.frozen
+    freezing.freeze(town.network["east"].node, [second, first])
+    known = accounts.account(ward)
+    assert known is not None and known.frozen
+    with pytest.raises(Forbidden):
+        sign_in(node, user, passphrase_of(user))
+    with pytest.raises((Forbidden, Invalid, Conflict)):
+        freezing.freeze(node, [second, first])
 
 
 def test_a_key_that_is_not_lost_is_rotated_after_the_delay(town: Town) -> None:
