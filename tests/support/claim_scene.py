@@ -34,6 +34,8 @@ SYSTEM = "urn:oid:2.16.840.1.113883.4.1"
 TARIFF = f"currency EUR\n{CPT}|99213 ; ; ; 80.00 ; Visit\n{CPT}|80050 ; ; ; 240.00 ; Panel\n"
 
 
+FEED_SYSTEM = "urn:id:NAIC"
+"""The system under which feeds number insurers, by their names here (IN1-3)."""
 CLERKS = {"east": "clerk.poe", "vale": "clerk.fox"}
 BILLERS = {"north": "dr.north", "south": "dr.lee"}
 
@@ -54,6 +56,8 @@ def declare(folder: Path, insurers: Sequence[str] = ("east",)) -> None:
         its = config.load(folder / name).organisation
         for one in hospitals:
             (one / "payers" / f"{its}.toml").write_text(PLAN)
+            with (one / "payers.txt").open("a") as named:
+                named.write(f"{FEED_SYSTEM}|{name} ; {its}\n")
         plans = folder / name / "claims" / "plans"
         plans.mkdir(parents=True)
         (plans / "basic.toml").write_text(PLAN)

@@ -70,14 +70,22 @@ def pv1(number: str, *, ended: str = "") -> str:
     return "|".join(["PV1", *(fields.get(at, "") for at in range(1, 46))]).rstrip("|")
 
 
-def charges(number: str, stay: str, *, sent: str, control: str = "c1") -> bytes:
-    """A DFT with a charge of 100 dollars for two films of a visit (``stay``: its PV1)."""
+def charges(
+    number: str,
+    stay: str,
+    *,
+    sent: str,
+    control: str = "c1",
+    day: str = "20260101",
+    amount: str = "100&USD",
+) -> bytes:
+    """A DFT with a charge for two films of a visit (``stay``: its PV1) on a day."""
     return message(
         "DFT^P03^DFT_P03",
         f"EVN|P03|{sent}",
         pid(number, city="Nowhere"),
         stay,
-        "FT1|1|T1||20260101|20260102|CG|71045^Chest x-ray^C4|||2|100&USD|50&USD",
+        f"FT1|1|T-{number}||{day}|{day}|CG|71045^Chest x-ray^C4|||2|{amount}",
         control=control,
         sent=sent,
     )

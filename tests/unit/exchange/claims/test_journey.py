@@ -8,9 +8,13 @@ from simdes.claims.reasons import Group
 from simdes.claims.responses import Outcome
 from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, paying
+from simdes.exchange.submit import Accepted
 from simdes.ledger.contracts import ClaimState
-from simdes.proofs.openings import number
-from support.claim_scene import Visit, charge
+from simdes.proofs.openings import number as number_of
+from support.claim_scene import Visit, charge, today
+from support.consortium import Clock, Consortium
+from support.fhir_api import Api
+from support.messages import admission, charges, pv1
 from unit.exchange.claims.conftest import Visiting
 
 
@@ -61,6 +65,33 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
         visit.shown(claim)
     [own] = visit.mine()
     assert (own.state, own.ended) == (ClaimState.PAID, True)
+
+
+def test_a_stay_that_patient_administration_and_charges_tell_of_is_paid(
+    network: Consortium, clock: Clock, doctor: Api
+) -> None:
+    """HL7 v2: admission and discharge (ADT), the charges (DFT) when the patient has long left."""
+    number, day = "adt-dft", today(clock).replace("-", "")
+    over = pv1(number, ended=f"{day}000200")
+    insured = ("IN1|1|BASIC|east^^^NAIC|Insurer East||||||||20200101",)
+    for at, one in enumerate(
+        (
+            admission("A01", sent=f"{day}000100", number=number, stay=pv1(number), more=insured),
+            admission("A03", sent=f"{day}000200", number=number, stay=over, control="a2"),
+            charges(number, pv1(number), sent=f"{day}000300", day=day, amount="400&EUR"),
+        )
+    ):
+        [answer] = network.submit("north", f"{at}.hl7", one)
+        assert isinstance(answer, Accepted)
+    network.settle()
+    visit = Visit(network, clock, doctor, number, answer.vaults[0], {}, {}, {})
+    visit.enrol()
+    claim = visit.disclosed()
+    assert [str(one.claimed) for one in visit.inbox()] == ["400.00 EUR"]
+    visit.decide(claim)
+    billing_desk.accept(visit.node("north"), visit.biller, claim)
+    assert visit.settle(claim) == "225.00 EUR"
+    assert visit.state(claim) is ClaimState.PAID
 
 
 def test_the_next_insurer_is_asked_for_what_the_first_one_leaves(visiting: Visiting) -> None:
@@ -153,7 +184,7 @@ def test_a_reversed_claim_is_closed_freed_and_claimed_again_on_a_word(visit: Vis
     visit.work()
     [own] = visit.mine()
     assert (own.state, own.ended) == (ClaimState.REVERSED, True)
-    assert north.contracts.claims.claim(number(claim)).counted == 0
+    assert north.contracts.claims.claim(number_of(claim)).counted == 0
     billing_desk.again(north, visit.biller, claim)
     assert visit.disclosed() != claim
     assert [str(one.claimed) for one in visit.inbox()] == ["320.00 EUR"]
