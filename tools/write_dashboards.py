@@ -148,6 +148,12 @@ CUSTODY: tuple[Panel, ...] = (
         ((f'max(simdes_vault_erasures{{{HERE},state="waiting"}})', "vaults"),),
     ),
     ("Not read again in time", "short", ((f"max(simdes_store_overdue{{{HERE}}})", "contents"),)),
+    ("Mails on their way", "short", ((f"max(simdes_mail{{{HERE}}}) by (state)", "{{state}}"),)),
+    (
+        "Oldest mail on its way",
+        "s",
+        ((f"max(simdes_mail_oldest_seconds{{{HERE}}})", "age"),),
+    ),
     (
         "Free space where it is least",
         "bytes",

@@ -111,6 +111,7 @@ def mails(place: Place) -> list[EmailMessage]:
 
 def give_mail_code(place: Place, page: Page) -> None:
     """Type the code of the newest mail."""
+    expect(page).to_have_url(re.compile("/account/mail/code$"))
     code = re.search(r"\d{4} \d{4}", str(mails(place)[-1].get_content()))
     assert code
     page.locator("#code").fill(code[0])

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import WIDTH, Looking, Place, Watched
-from browser.steps import enter
+from browser.steps import enter, give_mail_code
 from simdes.exchange import consents
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from support.fhir_api import Api
@@ -150,6 +150,35 @@ def test_who_lost_a_passphrase_gets_a_code_without_javascript(
 def test_the_page_of_who_lost_a_passphrase_is_accessible(page: Page, look: Looking) -> None:
     page.goto("/lost")
     look(page, "lost")
+
+
+def test_a_patient_chooses_what_mails_come_about_without_javascript(
+    reading: tuple[str, BrowserContext], place: Place, rosa: Enrolled
+) -> None:
+    language, context = reading
+    page = context.new_page()
+    enter(page, rosa.user)
+    page.goto("/account/mail")
+    page.locator("a[href='/account/mail/new']").click()
+    page.locator("#given").fill(f"rosa.{language}@example.net")
+    page.keyboard.press("Enter")
+    give_mail_code(place, page)
+    page.locator("#kind-access").check()
+    page.locator("#most").fill("2")
+    page.locator("form[action='/account/mail/choose'] button").click()
+    expect(page.locator("#kind-access")).to_be_checked()
+    expect(page.locator("#most")).to_have_value("2")
+
+
+def test_the_choice_about_mails_is_accessible(
+    page: Page, place: Place, rosa: Enrolled, look: Looking
+) -> None:
+    enter(page, rosa.user)
+    page.goto("/account/mail/new")
+    page.locator("#given").fill("rosa@example.net")
+    page.keyboard.press("Enter")
+    give_mail_code(place, page)
+    look(page, "patient-mail")
 
 
 @pytest.mark.parametrize("language", LOCALES)

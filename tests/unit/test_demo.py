@@ -109,7 +109,7 @@ def test_a_living_network_has_a_sign_in_for_each_role_and_data_in_every_list(
 LISTS = {
     "patient": (
         *("/home", "/record", "/sharing", "/log", "/prescriptions", "/claims", "/research"),
-        *("/guardians", "/links", "/corrections", "/download"),
+        *("/guardians", "/links", "/corrections", "/download", "/account/mail"),
     ),
     "doctor": ("/home", "/patients"),
     "pharmacist": ("/counter",),
@@ -122,6 +122,7 @@ LISTS = {
 }
 SAID = {
     "patient /record": "Hemoglobin A1c",
+    "patient /account/mail": "Give an address",
     "patient /home": "Somebody asks you for access",
     "patient /guardians": "My neighbour",
     "patient /links": "For the trip to Lisbon",

@@ -14,6 +14,7 @@ from simdes.access.policy import Actor, Held, View
 from simdes.errors import SimdesError
 from simdes.index import chain as rows
 from simdes.index import chain_consents as consents
+from simdes.index import mail
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
 from simdes.ledger.digests import selector
@@ -187,6 +188,9 @@ def _emergency(tx: Transaction, event: events.EmergencyOpened) -> None:
             )
         ],
     )
+    vault = rows.vault(tx, event.tag)
+    if vault is not None and vault.control is not None:
+        mail.alarm(tx, vault.control, at_ms=event.opened_at * 1000 + 999)  # whole seconds
 
 
 def _revoked(tx: Transaction, event: events.Revoked) -> None:
@@ -265,6 +269,7 @@ _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.Revoked: _revoked,
     events.RevokedAll: lambda tx, e: rows.set_generation(tx, e.tag, e.generation),
     events.EmergencyOpened: _emergency,
+    events.RecoveryRequested: lambda tx, e: mail.alarm(tx, e.account, at_ms=e.ready_at * 1000),
     events.EmergencyReviewed: lambda tx, e: consents.review(tx, e.tag, e.handle, e.outcome),
     events.Anchored: _anchored,
     events.Superseded: lambda tx, e: _leaf(tx, e, e.successor),

@@ -45,7 +45,12 @@ MEMBERS: Final = (
     ("west", "Pharmacy West", "pharmacy"),
     ("east", "Insurer East", "insurer"),
 )
-_SETTINGS: Final = {"proving_keys": "development", "prescription_batch_seconds": 2}
+_SETTINGS: Final = {
+    "proving_keys": "development",
+    "prescription_batch_seconds": 2,
+    "mail_url": "file:mails",
+    "mail_from": "records@simdes.example",
+}
 _ISSUED_SECONDS: Final = 60.0
 _JOURNEYS: Final = (
     "A record:       rosa, Who may see it: share or stop; dr.lee, Patients: read it or not;"
@@ -83,7 +88,7 @@ def serve(
             _live(members, reference, vault)
         with story.step("A visit is claimed, a study begins, the office has something to do"):
             _fill(members, reference, vault)
-        facts = _tell(story, ports)
+        facts = _tell(story, data, ports)
         (stay or _until_told)(facts)
     return facts
 
@@ -235,7 +240,7 @@ def _until(holds: Callable[[], bool], otherwise: str, one: Opened) -> None:
         time.sleep(0.2)
 
 
-def _tell(story: Story, ports: list[int]) -> dict[str, Any]:
+def _tell(story: Story, data: Path, ports: list[int]) -> dict[str, Any]:
     at = {
         name: f"http://127.0.0.1:{port}/" for (name, _, _), port in zip(MEMBERS, ports, strict=True)
     }
@@ -259,6 +264,8 @@ def _tell(story: Story, ports: list[int]) -> dict[str, Any]:
     story.say("\nThree journeys to follow from page to page:\n")
     for journey in _JOURNEYS:
         story.say(f"   {journey}")
+    story.say("\nMails go nowhere; whoever gives an address (Account, Mails) finds them in:\n")
+    story.say(f"   {data / 'NAME' / 'mails'}, NAME being one of {', '.join(names)}")
     story.say("\nEverything is invented. Ctrl-C ends it.")
     return {"people": rows}
 

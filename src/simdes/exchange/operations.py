@@ -17,13 +17,23 @@ from simdes.exchange.custody import CustodyDesk
 from simdes.index import erasures
 from simdes.index.backlog import Backlog, backlog
 from simdes.index.erasures import Counted as Erasures
+from simdes.index.mail import Waiting, waiting
 from simdes.index.migrations import HEAD
 from simdes.index.reconciling import Reconciliation, reconciliation
 from simdes.index.storekeeping import Storekeeping, storekeeping
 
 _VERSION = metadata.version("simdes")
 
-__all__ = ["DONE", "Backlog", "Erasures", "Figures", "Operations", "Reconciliation", "Storekeeping"]
+__all__ = [
+    "DONE",
+    "Backlog",
+    "Erasures",
+    "Figures",
+    "Operations",
+    "Reconciliation",
+    "Storekeeping",
+    "Waiting",
+]
 
 DONE = "audit-compared"
 """The checkpoint whose number is when audit trails were compared last, in milliseconds."""
@@ -46,6 +56,8 @@ class Figures:
     storekeeping: Storekeeping | None
     reconciliation: Reconciliation | None
     erasures: Erasures | None
+    mails: Waiting | None
+    mails_seconds: float | None
     oldest_seconds: float | None
     oldest_erasure_seconds: float | None
     head_seconds: float | None
@@ -93,11 +105,18 @@ class Operations:
         head = self._head(now)
         free = self._free()
         erased = self._erasures()
+        mails = self._mails()
         return Figures(
             backlog=counted,
             storekeeping=self._storekeeping(now),
             reconciliation=self._reconciliation(),
             erasures=erased,
+            mails=mails,
+            mails_seconds=None
+            if mails is None
+            else max(0.0, now - mails.oldest_ms / 1000)
+            if mails.oldest_ms
+            else 0.0,
             oldest_seconds=_age(counted, now),
             oldest_erasure_seconds=_age(erased, now),
             head_seconds=None if head is None else head[1],
@@ -147,6 +166,13 @@ class Operations:
         try:
             with self._desk.database.read() as tx:
                 return erasures.count(tx)
+        except SimdesError:
+            return None
+
+    def _mails(self) -> Waiting | None:
+        try:
+            with self._desk.database.read() as tx:
+                return waiting(tx)
         except SimdesError:
             return None
 

@@ -32,6 +32,7 @@ from simdes.exchange.operations import (
     Operations,
     Reconciliation,
     Storekeeping,
+    Waiting,
 )
 from simdes.gateway.facade import bears
 from simdes.gateway.problems import outcome
@@ -157,7 +158,13 @@ def _figures(figures: Figures) -> Iterator[Metric]:
         yield from _reconciliation(figures.reconciliation)
     if figures.erasures is not None:
         yield _erasures(figures.erasures)
+    if figures.mails is not None:
+        yield _mails(figures.mails)
     single = {
+        "simdes_mail_oldest_seconds": (
+            "Age of the oldest mail that no server took; 0: none waits.",
+            figures.mails_seconds,
+        ),
         "simdes_oldest_unanchored_seconds": (
             "Age of the oldest resource that is not anchored; 0: none waits.",
             figures.oldest_seconds,
@@ -243,6 +250,15 @@ def _erasures(counted: Erasures) -> Metric:
         "Erasures of vaults asked for here: everybody signed, or somebody has not.",
         "state",
         {"waiting": counted.waiting, "settled": counted.settled},
+    )
+
+
+def _mails(counted: Waiting) -> Metric:
+    return _gauge(
+        "simdes_mail",
+        "Mails on their way: all, and those that a server did not take before.",
+        "state",
+        {"waiting": counted.letters, "again": counted.again},
     )
 
 

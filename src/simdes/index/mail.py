@@ -210,6 +210,40 @@ def note(tx: Transaction, account: bytes, *, due_ms: int, alarm: int) -> None:
     )
 
 
+def alarm(tx: Transaction, account: bytes, *, at_ms: int) -> None:
+    """Something happened that can't wait; what was before the address was given is not told."""
+    tx.run(
+        "UPDATE mail_address SET alarm = 1, due_ms = 0"
+        " WHERE account = :account AND stopped_ms IS NULL AND confirmed_ms <= :at",
+        account=account,
+        at=at_ms,
+    )
+
+
+def of_patient(tx: Transaction, vault: bytes) -> Address | None:
+    """Return where the account is written to that controls a vault."""
+    row = tx.one(
+        select(Address, "mail_address AS a", prefix="a.")
+        + " JOIN chain_vault AS v ON v.control = a.account"
+        " WHERE v.tag = :vault AND a.stopped_ms IS NULL",
+        vault=vault,
+    )
+    return None if row is None else read(Address, row)
+
+
+def audited(tx: Transaction, *, after: int, upto: int) -> list[tuple[int, bytes]]:
+    """Return the numbers of audit entries about vaults whose patients are written to, with the
+    accounts of these, in order; entries from before an address was given are left out."""
+    rows = tx.all(
+        "SELECT e.seq, a.account FROM audit_entry AS e JOIN chain_vault AS v ON v.tag = e.vault"
+        " JOIN mail_address AS a ON a.account = v.control WHERE e.seq > :after AND e.seq <= :upto"
+        " AND a.stopped_ms IS NULL AND e.created_ms >= a.confirmed_ms ORDER BY e.seq",
+        after=after,
+        upto=upto,
+    )
+    return [(int(seq), bytes(account)) for seq, account in rows]
+
+
 def is_news_due(tx: Transaction, *, now_ms: int) -> bool:
     """Whether anybody is to be told now."""
     return tx.one("SELECT 1 FROM mail_address WHERE due_ms <= :now LIMIT 1", now=now_ms) is not None

@@ -136,7 +136,8 @@ def test_nobody_and_nothing_is_named_by_any_label(scene: Scene) -> None:
         "outcome": {"granted", "refused"},
         "part": {"ledger", "database", "contracts", "store", "disk"},
         "state": {"pending", "sealed", "anchored", "free", "claimed"}
-        | {"kept", "short", "damaged", "erasing", "held", "fetching", "waiting", "settled"},
+        | {"kept", "short", "damaged", "erasing", "held", "fetching", "waiting", "settled"}
+        | {"again"},
     }
     for name, labels in found:
         for label, worth in labels:

@@ -20,6 +20,8 @@ from simdes.errors import SimdesError
 from simdes.exchange import storekeeping
 from simdes.exchange.claims import freeing, lines, steps
 from simdes.exchange.following import known_consents
+from simdes.exchange.mail import news
+from simdes.exchange.mail.kinds import CLAIM
 from simdes.exchange.node import Node
 from simdes.index import claim_vaults, claims
 from simdes.index.claims import Step
@@ -29,12 +31,16 @@ from simdes.proofs.openings import number
 OFFERED: Final = "offered"
 DISCLOSED: Final = "disclosed"
 ENDED: Final = "ended"
+DECIDED: Final = (ClaimState.APPROVED, ClaimState.PARTLY, ClaimState.DENIED, ClaimState.PAID)
+"""States after a decision; whoever looks late finds it paid."""
 _log = structlog.get_logger("simdes.claims")
 
 
 def advance(node: Node, step: Step) -> str:
     """Do what a claim's state asks of its provider; what was done, "" for nothing."""
     claim = node.contracts.claims.claim(number(step.claim))
+    if claim.state in DECIDED:
+        news.once(node, step.vault, CLAIM, step.claim, b"%d" % claim.appeals)  # each is decided
     try:
         if claim.state is ClaimState.OPENED and lines.offer(node, step, _needs(node, step)):
             return OFFERED

@@ -9,25 +9,19 @@ rows are claimed past each other, for a time.
 from __future__ import annotations
 
 import threading
-from datetime import datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from simdes import logs
 from simdes.errors import Invalid, NotFound, SimdesError
-from simdes.exchange.mail import sealing, words
+from simdes.exchange.mail import news, sealing, words
 from simdes.exchange.mail.port import Letter
 from simdes.exchange.node import Node
 from simdes.index import mail as rows
 from simdes.index.transaction import Transaction
 
 IDLE_SECONDS: Final = 1.0
-GATHER_MS: Final = 60_000
-"""How long news gathers before a mail says that there is some."""
-DIGEST_HOUR: Final = 8
-"""When a daily mail goes out, in the organisation's time zone."""
 ALARMS_A_DAY: Final = 10
 """Mails about what can't wait that a person gets; the rest waits for the next day."""
 NEWS_LASTS_MS: Final = 3 * 86_400_000
@@ -59,6 +53,7 @@ def work(node: Node, *, name: str, stop: threading.Event | None = None) -> int:
     """One round; how many mails were tried."""
     if not node.mail.possible:
         return 0
+    news.look(node)
     gather(node)
     now = node.now_ms()
     with node.database.read() as tx:
@@ -75,19 +70,6 @@ def work(node: Node, *, name: str, stop: threading.Event | None = None) -> int:
 
 
 # News -----------------------------------------------------------------------------------------
-
-
-def due_ms(node: Node, *, alarm: bool, digest: bool) -> int:
-    """When somebody is told of what is new now."""
-    now = node.now_ms()
-    if alarm:
-        return now
-    if not digest:
-        return now + GATHER_MS
-    zone = ZoneInfo(node.site.time_zone)
-    here = datetime.fromtimestamp(now / 1000, zone)
-    day = here.date() if here.hour < DIGEST_HOUR else here.date() + timedelta(days=1)
-    return int(datetime.combine(day, time(DIGEST_HOUR), zone).timestamp() * 1000)
 
 
 def gather(node: Node) -> int:

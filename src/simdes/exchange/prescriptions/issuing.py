@@ -18,6 +18,8 @@ import msgspec
 
 from simdes.access.categories import DOCUMENT_SYSTEM, PRESCRIPTION_CODE
 from simdes.errors import Conflict
+from simdes.exchange.mail import news
+from simdes.exchange.mail.kinds import PRESCRIPTION
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import records, stating
 from simdes.exchange.prescriptions.replanting import replant
@@ -122,6 +124,7 @@ def _finish_one(node: Node, batch: Batch, author: records.Author) -> int:
         for one in issued:
             if one.cancel == prescriptions.NO:
                 _open(node, tx, one, batch, tree, author)
+                news.about(node, tx, one.vault, PRESCRIPTION)
         if not held:
             prescriptions.inserted(tx, batch.id)
         return len(issued) if held else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from simdes.claims.reasons import Group
 from simdes.claims.responses import Outcome
 from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, paying
+from simdes.exchange.mail import news
+from simdes.exchange.mail.kinds import CLAIM
 from simdes.exchange.submit import Accepted
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number as number_of
@@ -58,7 +62,9 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
     assert visit.state(claim) is ClaimState.PAID
 
     visit.network.settle()
-    assert visit.work().ended == 1
+    with mock.patch.object(news, "once") as told:
+        assert visit.work().ended == 1
+    assert told.call_args.args[1:3] == (visit.vault, CLAIM), "the patient is told by mail"
     [row] = visit.inbox()
     assert (row.readable, str(row.approved)) == (False, "153.00 EUR")
     with pytest.raises(NotFound):

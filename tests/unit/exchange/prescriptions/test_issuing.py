@@ -13,6 +13,8 @@ import pytest
 
 from simdes.access.categories import Category
 from simdes.errors import SimdesError
+from simdes.exchange.mail import news
+from simdes.exchange.mail.kinds import PRESCRIPTION
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, records
 from simdes.exchange.submit import Accepted
@@ -48,7 +50,9 @@ def test_an_order_is_stated_with_it_and_issued_in_the_next_batch(ward: Ward) -> 
     [stated] = statements(ward, request)
     assert stated.state == prescriptions.STATED
     assert ward.openings(request) == []
-    ward.issue()
+    with mock.patch.object(news, "about") as told:
+        ward.issue()
+    assert told.call_args.args[2:] == (ward.vault, PRESCRIPTION), "the patient is told by mail"
     [issued] = statements(ward, request)
     assert issued.state == prescriptions.ISSUED
     [document] = ward.openings(request)

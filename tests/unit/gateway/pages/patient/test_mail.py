@@ -10,7 +10,7 @@ import pytest
 
 from simdes.access.audit_event import Verb, decode
 from simdes.access.categories import Role
-from simdes.exchange.mail import addresses, sealing, sending, words
+from simdes.exchange.mail import addresses, news, sealing, sending, words
 from simdes.index import audit as entries
 from simdes.index import mail as rows
 from simdes.index import vaults
@@ -53,7 +53,7 @@ def confirmed(place: Place, visitor: Visitor, address: str = ROSA) -> None:
 def tell(place: Place, account: bytes, *, alarm: bool = False) -> list[Kept]:
     """Let something be new for an account, and its time come."""
     node = place.north.node
-    due = sending.due_ms(node, alarm=alarm, digest=False)
+    due = node.now_ms() if alarm else news.due_ms(node, digest=False)
     node.database.write(lambda tx: rows.note(tx, account, due_ms=due, alarm=int(alarm)))
     place.clock.ahead_seconds += 61
     return deliver(place)
