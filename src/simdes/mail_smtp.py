@@ -126,8 +126,7 @@ class SmtpMail:
         server: smtplib.SMTP | None = None
         try:
             server = self._connected()
-            if self.server.user:
-                server.login(self.server.user, self._password)
+            self._log_in(server)
             yield server
             # What was handed over is, whatever the server says to a goodbye.
             with suppress(OSError):
@@ -137,6 +136,17 @@ class SmtpMail:
         finally:
             if server is not None:
                 server.close()
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        if not self.server.user:
+            return
+        try:
+            server.login(self.server.user, self._password)
+        except smtplib.SMTPServerDisconnected:  # as some do after a wrong password
+            raise Unauthenticated(
+                "The mail server ends the connection at the login.",
+                advice="Check the user in mail_url and the password.",
+            ) from None
 
     def _connected(self) -> smtplib.SMTP:
         one, greets = self.server, domain_of(self.sender)

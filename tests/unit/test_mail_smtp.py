@@ -124,6 +124,7 @@ def test_a_name_that_the_certificate_does_not_have_is_told(
     ("options", "kind", "told"),
     [
         ({"answers": {"AUTH": "535 no"}}, Unauthenticated, "refuses the login"),
+        ({"answers": {"AUTH": None}}, Unauthenticated, "at the login"),
         ({"answers": {"MAIL": "553 not yours"}}, Unavailable, "refuses the sender"),
         ({"refuses": {LETTER.to: "550 nobody here"}}, Invalid, "refuses the address"),
         ({"refuses": {LETTER.to: "451 later"}}, Unavailable, "now"),
