@@ -16,12 +16,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Watched
 from browser.steps import enter, press, reach
-from simdes.exchange.claims import fingerprint_keys, noticing
+from simdes.exchange.claims import billing_desk, fingerprint_keys, noticing, remitting
+from simdes.exchange.claims.x12 import Interchange
 from simdes.exchange.research import answering
 from simdes.gateway.pages.study import releases
 from simdes.index import fingerprints
 from support import consortium, researching
 from support.claim_scene import SYSTEM, Visit, declare
+from support.claiming import unbalanced_835
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
 from support.insured import make_key
@@ -108,12 +110,39 @@ def signalled(town: Town) -> None:
     east.database.write(lambda tx: fingerprints.see(tx, key.public, other, batch, size=16))
 
 
+def accepted(town: Town) -> None:
+    """The provider's clerk takes the decision as final."""
+    town.network.settle()
+    [own] = town.visit.mine()
+    billing_desk.accept(town.visit.node("north"), town.visit.biller, own.claim)
+
+
+def remitted(town: Town) -> list[Interchange]:
+    """The insurer's clerk writes the 835, and the hospital's software sees the payment."""
+    town.network.settle()
+    town.visit.work()
+    return remitting.remit(town.visit.node("east"), town.visit.clerk(), remitting.Span())
+
+
+def appeal(page: Page, look: Looking) -> None:
+    """The patient is not content, and says why."""
+    page.goto("/claims")
+    page.get_by_role("link", name="Hospital North → Insurer East").click()
+    look(page, "claims-claim")
+    page.get_by_role("button", name="Appeal").click()
+    page.get_by_label("Why").fill("My doctor ordered it.")
+    look(page, "claims-appeal")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="Appeal").click()
+    expect(page.get_by_role("status")).to_contain_text("You appealed.")
+
+
 @pytest.fixture(autouse=True)
 def present() -> None:
     """The network of other tests stays as it is."""
 
 
-def test_a_claim_goes_from_the_patients_phone_to_its_payment(
+def test_a_claim_goes_from_the_patients_phone_to_its_payment_and_back(
     town: Town, at: Callable[..., Iterator[Page]], look: Looking
 ) -> None:
     user = f"p.{town.visit.number}"
@@ -157,6 +186,37 @@ def test_a_claim_goes_from_the_patients_phone_to_its_payment(
         page.get_by_role("link", name="Back to the claims").click()
         expect(page.get_by_text("No claim waits for your decision.")).to_be_visible()
         look(page, "inbox-empty")
+    aside(town.network.settle)
+    with at(town.north, viewport=PHONE) as page:  # type: ignore[attr-defined]
+        enter(page, user)
+        appeal(page, look)
+    aside(town.network.settle)
+    with at(town.east) as page:  # type: ignore[attr-defined]
+        enter(page, "clerk.poe")
+        page.goto("/inbox")
+        page.get_by_role("link", name=re.compile("^Hospital North")).click()
+        appeals = page.get_by_role("region", name="The patient appealed")
+        expect(appeals).to_contain_text("My doctor ordered it.")
+        look(page, "inbox-appealed")
+        page.get_by_role("button", name="Show the decision").click()
+        page.get_by_role("button", name="Decide", exact=True).click()
+        aside(lambda: accepted(town))
+        page.goto("/inbox?only=decided")
+        page.get_by_role("link", name=re.compile("^Hospital North")).click()
+        page.get_by_role("button", name="Pay €153.00").click()
+        expect(page.get_by_role("status")).to_contain_text("move the money now, once")
+    [remittance] = aside(lambda: remitted(town))
+    assert unbalanced_835(remittance.content) == [] and b"*153.00~" in remittance.content
+    with at(town.north, viewport=PHONE, java_script_enabled=False) as page:  # type: ignore[attr-defined]
+        enter(page, user)
+        page.get_by_role("link", name="A claim was paid").click()
+        expect(page.locator("main")).to_contain_text("The insurer pays€153.00")
+    with at(town.north, viewport=PHONE, locale="fr-FR") as page:  # type: ignore[attr-defined]
+        enter(page, user)
+        look(page, "home-claim-fr")
+        page.get_by_role("link", name=re.compile("^Une demande .* payée")).click()
+        look(page, "claims-claim-fr")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_a_study_is_counted_registered_and_approved(

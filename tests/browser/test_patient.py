@@ -22,13 +22,14 @@ from support.portal import Enrolled, enrolled, history
 PHONE = {"width": 360, "height": 740}
 LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 FILES = {
+    "/claims/copy",
     "/record/file",
     "/log/proof",
     "/download/everything",
     "/download/summary",
     "/erasure/receipt",
 }
-CLAIMS = {"/claims/disclose", "/claims/insurer"}
+CLAIMS = {"/claims/claim", "/claims/appeal", "/claims/disclose", "/claims/insurer"}
 """Looked at in test_claims.py."""
 WITH_MORE = {"/prescriptions/submit", "/corrections/new", "/links/code"} | CLAIMS
 """Looked at with what they are about."""

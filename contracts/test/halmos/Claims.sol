@@ -91,6 +91,29 @@ contract ClaimBookProof is Symbolic {
         assert(a == before && b == later && later != 0);
     }
 
+    /// The patient's hash gives way to what is behind it, to nothing else, and only to who shows it:
+    /// so a secret that was shown is no secret of the next appeal.
+    function check_a_voice_gives_way_to_its_secret_alone(
+        address owner,
+        uint256 id,
+        address caller,
+        uint256 which,
+        uint8 verb,
+        uint8 to,
+        uint64 due,
+        uint256 a,
+        uint256 b
+    ) external {
+        svm.enableSymbolicStorage(address(book));
+        bytes32 before = book.get(owner, id).voice;
+        bool done = _call(caller, which, verb, to, due, a, b);
+        bytes32 later = book.get(owner, id).voice;
+        if (later == before) return;
+        assert(done && caller == owner && which == id && verb > 4);
+        assert(before != 0 && later == bytes32(a));
+        assert(keccak256(abi.encode(later)) == before);
+    }
+
     function check_a_payer_has_one_claim_that_is_not_reversed(
         address owner,
         IClaimBook.Entry calldata entry
@@ -116,6 +139,11 @@ contract ClaimBookProof is Symbolic {
     {
         svm.enableSymbolicStorage(address(book));
         assert(!_try(owner, address(book), abi.encodeCall(IClaimBook.open, (entry))));
+    }
+
+    function refute_no_secret_is_ever_taken(address owner, uint256 id, bytes32 secret) external {
+        svm.enableSymbolicStorage(address(book));
+        assert(!_try(owner, address(book), abi.encodeCall(IClaimBook.speak, (id, secret))));
     }
 
     function refute_no_claim_is_ever_paid(address owner, uint256 id, uint256 paid) external {

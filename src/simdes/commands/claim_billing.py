@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from simdes import console
+from simdes.access.categories import Role
 from simdes.app import Opened
 from simdes.commands.claim_desk import ClaimId, asking_of, claim_of, name_of
-from simdes.commands.common import AsJson, Data, Token, User, organisation
-from simdes.exchange.claims import billing_desk
+from simdes.commands.common import AsJson, Data, Token, User, file_bytes, organisation
+from simdes.exchange.claims import appealing, billing_desk
 from simdes.exchange.claims.billing_desk import Own
 
 
@@ -48,10 +50,34 @@ def accept(data: Data, claim: ClaimId, user: User = None, token: Token = None) -
         console.say("Accepted.")
 
 
-def appeal(data: Data, claim: ClaimId, user: User = None, token: Token = None) -> None:
-    """Have the insurer decide again, three times at most."""
+def appeal(
+    data: Data,
+    claim: Annotated[str, typer.Option("--claim", help="The claim's id.")] = "",
+    why: Annotated[
+        str, typer.Option("--why", help="As the patient: why it should be decided again.")
+    ] = "",
+    copy: Annotated[
+        Path | None,
+        typer.Option("--copy", help="A patient's copy of their claim: send it for them."),
+    ] = None,
+    user: User = None,
+    token: Token = None,
+) -> None:
+    """Have the insurer decide again, three times at most: as provider, patient, or for a patient.
+
+    The patient says why, which the insurer reads. With a patient's copy (`simdes claim copy`) any
+    organisation sends their appeal.
+    """
     with organisation(data) as one:
-        billing_desk.appeal(one.node, asking_of(one, user, token), claim_of(claim))
+        asking = asking_of(one, user, token)
+        if copy is not None:
+            found = appealing.appeal_with(one.node, file_bytes(copy))
+            console.say(f"Appealed: {found.hex()}.")
+            return
+        if asking.rights.role is Role.PATIENT:
+            appealing.appeal(one.node, asking, claim_of(claim), why)
+        else:
+            billing_desk.appeal(one.node, asking, claim_of(claim))
         console.say("Appealed.")
 
 

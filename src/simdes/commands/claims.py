@@ -5,7 +5,9 @@ A claim opens by itself; nobody has to ask for it (docs/claims.md).
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +28,8 @@ from simdes.commands.common import (
 )
 from simdes.commands.consent import OwnVault, own_vault
 from simdes.commands.fingerprints import signals
-from simdes.exchange.claims import disclosing, opening, steps
+from simdes.errors import Invalid
+from simdes.exchange.claims import appealing, disclosing, opening, steps
 from simdes.exchange.claims.disclosing import Request
 
 Valid = Annotated[str, typer.Option("--for", help="How long: 30d, 1y.")]
@@ -39,6 +42,7 @@ def add_commands(cli: typer.Typer) -> None:
         ("list", list_claims),
         ("disclose", disclose),
         ("withdraw", withdraw),
+        ("copy", copy),
         ("prefer", prefer),
         *claim_desk.COMMANDS,
         *claim_billing.COMMANDS,
@@ -120,6 +124,28 @@ def withdraw(data: Data, claim: ClaimId, user: User = None, token: Token = None)
         asking = asking_of(one, user, token)
         count = disclosing.withdraw(one.node, asking, claim_of(claim))
         console.say(f"Withdrawn: {count}.")
+
+
+def copy(
+    data: Data,
+    claim: ClaimId,
+    out: Annotated[Path, typer.Option("--out", help="The file to write; keep it as a key.")],
+    user: User = None,
+    token: Token = None,
+) -> None:
+    """Write your copy of a claim, with a secret: any organisation can send your appeal with it."""
+    with organisation(data) as one:
+        content = appealing.own_copy(one.node, asking_of(one, user, token), claim_of(claim))
+        try:
+            with open(out, "xb", opener=_own) as file:
+                file.write(content)
+        except OSError as error:
+            raise Invalid(f"The file can't be written: {error.strerror}.") from None
+        console.say(f"Written: {out}")
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # whoever reads it can appeal
 
 
 def prefer(

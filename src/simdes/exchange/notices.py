@@ -1,33 +1,52 @@
-"""What a patient should know of when they come: somebody asks, looked in an emergency, wants in.
+"""What a patient should know of when they come: somebody asks, looked in an emergency, wants in;
+a claim for them was opened, decided, paid.
 
-Made of what stands elsewhere (requests, the ledger's emergencies and recoveries): nothing is kept
-for it, so nothing is forgotten or told twice.
+Made of what stands elsewhere (requests, the ledger's emergencies and recoveries, how claims stand):
+nothing is kept for it, so nothing is forgotten or told twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from simdes.exchange import access_requests, consents, emergencies
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
+from simdes.index import claim_news
+from simdes.ledger.contracts import ClaimState
 
 REQUEST: Final = "request"
 EMERGENCY: Final = "emergency"
 RECOVERY: Final = "recovery"
-KINDS: Final = (REQUEST, EMERGENCY, RECOVERY)
+CLAIMS: Final[Mapping[ClaimState, str]] = {
+    ClaimState.OPENED: "claim-opened",
+    ClaimState.ASKED: "claim-asked",
+    ClaimState.APPROVED: "claim-approved",
+    ClaimState.PARTLY: "claim-partly",
+    ClaimState.DENIED: "claim-denied",
+    ClaimState.PAID: "claim-paid",
+    ClaimState.REVERSED: "claim-reversed",
+}
+"""The states of a claim that its patient is told of; the others are work of somebody else."""
+KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, *CLAIMS.values())
 RECENT_SECONDS: Final = 30 * 86_400
-"""How long an emergency that is over is told."""
+"""How long an emergency that is over, or a change of a claim, is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something to look at: what it is, by which organisation (None: by nobody known), when."""
+    """Something to look at: what it is, by which organisation (None: by nobody known), when.
+
+    ``claim`` is its id on the ledger, and ``vault`` whose it is, where it is about a claim.
+    """
 
     kind: str
     organisation: bytes | None
     at_ms: int
+    claim: bytes = b""
+    vault: bytes = b""
 
 
 def listed(node: Node, session: Session) -> list[Notice]:
@@ -47,9 +66,28 @@ def listed(node: Node, session: Session) -> list[Notice]:
             for one in emergencies.of_vault(node, session, vault)
             if one.open or one.opened_seconds > now - RECENT_SECONDS
         ]
+        found += _of_claims(node, vault)
     found.sort(key=lambda one: one.at_ms, reverse=True)
     pending = node.contracts.accounts.pending_recovery(session.actor.account)
     if pending is not None:
         at_ms = pending.ready_at * 1000
         found.insert(0, Notice(kind=RECOVERY, organisation=None, at_ms=at_ms))
     return found
+
+
+def _of_claims(node: Node, vault: bytes) -> list[Notice]:
+    """What changed lately of claims that were opened here for a vault."""
+    since_ms = node.now_ms() - RECENT_SECONDS * 1000
+    with node.database.read() as tx:
+        news = claim_news.of_vault(tx, vault, since_ms=since_ms)
+    return [
+        Notice(
+            kind=CLAIMS[ClaimState(one.state)],
+            organisation=one.insurer,
+            at_ms=one.at_ms,
+            claim=one.claim,
+            vault=vault,
+        )
+        for one in news
+        if one.state in CLAIMS
+    ]

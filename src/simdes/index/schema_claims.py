@@ -104,3 +104,15 @@ table(
     PrimaryKeyConstraint("claim"),
     Index(None, "provider", "number"),
 )
+
+# How each claim that was opened here stood when its provider's software last looked.
+table(
+    "claim_news",
+    id32("claim"),
+    id32("vault"),
+    id32("insurer"),
+    integer("state"),
+    integer("at_ms"),
+    PrimaryKeyConstraint("claim"),
+    Index("ix_claim_news_vault_at_ms", "vault", "at_ms"),
+)

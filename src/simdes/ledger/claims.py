@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from simdes.errors import Forbidden
 from simdes.ledger.bound import Bound
+from simdes.ledger.digests import keccak256
 from simdes.ledger.lane import Call
 from simdes.ledger.statements import PROOF_BYTES, proof_words
 
 NO_PROOF = bytes(PROOF_BYTES)
 NO_VOICE = bytes(32)
 NO_REASON = bytes(32)
+MOST_APPEALS = 3
 
 
 class ClaimState(IntEnum):
@@ -95,6 +98,29 @@ class ProvenClaim:
         words = proof_words(self.proof)
         amounts = (self.before, self.after, self.claimed)
         return self.root, self.tag, self.payer, *amounts, self.voice, words
+
+
+def voice_of(secret: bytes) -> bytes:
+    """What the ledger is given of a patient's secret (32 bytes): good for every appeal there is."""
+    return _hashed(secret, MOST_APPEALS)
+
+
+def next_shown(secret: bytes, voice: bytes) -> bytes:
+    """What to show for the next appeal: the preimage of what the ledger has, made of the secret.
+
+    Each one that is shown takes the place of its hash, so none counts twice. Raises Forbidden where
+    the secret is another claim's, or was shown as often as it can be.
+    """
+    for count in reversed(range(MOST_APPEALS)):
+        if keccak256(shown := _hashed(secret, count)) == voice:
+            return shown
+    raise Forbidden("This is not the patient's secret of the claim.")
+
+
+def _hashed(secret: bytes, times: int) -> bytes:
+    for _ in range(times):
+        secret = keccak256(secret)
+    return secret
 
 
 class ClaimsContract(Bound):

@@ -23,7 +23,7 @@ from simdes.exchange.following import known_consents
 from simdes.exchange.mail import news
 from simdes.exchange.mail.kinds import CLAIM
 from simdes.exchange.node import Node
-from simdes.index import claim_vaults, claims
+from simdes.index import claim_news, claim_vaults, claims
 from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.openings import number
@@ -42,6 +42,7 @@ def advance(node: Node, step: Step) -> str:
     if claim.state in DECIDED:
         news.once(node, step.vault, CLAIM, step.claim, b"%d" % claim.appeals)  # each is decided
     try:
+        _keep_news(node, step, claim)
         if claim.state is ClaimState.OPENED and lines.offer(node, step, _needs(node, step)):
             return OFFERED
         if claim.state in (ClaimState.OPENED, ClaimState.ASKED):
@@ -55,6 +56,21 @@ def advance(node: Node, step: Step) -> str:
     except SimdesError as error:
         _log.warning("claim waits", issue=error.issue, kind=type(error).__name__)
     return ""
+
+
+def _keep_news(node: Node, step: Step, claim: Claim) -> None:
+    """Keep since when a claim stands as it does, for what its patient is told."""
+    with node.database.read() as tx:
+        if claim_news.stood(tx, step.claim) == claim.state:
+            return
+    news = claim_news.News(
+        claim=step.claim,
+        vault=step.vault,
+        insurer=step.other,
+        state=int(claim.state),
+        at_ms=node.now_ms(),
+    )
+    node.database.write(lambda tx: claim_news.tell(tx, news))
 
 
 def _needs(node: Node, step: Step) -> Sequence[Need]:

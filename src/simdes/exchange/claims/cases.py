@@ -35,6 +35,10 @@ from simdes.proofs.openings import number
 
 Json = dict[str, Any]
 
+APPEAL_SYSTEM: Final = "urn:simdes:claim"
+APPEAL_CODE: Final = "appeal"
+"""The category of a Communication in which a patient says why a claim is to be decided again."""
+
 _NEVER: Final = frozenset(("AuditEvent", "Consent", "Parameters", "Provenance", "Subscription"))
 """Nobody discloses these."""
 _HERE: Final = frozenset(
@@ -85,6 +89,12 @@ class Case:
     def number(self) -> int:
         """The same, as the ledger counts."""
         return number(self.opening.claim)
+
+    @property
+    def appeals(self) -> list[Json]:
+        """Why the patient had it decided again, in their words (Communications), oldest first."""
+        found = [one for one in self.record if _is_appeal(one)]
+        return sorted(found, key=lambda one: str(one.get("sent", "")))
 
     @property
     def claimed(self) -> Money:
@@ -276,12 +286,26 @@ def _related(document: Json) -> str:
     return found if found.startswith("Claim/") else ""
 
 
+def _about(message: Json) -> str:
+    found = reference_of((message.get("about") or [{}])[0])
+    return found if found.startswith("Claim/") else ""
+
+
+def _is_appeal(resource: Json) -> bool:
+    return resource["resourceType"] == "Communication" and any(
+        (coding.get("system"), coding.get("code")) == (APPEAL_SYSTEM, APPEAL_CODE)
+        for category in resource.get("category") or ()
+        for coding in category.get("coding") or ()
+    )
+
+
 _OF_ONE_CLAIM: Final[Mapping[str, Callable[[Json], str]]] = {
     "Claim": lambda one: f"Claim/{one['id']}",
     "ClaimResponse": lambda one: reference_of(one.get("request")),
     "ExplanationOfBenefit": lambda one: reference_of(one.get("claim")),
     "PaymentReconciliation": lambda one: reference_of((one.get("detail") or [{}])[0]["request"]),
     "DocumentReference": _related,
+    "Communication": _about,
 }
 """Of which claim a resource is, where it is of one alone."""
 

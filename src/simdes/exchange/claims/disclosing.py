@@ -129,7 +129,7 @@ def disclose(
     Raises Forbidden for who is not the patient, NotFound without a proposal, Conflict where the
     claim ended, Invalid for a line that is not among them.
     """
-    found = _one(node, asking, claim)
+    found = own_request(node, asking, claim)
     if found.state in (ClaimState.PAID, ClaimState.REVERSED):
         raise Conflict("The claim has ended: there is nothing left to disclose.")
     known = {one.reference for one in found.lines}
@@ -190,7 +190,8 @@ def _let_answer(
     )
 
 
-def _one(node: Node, asking: Asking, claim: bytes) -> Request:
+def own_request(node: Node, asking: Asking, claim: bytes) -> Request:
+    """A claim of the caller's. Raises Forbidden for who is not the patient, NotFound for none."""
     _require_patient(asking)
     for one in requests(node, asking):
         if one.claim == claim:
@@ -200,7 +201,7 @@ def _one(node: Node, asking: Asking, claim: bytes) -> Request:
 
 def withdraw(node: Node, asking: Asking, claim: bytes) -> int:
     """Withdraw what was disclosed of a claim; how many consents there were."""
-    found = _one(node, asking, claim)
+    found = own_request(node, asking, claim)
     node.following.catch_up()
     ended = [
         one.consent

@@ -57,13 +57,15 @@ def offer(node: Node, step: Step, needs: Sequence[Need]) -> bool:
     return _offer(node, step, chosen, records.software(node))
 
 
-def offer_more(node: Node, step: Step, references: Sequence[str], author: Author) -> None:
+def offer_more(
+    node: Node, step: Step, references: Sequence[str], author: Author, *, why: str = _ASKED
+) -> None:
     """Seal and list what was asked for besides. Raises NotFound for what is not in the record."""
     with node.database.read() as tx:
         by_name = _held(node, tx, step)
     if any(one not in by_name for one in references):
         raise NotFound("This is not in the patient's record here.", advice="Name it as Type/id.")
-    chosen = [(*by_name[one], _ASKED) for one in dict.fromkeys(references)]
+    chosen = [(*by_name[one], why) for one in dict.fromkeys(references)]
     _offer(node, step, chosen, author, besides=True)
 
 
@@ -81,7 +83,7 @@ def _offer(
     """
     known, written = _seal_alone(node, step, [row for row, _, _ in chosen])
     with node.database.read() as tx:
-        subject = _held(node, tx, step)[f"Claim/{step.resource}"][1]["patient"]
+        subject = subject_of(node, tx, step)
 
     def write(tx: Transaction) -> bool:
         tx.lock(f"claim {step.tag.hex()}")
@@ -105,6 +107,12 @@ def _keep(tx: Transaction, written: Sequence[_Sealed], *, now_ms: int) -> None:
         for cid, kind in ((record.body_cid, contents.BODY), (record.capsule_cid, contents.CAPSULE))
     ]
     contents.add(tx, stored, now_ms=now_ms)
+
+
+def subject_of(node: Node, tx: Transaction, step: Step) -> Json:
+    """Whose claim it is, as a reference."""
+    found: Json = _held(node, tx, step)[f"Claim/{step.resource}"][1]["patient"]
+    return found
 
 
 def offered_since(node: Node, step: Step, since_seconds: int) -> frozenset[bytes] | None:

@@ -16,7 +16,7 @@ import structlog
 from simdes.access.categories import CLAIM_CODE, DOCUMENT_SYSTEM, labels_of
 from simdes.claims.claimed import claimed_of
 from simdes.errors import Conflict, SimdesError
-from simdes.exchange.claims import advancing, freeing, proving, stating, steps
+from simdes.exchange.claims import advancing, appealing, freeing, proving, stating, steps
 from simdes.exchange.claims.answers import Answered, answered
 from simdes.exchange.claims.billing import Bill, bills, own
 from simdes.exchange.claims.steps import Content, Planned
@@ -215,6 +215,7 @@ def _planned(node: Node, cost: Cost, kept: stating.Kept, bill: Bill, turn: _Turn
                 before=signals["before"],
                 after=signals["after"],
                 claimed=signals["claimed"],
+                voice=appealing.voice(node, identity),
                 proof=proving.prove(node, "claim", signals),
             )
         ),

@@ -104,6 +104,13 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "request": _("Somebody asks you for access"),
         "emergency": _("Somebody opened your record in an emergency"),
         "recovery": _("Somebody asked for a new key to your account"),
+        "claim-opened": _("A claim was opened for you"),
+        "claim-asked": _("Your insurer asks for more about a claim"),
+        "claim-approved": _("Your insurer approved a claim"),
+        "claim-partly": _("Your insurer approved a claim in part"),
+        "claim-denied": _("Your insurer denied a claim"),
+        "claim-paid": _("A claim was paid"),
+        "claim-reversed": _("A claim was taken back"),
     },
     "chart": {
         "none": _("had nothing of it"),

@@ -17,6 +17,9 @@ from simdes.access.categories import Category, Label, Purpose
 from simdes.access.reasons import _WORDS as REASON_WORDS
 from simdes.claims.reasons import REASONS as CLAIM_REASONS
 from simdes.claims.reasons import Group
+from simdes.claims.signals import Sign
+from simdes.exchange import notices
+from simdes.exchange.claims import appealing
 from simdes.exchange.claims.deciding import WHY
 from simdes.exchange.emergencies import OUTCOMES
 from simdes.exchange.findings import KINDS
@@ -67,6 +70,7 @@ RAISING = (
     "gateway/pages/patient/log.py",
     "gateway/pages/insurer/claim.py",
     "gateway/pages/patient/claims.py",
+    "exchange/claims/appealing.py",
     "exchange/claims/cases.py",
     "exchange/claims/disclosing.py",
     "exchange/claims/paying.py",
@@ -178,7 +182,9 @@ def test_every_role_and_category_has_words() -> None:
     assert set(WORDS["adjustment"]) == set(CLAIM_REASONS)
     assert set(WORDS["bears"]) == set(Group)
     assert set(WORDS["claim"]) == {one.name.lower() for one in ClaimState}
-    assert set(WHY.values()) <= set(SAID)
+    assert set(WORDS["signal"]) == set(Sign)
+    assert set(WORDS["notice"]) == set(notices.KINDS)
+    assert {*WHY.values(), *appealing.STATES.values()} <= set(SAID)
     assert set(WORDS["outcome"]) == set(OUTCOMES)
     assert set(WORDS["document"]) >= set(STATES)
     assert set(WORDS["state"]) == {one.value for one in State}

@@ -6,6 +6,7 @@ line, what is not and why.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from simdes.claims.money import money_of
@@ -13,6 +14,7 @@ from simdes.claims.reasons import REASONS, Group
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import members
 from simdes.exchange.claims import cases, deciding, paying
+from simdes.exchange.claims.appealing import MOST_TEXT
 from simdes.exchange.claims.cases import Case, Row
 from simdes.exchange.claims.deciding import Change, Proposed
 from simdes.exchange.rights import Asking
@@ -20,7 +22,7 @@ from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.insurer.inbox import asking_of, claim_address, state_of
 from simdes.gateway.pages.insurer.signals import noticed
-from simdes.gateway.pages.record.saying import say
+from simdes.gateway.pages.record.saying import dig, say
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
 from simdes.gateway.problems import STATUS
@@ -115,6 +117,7 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
             "services": _services(asked, its),
             "basis": basis,
             "unclear": unclear,
+            "appeals": _appeals(asked, its),
             "signals": signals,
             "silent": silent,
             "problem": problem,
@@ -225,12 +228,26 @@ def _person(asked: Asked, its: Case | None) -> Any:
     return person(patient, asked.reader)
 
 
+def _appeals(asked: Asked, its: Case | None) -> list[tuple[str, str]]:
+    """Why the patient had it decided again, in their words, each with its day."""
+    return [
+        (_whole(one), asked.reader.date(str(one.get("sent", ""))))
+        for one in (its.appeals if its else ())
+    ]
+
+
+def _whole(message: Mapping[str, Any]) -> str:
+    said = (one for one in dig(message, "payload.contentString") if isinstance(one, str))
+    return "\n".join(said)[:MOST_TEXT]
+
+
 def _record(asked: Asked, its: Case | None) -> list[tuple[str, list[Any]]]:
     """What was disclosed beside the claim itself, by part."""
+    appeals = its.appeals if its else []
     found = [
         one
         for one in (_sources(asked, its) if its else ())
-        if one.resource["resourceType"] not in _BESIDE
+        if one.resource["resourceType"] not in _BESIDE and one.resource not in appeals
     ]
     by_part = parts(lines(found, asked.reader))
     return [(part, listed[:_PER_PART]) for part, listed in by_part.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 from urllib.parse import urlencode
 
@@ -30,17 +31,18 @@ def show(asked: Asked) -> Shown:
     preferred = disclosing.preferred(asked.node, mine.asking, mine.vault)
     disclosed = disclosing.disclosed(asked.node, mine.asking, mine.vault)
     named = {one for each in found for one in (each.insurer, each.provider)}
+    waiting = {one.claim for one in found if waits(one, disclosed, preferred)}
     return Shown(
         "claims.html",
         {
-            "requests": sorted(found, key=lambda one: one.claim in disclosed),
-            "disclosed": disclosed,
-            "state": _state,
+            "requests": sorted(found, key=lambda one: one.claim not in waiting),
+            "waiting": waiting,
+            "state": state_of,
             "ended": ENDED,
             "names": {one: members.name_of(asked.node, one) for one in named},
             "preferred": members.name_of(asked.node, preferred) if preferred else "",
             "kept": mine.kept,
-            "address": lambda path=PATH, **more: _address(mine, path, **more),
+            "address": lambda path=PATH, **more: address(mine, path, **more),
         },
     )
 
@@ -48,13 +50,13 @@ def show(asked: Asked) -> Shown:
 def show_disclose(asked: Asked) -> Shown:
     """What the insurer asks to see, each line with why; ticked is what it gets."""
     mine = own(asked)
-    return _form(asked, mine, _chosen(asked, mine, asked.asked("claim", most=64)), None)
+    return _form(asked, mine, chosen(asked, mine, asked.asked("claim", most=64)), None)
 
 
 def disclose(asked: Asked) -> Shown | Moved:
     """Let the insurer see the ticked lines until the claim ends."""
     mine = own(asked)
-    found = _chosen(asked, mine, asked.field("claim", most=64))
+    found = chosen(asked, mine, asked.field("claim", most=64))
     ticked = asked.chosen("line")
     try:
         disclosing.disclose(
@@ -66,15 +68,15 @@ def disclose(asked: Asked) -> Shown | Moved:
         )
     except (Conflict, Invalid) as error:
         return _form(asked, mine, found, error)
-    return Moved(_address(mine, done="disclosed"))
+    return Moved(address(mine, done="disclosed"))
 
 
 def withdraw(asked: Asked) -> Moved:
     """Take back what was disclosed of a claim."""
     mine = own(asked)
-    found = _chosen(asked, mine, asked.field("claim", most=64))
+    found = chosen(asked, mine, asked.field("claim", most=64))
     disclosing.withdraw(asked.node, mine.asking, found.claim)
-    return Moved(_address(mine, done="undisclosed"))
+    return Moved(address(mine, done="undisclosed"))
 
 
 def show_prefer(asked: Asked) -> Shown:
@@ -93,7 +95,7 @@ def prefer(asked: Asked) -> Shown | Moved:
     except (Invalid, NotFound) as error:
         return _choice(asked, mine, error)
     done = "insurer-preferred" if insurer else "insurer-not-preferred"
-    return Moved(_address(mine, done=done))
+    return Moved(address(mine, done=done))
 
 
 def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) -> Shown:
@@ -103,7 +105,7 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
         "claim_disclose.html",
         {
             "one": found,
-            "state": _state(found),
+            "state": state_of(found),
             "insurer": members.name_of(asked.node, found.insurer),
             "insurer_id": f"0x{found.insurer.hex()}",
             "provider": members.name_of(asked.node, found.provider),
@@ -113,9 +115,9 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             ],
             "problem": problem,
             "kept": mine.kept,
-            "back": _address(mine),
+            "back": address(mine),
         },
-        here=_address(mine, DISCLOSE, claim=found.claim.hex()),
+        here=address(mine, DISCLOSE, claim=found.claim.hex()),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -130,9 +132,9 @@ def _choice(asked: Asked, mine: Own, problem: SimdesError | None) -> Shown:
             "chosen": f"0x{preferred.hex()}" if preferred else "none",
             "problem": problem,
             "kept": mine.kept,
-            "back": _address(mine),
+            "back": address(mine),
         },
-        here=_address(mine, PREFER),
+        here=address(mine, PREFER),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -151,7 +153,8 @@ def _requests(asked: Asked, mine: Own) -> list[Request]:
     return [one for one in found if one.vault == mine.vault]
 
 
-def _chosen(asked: Asked, mine: Own, named: str) -> Request:
+def chosen(asked: Asked, mine: Own, named: str) -> Request:
+    """The claim of this record that is named. NotFound for anything else."""
     wanted = id_of(named)
     found = next((one for one in _requests(asked, mine) if one.claim == wanted), None)
     if found is None:
@@ -159,10 +162,19 @@ def _chosen(asked: Asked, mine: Own, named: str) -> Request:
     return found
 
 
-def _state(one: Request) -> str:
+def waits(one: Request, disclosed: Container[bytes], preferred: bytes | None) -> bool:
+    """Whether a claim waits for its patient's word: what is preferred is let by itself."""
+    state = state_of(one)
+    by_itself = one.insurer == preferred and state not in ("opened", "asked")
+    return one.claim not in disclosed and state not in ENDED and not by_itself
+
+
+def state_of(one: Request) -> str:
+    """How a claim stands, as `wording` names it."""
     return one.state.name.lower()
 
 
-def _address(mine: Own, path: str = PATH, **more: str) -> str:
+def address(mine: Own, path: str = PATH, **more: str) -> str:
+    """A page about this record."""
     said = mine.kept | more
     return f"{path}?{urlencode(said)}" if said else path

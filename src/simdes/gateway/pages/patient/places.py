@@ -9,6 +9,7 @@ from simdes.gateway.pages.answering import Answer
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT
 from simdes.gateway.pages.patient import (
+    claim,
     claims,
     corrections,
     erasing,
@@ -73,6 +74,10 @@ PATIENT_PLACES: Final = (
     _place(erasing.PATH, "POST", erasing.erase, _FRESH),
     _place(erasing.RECEIPT, "GET", erasing.receipt, _ANY),
     _place(claims.PATH, "GET", claims.show, _ANY),
+    _place(claim.PATH, "GET", claim.show, _ANY),
+    _place(claim.APPEAL, "GET", claim.show_appeal, _FRESH),
+    _place(claim.APPEAL, "POST", claim.appeal, _FRESH),
+    _place(claim.COPY, "GET", claim.copy, _FRESH),
     _place(claims.DISCLOSE, "GET", claims.show_disclose, _FRESH),
     _place(claims.DISCLOSE, "POST", claims.disclose, _FRESH),
     _place(claims.WITHDRAW, "POST", claims.withdraw, _ANY),

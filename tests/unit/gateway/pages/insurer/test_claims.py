@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from simdes.exchange.claims import billing_desk, disclosing, fingerprint_keys
+from simdes.exchange.claims import appealing, billing_desk, disclosing, fingerprint_keys
 from simdes.index import fingerprints
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import SYSTEM, Visit
@@ -245,3 +245,109 @@ def test_the_inbox_asks_the_database_little_for_one_more_patient(desk: Desk) -> 
     assert after <= before + 16
     assert after < 40 + 20 * more
     assert size < LARGEST
+
+
+def news(home: str) -> list[str]:
+    """What the start page says is new."""
+    found = re.findall(r'<li><a href="[^"]*claim=[^"]*">([^<]+)</a>', home)
+    return [html.unescape(one) for one in found]
+
+
+def test_a_patient_is_told_what_is_new_about_a_claim_and_led_to_it(desk: Desk) -> None:
+    visit = desk.visit()
+    patient = desk.patient(visit)
+    visit.work()
+    assert news(patient.get("/home").text) == ["A claim was opened for you"]
+    claim = disclosed(desk, visit)
+    visit.work()
+    assert news(patient.get("/home").text) == [], "it is the insurer's turn"
+
+    clerk = desk.clerk()
+    told = {"claim": claim.hex(), "missing": "The laboratory's report"}
+    assert clerk.post("/inbox/ask", told).status_code == 303
+    desk.network.settle()
+    visit.work()
+    home = patient.get("/home").text
+    assert news(home) == ["Your insurer asks for more about a claim"] and "Insurer East" in home
+    [link] = re.findall(r'href="(/claims/claim[?][^"]+)"', home)
+    page = html.unescape(patient.get(html.unescape(link)).text)
+    assert "Hospital North → Insurer East" in page and "more was asked for" in page
+    assert "It asks for: The laboratory's report" in page
+    french = html.unescape(patient.get("/home", **{"Accept-Language": "fr"}).text)
+    assert "Votre assureur demande" in french
+
+    billing_desk.answer(desk.network["north"].node, visit.biller, claim)
+    clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide", "note": "Get well soon."})
+    desk.network.settle()
+    visit.work()
+    assert news(patient.get("/home").text) == ["Your insurer approved a claim in part"]
+    page = html.unescape(patient.get(html.unescape(link)).text)
+    assert "€320.00" in page and "€153.00" in page and "Get well soon." in page
+    billing_desk.accept(desk.network["north"].node, visit.biller, claim)
+    visit.settle(claim)
+    visit.work()
+    assert news(patient.get("/home").text) == ["A claim was paid"]
+    assert 'action="/claims/withdraw"' not in patient.get(html.unescape(link)).text
+    desk.clock.ahead_seconds += 31 * 86_400
+    assert news(desk.patient(visit).get("/home").text) == []
+
+
+def test_nobody_is_told_of_or_shown_another_patients_claim(desk: Desk) -> None:
+    one, other = desk.visit(), desk.visit()
+    stranger = desk.patient(other)
+    claim = one.request().claim.hex()
+    assert claim not in stranger.get("/home").text
+    assert stranger.get(f"/claims/claim?claim={claim}").status_code == 404
+    assert stranger.get("/claims/claim?claim=zz").status_code == 404
+
+
+def test_a_patient_appeals_on_their_page_and_the_clerk_reads_why(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    clerk, patient, named = desk.clerk(), desk.patient(visit), {"claim": claim.hex()}
+    about = f"?claim={claim.hex()}"
+    early = patient.post("/claims/appeal", named | {"why": "Now"})
+    assert early.status_code == 409 and "not decided yet" in early.text
+    clerk.post("/inbox/decide", named | {"step": "decide", "deny": "CO-50"})
+    desk.network.settle()
+    page = patient.get(f"/claims/claim{about}").text
+    assert "You can have it decided again until" in page and f"/claims/appeal{about}" in page
+    assert "Have Insurer East decide again?" in patient.get(f"/claims/appeal{about}").text
+    silent = patient.post("/claims/appeal", named | {"why": "  "})
+    assert silent.status_code == 400 and "Say why" in silent.text
+    why = "My doctor ordered it. <b>Look</b>" + " again" * 100
+    done = patient.post("/claims/appeal", named | {"why": why})
+    assert done.headers["location"].endswith("done=appealed"), done.text
+    assert "You appealed." in patient.get(done.headers["location"]).text
+    again = patient.post("/claims/appeal", named | {"why": why})
+    assert again.status_code == 409 and "appealed already" in again.text
+    desk.network.settle()
+    assert "appealed once" in clerk.get("/inbox").text
+    shown = clerk.get(f"/inbox/claim{about}").text
+    assert shown.index('id="appeals"') < shown.index('action="/inbox/decide"')
+    assert shown.count(html.escape(why)) == 1 and "<b>Look" not in shown
+    clerk.post("/inbox/decide", named | {"step": "decide", "deny": "CO-50"})
+    billing_desk.accept(desk.network["north"].node, visit.biller, claim)
+    final = patient.get(f"/claims/claim{about}").text
+    assert "The provider accepted the decision" in final and "/claims/appeal" not in final
+
+
+def test_the_copy_of_a_claim_is_its_patients_alone_and_appeals_anywhere(desk: Desk) -> None:
+    visit, other = desk.visit(), desk.visit()
+    claim = disclosed(desk, visit)
+    about = f"?claim={claim.hex()}"
+    stranger, patient, clerk = desk.patient(other), desk.patient(visit), desk.clerk()
+    for path in ("appeal", "copy"):
+        assert stranger.get(f"/claims/{path}{about}").status_code == 404, path
+        assert clerk.get(f"/claims/{path}{about}").status_code == 403, path
+    refused = stranger.post("/claims/appeal", {"claim": claim.hex(), "why": "Mine"})
+    assert refused.status_code == 404
+    file = patient.get(f"/claims/copy{about}")
+    assert file.headers["content-disposition"].startswith("attachment")
+    clerk.post("/inbox/decide", {"claim": claim.hex(), "step": "decide", "deny": "CO-50"})
+    appealing.appeal_with(desk.network["south"].node, file.content)
+    assert visit.state(claim) is ClaimState.APPEALED
+    desk.clock.ahead_seconds += 901
+    for path in ("appeal", "copy"):
+        asked = patient.get(f"/claims/{path}{about}")
+        assert asked.headers["location"].startswith("/sign-in/confirm?next="), path

@@ -1,0 +1,145 @@
+"""One claim of mine: how it stands, what the insurer answered, having it decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from simdes.claims.money import Money
+from simdes.claims.reading import reference_of
+from simdes.claims.remittance import amount_of
+from simdes.errors import Conflict, Invalid, SimdesError
+from simdes.exchange import members
+from simdes.exchange.claims import appealing, disclosing
+from simdes.exchange.claims.disclosing import Request
+from simdes.exchange.claims.opening import OPENING_TYPE
+from simdes.gateway.pages.answering import Moved, Sent, Shown
+from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.patient.claims import ENDED, address, chosen, state_of, waits
+from simdes.gateway.pages.patient.own import Own, own
+from simdes.gateway.pages.record.loading import load
+from simdes.gateway.problems import STATUS
+
+PATH: Final = "/claims/claim"
+APPEAL: Final = "/claims/appeal"
+COPY: Final = "/claims/copy"
+_DECIDED: Final = ("partly", "denied")
+_ANSWERS: Final = ("ClaimResponse", "ExplanationOfBenefit")
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the insurer answered last: amounts where it decided, what is missing where it asks."""
+
+    claimed: Money | None
+    pays: Money | None
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def show(asked: Asked) -> Shown:
+    """A claim, with what it waits for."""
+    mine = own(asked)
+    found = chosen(asked, mine, asked.asked("claim", most=64))
+    disclosed = disclosing.disclosed(asked.node, mine.asking, mine.vault)
+    preferred = disclosing.preferred(asked.node, mine.asking, mine.vault)
+    state = state_of(found)
+    return Shown(
+        "claim.html",
+        {
+            "one": found,
+            "state": state,
+            "waits": waits(found, disclosed, preferred),
+            "ended": state in ENDED,
+            "insurer": members.name_of(asked.node, found.insurer),
+            "provider": members.name_of(asked.node, found.provider),
+            "answer": _answer(asked, mine, found),
+            "decided": state in _DECIDED,
+            "final": appealing.why_final(asked.node, found.claim) if state in _DECIDED else None,
+            "kept": mine.kept,
+            "address": lambda path, **more: address(mine, path, **more),
+        },
+        here=address(mine, PATH, claim=found.claim.hex()),
+    )
+
+
+def show_appeal(asked: Asked) -> Shown:
+    """A form for the words that the insurer reads."""
+    mine = own(asked)
+    found = chosen(asked, mine, asked.asked("claim", most=64))
+    return _form(asked, mine, found, appealing.why_final(asked.node, found.claim))
+
+
+def appeal(asked: Asked) -> Shown | Moved:
+    """Have the insurer decide again."""
+    mine = own(asked)
+    found = chosen(asked, mine, asked.field("claim", most=64))
+    try:
+        appealing.appeal(asked.node, mine.asking, found.claim, asked.field("why"))
+    except (Conflict, Invalid) as error:
+        return _form(asked, mine, found, error)
+    return Moved(address(mine, PATH, claim=found.claim.hex(), done="appealed"))
+
+
+def copy(asked: Asked) -> Sent:
+    """The claim with the patient's own secret, as a file: whoever has it can appeal."""
+    mine = own(asked)
+    found = chosen(asked, mine, asked.asked("claim", most=64))
+    content = appealing.own_copy(asked.node, mine.asking, found.claim)
+    return Sent(content, OPENING_TYPE, f"claim-{found.claim.hex()[:12]}.simdes")
+
+
+def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) -> Shown:
+    return Shown(
+        "claim_appeal.html",
+        {
+            "one": found,
+            "insurer": members.name_of(asked.node, found.insurer),
+            "most": appealing.MOST_TEXT,
+            "typed": asked.field("why"),
+            "problem": problem,
+            "kept": mine.kept,
+            "back": address(mine, PATH, claim=found.claim.hex()),
+        },
+        here=address(mine, APPEAL, claim=found.claim.hex()),
+        status=STATUS[type(problem)] if problem else 200,
+    )
+
+
+def _answer(asked: Asked, mine: Own, found: Request) -> Answer | None:
+    """The newest answer to a claim in the patient's record; None where none can be read now."""
+    loaded = load(asked.node, mine.asking, mine.record.patient, types=_ANSWERS)
+    names = {one.reference for one in found.lines if one.reference.startswith("Claim/")}
+    answers = [one.resource for one in loaded.sources if _is_about(one.resource) in names]
+    benefits = [one for one in answers if one["resourceType"] == "ExplanationOfBenefit"]
+    if not answers:
+        return None
+    newest = _newest(answers)
+    return Answer(
+        claimed=_amount(_newest(benefits), "submitted") if benefits else None,
+        pays=_amount(_newest(benefits), "benefit") if benefits else None,
+        missing=_texts(one.get("code") for one in newest.get("error") or ()),
+        notes=_texts(newest.get("processNote") or ()),
+    )
+
+
+def _is_about(resource: Json) -> str:
+    return reference_of(resource.get("request") or resource.get("claim"))
+
+
+def _newest(resources: Sequence[Json]) -> Json:
+    return max(resources, key=lambda one: str(one.get("meta", {}).get("lastUpdated", "")))
+
+
+def _amount(benefit: Json, code: str) -> Money | None:
+    for one in benefit.get("total") or ():
+        if "amount" in one:
+            return amount_of(benefit, code, str(one["amount"]["currency"]))
+    return None
+
+
+def _texts(said: Any) -> tuple[str, ...]:
+    return tuple(one["text"] for one in said if one and one.get("text"))
