@@ -1,6 +1,6 @@
 """Pictures of every page, of the living demo, for docs/dapp.md.
 
-    python -m tools.screenshots [--folder docs/dapp] [--only WORD]
+    python -m tools.screenshots [--folder docs/dapp] [--steps]
 
 Opens the network of `simdes demo --serve`, signs in as its people in a real Chromium
 (`SIMDES_CHROMIUM`, else on the PATH), and goes to each page of their role: by its address, or by
@@ -19,6 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -59,8 +60,6 @@ class Tour:
     page: Page
     role: str
     folder: Path
-    only: str
-    taken: list[str]
     links: dict[str, str] = field(default_factory=dict)
 
     def go(self, address: str) -> bool:
@@ -85,9 +84,7 @@ class Tour:
 
     def picture(self, name: str) -> None:
         """Keep the page as it stands."""
-        self.taken.append(name)
-        if self.only in name:
-            keep(self.page, self.folder / f"{name}.webp")
+        keep(self.page, self.folder / f"{name}.webp")
 
 
 def keep(page: Page, path: Path) -> None:
@@ -197,11 +194,11 @@ def signed_in(browser: Browser, person: dict[str, str], look: str = "wide") -> P
     return page
 
 
-def tour(browser: Browser, person: dict[str, str], folder: Path, only: str) -> Iterator[str]:
+def tour(browser: Browser, person: dict[str, str], folder: Path) -> Iterator[str]:
     """Picture the pages of a person's role; the paths that were not reached."""
     role = person["role"]
     page = signed_in(browser, person)
-    made = Tour(page, role, folder, only, [])
+    made = Tour(page, role, folder)
     left = paths_of(role)
     if role in ("doctor", "nurse"):
         made.go(_patient(page))
@@ -214,9 +211,9 @@ def tour(browser: Browser, person: dict[str, str], folder: Path, only: str) -> I
     yield from left
 
 
-def visit(facts: dict[str, Any], folder: Path, only: str) -> None:
+def visit(facts: dict[str, Any], folder: Path, *, steps: bool) -> None:
     """Picture everything."""
-    people = {}
+    people: dict[str, dict[str, str]] = {}
     for one in facts["people"]:
         people.setdefault(one["role"], one)
     named = os.environ.get("SIMDES_CHROMIUM") or shutil.which("chromium")
@@ -227,12 +224,10 @@ def visit(facts: dict[str, Any], folder: Path, only: str) -> None:
         for path in OUTSIDE:
             page.goto(path)
             keep(page, folder / f"{path.strip('/')}.webp")
-        for role in ROLES:
-            for path in tour(browser, people[role], folder, only):
+        for role in () if steps else ROLES:
+            for path in tour(browser, people[role], folder):
                 print(f"not reached: {path} ({role})", flush=True)
         for role, name, look, way in STEPS:
-            if only not in name:
-                continue
             page = signed_in(browser, people[role], look)
             try:
                 way(page)
@@ -265,11 +260,12 @@ def main() -> None:
     """Open the network, picture it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--only", default="", help="pictures with this in their name")
+    parser.add_argument("--steps", action="store_true", help="only what an answered form shows")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        living.serve(Path(place), print, stay=lambda facts: visit(facts, asked.folder, asked.only))
+        looking = partial(visit, folder=asked.folder, steps=asked.steps)
+        living.serve(Path(place), print, stay=looking)
     (asked.folder / "pages.md").write_text(gallery(asked.folder))
 
 
