@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.index_rows import id32
-from simdes.index import mail
+from simdes.index import audit, chain, mail
+from simdes.index.audit import NewEntry
 from simdes.index.database import Database
 
 ADA, BEA = id32("ada"), id32("bea")
@@ -192,3 +193,51 @@ def test_an_address_takes_the_place_of_another(database: Database, twice: dict[s
         mail.put(tx, address())
         mail.put(tx, address(most=7, **twice))
         assert mail.get(tx, ADA) == address(most=7)
+
+
+def test_who_controls_a_vault_is_found_for_its_entries_alarms_and_news(database: Database) -> None:
+    vault, other = id32("vault"), id32("other")
+    with database.transaction() as tx:
+        for tag, control in ((vault, ADA), (other, None)):
+            chain.add_vault(
+                tx,
+                chain.Vault(
+                    tag=tag,
+                    organisation=id32("org"),
+                    descriptor=id32("descriptor"),
+                    m=2,
+                    n=3,
+                    epoch=1,
+                    generation=0,
+                    control=control,
+                    block_number=1,
+                ),
+            )
+        head = audit.lock_head(tx)
+        for about in (vault, other, vault, None, vault):
+            number = head.seq + 1
+            entry = NewEntry(
+                seq=number,
+                previous=head.digest,
+                digest=id32("entry", number),
+                entry=b"entry",
+                salt=id32("salt", number),
+                leaf=id32("leaf", number),
+                vault=about,
+                created_ms=number * 10,
+            )
+            audit.append(tx, [entry])
+            head = audit.Head(entry.seq, entry.digest)
+        assert mail.of_patient(tx, vault) is None and mail.audited(tx, after=0, upto=9) == []
+        row = address(confirmed_ms=30)
+        mail.put(tx, row)
+        assert mail.audited(tx, after=0, upto=9) == [(3, ADA), (5, ADA)], "since it was confirmed"
+        assert mail.audited(tx, after=3, upto=4) == []
+        assert mail.of_patient(tx, vault) == row and mail.of_patient(tx, other) is None
+        mail.alarm(tx, ADA, at_ms=29)
+        mail.alarm(tx, BEA, at_ms=99)
+        assert mail.due(tx, now_ms=99, limit=9) == []
+        mail.alarm(tx, ADA, at_ms=30)
+        assert mail.due(tx, now_ms=0, limit=9) == [address(confirmed_ms=30, due_ms=0, alarm=1)]
+        mail.stop(tx, ADA, now_ms=50)
+        assert mail.of_patient(tx, vault) is None and mail.audited(tx, after=0, upto=9) == []
