@@ -6,26 +6,18 @@ this authenticator gives for this organisation; the account key is wrapped under
 authenticator without PRF proves who is there and unlocks nothing: the passphrase is asked besides.
 
 Challenges are ours by a keyed digest, bound to the browser and the purpose, good for five minutes
-and once.
+and once. The library is loaded by who needs it: that takes a tenth of a second of CPU, which every
+command that reads this module would wait for.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-import webauthn
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    CredentialDeviceType,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from simdes.access.keystore import Person
 from simdes.access.tokens import Issuer
@@ -90,6 +82,9 @@ def creation_options(
     issuer: Issuer, person: Person, *, name: str, binding: bytes, known: list[rows.Passkey]
 ) -> str:
     """What ``navigator.credentials.create`` is asked for, as JSON."""
+    import webauthn  # noqa: PLC0415
+    from webauthn.helpers import structs  # noqa: PLC0415
+
     options = webauthn.generate_registration_options(
         rp_id=relying_party(issuer),
         rp_name=name,
@@ -98,30 +93,40 @@ def creation_options(
         user_display_name=person.display,
         challenge=_challenge(issuer, b"create", binding),
         timeout=TIMEOUT_MS,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED,
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
             require_resident_key=True,
-            user_verification=UserVerificationRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=one.credential) for one in known],
+        exclude_credentials=[
+            structs.PublicKeyCredentialDescriptor(id=one.credential) for one in known
+        ],
     )
     return _with_prf(issuer, webauthn.options_to_json(options))
 
 
 def request_options(issuer: Issuer, *, binding: bytes, known: list[rows.Passkey]) -> str:
     """What ``navigator.credentials.get`` is asked for; without ``known`` any passkey of ours."""
+    import webauthn  # noqa: PLC0415
+    from webauthn.helpers import structs  # noqa: PLC0415
+
     options = webauthn.generate_authentication_options(
         rp_id=relying_party(issuer),
         challenge=_challenge(issuer, b"get", binding),
         timeout=TIMEOUT_MS,
-        allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential) for one in known],
-        user_verification=UserVerificationRequirement.REQUIRED,
+        allow_credentials=[
+            structs.PublicKeyCredentialDescriptor(id=one.credential) for one in known
+        ],
+        user_verification=structs.UserVerificationRequirement.REQUIRED,
     )
     return _with_prf(issuer, webauthn.options_to_json(options))
 
 
 def verify_creation(issuer: Issuer, answer: str, *, binding: bytes) -> tuple[Made, bytes]:
     """A new credential and the challenge to spend; `Unauthenticated` where anything is wrong."""
+    import webauthn  # noqa: PLC0415
+    from webauthn.helpers import structs  # noqa: PLC0415
+
     document = _read(answer)
     challenge = _answered(issuer, document, b"create", binding)
     try:
@@ -138,7 +143,7 @@ def verify_creation(issuer: Issuer, answer: str, *, binding: bytes) -> tuple[Mad
         made.credential_id,
         made.credential_public_key,
         made.sign_count,
-        made.credential_device_type is CredentialDeviceType.MULTI_DEVICE,
+        made.credential_device_type is structs.CredentialDeviceType.MULTI_DEVICE,
     ), challenge
 
 
@@ -148,6 +153,8 @@ def verify_request(issuer: Issuer, tx: Transaction, answer: str, *, binding: byt
     The counter is judged by whoever notes the use: only a right signature may cast doubt on a
     passkey.
     """
+    import webauthn  # noqa: PLC0415
+
     document = _read(answer)
     challenge = _answered(issuer, document, b"get", binding)
     passkey = rows.passkey(tx, passkey_id(_credential(document)))
@@ -164,16 +171,24 @@ def verify_request(issuer: Issuer, tx: Transaction, answer: str, *, binding: byt
             require_user_verification=True,
         )
         holder = document["response"].get("userHandle")
-        if holder is not None and base64url_to_bytes(holder) != passkey.account:
+        if holder is not None and _bytes_of(holder) != passkey.account:
             raise Unauthenticated(_REFUSED)
     except Exception as error:  # the library lets through whatever its parsers raise
         raise Unauthenticated(_REFUSED) from error
     return Shown(passkey, shown.new_sign_count, challenge)
 
 
+def _bytes_of(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _text_of(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def _credential(document: dict[str, Any]) -> bytes:
     try:
-        return base64url_to_bytes(str(document.get("rawId", "")))
+        return _bytes_of(str(document.get("rawId", "")))
     except ValueError as error:
         raise Unauthenticated(_REFUSED) from error
 
@@ -203,7 +218,7 @@ def unlock(passkey: rows.Passkey, prf: bytes) -> SigningKey | None:
 def read_prf(text: str) -> bytes:
     """The PRF's output as the page sends it, b"" for none; `Invalid` for another length."""
     try:
-        value = base64url_to_bytes(text) if text else b""
+        value = _bytes_of(text) if text else b""
     except ValueError:
         value = b"?"
     if value and len(value) != PRF_BYTES:
@@ -222,7 +237,7 @@ def _wrapping(id: bytes, prf: bytes) -> bytes:
 
 def _with_prf(issuer: Issuer, options: str) -> str:
     salt = sha256(b"simdes/passkey-prf/v1" + issuer.keystore.organisation)
-    prf = {"prf": {"eval": {"first": bytes_to_base64url(salt)}}}
+    prf = {"prf": {"eval": {"first": _text_of(salt)}}}
     return json.dumps(json.loads(options) | {"extensions": prf})
 
 
@@ -235,8 +250,8 @@ def _challenge(issuer: Issuer, purpose: bytes, binding: bytes) -> bytes:
 def _answered(issuer: Issuer, document: dict[str, Any], purpose: bytes, binding: bytes) -> bytes:
     """The challenge that an answer names, where it is one of ours for this browser and purpose."""
     try:
-        named = json.loads(base64url_to_bytes(document["response"]["clientDataJSON"]))
-        challenge = base64url_to_bytes(named["challenge"])
+        named = json.loads(_bytes_of(document["response"]["clientDataJSON"]))
+        challenge = _bytes_of(named["challenge"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unauthenticated(_REFUSED) from error
     ours = len(challenge) == _CHALLENGE_BYTES and hmac.compare_digest(
