@@ -6,7 +6,7 @@ this authenticator gives for this organisation; the account key is wrapped under
 authenticator without PRF proves who is there and unlocks nothing: the passphrase is asked besides.
 
 Challenges are ours by a keyed digest, bound to the browser and the purpose, good for five minutes
-and once. The library is loaded by who needs it: that takes a tenth of a second of CPU, which every
+and once. The library is loaded by who needs it: that takes 40 ms of CPU, which every
 command that reads this module would wait for.
 """
 
