@@ -87,7 +87,7 @@ def invite(
     try:
         _prepare(node, administrator, person, first)
     except SimdesError:
-        node.desk.keystore.forget_first(person.account)
+        _end(node, administrator, person.account)
         raise
     return Slip(person=person, code=code, until_seconds=first.until_seconds)
 
@@ -161,9 +161,13 @@ def take_back(node: Node, administrator: Session, account: bytes) -> None:
     """
     if account not in {one.person.account for one in waiting(node, administrator)}:
         raise NotFound("There is nothing like that.")
+    _end(node, administrator, account)
+
+
+def _end(node: Node, administrator: Session, account: bytes) -> None:
     node.desk.keystore.forget_first(account)
     known = node.contracts.accounts.account(account)
-    if known is not None and known.state == State.VERIFIED:
+    if known is not None and known.state != State.SUSPENDED:
         accounts.suspend_account(node.contracts, node.lane(administrator.key), account)
 
 

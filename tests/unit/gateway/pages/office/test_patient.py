@@ -177,6 +177,7 @@ def test_where_nobody_else_attests_nothing_is_left_behind(
     refused = office.post("/people/patient", fields(number))
     assert refused.status_code == 403, refused.text
     assert f"ada.{number}" not in {one.user for one in place.north.node.desk.keystore.people()}
+    assert "Nobody waits to be verified." in office.get("/people?only=waiting").text
 
 
 @pytest.mark.parametrize(
