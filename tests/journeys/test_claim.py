@@ -157,10 +157,10 @@ def test_from_a_feed_to_paid_in_separate_processes(town: Town, start: Start) -> 
     decided = town.run("east", "decide", "clerk.poe", *claim)
     assert decided["outcome"] == "partly"
     town.run("east", "settle", "clerk.poe", *claim, expect=8)
-    copy = town.folder / "copy.simdes"
-    town.run("north", "copy", "jane", *claim, "--out", copy)
+    copy = town.folder / f"{start.user}.simdes"
+    town.run("north", "copy", start.user, *claim, "--out", copy)
     assert copy.stat().st_mode & 0o077 == 0
-    town.run("north", "appeal", "jane", *claim, "--why", "My doctor ordered it.")
+    town.run("north", "appeal", start.user, *claim, "--why", "My doctor ordered it.")
     town.run("south", "appeal", "dr.lee", "--copy", copy, expect=8)
     assert town.run("east", "decide", "clerk.poe", *claim)["outcome"] == "partly"
     town.run("south", "appeal", "dr.lee", "--copy", copy)
