@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import psycopg
 from psycopg import sql
 
@@ -214,9 +215,20 @@ def _stores(data: Path, names: Sequence[str], parts: list[Part]) -> dict[str, st
             LIBP2P_FORCE_PNET="1",  # no start without the network's key
         )
         _await_port(parts[-1], api)
+        _meet(where, [peers[other] for other in names[: names.index(name)]])
     return {
         name: f"ipfs:http://127.0.0.1:{_port_of(f / 'api.port')}" for name, f in folders.items()
     }
+
+
+def _meet(where: str, peers: Sequence[dict[str, Any]]) -> None:
+    """Have a node call those that were started before it; by itself it does so after seconds."""
+    for one in peers:
+        address = f"{one['Addrs'][0]}/p2p/{one['ID']}"
+        answer = httpx.post(
+            f"{where}/api/v0/swarm/connect", params={"arg": address}, timeout=START_SECONDS
+        )
+        answer.raise_for_status()
 
 
 def _kubo() -> Path | None:

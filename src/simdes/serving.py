@@ -146,6 +146,10 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             ),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
         ]
+        if one.node.claims.pays:
+            threads.append(
+                threading.Thread(target=worker.hear, args=(one.node, stop), name="claims")
+            )
         if one.node.mail.possible:
             threads.append(
                 threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails")

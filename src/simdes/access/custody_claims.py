@@ -25,7 +25,7 @@ _PURPOSE = Purpose.HPAYMT
 class ClaimsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`claims`: which claims may we look at that you told us nothing of, behind ``after``?"""
 
-    after: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
+    after: Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
 def claims(desk: Desk, asker: Asker, body: ClaimsBody) -> Outcome:

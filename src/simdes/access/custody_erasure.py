@@ -26,6 +26,7 @@ from simdes.errors import Invalid, Unauthenticated
 from simdes.index import (
     access_requests,
     chain,
+    claim_vaults,
     contents,
     copies,
     custody,
@@ -137,6 +138,7 @@ def _close_chart(desk: Desk, tx: Transaction, tag: bytes) -> str:
     access_requests.drop_vault(tx, tag)
     emergencies.drop_vault(tx, tag)
     health_links.drop_vault(tx, tag)
+    claim_vaults.drop_vault(tx, tag)
     if chart == KEPT:
         vaults.close(tx, tag)
     elif vaults.get(tx, tag) is not None:  # a reader has a local key, too

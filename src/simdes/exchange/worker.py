@@ -18,6 +18,7 @@ from simdes.exchange import anchoring, guardians, indexing, recovering, resharin
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.claims import arriving, fingerprints, opening, steps
+from simdes.exchange.elsewhere import Resting
 from simdes.exchange.mail import sending
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import issuing, settling
@@ -35,6 +36,8 @@ CLAIM_SECONDS = 2.0
 """How often claims are gone on with: each asks the ledger how it stands."""
 ARRIVE_SECONDS = 5.0
 """How often providers are asked which claims an insurer may look at."""
+REST_SECONDS = 60.0
+"""How long one that did not answer is not asked."""
 RETIRE_SECONDS = 3_600.0
 """How often keys of past epochs, and releases ordered on pages, are looked for that can go."""
 
@@ -46,7 +49,7 @@ def run(node: Node, stop: threading.Event) -> None:
     name = worker_name()
     pause = IDLE_SECONDS
     tended, retired = _Every(TEND_SECONDS), _Every(RETIRE_SECONDS)
-    claimed, arrived = _Every(CLAIM_SECONDS), _Every(ARRIVE_SECONDS)
+    claimed = _Every(CLAIM_SECONDS)
     while not stop.is_set():
         try:
             _fill_keys(node)
@@ -59,8 +62,6 @@ def run(node: Node, stop: threading.Event) -> None:
             if claimed.due():
                 opening.work(node)
                 steps.settle(node)
-            if arrived.due():
-                arriving.collect(node)
             pause = 0.0 if bulk else _pause(done, left)
             if tended.due():
                 resharing.tend(node)
@@ -70,7 +71,6 @@ def run(node: Node, stop: threading.Event) -> None:
             if retired.due():
                 resharing.retire(node)
                 node.database.write(lambda tx: studies.forget(tx, now_ms=node.now_ms()))
-                arriving.tidy(node)
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)
@@ -110,6 +110,22 @@ def tell(node: Node, stop: threading.Event) -> None:
 def write_mails(node: Node, stop: threading.Event) -> None:
     """Send mails until ``stop`` is set; apart from `run`, which no mail server may hold up."""
     sending.run(node, stop, name=worker_name())
+
+
+def hear(node: Node, stop: threading.Event) -> None:
+    """Ask providers which claims an insurer may look at until ``stop`` is set; apart from `run`,
+    which no provider may hold up."""
+    resting, tidied = Resting(REST_SECONDS), _Every(RETIRE_SECONDS)
+    while not stop.is_set():
+        pause = ARRIVE_SECONDS
+        try:
+            node.following.catch_up()
+            arriving.collect(node, resting)
+            if tidied.due():
+                arriving.tidy(node)
+        except Exception as error:
+            pause = _after_failure(pause, error)
+        stop.wait(pause)
 
 
 def take_in(node: Node, stop: threading.Event) -> None:

@@ -26,9 +26,9 @@ class Told:
 
 
 def tell(tx: Transaction, claim: bytes, vault: bytes, insurer: bytes, *, now_ms: int) -> bool:
-    """Have an insurer told of a claim; False where it was before."""
+    """Have an insurer told of a claim; False where it was before, or the vault was erased."""
     tx.lock("claim_told")  # numbers become visible in their order
-    if is_told(tx, claim):
+    if is_settled(tx, claim, vault):
         return False
     row = tx.one("SELECT max(number) FROM claim_told")
     newest = int(row[0]) if row and row[0] is not None else 0
@@ -40,9 +40,11 @@ def tell(tx: Transaction, claim: bytes, vault: bytes, insurer: bytes, *, now_ms:
     return True
 
 
-def is_told(tx: Transaction, claim: bytes) -> bool:
-    """Whether the insurer of a claim is told of it."""
-    return tx.one("SELECT 1 FROM claim_told WHERE claim = :claim", claim=claim) is not None
+def is_settled(tx: Transaction, claim: bytes, vault: bytes) -> bool:
+    """Whether nobody is to be told of a claim (any more)."""
+    told = tx.one("SELECT 1 FROM claim_told WHERE claim = :claim", claim=claim)
+    erased = tx.one("SELECT 1 FROM vault WHERE tag = :vault AND state = 'erased'", vault=vault)
+    return told is not None or erased is not None
 
 
 def told(tx: Transaction, insurer: bytes, *, after: int) -> list[Told]:
@@ -59,6 +61,8 @@ def told(tx: Transaction, insurer: bytes, *, after: int) -> list[Told]:
 
 def learn(tx: Transaction, provider: bytes, rows: Sequence[Told]) -> None:
     """Write down what a provider told; who told of a claim first is not overwritten."""
+    if not rows:
+        return
     tx.insert(
         "claim_known",
         [
@@ -67,14 +71,18 @@ def learn(tx: Transaction, provider: bytes, rows: Sequence[Told]) -> None:
         ],
         conflict="(claim) DO NOTHING",
     )
-
-
-def known_up_to(tx: Transaction, provider: bytes) -> int:
-    """The newest number that a provider told, 0 before the first."""
-    row = tx.one(
-        "SELECT max(number) FROM claim_known WHERE provider = :provider", provider=provider
+    tx.insert(
+        "claim_heard",
+        [{"provider": provider, "number": rows[-1].number}],
+        conflict="(provider) DO UPDATE SET number = excluded.number"
+        " WHERE claim_heard.number < excluded.number",
     )
-    return int(row[0]) if row and row[0] is not None else 0
+
+
+def heard_up_to(tx: Transaction, provider: bytes) -> int:
+    """The newest number that a provider told, 0 before the first."""
+    row = tx.one("SELECT number FROM claim_heard WHERE provider = :provider", provider=provider)
+    return int(row[0]) if row else 0
 
 
 def known(tx: Transaction) -> dict[bytes, tuple[bytes, bytes]]:
@@ -90,5 +98,11 @@ def vault_of(tx: Transaction, claim: bytes) -> bytes | None:
 
 
 def forget(tx: Transaction, claims: Sequence[bytes]) -> None:
-    """Drop claims that have ended."""
-    tx.run("DELETE FROM claim_known WHERE claim IN :claims", claims=list(claims))
+    """Drop claims that have ended; what was heard is not heard again."""
+    tx.many("DELETE FROM claim_known WHERE claim = :claim", [{"claim": one} for one in claims])
+
+
+def drop_vault(tx: Transaction, vault: bytes) -> None:
+    """Drop whose claims these were: the vault was erased."""
+    tx.run("DELETE FROM claim_told WHERE vault = :vault", vault=vault)
+    tx.run("DELETE FROM claim_known WHERE vault = :vault", vault=vault)

@@ -94,6 +94,14 @@ table(
     Index(None, "insurer", "number"),
 )
 
+# At the insurer: up to which number it heard a provider.
+table(
+    "claim_heard",
+    id32("provider"),
+    integer("number"),
+    PrimaryKeyConstraint("provider"),
+)
+
 # At the insurer: in whose vault a claim is, as its provider told under this number.
 table(
     "claim_known",

@@ -126,7 +126,7 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             elements=[hexed(scene.key.public)],  # type: ignore[attr-defined]
         ),
         "fingerprints": lambda: FingerprintsBody(function=vault),
-        "claims": ClaimsBody,
+        "claims": lambda: ClaimsBody(after=0),
         "request": lambda: RequestBody(
             vault=vault, categories=1, purpose=0, days=1, name="", text="Why."
         ),

@@ -31,6 +31,7 @@ from simdes.proofs.openings import number
 OFFERED: Final = "offered"
 DISCLOSED: Final = "disclosed"
 ENDED: Final = "ended"
+_BEFORE_ITS_INSURER: Final = (ClaimState.DISCLOSED, ClaimState.RECEIVED, ClaimState.APPEALED)
 DECIDED: Final = (ClaimState.APPROVED, ClaimState.PARTLY, ClaimState.DENIED, ClaimState.PAID)
 """States after a decision; whoever looks late finds it paid."""
 _log = structlog.get_logger("simdes.claims")
@@ -47,7 +48,7 @@ def advance(node: Node, step: Step) -> str:
             return OFFERED
         if claim.state in (ClaimState.OPENED, ClaimState.ASKED):
             return _disclose(node, step, claim)
-        if claim.state is ClaimState.DISCLOSED:
+        if claim.state in _BEFORE_ITS_INSURER:
             _tell(node, step)  # told again by who was restored from a backup
         if claim.state in (ClaimState.PAID, ClaimState.REVERSED):
             return _end(node, step, claim)
@@ -106,7 +107,7 @@ def _disclose(node: Node, step: Step, claim: Claim) -> str:
 def _tell(node: Node, step: Step) -> None:
     """Have the insurer told in whose vault the claim is, before the ledger says it may look."""
     with node.database.read() as tx:
-        if claim_vaults.is_told(tx, step.claim):
+        if claim_vaults.is_settled(tx, step.claim, step.vault):
             return
     node.database.write(
         lambda tx: claim_vaults.tell(tx, step.claim, step.vault, step.other, now_ms=node.now_ms())

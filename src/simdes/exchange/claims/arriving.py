@@ -18,6 +18,7 @@ from simdes.access.custody_claims import ClaimsBody
 from simdes.access.requests import Answer
 from simdes.crypto import cbor
 from simdes.errors import SimdesError, Tampered
+from simdes.exchange.elsewhere import Resting
 from simdes.exchange.node import Node
 from simdes.index import chain, claim_vaults
 from simdes.index.claim_vaults import Told
@@ -26,19 +27,28 @@ from simdes.proofs.openings import number
 
 _ENDED: Final = frozenset((ClaimState.PAID, ClaimState.REVERSED))
 _MOST: Final = (1 << 53) - 1
+_PAGES: Final = 8
+"""Of what one provider tells in a round."""
 _log = structlog.get_logger("simdes.claims")
 
 
-def collect(node: Node) -> int:
-    """Ask every provider what is new; how many claims there are. Who does not answer waits."""
+def collect(node: Node, resting: Resting | None = None) -> int:
+    """Ask every provider what is new; how many claims there are.
+
+    Who does not answer, or tells what can't be so, is left alone while it is ``resting``.
+    """
     if not node.claims.pays:
         return 0
     count = 0
     for one in _providers(node):
+        if resting is not None and one in resting:
+            continue
         try:
             count += _collect(node, one)
         except SimdesError as error:
             _log.warning("claims not told", issue=error.issue, kind=type(error).__name__)
+            if resting is not None:
+                resting.begin(one)
     return count
 
 
@@ -48,9 +58,14 @@ def tidy(node: Node) -> int:
         return 0
     with node.database.read() as tx:
         known = claim_vaults.known(tx)
-    ended = [one for one in known if node.contracts.claims.claim(number(one)).state in _ENDED]
+    ended = [one for one in known if _has_ended(node, one)]
     node.database.write(lambda tx: claim_vaults.forget(tx, ended))
     return len(ended)
+
+
+def _has_ended(node: Node, claim: bytes) -> bool:
+    known = node.contracts.claims.claim(number(claim))
+    return known.state in _ENDED or known.is_final(node.now_seconds())
 
 
 def _providers(node: Node) -> list[bytes]:
@@ -66,9 +81,9 @@ def _providers(node: Node) -> list[bytes]:
 
 def _collect(node: Node, provider: bytes) -> int:
     count = 0
-    while True:
+    for _ in range(_PAGES):
         with node.database.read() as tx:
-            after = claim_vaults.known_up_to(tx, provider)
+            after = claim_vaults.heard_up_to(tx, provider)
         answer = ask(node.agent_caller(), provider, "claims", ClaimsBody(after=after))
         told = _told(answer, after)
         mine = [one for one in told if _is_ours(node, provider, one)]
@@ -77,7 +92,8 @@ def _collect(node: Node, provider: bytes) -> int:
         node.database.write(lambda tx, rows=told: claim_vaults.learn(tx, provider, rows))  # type: ignore[misc]
         count += len(told)
         if not told or answer.body.get("more") != 1:
-            return count
+            break
+    return count
 
 
 def _told(answer: Answer, after: int) -> list[Told]:

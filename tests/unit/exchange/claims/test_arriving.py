@@ -12,6 +12,7 @@ from simdes.errors import NotFound
 from simdes.exchange import reach
 from simdes.exchange.claims import arriving, cases, disclosing, paying
 from simdes.index import claim_vaults
+from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import Visit
 from support.consortium import Clock, Consortium
@@ -60,22 +61,44 @@ def test_another_insurer_is_told_nothing_and_the_patient_sees_who_was(visits: li
     assert told == [one.node("east").organisation]
 
 
-def test_a_provider_that_lost_what_it_told_tells_again_under_higher_numbers(
+def test_a_provider_that_lost_what_it_told_tells_again_and_is_heard_once(
     visits: list[Visit],
 ) -> None:
     north, east = visits[0].node("north"), visits[0].node("east")
     arriving.collect(east)
-    with east.database.read() as tx:
-        newest = claim_vaults.known_up_to(tx, north.organisation)
-    for node, table in ((north, "claim_told"), (east, "claim_known")):
-        node.database.write(lambda tx, table=table: tx.run(f"DELETE FROM {table}"))
-    east.database.write(
-        lambda tx: claim_vaults.learn(
-            tx, north.organisation, [claim_vaults.Told(newest, bytes(32), bytes(32))]
-        )
-    )
+    newest = heard(visits[0])
+    north.database.write(lambda tx: tx.run("DELETE FROM claim_told"))
     visits[0].work()
+    assert heard(visits[0]) > newest, "under higher numbers"
     assert [len(one.inbox()) for one in visits] == [1, 1]
+    before = len(north.desk.trail.entries(north.database, vault=visits[0].vault))
+    assert arriving.collect(east) == 0
+    assert len(north.desk.trail.entries(north.database, vault=visits[0].vault)) == before
+
+
+def heard(visit: Visit) -> int:
+    """Up to which number the insurer heard the hospital."""
+    with visit.node("east").database.read() as tx:
+        return claim_vaults.heard_up_to(tx, visit.node("north").organisation)
+
+
+def test_nobody_is_told_of_a_vault_that_was_erased(visits: list[Visit]) -> None:
+    one = visits[1]
+    north, east = one.node("north"), one.node("east").organisation
+
+    def erased(tx: Transaction) -> None:
+        tx.run("UPDATE vault SET state = 'erased' WHERE tag = :vault", vault=one.vault)
+        claim_vaults.drop_vault(tx, one.vault)
+        assert not claim_vaults.tell(tx, b"\x08" * 32, one.vault, east, now_ms=north.now_ms())
+        assert one.vault not in {its.vault for its in claim_vaults.told(tx, east, after=0)}
+        raise _Enough
+
+    with pytest.raises(_Enough):
+        north.database.write(erased)
+
+
+class _Enough(Exception):
+    """Undoes what was tried."""
 
 
 def test_a_claim_that_is_not_the_tellers_own_or_not_for_us_is_not_believed(
@@ -107,6 +130,7 @@ def test_of_a_claim_that_ended_the_vault_is_forgotten_and_its_decision_stays(
     cases.row(east, one.clerk(), claim)
     paying.reverse(east, one.clerk(), claim)
     assert arriving.tidy(east) >= 1
+    assert arriving.collect(east) == 0, "what was forgotten is not told again"
     with east.database.read() as tx:
         assert claim_vaults.vault_of(tx, claim) is None
     assert cases.row(east, one.clerk(), claim).state is ClaimState.REVERSED

@@ -7,6 +7,11 @@ CREATE TABLE claim_told (
   CONSTRAINT uq_claim_told_claim UNIQUE (claim)
 );
 CREATE INDEX ix_claim_told_insurer_number ON claim_told (insurer, number);
+CREATE TABLE claim_heard (
+  provider BYTEA NOT NULL CONSTRAINT ck_claim_heard_provider CHECK (length(provider) = 32),
+  number BIGINT NOT NULL,
+  CONSTRAINT pk_claim_heard PRIMARY KEY (provider)
+);
 CREATE TABLE claim_known (
   claim BYTEA NOT NULL CONSTRAINT ck_claim_known_claim CHECK (length(claim) = 32),
   vault BYTEA NOT NULL CONSTRAINT ck_claim_known_vault CHECK (length(vault) = 32),

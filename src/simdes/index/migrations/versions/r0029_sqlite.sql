@@ -8,6 +8,12 @@ CREATE TABLE claim_told (
 )
  STRICT;
 CREATE INDEX ix_claim_told_insurer_number ON claim_told (insurer, number);
+CREATE TABLE claim_heard (
+  provider BLOB NOT NULL CONSTRAINT ck_claim_heard_provider CHECK (length(provider) = 32),
+  number INTEGER NOT NULL,
+  CONSTRAINT pk_claim_heard PRIMARY KEY (provider)
+)
+ STRICT;
 CREATE TABLE claim_known (
   claim BLOB NOT NULL CONSTRAINT ck_claim_known_claim CHECK (length(claim) = 32),
   vault BLOB NOT NULL CONSTRAINT ck_claim_known_vault CHECK (length(vault) = 32),
