@@ -155,14 +155,17 @@ def _guarded(node: Node, session: Session, ward: bytes) -> Ward:
 def veto(node: Node, session: Session) -> None:
     """Stop a recovery that the owner did not ask for; once for one set of guardians.
 
-    Raises Conflict where none waits, or the veto was used.
+    A new key of the owner's own that waits stays. Raises Conflict where none waits, or the veto was
+    used.
     """
-    node.lane(session.key).transact(node.contracts.accounts.veto_recovery())
-    account = session.actor.account
+    account, accounts = session.actor.account, node.contracts.accounts
+    stopped, own = accounts.pending_recovery(account), accounts.pending_rotation(account)
+    node.lane(session.key).transact(accounts.veto_recovery())
     person = node.desk.keystore.person_of(account)
 
     def write(tx: Transaction) -> None:
-        rows.drop_recovery(tx, account)
+        if stopped is not None and (own is None or own.key != stopped.key):
+            rows.drop_recovery(tx, account, stopped.key)
         if person is not None:
             credentials.audit(node, tx, person, Verb.RECOVER)
 
