@@ -17,6 +17,7 @@ from simdes.access import accounts
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Category, Purpose, Role, State
 from simdes.access.keystore import Checked, First, Person
+from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Unavailable
 from simdes.exchange import credentials, enrolment
 from simdes.exchange.colleagues import first_passphrase
@@ -26,7 +27,7 @@ from simdes.exchange.interactions import finding
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
 from simdes.exchange.signin import Session
-from simdes.index import resources, vaults
+from simdes.index import merges, resources, vaults
 
 GOOD_SECONDS: Final = 6 * 86_400
 """How long a slip is good; organisations attest for a week at most."""
@@ -87,7 +88,7 @@ def invite(
     try:
         _prepare(node, administrator, person, first)
     except SimdesError:
-        _end(node, administrator, person.account)
+        _end(node, administrator, person.account, vault)
         raise
     return Slip(person=person, code=code, until_seconds=first.until_seconds)
 
@@ -157,25 +158,49 @@ def waiting(node: Node, administrator: Session) -> list[Waiting]:
 def take_back(node: Node, administrator: Session, account: bytes) -> None:
     """End a slip: its code opens nothing, the account is suspended and forgotten.
 
-    Raises NotFound where none waits, Forbidden unless an administrator asks.
+    Raises NotFound where none waits, Conflict where the record is its holder's already, Forbidden
+    unless an administrator asks.
     """
-    if account not in {one.person.account for one in waiting(node, administrator)}:
+    found = [one for one in waiting(node, administrator) if one.person.account == account]
+    if not found:
         raise NotFound("There is nothing like that.")
-    _end(node, administrator, account)
+    _end(node, administrator, account, found[0].vault)
 
 
-def _end(node: Node, administrator: Session, account: bytes) -> None:
-    node.desk.keystore.forget_first(account)
-    known = node.contracts.accounts.account(account)
+def _end(node: Node, administrator: Session, account: bytes, vault: bytes) -> None:
+    """Suspended first: from then on the ledger refuses a claim, and only what nobody can claim any
+    more is forgotten. The key of whoever has the vault already is the only one there is."""
+    _require_unclaimed(node, account, vault)
+    lane, known = node.lane(administrator.key), node.contracts.accounts.account(account)
     if known is not None and known.state != State.SUSPENDED:
-        accounts.suspend_account(node.contracts, node.lane(administrator.key), account)
+        accounts.suspend_account(node.contracts, lane, account)
+        try:
+            _require_unclaimed(node, account, vault)
+        except Conflict:
+            accounts.verify_account(node.contracts, lane, account)
+            raise
+    node.desk.keystore.forget_first(account)
+
+
+def _require_unclaimed(node: Node, account: bytes, vault: bytes) -> None:
+    if _is_theirs(node, account, vault):
+        raise Conflict(
+            "The record is the patient's already: they began to sign in.",
+            advice="Let them sign in again with the code of their slip.",
+        )
+
+
+def _is_theirs(node: Node, account: bytes, vault: bytes) -> bool:
+    known = node.contracts.accounts.vault(vault)
+    return known is not None and known.control == account
 
 
 def accept(node: Node, user: str, code: str, passphrase: str, *, client: Client) -> Admitted:
     """Sign in first: the vault becomes theirs, their passphrase takes the code's place.
 
-    Asked again after a failure it goes on where it stopped. Raises Invalid for a passphrase that is
-    none, and as `credentials.sign_in`: alike for a wrong code and one that was used or ran out.
+    Asked again after a failure it goes on where it stopped, even when the slip ran out meanwhile.
+    Raises Invalid for a passphrase that is none, Forbidden where the slip ran out, Conflict where
+    the record was merged away, and as `credentials.sign_in`: alike for a wrong code and a used one.
     """
     user = user.strip().lower()
     code = "".join(code.split()).lower()
@@ -186,16 +211,30 @@ def accept(node: Node, user: str, code: str, passphrase: str, *, client: Client)
     keystore = node.desk.keystore
     person = keystore.person(user)
     first = keystore.firsts().get(person.account)
-    if first is None or not first.attestations or first.until_seconds <= node.now_seconds():
-        raise Forbidden(
-            "The slip is not good any more.", advice="Ask the organisation for a new one."
-        )
-    known = node.contracts.accounts.vault(first.vault)
-    if known is None or known.control != person.account:
-        until = first.until_seconds
-        enrolment.claim(node, person, key, first.vault, until, first.attestations)
+    if first is None:
+        raise _run_out()
+    if not _is_theirs(node, person.account, first.vault):
+        _claim(node, person, key, first)
     with node.database.transaction() as tx:
         vaults.set_control(tx, first.vault, person.account)
         credentials.audit(node, tx, person, Verb.CREDENTIALS)
     keystore.relock_person(person, key, passphrase, first=True)
     return credentials.begin(node, person, key, client=client)
+
+
+def _claim(node: Node, person: Person, key: SigningKey, first: First) -> None:
+    until = first.until_seconds
+    if not first.attestations or until <= node.now_seconds():
+        raise _run_out()
+    with node.database.read() as tx:
+        noted = merges.of(tx, first.vault)
+    if any(one.prior == first.vault and one.state == merges.MOVED for one in noted):
+        raise Conflict(
+            "The record was joined to another one of yours since the slip was printed.",
+            advice="Ask the organisation for a new slip.",
+        )
+    enrolment.claim(node, person, key, first.vault, until, first.attestations)
+
+
+def _run_out() -> Forbidden:
+    return Forbidden("The slip is not good any more.", advice="Ask the organisation for a new one.")

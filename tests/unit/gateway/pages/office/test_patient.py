@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from unittest import mock
 
 import httpx
 import pytest
 
+from simdes.access import accounts as access_accounts
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.errors import Unauthenticated
 from simdes.exchange import enrolment, fhir_users, first_sign_ins
+from simdes.exchange.credentials import Client
 from simdes.exchange.signin import sign_in
+from simdes.exchange.submit import Accepted
+from simdes.fhir.json import dumps
 from simdes.index.vaults import Identifier, find
 from support.fhir_api import Api
 from support.pages import Visitor
@@ -20,6 +27,7 @@ from support.portal import SYSTEM
 from unit.gateway.pages.conftest import Place
 
 PHRASE = "a lantern in the rain"
+CLIENT = Client(name="a browser", address="203.0.113.9")
 _numbers = count(1)
 
 
@@ -39,16 +47,20 @@ def south_attests(founded_pages: Place) -> None:
 def number(place: Place) -> str:
     """Somebody whom a doctor registered; nobody's account controls their record."""
     made = f"slip-{next(_numbers)}"
+    register(place, made)
+    return made
+
+
+def register(place: Place, number: str) -> None:
     Api.of(place.north, "dr.north", app=place.app).create(
         {
             "resourceType": "Patient",
-            "identifier": [{"system": SYSTEM, "value": made}],
+            "identifier": [{"system": SYSTEM, "value": number}],
             "name": [{"family": "Quist", "given": ["Ada <b>"]}],
             "birthDate": "1961-05-04",
         }
     )
     place.network.settle()
-    return made
 
 
 def vault(place: Place, number: str) -> bytes:
@@ -142,6 +154,92 @@ def test_a_slip_that_is_taken_back_opens_nothing(
     assert first(place, user, code).status_code == 401
     assert office.post("/people/patient/end", {"of": of}).status_code == 404
     assert place.north.node.contracts.accounts.vault(vault(place, number)).control is None
+
+
+@contextmanager
+def killed_before_the_passphrase(place: Place) -> Iterator[None]:
+    """The first sign-in claims the vault on the ledger and gets no further."""
+    keystore = type(place.north.node.desk.keystore)
+    stopped = mock.patch.object(keystore, "relock_person", side_effect=KeyboardInterrupt)
+    with stopped, pytest.raises(KeyboardInterrupt):
+        yield
+
+
+def test_a_slip_whose_record_is_the_patients_already_is_not_ended(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    person, accounts = place.north.node.desk.keystore.person(user), place.north.node.contracts
+    with killed_before_the_passphrase(place):
+        first_sign_ins.accept(place.north.node, user, code, PHRASE, client=CLIENT)
+    assert accounts.accounts.vault(vault(place, number)).control == person.account
+    refused = office.post("/people/patient/end", {"of": person.account.hex()})
+    assert refused.status_code == 409 and "the code of their slip" in refused.text
+    assert first(place, user, code).status_code == 303
+    assert place.visitor().sign_in(user, PHRASE).headers["location"] == "/home"
+
+
+def test_a_claim_that_comes_while_the_slip_is_ended_keeps_its_key(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    node = place.north.node
+    person, suspend = node.desk.keystore.person(user), access_accounts.suspend_account
+
+    def late(*given: object) -> None:
+        with killed_before_the_passphrase(place):
+            first_sign_ins.accept(node, user, code, PHRASE, client=CLIENT)
+        suspend(*given)  # type: ignore[arg-type]
+
+    with mock.patch.object(access_accounts, "suspend_account", late):
+        refused = office.post("/people/patient/end", {"of": person.account.hex()})
+    assert refused.status_code == 409
+    assert node.contracts.accounts.account(person.account).state.name == "VERIFIED"
+    assert first(place, user, code).status_code == 303
+
+
+def test_who_was_cut_off_goes_on_when_the_slip_ran_out(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    with killed_before_the_passphrase(place):
+        first_sign_ins.accept(place.north.node, user, code, PHRASE, client=CLIENT)
+    place.clock.ahead_seconds += first_sign_ins.GOOD_SECONDS
+    assert first(place, user, code).status_code == 303
+
+
+def test_a_slip_of_a_record_that_was_merged_away_gives_no_empty_vault(
+    place: Place, office: Visitor, number: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    prior, survivor = vault(place, number), f"new-{number}"
+    register(place, survivor)
+    [answer] = place.network.submit("north", "merge", merged(survivor, number))
+    assert isinstance(answer, Accepted)
+    assert vault(place, number) != prior
+    place.network.settle()
+    refused = first(place, user, code)
+    assert refused.status_code == 409 and "was joined to another one" in refused.text
+    assert place.north.node.contracts.accounts.vault(prior).control is None
+    own = place.north.node.desk.keystore.person(user).account.hex()
+    assert office.post("/people/patient/end", {"of": own}).status_code == 303
+    newer = code_of(office.post("/people/patient", fields(number)))
+    assert first(place, user, newer).status_code == 303
+    person = place.north.node.desk.keystore.person(user)
+    assert place.north.node.contracts.accounts.vault(vault(place, number)).control == person.account
+
+
+def merged(survivor: str, prior: str) -> bytes:
+    """Patient administration says that two numbers are one person's."""
+    gone = {"identifier": {"system": SYSTEM, "value": prior}}
+    patient = {
+        "resourceType": "Patient",
+        "id": survivor,
+        "identifier": [{"system": SYSTEM, "value": survivor}],
+        "link": [{"other": gone, "type": "replaces"}],
+    }
+    entry = {"fullUrl": f"https://a.example/fhir/Patient/{survivor}", "resource": patient}
+    return dumps({"resourceType": "Bundle", "type": "collection", "entry": [entry]})
 
 
 def test_nobody_gets_a_second_account_for_a_record(
