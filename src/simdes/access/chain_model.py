@@ -246,6 +246,14 @@ def _appended(tx: Transaction, event: events.Appended) -> None:
     )
 
 
+def _taking_over(
+    tx: Transaction,
+    event: events.RecoveryRequested | events.KeyRotationRequested | events.GuardiansRequested,
+) -> None:
+    """Whoever holds an account's key hears of what may take it from them, while it waits."""
+    mail.alarm(tx, event.account, at_ms=event.ready_at * 1000)
+
+
 Writer = Callable[[Transaction, Any], None]
 _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.OrganisationRegistered: _organisation,
@@ -269,7 +277,9 @@ _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.Revoked: _revoked,
     events.RevokedAll: lambda tx, e: rows.set_generation(tx, e.tag, e.generation),
     events.EmergencyOpened: _emergency,
-    events.RecoveryRequested: lambda tx, e: mail.alarm(tx, e.account, at_ms=e.ready_at * 1000),
+    events.RecoveryRequested: _taking_over,
+    events.KeyRotationRequested: _taking_over,
+    events.GuardiansRequested: _taking_over,
     events.EmergencyReviewed: lambda tx, e: consents.review(tx, e.tag, e.handle, e.outcome),
     events.Anchored: _anchored,
     events.Superseded: lambda tx, e: _leaf(tx, e, e.successor),

@@ -63,6 +63,7 @@ class Standing:
     present: GuardianSet | None
     waiting: GuardianSet | None
     recovery: PendingKey | None
+    rotation: PendingKey | None
     veto_spent: bool
     delay_seconds: int
 
@@ -232,6 +233,7 @@ def standing(node: Node, account: bytes) -> Standing:
         if waiting
         else None,
         recovery=accounts.pending_recovery(account),
+        rotation=accounts.pending_rotation(account),
         veto_spent=known.vetoed,
         delay_seconds=accounts.delay_seconds(),
     )

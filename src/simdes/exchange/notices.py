@@ -1,8 +1,8 @@
 """What a patient should know of when they come: somebody asks, looked in an emergency, wants in;
-a claim for them was opened, decided, paid.
+a new key or other guardians wait; a claim for them was opened, decided, paid.
 
-Made of what stands elsewhere (requests, the ledger's emergencies and recoveries, how claims stand):
-nothing is kept for it, so nothing is forgotten or told twice.
+Made of what stands elsewhere (requests, the ledger's emergencies and what waits there, how claims
+stand): nothing is kept for it, so nothing is forgotten or told twice.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from simdes.ledger.contracts import ClaimState
 REQUEST: Final = "request"
 EMERGENCY: Final = "emergency"
 RECOVERY: Final = "recovery"
+ROTATION: Final = "rotation"
+GUARDIANS: Final = "guardians"
 CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.OPENED: "claim-opened",
     ClaimState.ASKED: "claim-asked",
@@ -30,7 +32,7 @@ CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.REVERSED: "claim-reversed",
 }
 """The states of a claim that its patient is told of; the others are work of somebody else."""
-KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, *CLAIMS.values())
+KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, ROTATION, GUARDIANS, *CLAIMS.values())
 RECENT_SECONDS: Final = 30 * 86_400
 """How long an emergency that is over, or a change of a claim, is told."""
 
@@ -68,11 +70,22 @@ def listed(node: Node, session: Session) -> list[Notice]:
         ]
         found += _of_claims(node, vault)
     found.sort(key=lambda one: one.at_ms, reverse=True)
-    pending = node.contracts.accounts.pending_recovery(session.actor.account)
-    if pending is not None:
-        at_ms = pending.ready_at * 1000
-        found.insert(0, Notice(kind=RECOVERY, organisation=None, at_ms=at_ms))
-    return found
+    return _taking_over(node, session.actor.account) + found
+
+
+def _taking_over(node: Node, account: bytes) -> list[Notice]:
+    """What waits on the ledger to take an account over, and from when on."""
+    accounts = node.contracts.accounts
+    pending = {
+        RECOVERY: accounts.pending_recovery(account),
+        ROTATION: accounts.pending_rotation(account),
+        GUARDIANS: accounts.pending_guardians(account),
+    }
+    return [
+        Notice(kind=kind, organisation=None, at_ms=one.ready_at * 1000)
+        for kind, one in pending.items()
+        if one is not None
+    ]
 
 
 def _of_claims(node: Node, vault: bytes) -> list[Notice]:

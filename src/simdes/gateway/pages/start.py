@@ -17,6 +17,8 @@ WHERE: Final[Mapping[str, str]] = {
     notices.REQUEST: "/sharing",
     notices.EMERGENCY: "/sharing",
     notices.RECOVERY: "/guardians",
+    notices.ROTATION: "/guardians",
+    notices.GUARDIANS: "/guardians",
     **dict.fromkeys(notices.CLAIMS.values(), claim.PATH),
 }
 """Where each kind of notice is looked at."""

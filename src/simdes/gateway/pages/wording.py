@@ -104,6 +104,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "request": _("Somebody asks you for access"),
         "emergency": _("Somebody opened your record in an emergency"),
         "recovery": _("Somebody asked for a new key to your account"),
+        "rotation": _("A new key waits for your account"),
+        "guardians": _("A change of your guardians waits"),
         "claim-opened": _("A claim was opened for you"),
         "claim-asked": _("Your insurer asks for more about a claim"),
         "claim-approved": _("Your insurer approved a claim"),
@@ -228,7 +230,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "claim": _("An insurer decided a claim"),
         "prescription": _("A prescription is ready for a pharmacy"),
         "emergency": _("Somebody opened your record in an emergency"),
-        "recovery": _("Somebody asks for a new key to your account"),
+        "recovery": _("Somebody asks for a new key to your account, or for other guardians"),
         "erasure": _("Your record is being erased (the last mail)"),
     },
     "done": {
@@ -254,6 +256,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
             "They are appointed. Somebody's organisation did not answer; they are told later."
         ),
         "guardians-back": _("They are taken back. What stood before goes on."),
+        "key-back": _("The new key is withdrawn. The one that you have stays."),
         "wallet-sent": _("It is on the ledger and counts from now on."),
         "vetoed": _("It is stopped. Appoint other guardians if you do not trust these any more."),
         "renewed": _("Your record's custodians have new keys for it."),

@@ -80,7 +80,10 @@ def new(asked: Asked) -> Shown | Moved:
 
 
 def cancel(asked: Asked) -> Moved:
-    """Take a set back that does not count yet."""
+    """Take a set back that does not count yet, or a new key that does not."""
+    if asked.field("what", most=8) == "key":
+        recovering.cancel_rotation(asked.node, asked.visit.session)
+        return Moved(f"{PATH}?done=key-back")
     guardians.cancel(asked.node, asked.visit.session)
     return Moved(f"{PATH}?done=guardians-back")
 

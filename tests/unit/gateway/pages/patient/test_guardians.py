@@ -98,6 +98,7 @@ def test_from_a_lost_passphrase_back_into_the_account(town: Town) -> None:
     assert done.headers["location"] == "/guardians?done=appointed"
     page = rosa.get("/guardians").text
     assert "My &lt;b&gt;sister&lt;/b&gt;" in page and "not told yet" not in page
+    assert "A change of your guardians waits" in rosa.get("/home").text
     ines = town.visitor("south", "friend.south")
     assert "it does not count yet" in ines.get("/wards").text
     town.wait()
@@ -150,6 +151,22 @@ def test_the_owner_stops_what_they_did_not_ask_for(town: Town) -> None:
     again = rosa.sign_in("rosa", NEW)
     assert again.status_code == 303
     assert rosa.post("/guardians/veto", {}).status_code == 409
+
+
+def test_a_new_key_that_waits_is_shown_and_withdrawn(town: Town) -> None:
+    nils, north = town.visitor("north", "friend.north"), town.network["north"].node
+    assert "A new key waits for your account" not in nils.get("/home").text
+    session = town.network.session("north", "friend.north")
+    recovering.rotate(north, session, "what a thief would choose")
+    assert "A new key waits for your account" in nils.get("/home").text
+    page = nils.get("/guardians").text
+    assert "A new key waits for your account" in page and "Withdraw the new key" in page
+    done = nils.post("/guardians/cancel", {"what": "key"})
+    assert done.headers["location"] == "/guardians?done=key-back"
+    assert "The new key is withdrawn." in nils.get("/guardians?done=key-back").text
+    assert "A new key waits for your account" not in nils.get("/home").text
+    assert north.contracts.accounts.pending_rotation(session.actor.account) is None
+    assert nils.post("/guardians/cancel", {"what": "key"}).status_code == 409
 
 
 def rosa_account(town: Town) -> str:

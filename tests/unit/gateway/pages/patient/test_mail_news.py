@@ -147,12 +147,17 @@ def test_an_emergency_is_told_at_once_whatever_was_chosen(
     )
 
 
-def test_a_recovery_is_told_at_once_to_whose_account_it_is(place: Place, account: bytes) -> None:
+@pytest.mark.parametrize(
+    "kind", [events.RecoveryRequested, events.KeyRotationRequested, events.GuardiansRequested]
+)
+def test_who_may_take_an_account_over_is_told_at_once_to_whose_it_is(
+    place: Place, account: bytes, kind: type[events.ChainEvent]
+) -> None:
     node = place.north.node
 
     def begun(ready_at: int, of: bytes) -> None:
-        event = mock.Mock(spec=events.RecoveryRequested, account=of, ready_at=ready_at)
-        write = chain_model._WRITERS[events.RecoveryRequested]
+        event = mock.Mock(spec=kind, account=of, ready_at=ready_at)
+        write = chain_model._WRITERS[kind]
         node.database.write(lambda tx: write(tx, event))
 
     begun(node.now_seconds() + 60, bytes(32))
