@@ -314,11 +314,14 @@ def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:
 
 
 def _install(node: Node, one: Recovery) -> None:
-    """The chain has the new key: from now on the new passphrase opens the account, alone."""
+    """The chain has the new key: from now on the new passphrase opens the account, alone.
+
+    A rotation does not end a recovery; the key of one that waits is kept.
+    """
     keystore, account = node.desk.keystore, one.account
     locked = unwrap(keystore.database_key, one.locked_wrapped, aad=_LOCKED + account + one.address)
     keystore.replace_key(account, one.address, locked)
-    person = keystore.person_of(account)
+    person, waits = keystore.person_of(account), node.contracts.accounts.pending_recovery(account)
 
     def write(tx: Transaction) -> None:
         credential_rows.end_sessions(tx, account, but=bytes(32))
@@ -329,7 +332,9 @@ def _install(node: Node, one: Recovery) -> None:
         sessions.end_all(tx, account)
         granted = authorization.grants_of(tx, account, now_ms=node.now_ms())
         authorization.end_grants(tx, [grant.id for grant in granted])
-        rows.drop_recovery(tx, account)
+        for row in rows.recoveries(tx, account):
+            if waits is None or row.address != waits.key:
+                rows.drop_recovery(tx, account, row.address)
         if person is not None:
             credentials.audit(node, tx, person, Verb.CREDENTIALS)
 

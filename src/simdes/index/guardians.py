@@ -157,17 +157,14 @@ def set_sent(tx: Transaction, account: bytes, address: bytes) -> None:
     )
 
 
-def drop_recovery(tx: Transaction, account: bytes, address: bytes | None = None) -> None:
-    """Forget a recovery, or without an address all of an account, with what was signed for it."""
+def drop_recovery(tx: Transaction, account: bytes, address: bytes) -> None:
+    """Forget a recovery, with what was signed for it."""
     for table in ("recovery", "recovery_proof"):
-        if address is None:
-            tx.run(f"DELETE FROM {table} WHERE account = :account", account=account)  # noqa: S608 - names of this file
-        else:
-            tx.run(
-                f"DELETE FROM {table} WHERE account = :account AND address = :address",  # noqa: S608 - the same
-                account=account,
-                address=address,
-            )
+        tx.run(
+            f"DELETE FROM {table} WHERE account = :account AND address = :address",  # noqa: S608 - names of this file
+            account=account,
+            address=address,
+        )
 
 
 def put_proof(tx: Transaction, proof: Proof) -> None:

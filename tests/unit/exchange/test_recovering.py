@@ -311,6 +311,28 @@ def test_a_veto_leaves_a_new_key_of_ones_own_that_waits(town: Town) -> None:
     assert sign_in(node, "nadia", NEW).key.address == known.key
 
 
+def test_a_rotation_in_force_leaves_the_key_of_a_recovery_that_waits(town: Town) -> None:
+    node, south = town.network["north"].node, town.network["south"].node
+    admin, first = town.network.session("north", ADMINISTRATOR), "a first passphrase"
+    person = enrolment.add_person(node, admin, "olga", role=Role.PATIENT, passphrase=first)
+    owner = sign_in(node, "olga", first)
+    guardians.appoint(node, owner, chosen(town, "south", "east"), threshold=1, name="Olga")
+    town.wait()
+    recovering.rotate(node, sign_in(node, "olga", first), "what a thief would choose")
+    town.clock.ahead_seconds += node.contracts.accounts.delay_seconds() // 2
+    begun = recovering.begin(node, "olga", NEW, address="203.0.113.8")
+    town.network.sessions.clear()
+    recovering.vouch(south, town.friend("south"), person.account, begun.code)
+    recovering.tend(node)
+    town.clock.ahead_seconds += node.contracts.accounts.delay_seconds() // 2 + 1
+    recovering.tend(node)
+    sign_in(node, "olga", "what a thief would choose")
+    town.wait()
+    known = node.contracts.accounts.account(person.account)
+    assert known is not None
+    assert sign_in(node, "olga", NEW).key.address == known.key
+
+
 def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
     node, ward = town.network["south"].node, befriend(town.network, "south").account
     user = "friend.south"
