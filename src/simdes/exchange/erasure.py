@@ -99,16 +99,17 @@ def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure
     be undone.
     """
     before = look(node, vault)
-    begun = _begun(node, vault, before.begun, control)
-    node.database.write(lambda tx: erasures.put(tx, begun))
-    if control is None:
-        asked = _ask_all(node, begun, before.waiting)
-    else:
-        body = EraseBody(vault=hexed(vault))
-        asked = _ask_all(node, begun, before.waiting, by=(node.caller(control), body))
+    wanted = _begun(node, vault, before.begun, control)
+    body = EraseBody(vault=hexed(vault))
+    by = None if control is None else (node.caller(control), body)
+    if not wanted.signed and _known(node, vault).control is not None:
+        caller = node.agent_caller() if by is None else by[0]
+        ask(caller, node.organisation, "erase", body)  # refused, on record, before it is a job
+    earlier, begun = node.database.write(partial(_keep, wanted=wanted))
+    asked = _ask_all(node, begun, before.waiting, by=by)
     ours = asked.get(node.organisation)
     if isinstance(ours, Forbidden):
-        node.database.write(partial(_put_back, vault=vault, begun=before.begun))
+        node.database.write(partial(_put_back, begun=begun, earlier=earlier))
         raise ours
     _put_off(node, begun, asked)
     return _standing(node, vault)
@@ -152,10 +153,17 @@ def _controls(node: Node, vault: bytes, signer: Signer) -> bool:
     return standing is not None and standing.account == _known(node, vault).control
 
 
-def _put_back(tx: Transaction, *, vault: bytes, begun: Begun | None) -> None:
-    erasures.forget(tx, vault)
-    if begun is not None:
-        erasures.put(tx, begun)
+def _keep(tx: Transaction, *, wanted: Begun) -> tuple[Begun | None, Begun]:
+    """What was kept until now, and what is from now on."""
+    tx.lock(f"erasure {wanted.vault.hex()}")
+    return erasures.get(tx, wanted.vault), erasures.put(tx, wanted)
+
+
+def _put_back(tx: Transaction, *, begun: Begun, earlier: Begun | None) -> None:
+    """Take back what `_keep` kept, unless somebody asked or went on since."""
+    tx.lock(f"erasure {begun.vault.hex()}")
+    if erasures.forget(tx, begun) and earlier is not None:
+        erasures.put(tx, earlier)
 
 
 def _ask_all(

@@ -64,14 +64,20 @@ _MISSING = select(Missing, "erasure_missing")
 _RECEIPT = select(Receipt, "erasure_receipt")
 
 
-def put(tx: Transaction, begun: Begun) -> None:
-    """Keep an erasure, in the place of what is kept of the same vault's."""
+def put(tx: Transaction, begun: Begun) -> Begun:
+    """Keep an erasure in the place of what is kept of the same vault's, and return what stands.
+
+    What the patient signed stays where ``begun`` brings no order.
+    """
     tx.insert(
         "erasure",
         [row_of(begun)],
-        conflict="(vault) DO UPDATE SET signed = excluded.signed, begun_ms = excluded.begun_ms,"
-        " tries = excluded.tries, next_ms = excluded.next_ms, settled_ms = excluded.settled_ms",
+        conflict="(vault) DO UPDATE SET signed = CASE WHEN excluded.signed = '' THEN erasure.signed"
+        " ELSE excluded.signed END, begun_ms = excluded.begun_ms, tries = excluded.tries,"
+        " next_ms = excluded.next_ms, settled_ms = excluded.settled_ms",
     )
+    kept = get(tx, begun.vault)
+    return begun if kept is None else kept
 
 
 def get(tx: Transaction, vault: bytes) -> Begun | None:
@@ -80,9 +86,19 @@ def get(tx: Transaction, vault: bytes) -> Begun | None:
     return None if row is None else read(Begun, row)
 
 
-def forget(tx: Transaction, vault: bytes) -> None:
-    """Forget an erasure that was refused here, with nothing changed anywhere."""
-    tx.run("DELETE FROM erasure WHERE vault = :vault", vault=vault)
+def forget(tx: Transaction, begun: Begun) -> bool:
+    """Forget an erasure that was refused here; False where somebody changed it since."""
+    return bool(
+        tx.run(
+            "DELETE FROM erasure WHERE vault = :vault AND signed = :signed AND begun_ms = :begun"
+            " AND tries = :tries AND next_ms = :next AND settled_ms IS NULL",
+            vault=begun.vault,
+            signed=begun.signed,
+            begun=begun.begun_ms,
+            tries=begun.tries,
+            next=begun.next_ms,
+        )
+    )
 
 
 def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Begun]:

@@ -205,4 +205,4 @@ def test_who_has_not_signed_that_a_vault_is_erased_is_named(north: Patient) -> N
         state, said = north.found("erasures")
         assert state == "warning" and "Clinic South has not: Refused: it says so." in said
     finally:
-        database.write(lambda tx: erasures.forget(tx, begun.vault))
+        database.write(lambda tx: erasures.forget(tx, begun))

@@ -23,6 +23,8 @@ from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.node import Node
 from simdes.exchange.submit import Refused
 from simdes.index import contents, custody, erasures, resources, vaults
+from simdes.index.erasures import Begun
+from simdes.index.transaction import Transaction
 from simdes.own_store import storekeeper
 from support import consortium
 from support.backups import NAMES, PATIENT_A, found
@@ -249,6 +251,63 @@ def test_only_the_patient_has_a_vault_erased_that_they_control(network: Consorti
     assert bound_keys(network, tag) == 3 and erasure.look(north, tag).begun is None
     done = erasure.erase(north, tag, control=patient.key)
     assert done.holds and bound_keys(network, tag) == 0
+
+
+def test_an_administrator_at_the_same_time_does_not_take_the_patients_order_away(
+    network: Consortium,
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    patient = network.enrol(tag, "ada")
+    network.down("south")
+    found = erasure.look(north, tag)  # what the administrator's command saw
+    signed = erasure.erase(north, tag, control=patient.key).begun
+    assert signed is not None and signed.signed
+    with mock.patch.object(erasure, "look", return_value=found), pytest.raises(Forbidden):
+        erasure.erase(north, tag)
+    assert erasure.look(north, tag).begun == signed
+
+
+def test_what_somebody_else_kept_meanwhile_is_not_put_back(network: Consortium) -> None:
+    south, tag = network["south"].node, the_vault(network["north"])
+    theirs = erasures.Begun(vault=tag, signed="what the patient signed", begun_ms=1, next_ms=2)
+    true = erasure.ask
+
+    def meanwhile(*asked: Any) -> Any:
+        south.database.write(lambda tx: erasures.put(tx, theirs))
+        return true(*asked)
+
+    with (
+        mock.patch.object(erasure, "ask", side_effect=meanwhile),
+        pytest.raises(Forbidden, match="NOT_ITS_VAULT"),
+    ):
+        erasure.erase(south, tag)
+    with south.database.read() as tx:
+        assert erasures.get(tx, tag) == theirs
+
+
+def test_an_order_stays_where_what_comes_after_brings_none(network: Consortium) -> None:
+    signed = erasures.Begun(vault=bytes(32), signed="what the patient signed", begun_ms=1)
+    later = replace(signed, signed="", tries=3, next_ms=7)
+
+    def both(tx: Transaction) -> Begun:
+        erasures.put(tx, signed)
+        return erasures.put(tx, later)
+
+    assert network["north"].node.database.write(both) == replace(later, signed=signed.signed)
+
+
+def test_a_patients_vault_without_an_order_is_refused_before_it_is_a_job(
+    network: Consortium,
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    patient = network.enrol(tag, "ada")
+    network.down("south")
+    erasure.erase(north, tag, control=patient.key)
+    # As the release before orders left it: our receipt is there, and nothing that goes on.
+    north.database.write(lambda tx: tx.run("DELETE FROM erasure"))
+    with pytest.raises(Forbidden, match="CONTROLLED"):
+        erasure.erase(north, tag)
+    assert erasure.look(north, tag).begun is None
 
 
 def test_a_receipt_that_says_something_else_is_none(network: Consortium) -> None:
