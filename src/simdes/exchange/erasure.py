@@ -39,6 +39,8 @@ LONGEST_PAUSE_MS: Final = 3_600_000
 """Between two rounds of asking who has not signed: doubled from the first to the longest."""
 REFUSED_PAUSE_MS: Final = 86_400_000
 """Where everybody who is left refused: each refusal stands in a trail."""
+TAKEN_MS: Final = 60_000
+"""How long others leave an erasure alone that one process asks for."""
 ROUND: Final = 20
 """Erasures that are gone on with in one round."""
 
@@ -125,6 +127,8 @@ def go_on(node: Node) -> int:
         found = erasures.due(tx, now_ms=node.now_ms(), limit=ROUND)
     signed, silent = 0, set[bytes]()
     for begun in found:
+        if not node.database.write(partial(_take, node, begun)):
+            continue
         asked = _ask_all(node, begun, _unsigned(node, begun.vault), silent=silent)
         silent |= {one for one, error in asked.items() if isinstance(error, Unavailable)}
         signed += sum(error is None for error in asked.values())
@@ -144,13 +148,17 @@ def _begun(node: Node, vault: bytes, before: Begun | None, control: Signer | Non
         chain_id = node.contracts.ledger.chain_id()
         order = sign_order(control, chain=chain_id, vault=vault, now_seconds=now_ms // 1000)
         begun = replace(begun, signed=order)
-    return replace(begun, tries=0, next_ms=now_ms + FIRST_PAUSE_MS, settled_ms=None)
+    return replace(begun, tries=0, next_ms=now_ms + TAKEN_MS, settled_ms=None)
 
 
 def _controls(node: Node, vault: bytes, signer: Signer) -> bool:
     """Whether it is the patient's: what somebody else signs must not replace their order."""
     standing = node.contracts.accounts.standing(signer.address)
     return standing is not None and standing.account == _known(node, vault).control
+
+
+def _take(node: Node, begun: Begun, tx: Transaction) -> bool:
+    return erasures.take(tx, begun, until_ms=node.now_ms() + TAKEN_MS)
 
 
 def _keep(tx: Transaction, *, wanted: Begun) -> tuple[Begun | None, Begun]:

@@ -99,6 +99,13 @@ class Storekeeper:
     def work(self) -> Upkeep:
         """Do one round of every step; Unavailable where database or ledger do not answer."""
         done = Upkeep()
+        try:
+            self._tend(done)
+        finally:  # no store that is away holds up an erasure, and no erasure the store
+            done.signed = erasure.go_on(self._node)
+        return done
+
+    def _tend(self, done: Upkeep) -> None:
         self._note_descriptor()
         done.planned = self._plan()
         done.confirmed = self._ask_all(contents.WANTED) + self._ask_all(contents.HELD)
@@ -109,8 +116,6 @@ class Storekeeper:
             + self._reader.read_due()
             + remove_dropped(self._node)
         )
-        done.signed = erasure.go_on(self._node)
-        return done
 
     def verify_all(self, told: Callable[[int], None] = lambda _: None) -> Tended:
         """Read everything again now; ``told`` how many contents, bit by bit.

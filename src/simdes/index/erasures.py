@@ -112,6 +112,19 @@ def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Begun]:
     return [read(Begun, row) for row in rows]
 
 
+def take(tx: Transaction, begun: Begun, *, until_ms: int) -> bool:
+    """Take one that is due until a time at which others may; False where somebody else did."""
+    return bool(
+        tx.run(
+            "UPDATE erasure SET next_ms = :until"
+            " WHERE vault = :vault AND next_ms = :next AND settled_ms IS NULL",
+            until=until_ms,
+            vault=begun.vault,
+            next=begun.next_ms,
+        )
+    )
+
+
 def waiting(tx: Transaction, *, before_ms: int, limit: int) -> list[Begun]:
     """Return erasures that were begun before a time and wait for somebody, oldest first."""
     rows = tx.all(

@@ -179,6 +179,41 @@ def test_a_round_asks_each_that_is_silent_once_and_goes_on_after_a_restart(
         assert list(found.waiting) == [network["east"].node.organisation] and found.holds
 
 
+def test_it_goes_on_while_our_own_store_does_not_answer(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    network.down("south")
+    erasure.erase(north, tag)
+    network.up("south")
+    clock.ahead_seconds += pause_of(north, tag)
+    away = mock.patch.object(type(north.store), "delete", side_effect=Unavailable("The store."))
+    with away as deleting, pytest.raises(Unavailable, match="The store"):
+        storekeeper(network["north"]).work()
+    assert deleting.called and not erasure.look(north, tag).waiting
+
+
+def test_what_one_process_asks_no_second_asks_at_the_same_time(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    network.down("south")
+    erasure.erase(north, tag)
+    network.up("south")
+    clock.ahead_seconds += pause_of(north, tag)
+    true, asked = erasure.ask, list[bytes]()
+
+    def while_the_second_looks(caller: Any, organisation: bytes, *others: Any) -> Any:
+        asked.append(organisation)
+        if len(asked) == 1:
+            assert erasure.go_on(north) == 0
+        return true(caller, organisation, *others)
+
+    with mock.patch.object(erasure, "ask", side_effect=while_the_second_looks):
+        assert erasure.go_on(north) == 1
+    assert asked == [network["south"].node.organisation]
+
+
 def test_an_order_by_a_key_that_was_replaced_waits_for_the_patient(
     network: Consortium, clock: consortium.Clock
 ) -> None:
