@@ -198,7 +198,7 @@ def _tell_erasure(found: Erasure, *, dry_run: bool) -> None:
             f"0x{each.organisation.hex()[:16]}…: keys destroyed; {_CHARTS[each.chart]}{law}"
         )
     for organisation_id, why in found.waiting.items():
-        would = "would be asked" if dry_run else why
+        would = "would be asked" if dry_run and why != erasure.SUSPENDED else why
         console.say(f"0x{organisation_id.hex()[:16]}…: {would}")
     for one in found.epochs:
         console.say(

@@ -8,7 +8,7 @@ organisation keeps of its own by law stands in its receipt (docs/formats/vault.m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from simdes.access import epochs
 from simdes.access.asking import Caller, ask
 from simdes.access.categories import State
 from simdes.access.custody_erasure import ERASED, KEPT, NONE
+from simdes.access.descriptors import VaultDescriptor
 from simdes.access.messages import EraseBody
 from simdes.access.orders import sign_order
 from simdes.access.requests import Answer, Signer, hexed
@@ -30,7 +31,7 @@ from simdes.index.erasures import Begun, Missing, Receipt
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import Vault
 
-__all__ = ["Begun", "Epoch", "Erasure", "erase", "go_on", "look"]
+__all__ = ["SUSPENDED", "Begun", "Epoch", "Erasure", "erase", "go_on", "look"]
 
 MOST_TEXT: Final = 500
 """Characters of a law's name, or of why somebody did not sign, that are kept."""
@@ -39,6 +40,7 @@ LONGEST_PAUSE_MS: Final = 3_600_000
 """Between two rounds of asking who has not signed: doubled from the first to the longest."""
 REFUSED_PAUSE_MS: Final = 86_400_000
 """Where everybody who is left refused: each refusal stands in a trail."""
+SUSPENDED: Final = "is suspended: asked once it is verified again"
 TAKEN_MS: Final = 60_000
 """How long others leave an erasure alone that one process asks for."""
 ROUND: Final = 20
@@ -108,7 +110,7 @@ def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure
         caller = node.agent_caller() if by is None else by[0]
         ask(caller, node.organisation, "erase", body)  # refused, on record, before it is a job
     earlier, begun = node.database.write(partial(_keep, wanted=wanted))
-    asked = _ask_all(node, begun, before.waiting, by=by)
+    asked = _ask_all(node, begun, _unsigned(node, vault), by=by)
     ours = asked.get(node.organisation)
     if isinstance(ours, Forbidden):
         node.database.write(partial(_put_back, begun=begun, earlier=earlier))
@@ -223,14 +225,25 @@ def _ask(
 
 def _put_off(node: Node, begun: Begun, asked: Mapping[bytes, SimdesError | None]) -> None:
     """Note that everybody signed, or when who is left is asked again."""
-    vault, now_ms = begun.vault, node.now_ms()
-    if not _unsigned(node, vault):
+    vault, now_ms, found = begun.vault, node.now_ms(), _standing(node, begun.vault)
+    if not found.waiting and not found.unknown:
         node.database.write(lambda tx: erasures.settle(tx, vault, now_ms=now_ms))
         return
+    away = set(found.waiting) - set(_unsigned(node, vault))
     tries = 0 if None in asked.values() else begun.tries + 1
-    refused = bool(asked) and all(isinstance(one, Forbidden) for one in asked.values())
-    pause = REFUSED_PAUSE_MS if refused else min(FIRST_PAUSE_MS << min(tries, 12), LONGEST_PAUSE_MS)
-    node.database.write(lambda tx: erasures.put_off(tx, vault, tries=tries, next_ms=now_ms + pause))
+    pause = min(FIRST_PAUSE_MS << min(tries, 12), LONGEST_PAUSE_MS)
+    if asked and all(isinstance(one, Forbidden) for one in asked.values()):
+        pause = REFUSED_PAUSE_MS
+    elif away and len(away) == len(found.waiting):  # nobody can be asked now
+        pause = LONGEST_PAUSE_MS
+
+    def write(tx: Transaction) -> None:
+        for one in sorted(away):
+            missing = Missing(vault=vault, organisation=one, why=SUSPENDED, asked_ms=now_ms)
+            erasures.miss(tx, missing)
+        erasures.put_off(tx, vault, tries=tries, next_ms=now_ms + pause)
+
+    node.database.write(write)
 
 
 def _receipt(node: Node, vault: bytes, organisation: bytes, answer: Answer) -> Receipt:
@@ -273,7 +286,7 @@ def _unsigned(node: Node, vault: bytes) -> list[bytes]:
 
 
 def _standing(node: Node, vault: bytes) -> Erasure:
-    known, waiting = _known(node, vault), _unsigned(node, vault)
+    known, unsigned = _known(node, vault), _unsigned(node, vault)
     descriptors = epochs.ever(node.desk, vault)
     with node.database.read() as tx:
         receipts = erasures.of_vault(tx, vault)
@@ -281,27 +294,26 @@ def _standing(node: Node, vault: bytes) -> Erasure:
             vault
         }
         begun, missing = erasures.get(tx, vault), erasures.missing(tx, vault)
-    signed = {one.organisation: one.epochs for one in receipts}
+    of_epochs = tuple(_epoch(one, receipts) for one in descriptors)
+    left = {one for epoch in of_epochs for one in epoch.custodians if one not in epoch.gone}
+    whys = {one: missing[one].why if one in missing else "was not asked yet" for one in unsigned}
     return Erasure(
         vault=vault,
-        epochs=tuple(
-            Epoch(
-                number=one.epoch,
-                custodians=tuple(each.organisation for each in one.custodians),
-                gone=tuple(
-                    each.organisation
-                    for each in one.custodians
-                    if signed.get(each.organisation, 0) >= one.epoch
-                ),
-                needed=one.n - one.m + 1,
-            )
-            for one in descriptors
-        ),
+        epochs=of_epochs,
         receipts=tuple(receipts),
-        waiting={
-            one: missing[one].why if one in missing else "was not asked yet" for one in waiting
-        },
+        waiting=whys | dict.fromkeys(sorted(left - set(unsigned)), SUSPENDED),
         linked=tuple(sorted(linked)),
         unknown=known.epoch - len(descriptors),
         begun=begun,
+    )
+
+
+def _epoch(one: VaultDescriptor, receipts: Sequence[Receipt]) -> Epoch:
+    signed = {each.organisation: each.epochs for each in receipts}
+    custodians = tuple(each.organisation for each in one.custodians)
+    return Epoch(
+        number=one.epoch,
+        custodians=custodians,
+        gone=tuple(each for each in custodians if signed.get(each, 0) >= one.epoch),
+        needed=one.n - one.m + 1,
     )

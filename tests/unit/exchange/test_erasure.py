@@ -18,13 +18,11 @@ from simdes.access.requests import verify_receipt
 from simdes.app import Opened
 from simdes.cli import command_line
 from simdes.errors import Forbidden, NotFound, Unavailable
-from simdes.exchange import erasure
+from simdes.exchange import erasure, membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.node import Node
 from simdes.exchange.submit import Refused
 from simdes.index import contents, custody, erasures, resources, vaults
-from simdes.index.erasures import Begun
-from simdes.index.transaction import Transaction
 from simdes.own_store import storekeeper
 from support import consortium
 from support.backups import NAMES, PATIENT_A, found
@@ -214,6 +212,39 @@ def test_what_one_process_asks_no_second_asks_at_the_same_time(
     assert asked == [network["south"].node.organisation]
 
 
+def test_a_custodian_that_is_suspended_is_waited_for_until_it_signs_too(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    south = network["south"].node.organisation
+    owner = network.session("north", consortium.ADMINISTRATOR).key
+    membership.suspend_organisation(north, owner, south)
+    found = erasure.erase(north, tag)
+    assert found.holds and found.waiting == {south: "is suspended: asked once it is verified again"}
+    assert found.begun is not None and found.begun.settled_ms is None
+    assert pause_of(north, tag) > 3_500  # it can't be asked now
+    with north.database.read() as tx:
+        assert "suspended" in erasures.missing(tx, tag)[south].why  # for simdes doctor
+    clock.ahead_seconds += pause_of(north, tag)
+    assert erasure.go_on(north) == 0 and pause_of(north, tag) > 3_500
+    owner = network.session("north", consortium.ADMINISTRATOR).key
+    membership.verify_organisation(north, owner, south)
+    network.settle()
+    clock.ahead_seconds += pause_of(north, tag)
+    assert erasure.go_on(north) == 1
+    done = erasure.look(north, tag)
+    assert not done.waiting and bound_keys(network, tag) == 0
+    assert done.begun is not None and done.begun.settled_ms is not None
+
+
+def test_it_is_not_settled_while_an_epochs_custodians_cant_be_read(network: Consortium) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    with mock.patch.object(erasure.epochs, "ever", return_value=()):
+        found = erasure.erase(north, tag)
+    assert found.unknown == 1 and not found.waiting
+    assert found.begun is not None and found.begun.settled_ms is None
+
+
 def test_an_order_by_a_key_that_was_replaced_waits_for_the_patient(
     network: Consortium, clock: consortium.Clock
 ) -> None:
@@ -318,17 +349,6 @@ def test_what_somebody_else_kept_meanwhile_is_not_put_back(network: Consortium) 
         erasure.erase(south, tag)
     with south.database.read() as tx:
         assert erasures.get(tx, tag) == theirs
-
-
-def test_an_order_stays_where_what_comes_after_brings_none(network: Consortium) -> None:
-    signed = erasures.Begun(vault=bytes(32), signed="what the patient signed", begun_ms=1)
-    later = replace(signed, signed="", tries=3, next_ms=7)
-
-    def both(tx: Transaction) -> Begun:
-        erasures.put(tx, signed)
-        return erasures.put(tx, later)
-
-    assert network["north"].node.database.write(both) == replace(later, signed=signed.signed)
 
 
 def test_a_patients_vault_without_an_order_is_refused_before_it_is_a_job(
