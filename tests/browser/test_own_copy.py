@@ -163,10 +163,15 @@ def test_what_does_not_open_is_said_and_nothing_is_shown(page: Page, tmp_path: P
 def test_a_hostile_record_is_only_text(page: Page, tmp_path: Path) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     entry = {"resource": {"resourceType": "Condition", "code": {"text": hostile}, hostile: hostile}}
+    named = [
+        {"resource": {"resourceType": name, "status": name, "code": {"text": f"a {name}"}}}
+        for name in ("constructor", "__proto__", "toString")
+    ]
     made = own_copies.new_key(WORDS)
     key, copy = tmp_path / "key", tmp_path / "copy"
     key.write_bytes(made.file)
-    bundle = json.dumps({"resourceType": "Bundle", "entry": [entry, {}, {"resource": 7}]}).encode()
+    document = {"resourceType": "Bundle", "entry": [entry, {}, {"resource": 7}, *named]}
+    bundle = json.dumps(document).encode()
     from simdes.crypto import own_copy
 
     copy.write_bytes(own_copy.seal_copy(own_copy.read_public(made.public), bundle))
@@ -174,6 +179,10 @@ def test_a_hostile_record_is_only_text(page: Page, tmp_path: Path) -> None:
     open_copy(page, copy, key, WORDS)
     expect(page.get_by_text(hostile)).to_be_visible()
     assert page.locator("main img").count() == 0
+    main = page.locator("main")
+    for one in named:
+        expect(main).to_contain_text(one["resource"]["code"]["text"])  # type: ignore[index]
+    expect(main).not_to_contain_text("native code")
 
 
 def test_the_published_vector_of_the_suite_opens_in_the_library(page: Page) -> None:

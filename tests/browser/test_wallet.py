@@ -122,6 +122,10 @@ def test_a_grant_is_shown_signed_by_the_wallet_and_relayed_and_everything_stoppe
     expect(page.get_by_role("heading", level=1)).to_have_text("Let them read?")
     expect(page.locator("main")).to_contain_text("Doctors, Clinic South")
     expect(page.locator("main")).to_contain_text("Allergies")
+    expect(page.locator("main")).to_contain_text(
+        f"Number of the organisation 0x{place.network['south'].node.organisation.hex()}"
+    )
+    expect(page.get_by_role("note")).to_have_count(0)
     page.get_by_role("button", name="Sign with my wallet").click()
     expect(page.get_by_role("status")).to_contain_text("on the ledger")
     assert wallet.asked == [request.data.document()], "the wallet saw what was shown"

@@ -23,6 +23,7 @@ from simdes.access.keystore import KeyStore
 from simdes.access.vaults import add_local
 from simdes.crypto import cbor
 from simdes.crypto.digest import sha256
+from simdes.crypto.keys import OpeningKey
 from simdes.crypto.letter import HINT_BYTES
 from simdes.crypto.manifest import ManifestEntry, decode_manifest, open_entries
 from simdes.errors import NotFound, SimdesError, Tampered, Unavailable
@@ -297,11 +298,8 @@ class Fetcher:
 
     def granted(self, event: events.Granted) -> Write | None:
         """Terms sealed to us, as custodian of the vault or as the grantee's organisation."""
-        with self.database.read() as tx:
-            held = [custody_keys.open_key(self.keystore, k) for k in rows.keys_of(tx, event.tag)]
-        keys = [key for key in held if key is not None] + [self.keystore.descriptor_key]
         block = self.store.get(cid_of_digest(event.pointer), most_bytes=MAX_LETTER_BYTES)
-        consent = open_terms(block, keys)
+        consent = open_terms(block, letter_keys(self.keystore, self.database, event.tag))
         if consent is None:
             return None
         check_terms(consent, vault=event.tag, handle=event.handle, committed=event.commitment)
@@ -391,6 +389,13 @@ class Fetcher:
             account = None if holder is None else self.contracts.accounts.account(holder)
             found = self._authors[author] = None if account is None else account.organisation
         return found
+
+
+def letter_keys(keystore: KeyStore, database: Database, vault: bytes) -> list[OpeningKey]:
+    """What opens terms that are sealed to us: as custodian of a vault, or as an organisation."""
+    with database.read() as tx:
+        held = [custody_keys.open_key(keystore, one) for one in rows.keys_of(tx, vault)]
+    return [*(key for key in held if key is not None), keystore.descriptor_key]
 
 
 _BOUND: Final = "SELECT public_digest FROM custody_key WHERE state = 'bound'"

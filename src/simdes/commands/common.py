@@ -145,6 +145,16 @@ def file_bytes(path: Path) -> bytes:
         raise NotFound(f"{path} does not exist") from None
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads and that was not there before."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Conflict(f"{path} exists already", advice="Choose another name.") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
 def seconds(text: str) -> int:
     """A duration as people write it: ``30d``, ``12h``, ``1y``."""
     match = re.fullmatch(r"(\d+)\s*([mhdwy])", text.strip())

@@ -5,15 +5,13 @@ They need no organisation's folder and no network.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from simdes import console
-from simdes.commands.common import AsJson, file_bytes, passphrase
-from simdes.errors import Conflict
+from simdes.commands.common import AsJson, file_bytes, passphrase, write_new
 from simdes.exchange import own_copies
 
 Key = Annotated[
@@ -37,7 +35,7 @@ def make_key(
 ) -> None:
     """Make a key under a passphrase, and print what the page `/own-copy` asks for."""
     made = own_copies.new_key(passphrase("Passphrase of the key", confirm=True))
-    _write_new(out, made.file)
+    write_new(out, made.file)
     _show(made.public, as_json)
 
 
@@ -55,7 +53,7 @@ def open_copy(
     """Open a copy: the record as a FHIR Bundle, readable by whoever has the file."""
     words = passphrase("Passphrase of the key")
     record = own_copies.opened(file_bytes(copy), file_bytes(key), words)
-    _write_new(out, record)
+    write_new(out, record)
     if as_json:
         console.print_json({"out": str(out), "bytes": len(record)})
     else:
@@ -67,13 +65,3 @@ def _show(public_key: str, as_json: bool) -> None:
         console.print_json({"public": public_key})
     else:
         console.say(public_key)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads and that was not there before."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise Conflict(f"{path} exists already", advice="Choose another name.") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)

@@ -24,6 +24,7 @@ from simdes.commands.common import (
     passphrase,
     seconds,
     vault_of,
+    write_new,
 )
 from simdes.commands.common import administrator as administrator_session
 from simdes.commands.consent import grantee_of
@@ -190,16 +191,20 @@ def _say(node: Node, request: wallets.Request) -> None:
         whom = members.name_of(node, given.organisation)
         role = f"{given.role} at " if given.role else "one account at " if given.account else ""
         console.say(f"  to: {role}{whom}")
+        number = (given.account or given.organisation).hex()
+        console.say(f"  their number: 0x{number} (compare it with what they told you)")
         console.say(f"  categories: {', '.join(given.categories)}")
         if given.labels:
             console.say(f"  sensitive records: {', '.join(given.labels)}")
         console.say(f"  purposes: {', '.join(given.purposes)}")
         console.say(f"  until: {console.instant(given.expiry_seconds)}")
+        if not request.listed:
+            console.say("  not sealed to this organisation: ask one that keeps the record as well")
     console.say(f"  sign until: {console.instant(request.message['deadline'])}")
 
 
 def _write(node: Node, request: wallets.Request, out: Path) -> None:
-    out.write_text(wallets.written(request), encoding="utf-8")
+    write_new(out, wallets.written(request).encode())
     _say(node, request)
     console.say(f"{out}: have its typedData signed, here or on the page /wallet.")
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
-from simdes.access import accounts, consent
-from simdes.access.categories import Category, Label, Purpose, Role, mask
+from simdes.access import accounts, attempts, consent
+from simdes.access.categories import Category, Label, Purpose, Role, State, mask
 from simdes.access.consent import Consent, Grantee
+from simdes.access.following import letter_keys
 from simdes.crypto.keys import recover
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge
 from simdes.exchange import consents, enrolment
 from simdes.exchange.consents import Given
 from simdes.exchange.following import KnownConsent
@@ -27,23 +28,32 @@ from simdes.ledger.consents import Permit
 from simdes.ledger.lane import Call
 from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Terms
 from simdes.ledger.typed_data import TypedData
+from simdes.storage.cid import cid_of_digest
 
 SIGN_SECONDS: Final = 1_800
 """How long the owner of a wallet has to look at a request and sign it."""
 MOST_BYTES: Final = 16 * 1024
 CLAIM, GRANT, REVOKE, REVOKE_ALL = "ClaimVault", "Grant", "Revoke", "RevokeAll"
+_LETTER_BYTES: Final = 256 * 1024
+"""Far more than terms without a list of records take, sealed to all custodians that a vault has."""
 _LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999; later ends of a consent can't be told as a day."""
 _BROKEN: Final = "That is no request for a wallet."
+_ANEW: Final = "Have it prepared anew, by an organisation of this network."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a wallet is asked to sign; ``drafted`` with a grant, ``attestations`` with a claim."""
+    """What a wallet is asked to sign; ``drafted`` with a grant, ``attestations`` with a claim.
+
+    ``listed``: a key of ours opened the letter that a grant points at, and it says the same terms,
+    so that the consent will stand in the vault's list of consents.
+    """
 
     data: TypedData
     drafted: Consent | None = None
     attestations: tuple[bytes, ...] = ()
+    listed: bool = False
 
     @property
     def verb(self) -> str:
@@ -85,9 +95,11 @@ def enrol(
         raise NotFound("The network knows no such vault.")
     if known.control is not None:
         raise Conflict("The vault belongs to an enrolled patient already.")
-    account = _registered(node, administrator, address)
+    account, pending = _registered(node, address)
     deadline = node.now_seconds() + enrolment.CLAIM_SECONDS
     signed = enrolment.attested(node, account, vault, deadline, attesters=attesters)
+    if pending:
+        accounts.verify_account(node.contracts, node.lane(administrator.key), account)
     data = node.contracts.accounts.claim_vault_data(tag=vault, account=account, deadline=deadline)
     return Request(data=data, attestations=signed)
 
@@ -117,7 +129,7 @@ def grant(
     )
     what = consents.sealed(node, drafted)
     data = node.contracts.consents.grant_data(**what, **_once(node))
-    return Request(data=data, drafted=drafted)
+    return Request(data=data, drafted=drafted, listed=True)
 
 
 def revoke(node: Node, *, vault: bytes, handle: bytes) -> Request:
@@ -128,8 +140,12 @@ def revoke(node: Node, *, vault: bytes, handle: bytes) -> Request:
 
 
 def revoke_all(node: Node, *, vault: bytes) -> Request:
-    """Ask a wallet to withdraw everything. Raises NotFound, Forbidden for a hosted control."""
-    _require_wallet(node, vault)
+    """Ask a wallet to withdraw everything. Raises NotFound.
+
+    Strangers may ask: the answer doesn't say whose keys are kept here. A signature does not count
+    that is not of the vault's control.
+    """
+    _control(node, vault)
     contract = node.contracts.consents
     generation = contract.generation(vault)
     return Request(data=contract.revoke_all_data(tag=vault, generation=generation, **_once(node)))
@@ -154,8 +170,8 @@ def written(request: Request) -> str:
 def read(node: Node, text: str) -> Request:
     """A request that somebody hands in.
 
-    Raises Invalid for what is none, or is for another chain or contract, Tampered where the terms
-    are not those that would be signed.
+    Raises Invalid for what is none, or is for another chain or contract, or is a grant whose sealed
+    terms nobody has, Tampered where the terms are not those that would be signed.
     """
     if len(text) > MOST_BYTES:
         raise Invalid(_BROKEN)
@@ -170,9 +186,9 @@ def read(node: Node, text: str) -> Request:
     if named != handed["typedData"]:
         raise Invalid(
             "The request is for another network, or was changed.",
-            advice="Have it prepared anew, by an organisation of this network.",
+            advice=_ANEW,
         )
-    return request
+    return replace(request, listed=_is_listed(node, request))
 
 
 def _read(node: Node, handed: Mapping[str, Any]) -> Request:
@@ -197,6 +213,28 @@ def _require_sayable(node: Node, request: Request) -> None:
     given(node, request)
     if not _is_plain(request.drafted.terms):
         raise Invalid(_BROKEN)
+
+
+def _is_listed(node: Node, request: Request) -> bool:
+    """Whether a key of ours opens the letter of a grant, to the same terms.
+
+    Without a letter a grant would work for a grantee who holds its terms, and the patient, who
+    reads of their consents in letters, would find it in no list.
+    """
+    if request.drafted is None:
+        return False
+    said = request.message
+    try:
+        letter = node.store.get(cid_of_digest(said["pointer"]), most_bytes=_LETTER_BYTES)
+    except (NotFound, TooLarge):
+        raise Invalid("The sealed terms of the grant are nowhere.", advice=_ANEW) from None
+    sealed = consent.open_terms(letter, letter_keys(node.desk.keystore, node.database, said["tag"]))
+    if sealed is None:
+        return False
+    consent.check_terms(
+        sealed, vault=said["tag"], handle=said["handle"], committed=said["commitment"]
+    )
+    return True
 
 
 def _is_plain(terms: Terms) -> bool:
@@ -226,7 +264,8 @@ def send(node: Node, request: Request, signature: bytes) -> None:
     """Relay what a wallet signed, effective with the block that holds the transaction.
 
     Raises Forbidden where the signature is not of the vault's wallet or is of something else,
-    Conflict where it was relayed before, and what else the contract refuses.
+    Conflict where it was relayed before, TooLarge where there were too many of the vault's, and
+    what else the contract refuses.
     """
     signed = _with_usual_v(signature)
     account = request.message["account"] if request.verb == CLAIM else _control(node, request.vault)
@@ -236,7 +275,19 @@ def send(node: Node, request: Request, signature: bytes) -> None:
             "This is not a signature of the wallet that controls the vault, or not of this.",
             advice="Sign just this request, with the wallet that the vault belongs to.",
         )
+    if request.verb in (CLAIM, GRANT):
+        _count(node, request.vault)
     node.agent.transact(_call(node, request, signed))
+
+
+def _count(node: Node, vault: bytes) -> None:
+    """Count what a wallet truly signed, so that no stranger uses a vault's turns up; withdrawals
+    are not counted, for nothing may hold them up."""
+    subjects = attempts.wallet_subjects(node.desk.keystore, vault)
+    try:
+        node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
+    except TooLarge as error:
+        raise TooLarge("There were too many requests.", advice=error.advice) from None
 
 
 def _call(node: Node, request: Request, signature: bytes) -> Call:
@@ -265,8 +316,8 @@ _DATA: Final[Mapping[str, Callable[[Node], Callable[..., TypedData]]]] = {
 """How each is put together again from its values, for our own chain and contracts."""
 
 
-def _registered(node: Node, administrator: Session, address: bytes) -> bytes:
-    """The wallet's account here, registered and verified."""
+def _registered(node: Node, address: bytes) -> tuple[bytes, bool]:
+    """The wallet's account here, and whether it is still to be verified."""
     contract = node.contracts.accounts
     account = contract.account_of(address)
     if account is None:
@@ -285,9 +336,12 @@ def _registered(node: Node, administrator: Session, address: bytes) -> bytes:
         raise Conflict("The wallet is somebody else's already.", advice="Take another address.")
     if node.desk.keystore.person_of(account) is not None:
         raise Conflict("The key is kept here, so it is no wallet of the patient's own.")
-    if not standing.active:
-        accounts.verify_account(node.contracts, node.lane(administrator.key), account)
-    return account
+    if standing.account_state is State.SUSPENDED or standing.frozen:
+        raise Conflict(
+            "The wallet's account is suspended or frozen.",
+            advice="Verify it again first, if that is right, or take another address.",
+        )
+    return account, standing.account_state is not State.VERIFIED
 
 
 def _control(node: Node, vault: bytes) -> bytes:

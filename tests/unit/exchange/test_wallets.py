@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +14,18 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
-from simdes.access.categories import Role
+from simdes.access import attempts, consent
+from simdes.access.accounts import suspend_account
+from simdes.access.categories import Role, State
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
 from simdes.cli import command_line
-from simdes.crypto.keys import SigningKey
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered
+from simdes.crypto.keys import OpeningKey, SigningKey
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered, TooLarge
 from simdes.exchange import consents, enrolment, retrieve, wallets
 from simdes.exchange.node import Node
 from simdes.index import vaults
+from simdes.storage.cid import digest_of_cid
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 
@@ -120,10 +124,14 @@ def test_commands_prepare_show_and_relay(town: Town, tmp_path: Path) -> None:
     simdes("grant", "north", "--vault", vault, *let, "--out", str(file))
     said = simdes("show", "south", str(file))
     assert "doctor at Clinic South" in said and "observations" in said
+    assert f"0x{town.network['south'].node.organisation.hex()} (compare" in said
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600, "the terms and their salt are nobody else's"
+    simdes("revoke", "east", "--vault", vault, "--all", "--out", str(file), code=1)
     given = ("--signature", signature())
     simdes("send", "south", str(file), *given)
     simdes("send", "south", str(file), *given, code=1)
     assert [one.role for one in town.standing()] == ["doctor"]
+    file.unlink()
     simdes("revoke", "east", "--vault", vault, "--all", "--out", str(file))
     simdes("send", "east", str(file), "--signature", signature())
     assert town.standing() == []
@@ -301,6 +309,55 @@ def test_terms_that_have_no_words_are_refused_though_they_are_committed_to(
         wallets.read(town.north, wallets.written(wallets.Request(data=data, drafted=strange)))
 
 
+def pointed(town: Town, letter: bytes | None, request: wallets.Request) -> str:
+    """The same grant, pointing at another letter, or at none."""
+    store = town.north.store
+    pointer = digest_of_cid(store.put(letter)) if letter is not None else secrets.token_bytes(32)
+    data = town.north.contracts.consents.grant_data(**request.message | {"pointer": pointer})
+    return wallets.written(replace(request, data=data))
+
+
+def test_a_grant_points_at_a_letter_that_says_the_same_terms(town: Town) -> None:
+    request, other = town.let("south"), town.let("south")
+    assert request.drafted is not None and other.drafted is not None
+    for node in (town.north, town.network["south"].node):
+        assert wallets.read(node, wallets.written(request)).listed
+    with pytest.raises(Invalid):
+        wallets.read(town.north, pointed(town, None, request))
+    with pytest.raises(SimdesError):
+        wallets.read(town.north, pointed(town, b"no letter", request))
+    ours = [town.north.desk.keystore.descriptor_key.public]
+    elsewise = consent.seal_terms(other.drafted, ours, random=secrets.token_bytes)
+    with pytest.raises(Tampered):
+        wallets.read(town.north, pointed(town, elsewise, request))
+    strangers = [OpeningKey.generate(secrets.token_bytes).public]
+    hidden = consent.seal_terms(request.drafted, strangers, random=secrets.token_bytes)
+    assert not wallets.read(town.north, pointed(town, hidden, request)).listed
+
+
+def test_a_vault_has_so_many_grants_an_hour_and_strangers_use_none_of_them_up(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.clock.ahead_seconds += 3_601  # what other tests let through is forgotten
+    few = attempts.Allowance(free=2, first_ms=900_000, most_ms=900_000)
+    monkeypatch.setattr(attempts, "WALLET_OF", few)
+    stranger = SigningKey.generate(secrets.token_bytes)
+    for _ in range(5):
+        request = town.let("south")
+        with pytest.raises(Forbidden):
+            wallets.send(town.north, request, town.sign(request, stranger))
+    for _ in range(3):
+        request = town.let("south")
+        wallets.send(town.north, request, town.sign(request))
+    refused = town.let("south")
+    with pytest.raises(TooLarge):
+        wallets.send(town.north, refused, town.sign(refused))
+    stop = wallets.revoke_all(town.north, vault=town.vault)
+    wallets.send(town.north, stop, town.sign(stop))
+    assert town.standing() == [], "a withdrawal waits for nothing"
+    town.clock.ahead_seconds += 3_601
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "7", "x" * 20_000, '{"typedData": {}}'])
 def test_what_is_no_request_is_refused(town: Town, text: str) -> None:
     with pytest.raises(Invalid):
@@ -319,3 +376,64 @@ def test_a_hosted_key_is_no_wallet(town: Town) -> None:
         wallets.enrol(node, town.network.session("north", "dr.north"), bytes(20), vault=town.vault)
     with pytest.raises(NotFound):
         wallets.revoke_all(node, vault=bytes(32))
+
+
+def free_vault(node: Node) -> bytes:
+    """A vault that nobody has yet."""
+    with node.database.read() as tx:
+        return next(one.tag for one in vaults.page(tx) if one.control is None)
+
+
+def test_no_account_may_act_that_nobody_attested_for(town: Town) -> None:
+    node, administrator = town.north, town.network.session("north", ADMINISTRATOR)
+    address = SigningKey.generate(secrets.token_bytes).address
+    with pytest.raises(Forbidden):
+        wallets.enrol(node, administrator, address, vault=free_vault(node), attesters=[])
+    standing = node.contracts.accounts.standing(address)
+    assert standing is not None and standing.account_state is State.PENDING
+    south = [town.network["south"].node.organisation]
+    wallets.enrol(node, administrator, address, vault=free_vault(node), attesters=south)
+    standing = node.contracts.accounts.standing(address)
+    assert standing is not None and standing.active, "and a second try goes on"
+
+
+def test_a_suspended_wallet_is_not_let_in_again_by_enrolling_it(town: Town) -> None:
+    node, administrator = town.north, town.network.session("north", ADMINISTRATOR)
+    address = SigningKey.generate(secrets.token_bytes).address
+    south = [town.network["south"].node.organisation]
+    wallets.enrol(node, administrator, address, vault=free_vault(node), attesters=south)
+    account = node.contracts.accounts.account_of(address)
+    assert account is not None
+    suspend_account(node.contracts, node.lane(administrator.key), account)
+    with pytest.raises(Conflict):
+        wallets.enrol(node, administrator, address, vault=free_vault(node), attesters=south)
+    standing = node.contracts.accounts.standing(address)
+    assert standing is not None and standing.account_state is State.SUSPENDED
+
+
+def test_strangers_do_not_learn_from_a_withdrawal_whose_keys_are_kept_here(town: Town) -> None:
+    node, administrator = town.north, town.network.session("north", ADMINISTRATOR)
+    tag = free_vault(node)
+    enrolment.enrol(
+        node,
+        administrator,
+        "hosted.patient",
+        vault=tag,
+        passphrase=passphrase_of("hosted.patient"),
+        attesters=[town.network["south"].node.organisation],
+    )
+    for vault in (tag, town.vault):
+        request = wallets.revoke_all(node, vault=vault)
+        with pytest.raises(Forbidden, match="not a signature of the wallet"):
+            wallets.send(
+                node, request, town.sign(request, SigningKey.generate(secrets.token_bytes))
+            )
+    with pytest.raises(Forbidden):
+        wallets.grant(
+            node,
+            vault=tag,
+            grantee=Grantee.organisation(node.organisation),
+            categories=["observations"],
+            purposes=["TREAT"],
+            valid_seconds=60,
+        )

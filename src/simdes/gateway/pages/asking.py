@@ -170,7 +170,7 @@ def read_request(node: Node, request: Request, form: Mapping[str, list[str]]) ->
         form=form,
         cookies=cookies,
         client=Client(
-            address=_address(request),
+            address=address_of(request),
             name=request.headers.get("user-agent", "")[:256],
             device=cookies[DEVICE],
         ),
@@ -205,7 +205,7 @@ def _foreign(node: Node, request: Request) -> bool:
     return urlsplit(origin).netloc not in ours - {""}
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """The client's network address; a proxy on this machine names it last in X-Forwarded-For."""
     peer = request.client.host if request.client else ""
     if peer in ("127.0.0.1", "::1", ""):

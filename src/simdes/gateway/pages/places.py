@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from simdes.budget import briefly
-from simdes.errors import Forbidden, NotFound, SimdesError
+from simdes.errors import Forbidden, NotFound, SimdesError, TooLarge
 from simdes.exchange import credentials
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.credentials import Half, Visit
@@ -39,6 +39,7 @@ from simdes.gateway.pages.asking import (
     SESSION,
     START,
     Asked,
+    address_of,
     cookie_name,
     read_form,
     read_request,
@@ -52,9 +53,11 @@ from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.staff.places import STAFF_PLACES
 from simdes.gateway.pages.study.places import STUDY_PLACES
+from simdes.gateway.smart.rates import RateLimit
 
 _FOR_PROGRAMS: Final = ("/fhir", "/custody", "/auth", "/shl", "/static", "/.well-known", "/facade")
 
+_TOO_OFTEN: Final = TooLarge("There were too many requests.", advice="Wait a minute and try again.")
 _NOWHERE: Final = NotFound("There is nothing at this address.", advice="Check the address.")
 
 AT_ONCE: Final = 8
@@ -75,7 +78,7 @@ PLACES: Final = (
     Place(lost.PATH, "POST", lost.begin, Needs.NOBODY),
     # Who has the wallet signs; whoever relays can change nothing.
     Place(wallet.PATH, "GET", wallet.show, Needs.NOBODY),
-    Place(wallet.PATH, "POST", wallet.act, Needs.NOBODY),
+    Place(wallet.PATH, "POST", wallet.act, Needs.NOBODY, per_minute=wallet.PER_MINUTE),
     Place(first.PATH, "GET", first.show, Needs.NOBODY),
     Place(first.PATH, "POST", first.accept, Needs.NOBODY),
     Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),
@@ -157,10 +160,14 @@ def missing_page(node: Node, otherwise: ExceptionHandler) -> ExceptionHandler:
 def _endpoint(
     node: Node, place: Place, limiter: anyio.CapacityLimiter
 ) -> Callable[[Request], Awaitable[Response]]:
+    rate = RateLimit(place.per_minute)
+
     async def endpoint(request: Request) -> Response:
         problem: SimdesError | None = None
         form: dict[str, list[str]] = {}
-        if place.method == "POST" and not place.signed:
+        if place.per_minute and not rate.passes(address_of(request)):
+            problem = _TOO_OFTEN
+        elif place.method == "POST" and not place.signed:
             try:
                 form = dict(await read_form(request))
             except SimdesError as error:

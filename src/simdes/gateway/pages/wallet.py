@@ -17,6 +17,8 @@ from simdes.gateway.pages.asking import Asked
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/wallet"
+PER_MINUTE: Final = 30
+"""Forms of one network address: somebody signs a few, each of which costs the ledger a block."""
 
 
 def show(asked: Asked) -> Shown:

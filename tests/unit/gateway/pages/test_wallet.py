@@ -46,3 +46,17 @@ def test_a_request_for_a_vault_that_nobody_has_is_shown_and_refused_when_sent(
     fields = {"step": "send", "request": request, "signature": "0x" + "11" * 65}
     refused = visitor.post(wallet.PATH, fields)
     assert refused.status_code == 404 and "knows no such vault" in refused.text
+
+
+def test_an_address_has_so_many_forms_a_minute_and_others_theirs(visitor: Visitor) -> None:
+    fields, token = {"step": "look", "request": "{}"}, visitor.token()
+
+    def status(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return visitor.post(wallet.PATH, fields, token=token, **headers).status_code
+
+    # Twice as many as a minute has, and one: a minute may end between them.
+    said = [status("192.0.2.7") for _ in range(2 * wallet.PER_MINUTE + 1)]
+    assert said[: wallet.PER_MINUTE] == [400] * wallet.PER_MINUTE and 429 in said
+    assert status("192.0.2.8") == 400
+    assert visitor.get(wallet.PATH, **{"X-Forwarded-For": "192.0.2.7"}).status_code == 200

@@ -1,5 +1,6 @@
 // Opens a sealed copy of a record here and shows it. Nothing of it leaves the page: its policy lets
-// scripts connect to nothing. What a record holds is text; it becomes no markup and no address.
+// it reach nobody but the gateway it came from, and it sends nothing there. What a record holds is
+// text; it becomes no markup and no address.
 "use strict";
 
 (() => {
@@ -27,6 +28,11 @@
     const found = path && dig(value, path)[0];
     return typeof found === "string" ? found : "";
   };
+
+  // What a record names is looked up among our own words alone, never among what all objects have.
+  const among = (table, name) =>
+    typeof name === "string" && Object.hasOwn(table, name) ? table[name] : undefined;
+  const kindOf = (resource) => among(words.kinds, resource.resourceType) ?? words.unknown;
 
   const day = (said) => {
     if (!/^\d{4}-\d{2}-\d{2}/.test(said)) return said;
@@ -85,11 +91,11 @@
   };
 
   const line = (resource) => {
-    const kind = words.kinds[resource.resourceType] || words.unknown;
+    const kind = kindOf(resource);
     const measured = valueOf(resource);
     const title = titleOf(resource, kind) + (measured ? `: ${measured}` : "");
     const state = text(resource, "status|clinicalStatus.coding.code");
-    const about = [day(text(resource, kind.when)), words.status[state] ?? state].filter(Boolean);
+    const about = [day(text(resource, kind.when)), among(words.status, state) ?? state].filter(Boolean);
     const facts = factsOf(resource, kind).map(([label, said]) =>
       element("div", [element("dt", label), element("dd", said)]));
     const item = element("li", [
@@ -112,7 +118,6 @@
       typeof value === "number" ? (context && context.source) || String(value) : value);
 
   const show = (resources) => {
-    const kindOf = (one) => words.kinds[one.resourceType] || words.unknown;
     const when = (one) => text(one, kindOf(one).when);
     const left = resources.filter((one) => !words.left_out.includes(one.resourceType));
     left.sort((a, b) => when(b).localeCompare(when(a)));
