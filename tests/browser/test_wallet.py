@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,11 +17,13 @@ from eth_account import Account
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Place, Watched
+from simdes.access import consent
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
-from simdes.crypto.keys import SigningKey
+from simdes.crypto.keys import OpeningKey, SigningKey
 from simdes.exchange import consents, enrolment, wallets
 from simdes.index import vaults
+from simdes.storage.cid import digest_of_cid
 from support import consortium
 
 PHONE = {"width": 360, "height": 740}
@@ -123,7 +125,7 @@ def test_a_grant_is_shown_signed_by_the_wallet_and_relayed_and_everything_stoppe
     expect(page.locator("main")).to_contain_text("Doctors, Clinic South")
     expect(page.locator("main")).to_contain_text("Allergies")
     expect(page.locator("main")).to_contain_text(
-        f"Number of the organisation 0x{place.network['south'].node.organisation.hex()}"
+        f"Number of the organisation0x{place.network['south'].node.organisation.hex()}"
     )
     expect(page.get_by_role("note")).to_have_count(0)
     page.get_by_role("button", name="Sign with my wallet").click()
@@ -137,6 +139,20 @@ def test_a_grant_is_shown_signed_by_the_wallet_and_relayed_and_everything_stoppe
     page.get_by_role("button", name="Sign with my wallet").click()
     expect(page.get_by_role("status")).to_contain_text("on the ledger")
     assert standing(place, owned[0]) == []
+
+
+def test_a_grant_whose_letter_nobody_here_opens_is_shown_with_a_warning(
+    page: Page, place: Place, owned: tuple[bytes, SigningKey], look: Looking
+) -> None:
+    request, node = asked_for(place, owned[0]), place.north.node
+    assert request.drafted is not None
+    strangers = [OpeningKey.generate(secrets.token_bytes).public]
+    letter = consent.seal_terms(request.drafted, strangers, random=secrets.token_bytes)
+    pointer = digest_of_cid(node.store.put(letter))
+    data = node.contracts.consents.grant_data(**request.message | {"pointer": pointer})
+    hand_in(page, replace(request, data=data))
+    expect(page.get_by_role("note")).to_contain_text("not sealed to this organisation")
+    look(page, "wallet-unlisted")
 
 
 def test_a_wallet_elsewhere_or_of_somebody_else_or_unwilling_changes_nothing(
