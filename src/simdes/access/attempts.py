@@ -53,7 +53,7 @@ USER_AT_DEVICE: Final = Allowance(free=10, first_ms=2_000, most_ms=900_000)
 RECOVERY_OF: Final = Allowance(free=20, first_ms=2_000, most_ms=60_000)
 RECOVERY_FROM: Final = Allowance(free=5, first_ms=10_000, most_ms=900_000)
 CODE: Final = Allowance(free=5, first_ms=5_000, most_ms=900_000)
-WALLET_OF: Final = Allowance(free=30, first_ms=900_000, most_ms=900_000)
+WALLET: Final = Allowance(free=30, first_ms=900_000, most_ms=900_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def recovery_subjects(keystore: KeyStore, user: str, *, address: str) -> tuple[S
     )
 
 
-def wallet_subjects(keystore: KeyStore, vault: bytes) -> tuple[Subject, ...]:
-    """What a vault's wallet lets go through here is counted for; nothing clears it but time."""
-    return (Subject(_name(keystore, "wallet-of", vault.hex()), WALLET_OF, lasting=True),)
+def wallet_subjects(keystore: KeyStore, account: bytes) -> tuple[Subject, ...]:
+    """What a wallet lets go through here is counted for; nothing clears it but time."""
+    return (Subject(_name(keystore, "wallet", account.hex()), WALLET, lasting=True),)
 
 
 def count(tx: Transaction, subjects: Sequence[Subject], *, now_ms: int) -> None:

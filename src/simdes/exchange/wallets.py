@@ -264,8 +264,8 @@ def send(node: Node, request: Request, signature: bytes) -> None:
     """Relay what a wallet signed, effective with the block that holds the transaction.
 
     Raises Forbidden where the signature is not of the vault's wallet or is of something else,
-    Conflict where it was relayed before, TooLarge where there were too many of the vault's, and
-    what else the contract refuses.
+    Conflict where it was relayed before, TooLarge where there were too many of this wallet's,
+    and what else the contract refuses.
     """
     signed = _with_usual_v(signature)
     account = request.message["account"] if request.verb == CLAIM else _control(node, request.vault)
@@ -276,14 +276,14 @@ def send(node: Node, request: Request, signature: bytes) -> None:
             advice="Sign just this request, with the wallet that the vault belongs to.",
         )
     if request.verb in (CLAIM, GRANT):
-        _count(node, request.vault)
+        _count(node, account)
     node.agent.transact(_call(node, request, signed))
 
 
-def _count(node: Node, vault: bytes) -> None:
-    """Count what a wallet truly signed, so that no stranger uses a vault's turns up; withdrawals
-    are not counted, for nothing may hold them up."""
-    subjects = attempts.wallet_subjects(node.desk.keystore, vault)
+def _count(node: Node, account: bytes) -> None:
+    """Count by the account what its wallet truly signed, so that no stranger uses another's turns
+    up; withdrawals are not counted, for nothing may hold them up."""
+    subjects = attempts.wallet_subjects(node.desk.keystore, account)
     try:
         node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
     except TooLarge as error:

@@ -335,17 +335,36 @@ def test_a_grant_points_at_a_letter_that_says_the_same_terms(town: Town) -> None
     assert not wallets.read(town.north, pointed(town, hidden, request)).listed
 
 
-def test_a_vault_has_so_many_grants_an_hour_and_strangers_use_none_of_them_up(
+def claim_of(town: Town, key: SigningKey) -> wallets.Request:
+    """The vault, claimed by the account of another wallet, of whom organisations attested another
+    vault."""
+    south = [town.network["south"].node.organisation]
+    other = wallets.enrol(
+        town.north,
+        town.network.session("north", ADMINISTRATOR),
+        key.address,
+        vault=free_vault(town.north),
+        attesters=south,
+    )
+    data = town.north.contracts.accounts.claim_vault_data(**other.message | {"tag": town.vault})
+    return replace(other, data=data)
+
+
+def test_a_wallet_has_so_many_grants_an_hour_and_strangers_use_none_of_them_up(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town.clock.ahead_seconds += 3_601  # what other tests let through is forgotten
     few = attempts.Allowance(free=2, first_ms=900_000, most_ms=900_000)
-    monkeypatch.setattr(attempts, "WALLET_OF", few)
+    monkeypatch.setattr(attempts, "WALLET", few)
     stranger = SigningKey.generate(secrets.token_bytes)
     for _ in range(5):
         request = town.let("south")
         with pytest.raises(Forbidden):
             wallets.send(town.north, request, town.sign(request, stranger))
+    for _ in range(3):  # an account of one's own signs a claim of anybody's vault
+        claim = claim_of(town, stranger)
+        with pytest.raises(Conflict):
+            wallets.send(town.north, claim, town.sign(claim, stranger))
     for _ in range(3):
         request = town.let("south")
         wallets.send(town.north, request, town.sign(request))
