@@ -7,7 +7,7 @@ consent for whatever is sealed for insurers; what was sealed is erased when the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import consents
 from simdes.exchange.claims.lines import PROPOSAL_SYSTEM, record_of
 from simdes.exchange.following import known_consents
+from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import find
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
@@ -70,15 +71,35 @@ class Request:
 
 def requests(node: Node, asking: Asking) -> list[Request]:
     """What insurers ask to see of the caller's claims, newest first."""
-    query = parse(("List",), (("_sort", "-_lastUpdated"),), now_ms=node.now_ms())
-    found = find(node, asking, query, vaults=asking.facts.vaults).matches
     merged: dict[bytes, Request] = {}
-    for one in found:
+    for one in _listed(node, asking):
         read = _read(node, loads(one.content), one.vault)
         if read is not None:
             known = merged.get(read.claim)
             merged[read.claim] = read if known is None else _both(read, known)
     return list(merged.values())
+
+
+def request(node: Node, asking: Asking, claim: bytes) -> Request | None:
+    """What its insurer asks to see of a claim of the caller's, None where it is none of theirs."""
+    found: Request | None = None
+    for one in _listed(node, asking, claim.hex()):
+        read = _read(node, loads(one.content), one.vault)
+        if read is not None and read.claim == claim:
+            found = read if found is None else _both(read, found)
+    return found
+
+
+def _listed(node: Node, asking: Asking, value: str = "") -> Iterator[Found]:
+    """The Lists of claims' lines, newest first, of one claim ("": of all), page by page."""
+    wanted = ("identifier", f"{PROPOSAL_SYSTEM}|{value}")
+    pairs = (wanted, ("_sort", "-_lastUpdated"), ("_count", "1000"))
+    query = parse(("List",), pairs, now_ms=node.now_ms())
+    page = find(node, asking, query, vaults=asking.facts.vaults)
+    yield from page.matches
+    while page.next:
+        page = find(node, asking, query, cursor=page.next, vaults=asking.facts.vaults)
+        yield from page.matches
 
 
 def _both(first: Request, later: Request) -> Request:
@@ -193,10 +214,10 @@ def _let_answer(
 def own_request(node: Node, asking: Asking, claim: bytes) -> Request:
     """A claim of the caller's. Raises Forbidden for who is not the patient, NotFound for none."""
     _require_patient(asking)
-    for one in requests(node, asking):
-        if one.claim == claim:
-            return one
-    raise NotFound("There is no such claim of yours, or its insurer asks for nothing yet.")
+    found = request(node, asking, claim)
+    if found is None:
+        raise NotFound("There is no such claim of yours, or its insurer asks for nothing yet.")
+    return found
 
 
 def withdraw(node: Node, asking: Asking, claim: bytes) -> int:

@@ -155,9 +155,8 @@ def _requests(asked: Asked, mine: Own) -> list[Request]:
 
 def chosen(asked: Asked, mine: Own, named: str) -> Request:
     """The claim of this record that is named. NotFound for anything else."""
-    wanted = id_of(named)
-    found = next((one for one in _requests(asked, mine) if one.claim == wanted), None)
-    if found is None:
+    found = disclosing.request(asked.node, mine.asking, id_of(named))
+    if found is None or found.vault != mine.vault:
         raise NotFound("There is no such claim of yours, or its insurer asks for nothing yet.")
     return found
 
