@@ -15,7 +15,7 @@ from simdes.index.rows import read, row_of, select
 from simdes.index.transaction import Transaction
 
 STATED, BUILT, ISSUED, INSERTED = "stated", "built", "issued", "inserted"
-BEGUN, DONE, REFUSED = "begun", "done", "refused"
+BEGUN = "begun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +94,11 @@ class Step(NewStep):
 _COST = select(Cost, "cost")
 _BATCH = select(CostBatch, "cost_batch")
 _STEP = select(Step, "claim_step")
+_HERE = " AND EXISTS (SELECT 1 FROM vault AS v WHERE v.tag = vault AND v.key_wrapped IS NOT NULL)"
 _WAITING = (
     " WHERE state = 'issued' AND waits = 1 AND NOT EXISTS (SELECT 1 FROM cost AS later"
     " WHERE later.vault = cost.vault AND later.encounter = cost.encounter"
-    " AND later.version > cost.version) ORDER BY id"
+    " AND later.version > cost.version)"
 )
 
 
@@ -126,8 +127,9 @@ def costs_of(tx: Transaction, vault: bytes, encounter: str) -> list[Cost]:
 
 
 def waiting(tx: Transaction) -> list[Cost]:
-    """Issued statements that are to be claimed, each the newest of its encounter."""
-    rows = tx.all(_COST + _WAITING)
+    """Issued statements that are to be claimed, each the newest of its encounter; none of a vault
+    that was erased here."""
+    rows = tx.all(_COST + _WAITING + _HERE + " ORDER BY id")
     return [read(Cost, row) for row in rows]
 
 
@@ -211,14 +213,26 @@ def begin(tx: Transaction, new: NewStep) -> Step | None:
     return Step(**row_of(new), id=int(made[0][0]))  # type: ignore[arg-type]
 
 
-def settle(tx: Transaction, id_: int, state: str) -> bool:
-    """Say what became of a begun step; False where that was said before."""
+def confirm(tx: Transaction, id_: int) -> bool:
+    """Say that the ledger has a step; False where that was said before.
+
+    Also of a step that was taken for refused while its worker was slow, unless another one began it
+    anew: then the ledger has that one.
+    """
     changed = tx.run(
-        "UPDATE claim_step SET state = :state WHERE id = :id AND state = 'begun'",
-        state=state,
+        "UPDATE claim_step SET state = 'done' WHERE id = :id AND (state = 'begun'"
+        " OR state = 'refused' AND NOT EXISTS (SELECT 1 FROM claim_step AS later"
+        " WHERE later.id > claim_step.id AND later.claim = claim_step.claim"
+        " AND later.verb = claim_step.verb AND later.expects = claim_step.expects"
+        " AND later.state <> 'refused'))",
         id=id_,
     )
     return bool(changed)
+
+
+def refuse(tx: Transaction, id_: int) -> None:
+    """Say that the ledger does not have a begun step."""
+    tx.run("UPDATE claim_step SET state = 'refused' WHERE id = :id AND state = 'begun'", id=id_)
 
 
 def put_off(tx: Transaction, id_: int, *, until_ms: int) -> None:
@@ -252,8 +266,13 @@ def steps(
 
 
 def running(tx: Transaction) -> list[Step]:
-    """The openings of claims that may still need something of their provider, oldest first."""
-    rows = tx.all(_STEP + " WHERE verb = 'open' AND ended = 0 AND state = 'done' ORDER BY id")
+    """The openings of claims that may still need something of their provider, oldest first.
+
+    None of a vault that was erased here: what their steps hold can't be opened any more.
+    """
+    rows = tx.all(
+        _STEP + " WHERE verb = 'open' AND ended = 0 AND state = 'done'" + _HERE + " ORDER BY id"
+    )
     return [read(Step, row) for row in rows]
 
 

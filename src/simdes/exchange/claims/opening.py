@@ -15,7 +15,7 @@ import structlog
 
 from simdes.access.categories import CLAIM_CODE, DOCUMENT_SYSTEM, labels_of
 from simdes.claims.claimed import claimed_of
-from simdes.errors import Conflict, SimdesError
+from simdes.errors import SimdesError
 from simdes.exchange.claims import advancing, appealing, freeing, proving, stating, steps
 from simdes.exchange.claims.answers import Answered, answered
 from simdes.exchange.claims.billing import Bill, bills, own
@@ -76,9 +76,7 @@ def _open_next(node: Node, cost: Cost) -> int:
     """Open the claim at the insurer whose turn it is; one that can't be opened now waits on."""
     try:
         done = _open(node, cost)
-    except Conflict:
-        return 0  # another worker of ours moved the total; the next round
-    except SimdesError as error:
+    except SimdesError as error:  # a Conflict, too, where another worker of ours moved the total
         _log.warning("claim waits", issue=error.issue, kind=type(error).__name__)
         return 0
     node.database.write(lambda tx: claims.wait(tx, cost.vault, cost.encounter, waits=False))

@@ -83,7 +83,7 @@ def carry_out(node: Node, planned: Planned, author: Author) -> None:
         raise Unavailable(_NOT_KNOWN, advice="Look at the claim in a minute.") from error
     except SimdesError:
         if not took(node, row):
-            node.database.write(lambda tx: claims.settle(tx, row.id, claims.REFUSED))
+            node.database.write(lambda tx: claims.refuse(tx, row.id))
             raise
     finish(node, row, planned.content, author)
 
@@ -134,10 +134,10 @@ def content_of(node: Node, row: Step) -> Content:
 
 
 def finish(node: Node, row: Step, content: Content, author: Author) -> None:
-    """Write what a step makes into the record, once."""
+    """Write what a step that the ledger has makes into the record, once."""
 
     def write(tx: Transaction) -> None:
-        if not claims.settle(tx, row.id, claims.DONE):
+        if not claims.confirm(tx, row.id):
             return
         made = [loads(one) for one in content.made]
         if made:
@@ -180,7 +180,7 @@ def settle(node: Node) -> int:
 
 def _settle(node: Node, row: Step) -> None:
     if not took(node, row):
-        node.database.write(lambda tx: claims.settle(tx, row.id, claims.REFUSED))
+        node.database.write(lambda tx: claims.refuse(tx, row.id))
         return
     account = node.contracts.accounts.account(row.account)
     address = account.key if account is not None else bytes(20)

@@ -1,0 +1,93 @@
+"""A step whose lease ends while its worker still proves: it is written down once all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from simdes.claims.reasons import Group
+from simdes.errors import Conflict
+from simdes.exchange.claims import freeing, steps
+from simdes.exchange.node import Node
+from simdes.index import claims, vaults
+from simdes.ledger.contracts import ClaimState
+from support.claim_scene import Visit
+from unit.exchange.claims.conftest import Visiting
+from unit.exchange.claims.test_twice import happened, meanwhile, written
+
+DENIED = (Group.CONTRACT, "50")
+
+
+def lose(visit: Visit, node: Node, then: Callable[[], object] | None = None) -> None:
+    """Let the lease of what was just begun end, and another worker find that it is not there."""
+    visit.clock.ahead_seconds += steps.LEASE_MS // 1_000 + 1
+    assert steps.settle(node) == 1
+    if then is not None:
+        then()
+
+
+def test_a_claim_that_lands_after_its_lease_goes_on(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    meanwhile(monkeypatch, steps, "_begin", lambda: lose(visit, visit.node("north")))
+    for _ in range(3):
+        visit.work()
+    [asked] = visit.requests()
+    assert visit.state(asked.claim) is ClaimState.OPENED
+    assert happened(visit)["ClaimOpened"] == 1
+    assert written(visit) == {"Claim": 1, "DocumentReference": 1, "List": 1}
+
+
+def test_a_step_that_another_worker_begins_anew_is_done_once(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What both expect of the ledger is the same: that the claim is denied."""
+    visit = visiting()
+    claim, east = visit.disclosed(), visit.node("east")
+
+    def deny() -> None:
+        visit.decide(claim, deny=DENIED)
+
+    meanwhile(monkeypatch, steps, "_begin", lambda: lose(visit, east, then=deny))
+    deny()
+    with east.database.read() as tx:
+        assert len(claims.steps(tx, claim=claim, verb="adjudicate")) == 1
+        assert claims.begun(tx, now_ms=2**60) == []
+
+
+def unknown(*_: object, **__: object) -> None:
+    raise Conflict("The ledger knows a total of this encounter that is not known here.")
+
+
+def test_a_total_that_is_not_known_here_is_told_in_the_log(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    monkeypatch.setattr(freeing, "total_of", unknown)
+    with capture_logs() as told:
+        assert visit.work().opened == 0
+    lines = [one for one in told if one["event"] == "claim waits"]
+    assert {(one["log_level"], one["kind"]) for one in lines} == {("warning", "Conflict")}
+
+
+def test_claims_of_an_erased_vault_wait_for_nothing(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    north = visit.node("north")
+
+    def left() -> list[int]:
+        with north.database.read() as tx:
+            rows = (claims.running(tx), claims.waiting(tx))
+        return [sum(one.vault == visit.vault for one in each) for each in rows]
+
+    visit.disclosed()
+    monkeypatch.setattr(freeing, "total_of", unknown)
+    visit.once_more(("99213",))
+    visit.work()
+    assert left() == [1, 1]
+    north.database.write(lambda tx: vaults.erase(tx, visit.vault))
+    assert left() == [0, 0]
