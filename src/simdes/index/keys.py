@@ -284,14 +284,17 @@ _OF_THE_MOMENT: Final = (
     "launch_context",
     "authorization_grant",
     "subscription_binding",
+    "mail_code",
+    "mail_letter WHERE address_wrapped IS NOT NULL",
 )
-"""Copies of what consents opened, and what lets somebody in: revoked since, they would be back."""
+"""Copies of what consents opened, and of addresses; what lets somebody in: revoked since, they
+would be back."""
 
 
 def forget_the_moment(tx: Transaction) -> None:
     """Sign everybody out, end apps' permissions and drop copies, leases and work that was held."""
-    for table in _OF_THE_MOMENT:
-        tx.run(f"DELETE FROM {table}")  # noqa: S608 (names above)
+    for rows in _OF_THE_MOMENT:
+        tx.run(f"DELETE FROM {rows}")  # noqa: S608 (names above)
     tx.run("UPDATE outbox SET claimed_by = NULL, claimed_until_ms = 0")
     tx.run("UPDATE duty SET holder = NULL, held_until_ms = 0")
     tx.run("UPDATE bulk_job SET holder = NULL, held_until_ms = 0")

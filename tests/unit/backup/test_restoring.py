@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from simdes.errors import (
     Unsupported,
 )
 from simdes.exchange import anchoring, retrieve
-from simdes.index import audit, custody, keys, vaults
+from simdes.exchange.mail import words
+from simdes.index import audit, custody, keys, mail, vaults
 from simdes.index.database import open_database
 from support import consortium
 from support.backups import PATIENT_B, PATIENT_C, Stage
@@ -176,6 +178,41 @@ def test_nobody_is_signed_in_and_no_copy_is_left_after_a_restore(stage: Stage) -
     stage.restore()
     assert rows(stage, "SELECT count(*) FROM session") == [(0,)]
     assert rows(stage, "SELECT count(*) FROM remote_copy") == [(0,)]
+
+
+def test_of_mails_news_alone_goes_out_after_a_restore(stage: Stage) -> None:
+    """A copy of an address that somebody may have removed since is used for no mail."""
+    with consortium.opened(stage.folder) as network:
+        account = network.session("north", "dr.north").actor.account
+        letter = mail.Outgoing(
+            id=bytes(16),
+            account=account,
+            kind=words.CHANGED,
+            address_wrapped=b"removed since",
+            nonce=None,
+            language="en",
+            made_ms=1,
+            next_ms=1,
+            until_ms=2**50,
+        )
+        news = replace(letter, id=bytes([1]) * 16, kind=words.NEWS, address_wrapped=None)
+        code = mail.Code(
+            account=account,
+            address_wrapped=b"removed since",
+            nonce=bytes(32),
+            language="en",
+            tries=1,
+            expires_ms=2**50,
+        )
+        with network["north"].node.database.transaction() as tx:
+            mail.put_code(tx, code)
+            mail.add(tx, letter)
+            mail.add(tx, news)
+    stage.back_up()
+    stage.lose()
+    stage.restore()
+    assert rows(stage, "SELECT kind FROM mail_letter") == [(words.NEWS,)]
+    assert rows(stage, "SELECT count(*) FROM mail_code") == [(0,)]
 
 
 def test_what_the_folder_holds_comes_back_and_the_passphrase_does_not(stage: Stage) -> None:
