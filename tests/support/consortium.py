@@ -283,6 +283,13 @@ def let_read(folder: Path) -> None:
     path.write_text(text)
 
 
+def write_mails(data: Path) -> None:
+    """Have an organisation write its mails into the folder ``mails``."""
+    path = data / "simdes.toml"
+    text = path.read_text().replace('mail_url = ""', 'mail_url = "file:mails"')
+    path.write_text(text.replace('mail_from = ""', 'mail_from = "records@hospital.example"'))
+
+
 @contextmanager
 def own_settings() -> Iterator[None]:
     """Keep the environment's URLs away: each organisation here has a database of its own."""

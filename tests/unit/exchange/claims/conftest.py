@@ -29,6 +29,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consorti
     for name in MEMBERS:
         consortium.let_read(folder / name)
     declare(folder, INSURERS)
+    consortium.write_mails(folder / "north")
     with consortium.opened(folder, clock=clock) as network:
         yield network, clock, folder
 

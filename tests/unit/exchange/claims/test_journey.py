@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unittest import mock
+from email import message_from_bytes
+from email.message import Message
 
 import pytest
 
@@ -10,9 +11,11 @@ from simdes.claims.reasons import Group
 from simdes.claims.responses import Outcome
 from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, paying
-from simdes.exchange.mail import news
+from simdes.exchange.mail import news, sealing, sending, words
 from simdes.exchange.mail.kinds import CLAIM
 from simdes.exchange.submit import Accepted
+from simdes.index import mail as rows
+from simdes.index import vaults
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number as number_of
 from support.claim_scene import Visit, charge, today
@@ -22,9 +25,44 @@ from support.messages import admission, charges, pv1
 from unit.exchange.claims.conftest import Visiting
 
 
+def write_to(visit: Visit) -> None:
+    """Let the patient have an address, for mails about claims."""
+    node = visit.node("north")
+    with node.database.transaction() as tx:
+        known = vaults.get(tx, visit.vault)
+        assert known is not None and known.control is not None
+        account = known.control
+        vault, wrapped = sealing.seal(node, tx, account, "patient@example.net")
+        rows.put(
+            tx,
+            rows.Address(
+                account=account,
+                vault=vault,
+                address_wrapped=wrapped,
+                stop=bytes(16),
+                language="en",
+                kinds=CLAIM,
+                most=3,
+                digest=0,
+                confirmed_ms=node.now_ms(),
+            ),
+        )
+
+
+def mails(visit: Visit) -> list[Message]:
+    """The mails that arrived, once what is new has gathered."""
+    node = visit.node("north")
+    visit.clock.ahead_seconds += news.GATHER_MS / 1000 + 1
+    while sending.work(node, name="test"):
+        pass
+    files = sorted((visit.network["north"].data / "mails").glob("*.eml"))
+    return [message_from_bytes(one.read_bytes()) for one in files]
+
+
 def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> None:
     north, east = visit.network["north"].node, visit.network["east"].node
     visit.enrol()
+    write_to(visit)
     first = visit.work()
     assert (first.stated, first.opened) == (2, 1)
     assert visit.work().offered == 1
@@ -62,9 +100,11 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
     assert visit.state(claim) is ClaimState.PAID
 
     visit.network.settle()
-    with mock.patch.object(news, "once") as told:
-        assert visit.work().ended == 1
-    assert told.call_args.args[1:3] == (visit.vault, CLAIM), "the patient is told by mail"
+    assert mails(visit) == []
+    assert visit.work().ended == 1
+    [told] = mails(visit)
+    assert told["Subject"] == words.subject(words.NEWS, "en"), "the patient is told, once"
+    assert all(one not in told.as_string() for one in ("320", "153", "claim", "Claim"))
     [row] = visit.inbox()
     assert (row.readable, str(row.approved)) == (False, "153.00 EUR")
     with pytest.raises(NotFound):
