@@ -145,14 +145,11 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
                 name="reconciling",
             ),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
+            threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails"),
         ]
         if one.node.claims.pays:
             threads.append(
                 threading.Thread(target=worker.hear, args=(one.node, stop), name="claims")
-            )
-        if one.node.mail.possible:
-            threads.append(
-                threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails")
             )
         if one.settings.backup_folder:
             threads.append(threading.Thread(target=keeping.run, args=(one, stop), name="keys"))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.index_rows import id32
-from simdes.index import audit, chain, mail
+from adapters.index_rows import id32, vault
+from simdes.index import audit, chain, mail, vaults
 from simdes.index.audit import NewEntry
 from simdes.index.database import Database
 
@@ -132,6 +132,26 @@ def test_choices_are_kept_and_an_address_is_forgotten_with_its_vault(database: D
         assert mail.get(tx, BEA) == address(BEA)
 
 
+def test_what_lies_under_another_vaults_key_stays_when_one_of_two_is_erased(
+    database: Database,
+) -> None:
+    one, other = id32("one"), id32("other")
+    with database.transaction() as tx:
+        for tag in (one, other):
+            vaults.add(tx, replace(vault(), tag=tag, control=ADA))
+        mail.put(tx, address(vault=other))
+        mail.put_code(tx, CODE)
+        assert mail.of_vault(tx, one) is None
+        mail.forget_vault(tx, one)
+        assert mail.get(tx, ADA) == address(vault=other)
+        assert mail.code(tx, ADA, now_ms=1) is None
+        mail.put(tx, address(vault=None))
+        mail.put(tx, address(BEA, vault=None))
+        assert mail.of_vault(tx, one) == address(vault=None)
+        mail.forget_vault(tx, one)
+        assert mail.get(tx, ADA) is None and mail.get(tx, BEA) == address(BEA, vault=None)
+
+
 def test_a_mail_is_sent_by_one_at_a_time_and_again_when_its_time_comes(database: Database) -> None:
     with database.transaction() as tx:
         for number in (1, 2, 3):
@@ -185,6 +205,24 @@ def test_a_days_count_ends_for_all_subjects_where_it_ends_for_one(database: Data
         mail.purge(tx, now_ms=100, day=2)
         assert mail.spend(tx, {one: 1}, day=1), "yesterday is forgotten"
         assert not mail.spend(tx, {one: 1}, day=2)
+
+
+def test_what_time_has_ended_is_looked_for_before_it_is_dropped(database: Database) -> None:
+    with database.transaction() as tx:
+        assert not mail.is_over(tx, now_ms=9_999, day=9)
+        mail.put_code(tx, CODE)
+        assert not mail.is_over(tx, now_ms=99, day=1) and mail.is_over(tx, now_ms=100, day=1)
+        mail.purge(tx, now_ms=100, day=1)
+        assert mail.spend(tx, {ADA: 1}, day=1)
+        assert not mail.is_over(tx, now_ms=100, day=1) and mail.is_over(tx, now_ms=100, day=2)
+        mail.purge(tx, now_ms=100, day=2)
+        assert not mail.is_over(tx, now_ms=100, day=2)
+        mail.add(tx, letter(1))
+        mail.purge(tx, now_ms=1_000, day=2)
+        assert not mail.is_over(tx, now_ms=999, day=2, letters=True)
+        assert mail.is_over(tx, now_ms=1_000, day=2, letters=True), "where nobody sends it"
+        mail.purge(tx, now_ms=1_000, day=2, letters=True)
+        assert mail.waiting(tx).letters == 0
 
 
 @pytest.mark.parametrize("twice", [{"stop": ADA[:16]}, {}])

@@ -8,13 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from simdes import config, serving
+from simdes.index import mail
+from simdes.index.database import open_database
 from support import consortium
 from support.gateways import free_ports, serve, simdes
 from support.leaks import Scanner
@@ -325,3 +327,24 @@ def test_a_gateway_that_is_killed_leaves_nothing_locked(north: Path) -> None:
         program.communicate(timeout=20)
     assert program.returncode == -signal.SIGKILL
     assert_starts_again(north, url)
+
+
+def test_an_address_that_waits_for_its_code_goes_where_no_mails_are_sent_any_more(
+    north: Path,
+) -> None:
+    code = mail.Code(
+        account=bytes(32),
+        address_wrapped=b"wrapped",
+        nonce=bytes(32),
+        language="en",
+        tries=5,
+        expires_ms=1,
+    )
+    assert not config.load(north, {}).mail_url
+    with closing(open_database(config.load(north, {}).database_url)) as database:
+        database.write(lambda tx: mail.put_code(tx, code))
+        with serve(north):
+            until = time.monotonic() + 20
+            while database.write(lambda tx: mail.is_over(tx, now_ms=2, day=0)):
+                assert time.monotonic() < until
+                time.sleep(0.05)

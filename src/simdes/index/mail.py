@@ -75,6 +75,9 @@ class Waiting:
 _ADDRESS = select(Address, "mail_address")
 _CODE = select(Code, "mail_code")
 _OUTGOING = select(Outgoing, "mail_letter")
+_CONTROL = "SELECT control FROM vault WHERE tag = :vault AND control IS NOT NULL"
+# An address goes with the vault whose key it is under; its patient's under no vault's, as well.
+_GOES_WITH = f" WHERE vault = :vault OR (vault IS NULL AND account IN ({_CONTROL}))"
 
 # Codes --------------------------------------------------------------------------------------------
 
@@ -154,8 +157,8 @@ def by_stop(tx: Transaction, stop_: bytes) -> Address | None:
 
 
 def of_vault(tx: Transaction, vault: bytes) -> Address | None:
-    """Return the address that lies under a vault's key."""
-    row = tx.one(_ADDRESS + " WHERE vault = :vault", vault=vault)
+    """Return the address that goes with a vault."""
+    row = tx.one(_ADDRESS + _GOES_WITH, vault=vault)
     return None if row is None else read(Address, row)
 
 
@@ -183,10 +186,11 @@ def forget(tx: Transaction, account: bytes) -> None:
 
 
 def forget_vault(tx: Transaction, vault: bytes) -> None:
-    """Drop what went to whom a vault is about: it is erased here."""
-    rows = tx.all("SELECT account FROM mail_address WHERE vault = :vault", vault=vault)
-    for (account,) in rows:
+    """Drop what went to whom a vault is about, and what waits for a code: it is erased here."""
+    for (account,) in tx.all("SELECT account FROM mail_address" + _GOES_WITH, vault=vault):
         forget(tx, account)
+        drop_code(tx, account)
+    for (account,) in tx.all(_CONTROL, vault=vault):
         drop_code(tx, account)
 
 
@@ -369,10 +373,21 @@ def spend(tx: Transaction, subjects: dict[bytes, int], *, day: int) -> bool:
     return True
 
 
-def purge(tx: Transaction, *, now_ms: int, day: int) -> None:
-    """Drop what time has ended: codes, counts of earlier days."""
-    tx.run("DELETE FROM mail_code WHERE expires_ms <= :now", now=now_ms)
-    tx.run("DELETE FROM mail_count WHERE day < :day", day=day)
+def is_over(tx: Transaction, *, now_ms: int, day: int, letters: bool = False) -> bool:
+    """Whether there is anything for `purge`."""
+    over = _over(now_ms, day, letters=letters)
+    return any(tx.one(f"SELECT 1 FROM {what} LIMIT 1", end=end) is not None for what, end in over)
+
+
+def purge(tx: Transaction, *, now_ms: int, day: int, letters: bool = False) -> None:
+    """Drop what time has ended: codes, counts of earlier days; mails on their way if asked to."""
+    for what, end in _over(now_ms, day, letters=letters):
+        tx.run(f"DELETE FROM {what}", end=end)
+
+
+def _over(now_ms: int, day: int, *, letters: bool) -> list[tuple[str, int]]:
+    over = [("mail_code WHERE expires_ms <= :end", now_ms), ("mail_count WHERE day < :end", day)]
+    return [*over, ("mail_letter WHERE until_ms <= :end", now_ms)] if letters else over
 
 
 def _of(row: Address | Code) -> dict[str, bytes]:

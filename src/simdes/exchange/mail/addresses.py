@@ -36,7 +36,9 @@ PERSON_A_DAY: Final = 5
 """Codes that one account asks for."""
 NETWORK_A_DAY: Final = 20
 """Codes that are asked for from one network address."""
-MAILBOX_A_DAY: Final = 3
+PERSON_MAILBOX_A_DAY: Final = 3
+"""Codes that one mailbox gets because one account asks for them."""
+MAILBOX_A_DAY: Final = 10
 """Codes that one mailbox gets, whoever asks for them."""
 MOST_A_DAY: Final = 10
 MOST_TYPED: Final = 320
@@ -90,8 +92,8 @@ def held(node: Node, visit: Visit) -> Held:
 def give(node: Node, visit: Visit, text: str, *, language: str, network: str) -> None:
     """Send a code to an address; what was confirmed before stays until the code came back.
 
-    The answer is the same whether the mailbox had its codes of today already: somebody else may
-    have asked for those. Raises Invalid for what is no address, TooLarge where this account or
+    The answer is the same whether the mailbox had its codes of today already: others may have asked
+    for those. Raises Invalid for what is no address, TooLarge where this account or
     network address asked often enough today.
     """
     require_recent(node, visit)
@@ -122,11 +124,13 @@ def give(node: Node, visit: Visit, text: str, *, language: str, network: str) ->
         sealing.subject(node, "code-of", account): PERSON_A_DAY,
         sealing.subject(node, "code-from", network.encode()): NETWORK_A_DAY,
     }
-    mailbox = {sealing.subject(node, "code-to", _mailbox(address)): MAILBOX_A_DAY}
+    mailbox = {
+        sealing.subject(node, "code-to", _mailbox(address)): MAILBOX_A_DAY,
+        sealing.subject(node, "code-to-of", _mailbox(address), account): PERSON_MAILBOX_A_DAY,
+    }
     day = now // 86_400_000
 
     def write(tx: Transaction) -> None:
-        rows.purge(tx, now_ms=now, day=day)
         if not rows.spend(tx, asked, day=day):
             raise TooLarge(
                 "There were as many codes today as there may be.", advice="Try again tomorrow."
@@ -134,6 +138,7 @@ def give(node: Node, visit: Visit, text: str, *, language: str, network: str) ->
         rows.put_code(tx, code)
         if rows.spend(tx, mailbox, day=day):
             rows.add(tx, letter)
+        audit(node, tx, visit.person, Verb.CREDENTIALS)
 
     node.database.write(write)
 
@@ -165,15 +170,16 @@ def confirm(node: Node, visit: Visit, text: str) -> None:
 
 
 def _take(node: Node, tx: Transaction, visit: Visit, address: str, language: str) -> None:
+    """Keep the address, with the choice of before; what has not gone out yet goes to it."""
     account = visit.person.account
     before = rows.get(tx, account)
-    known = "" if before is None else _opened(node, tx, before)
-    if before is not None and known not in ("", address):
-        rows.add(tx, _last(node, before, known, CHANGED))
+    comes = before if before is not None and before.stopped_ms is None else None
+    known = "" if comes is None else _opened(node, tx, comes)
+    if comes is not None and known not in ("", address):
+        rows.add(tx, _last(node, comes, known, CHANGED))
     vault, wrapped = sealing.seal(node, tx, account, address)
     kept = before.kinds if before else " ".join(sorted(chosen_first(visit.person.role)))
     rows.drop_code(tx, account)
-    rows.forget(tx, account)
     rows.put(
         tx,
         rows.Address(
@@ -185,7 +191,9 @@ def _take(node: Node, tx: Transaction, visit: Visit, address: str, language: str
             kinds=kept,
             most=before.most if before else FIRST_A_DAY,
             digest=before.digest if before else 0,
-            confirmed_ms=node.now_ms(),
+            confirmed_ms=comes.confirmed_ms if comes else node.now_ms(),
+            due_ms=comes.due_ms if comes else None,
+            alarm=comes.alarm if comes else 0,
         ),
     )
 

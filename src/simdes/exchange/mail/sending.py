@@ -22,6 +22,8 @@ from simdes.index import mail as rows
 from simdes.index.transaction import Transaction
 
 IDLE_SECONDS: Final = 1.0
+WITHOUT_SECONDS: Final = 60.0
+"""How often an organisation looks that sends no mails (any more): what it keeps of them ends."""
 ALARMS_A_DAY: Final = 10
 """Mails about what can't wait that a person gets; the rest waits for the next day."""
 NEWS_LASTS_MS: Final = 3 * 86_400_000
@@ -36,10 +38,11 @@ _log = structlog.get_logger("simdes.mail")
 
 def run(node: Node, stop: threading.Event, *, name: str) -> None:
     """Send mails until ``stop`` is set; apart from other work, which no mail server may hold up."""
+    idle = IDLE_SECONDS if node.mail.possible else WITHOUT_SECONDS
     while not stop.is_set():
-        pause = IDLE_SECONDS
+        pause = idle
         try:
-            pause = 0.0 if work(node, name=name, stop=stop) else IDLE_SECONDS
+            pause = 0.0 if work(node, name=name, stop=stop) else idle
         except SimdesError as error:
             _log.warning("round failed", issue=error.issue, kind=type(error).__name__)
             pause = 5.0
@@ -51,6 +54,7 @@ def run(node: Node, stop: threading.Event, *, name: str) -> None:
 
 def work(node: Node, *, name: str, stop: threading.Event | None = None) -> int:
     """One round; how many mails were tried."""
+    tidy(node)
     if not node.mail.possible:
         return 0
     news.look(node)
@@ -67,6 +71,16 @@ def work(node: Node, *, name: str, stop: threading.Event | None = None) -> int:
             break
         _send(node, one, name)
     return len(taken)
+
+
+def tidy(node: Node) -> None:
+    """Drop what time has ended; mails too, where nobody sends them and gives them up."""
+    now, letters = node.now_ms(), not node.mail.possible
+    day = now // _DAY_MS
+    with node.database.read() as tx:
+        if not rows.is_over(tx, now_ms=now, day=day, letters=letters):
+            return
+    node.database.write(lambda tx: rows.purge(tx, now_ms=now, day=day, letters=letters))
 
 
 # News -----------------------------------------------------------------------------------------

@@ -13,10 +13,9 @@ from simdes.access.categories import Role
 from simdes.exchange.mail import addresses, news, sealing, sending, words
 from simdes.index import audit as entries
 from simdes.index import mail as rows
-from simdes.index import vaults
 from support.mailbox import Kept
 from support.pages import Visitor
-from support.portal import Enrolled, enrolled
+from support.portal import Enrolled
 from unit.gateway.pages.conftest import SENDER, Place
 
 ROSA = "rosa@example.net"
@@ -87,16 +86,19 @@ def test_an_address_is_used_once_its_code_came_back(
 
 def test_the_change_is_audited(place: Place, browser: Visitor, account: bytes) -> None:
     before = _credentials_entries(place, account)
-    confirmed(place, browser)
+    code = ask_for_code(place, browser)
     assert _credentials_entries(place, account) == before + 1
-    browser.post("/account/mail/remove", {})
+    browser.post("/account/mail/code", {"code": code})
     assert _credentials_entries(place, account) == before + 2
+    browser.post("/account/mail/remove", {})
+    assert _credentials_entries(place, account) == before + 3
 
 
 def _credentials_entries(place: Place, account: bytes) -> int:
     node = place.north.node
     with node.database.read() as tx:
-        found = [decode(node.desk.trail.read(tx, one)) for one in entries.newest(tx, limit=50)]
+        newest = [one for one in entries.newest(tx, limit=50) if one.vault is None]
+        found = [decode(node.desk.trail.read(tx, one)) for one in newest]
     return sum(
         one.attempt.verb == Verb.CREDENTIALS and one.attempt.account == account for one in found
     )
@@ -169,7 +171,10 @@ def test_a_code_is_good_for_an_hour_for_its_account_and_its_address(
     assert browser.post("/account/mail/code", {"code": newest}).status_code == 409
 
 
-def test_a_mailbox_gets_three_codes_a_day_whoever_asks(place: Place, browser: Visitor) -> None:
+def test_a_mailbox_gets_a_days_codes_whoever_asks(
+    place: Place, browser: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "MAILBOX_A_DAY", 3)
     answers = []
     for number in range(addresses.MAILBOX_A_DAY + 2):
         visitor, _ = staff(place)
@@ -182,6 +187,14 @@ def test_a_mailbox_gets_three_codes_a_day_whoever_asks(place: Place, browser: Vi
     place.clock.ahead_seconds += 86_400
     browser.sign_in("rosa")
     ask_for_code(place, browser, "victim@example.net")
+
+
+def test_nobody_uses_up_the_codes_of_anothers_mailbox(place: Place, browser: Visitor) -> None:
+    other, _ = staff(place)
+    for number in range(addresses.PERSON_A_DAY):
+        other.post("/account/mail/new", {"address": f"rosa+{number}@example.net"})
+        assert len(deliver(place)) == (number < addresses.PERSON_MAILBOX_A_DAY)
+    confirmed(place, browser)
 
 
 def test_an_account_asks_for_five_codes_a_day(place: Place, browser: Visitor) -> None:
@@ -232,6 +245,35 @@ def test_the_address_from_before_is_kept_until_the_code_came_back_and_told_then(
     (last,) = deliver(place)
     assert last.to == (ROSA,)
     assert last.message["Subject"] == words.subject(words.CHANGED, "en")
+    assert [one.to for one in tell(place, account)] == [("new@example.net",)]
+
+
+def test_what_has_not_gone_out_yet_goes_to_the_new_address(
+    place: Place, browser: Visitor, account: bytes
+) -> None:
+    confirmed(place, browser)
+    node, new = place.north.node, "new@example.net"
+    code, at_ms = ask_for_code(place, browser, new), node.now_ms()
+    node.database.write(lambda tx: rows.note(tx, account, due_ms=at_ms, alarm=1))
+    sending.gather(node)
+    node.database.write(lambda tx: rows.note(tx, account, due_ms=at_ms + 60_000, alarm=1))
+    browser.post("/account/mail/code", {"code": code})
+    alarm = words.subject(words.ALARM, "en")
+    told = [(one.to, one.message["Subject"]) for one in deliver(place)]
+    assert sorted(told) == [((new,), alarm), ((ROSA,), words.subject(words.CHANGED, "en"))]
+    place.clock.ahead_seconds += 61
+    assert [(one.to, one.message["Subject"]) for one in deliver(place)] == [((new,), alarm)]
+    node.database.write(lambda tx: rows.alarm(tx, account, at_ms=at_ms))
+    assert [one.to for one in deliver(place)] == [(new,)], "it was heard of late"
+
+
+def test_a_mailbox_that_wants_no_mails_is_not_told_of_the_next_one(
+    place: Place, browser: Visitor, account: bytes
+) -> None:
+    confirmed(place, browser)
+    place.visitor().send("POST", stop_link(place, account), data={})
+    confirmed(place, browser, "new@example.net")
+    assert deliver(place) == []
     assert [one.to for one in tell(place, account)] == [("new@example.net",)]
 
 
@@ -401,53 +443,3 @@ def test_nobody_makes_a_link_that_stops_mails(
             answer = place.visitor().send(method, "/mail/stop", params={"token": one})
             assert answer.status_code in (400, 404), one
     assert len(tell(place, account)) == 1
-
-
-# At rest ------------------------------------------------------------------------------------------
-
-
-def test_the_database_has_neither_address_nor_code(
-    place: Place, browser: Visitor, account: bytes
-) -> None:
-    code = ask_for_code(place, browser).replace(" ", "")
-    found = _dump(place)
-    assert ROSA.encode() not in found and code.encode() not in found
-    browser.post("/account/mail/code", {"code": code})
-    tell(place, account)
-    assert ROSA.encode() not in _dump(place)
-
-
-def _dump(place: Place) -> bytes:
-    with place.north.node.database.read() as tx:
-        found = [
-            tx.all(f"SELECT * FROM {table}")
-            for table in ("mail_address", "mail_code", "mail_letter", "mail_count")
-        ]
-    return b"|".join(
-        one if isinstance(one, bytes) else str(one).encode()
-        for table in found
-        for row in table
-        for one in row
-    )
-
-
-def test_an_address_goes_with_its_vaults_key(place: Place, doctor: object) -> None:
-    one = enrolled(place.network, doctor, "mail-9", user="erased.patient")  # type: ignore[arg-type]
-    visitor, node = place.visitor(), place.north.node
-    visitor.sign_in(one.user)
-    confirmed(place, visitor, "erased@example.net")
-    account = one.session.actor.account
-    with node.database.read() as tx:
-        row = rows.get(tx, account)
-    assert row is not None and row.vault == one.vault
-    tell(place, account)
-    letter = addresses.last_of(node, one.vault)
-    assert letter is not None
-    node.database.write(lambda tx: vaults.erase(tx, one.vault))
-    addresses.send_last(node, letter)
-    with node.database.read() as tx:
-        assert rows.get(tx, account) is None
-    (last,) = deliver(place)
-    assert last.to == ("erased@example.net",)
-    assert last.message["Subject"] == words.subject(words.ERASED, "en")
-    assert addresses.last_of(node, one.vault) is None
