@@ -170,6 +170,7 @@ REFUSED: dict[str, tuple[tuple[str, str], str, tuple[str, ...], type[SimdesError
     "no-such-payload": (WEST, "open", ("--code", "simdes:rx:1:rubbish"), Invalid),
     "no-such-request": (WEST, "accept", ("--prescription", "nothing"), NotFound),
     "no-number": (WEST, "dispense", ("--prescription", "x", "--quantity", "many"), Invalid),
+    "far-number": (WEST, "dispense", ("--prescription", "x", "--quantity", "1e99999999"), Invalid),
     "no-such-time": (WEST, "queue", ("--since", "yesterday"), Invalid),
     "no-such-pharmacy": (
         PATIENT,

@@ -35,6 +35,7 @@ DECIMALS: Final[Mapping[str, int]] = {
 
 MOST_MINOR: Final = 2**63 - 1
 """The largest amount, in minor units: what a proof and a database column hold."""
+_MOST_EXPONENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,11 @@ def money_of(value: object, currency: str) -> Money:
         amount = Decimal(value)
     except InvalidOperation:
         raise Invalid("An amount of money is a decimal number.") from None
-    if not amount.is_finite() or (amount and amount.adjusted() > 18):
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or (amount and amount.adjusted() > 18):
         raise Invalid("The amount is larger than any that can be claimed.")
+    if abs(exponent) > _MOST_EXPONENT:  # a Fraction of it would fill the memory
+        raise Invalid("An amount of money is a decimal number.")
     minor = Fraction(amount) * 10**decimals
     if minor.denominator != 1:
         raise Invalid(f"An amount in {currency} has {decimals} decimals at most.")

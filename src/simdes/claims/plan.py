@@ -11,9 +11,9 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from simdes import typed_numbers
 from simdes.claims.claimed import Line
 from simdes.claims.money import decimals_of, money_of
 from simdes.claims.reasons import REASONS
@@ -201,11 +201,11 @@ def _points(row: Mapping[str, Any], name: str) -> int | None:
     """A percentage with two decimals at most, in basis points."""
     if name not in row:
         return None
-    try:
-        points = Decimal(str(row[name])) * 100
-    except InvalidOperation:
-        raise Invalid(f"{name} is a percentage.") from None
-    if not points.is_finite() or points != int(points) or not 0 <= points <= WHOLE:
+    percent = typed_numbers.read(str(row[name]))
+    if percent is None:
+        raise Invalid(f"{name} is a percentage.")
+    points = percent * 100
+    if points != int(points) or not 0 <= points <= WHOLE:
         raise Invalid(f"{name} is a percentage with two decimals at most.")
     return int(points)
 

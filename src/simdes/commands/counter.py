@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
-from simdes import console
+from simdes import console, typed_numbers
 from simdes.app import Opened
 from simdes.commands.common import AsJson, Data, Token, User, organisation, seconds
 from simdes.commands.prescription_views import (
@@ -229,7 +229,7 @@ def refuse(
 
 
 def _quantity(text: str) -> Decimal | None:
-    try:
-        return Decimal(text) if text else None
-    except InvalidOperation:
-        raise Invalid("The quantity is a number.") from None
+    number = typed_numbers.read(text)
+    if text and number is None:
+        raise Invalid("The quantity is a number.")
+    return number

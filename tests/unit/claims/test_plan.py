@@ -37,6 +37,8 @@ def test_only_what_the_lines_call_for_is_needed() -> None:
         ('deductible = "150.00"', 'deductible = "150.001"'),
         ('deductible = "150.00"', 'deductible = "-1"'),
         ('coinsurance = "10"', 'coinsurance = "100.01"'),
+        ('coinsurance = "10"', 'coinsurance = "1e99999999"'),
+        ('coinsurance = "10"', 'coinsurance = "NaN"'),
         ('coinsurance = "10"', 'coinsurance = "1.001"'),
         ('coinsurance = "10"', 'coinsurance = "some"'),
         ("filing_days = 180", "filing_days = -1"),

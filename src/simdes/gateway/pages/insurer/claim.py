@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simdes import typed_numbers
 from simdes.claims.money import money_of
 from simdes.claims.reasons import REASONS, Group
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
@@ -177,10 +178,10 @@ def _changes(asked: Asked, its: Case, basis: Proposed) -> list[Change]:
     """What the form says of lines otherwise than proposed."""
     found = []
     for one in basis.proposal.lines:
-        typed = asked.field(f"pay-{one.sequence}", most=24).strip().replace(",", ".")
+        typed = asked.field(f"pay-{one.sequence}", most=24).strip()
         if not typed:
             continue
-        benefit = money_of(typed, its.opening.currency).minor
+        benefit = money_of(typed_numbers.read(typed), its.opening.currency).minor
         if benefit == one.benefit:
             continue
         reason = _reason(asked.field(f"reason-{one.sequence}", most=8))

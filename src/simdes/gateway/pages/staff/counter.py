@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from simdes import typed_numbers
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange import rights
 from simdes.exchange.interactions import finding
@@ -203,9 +204,7 @@ def _at(asked: Asked, asking: Asking) -> At:
 def _quantity(typed: str) -> Decimal | None:
     if not typed:
         return None
-    try:
-        return Decimal(typed.replace(",", "."))
-    except InvalidOperation:
-        raise Invalid(
-            "The quantity is no number.", advice="Leave it empty for a whole fill."
-        ) from None
+    number = typed_numbers.read(typed)
+    if number is None:
+        raise Invalid("The quantity is no number.", advice="Leave it empty for a whole fill.")
+    return number

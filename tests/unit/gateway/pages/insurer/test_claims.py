@@ -106,6 +106,9 @@ def test_a_line_is_paid_otherwise_with_a_reason_and_a_claim_denied_whole(desk: D
     line = dict(offered)["240.00"]
     pay, why = f"pay-{line}", f"reason-{line}"
     fields = {"claim": claim.hex(), "step": "preview", pay: "10,00"}
+    for wrong in ("ten", "NaN", "1e-99999999", "0e99999999", "1e1"):
+        refused = clerk.post("/inbox/decide", fields | {pay: wrong, why: "CO-50"})
+        assert refused.status_code == 400 and "is a decimal number" in refused.text
     bare = clerk.post("/inbox/decide", fields)
     assert bare.status_code == 400 and "without a reason" in bare.text
     assert 'value="10,00"' in bare.text, "what was typed is kept"

@@ -1,0 +1,19 @@
+"""Numbers that people type: plain digits with a point or comma, and nothing else.
+
+``Decimal`` reads much that nobody types. ``1e99999999`` is a few characters and, once it is made an
+``int``, more memory than there is; NaN and Infinity compare and round with errors; what passes may
+be more than a record can be read with again (`simdes.fhir.json`). So this stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_PLAIN: Final = re.compile(r"-?[0-9]{1,18}(?:[.,][0-9]{1,18})?")
+
+
+def read(text: str) -> Decimal | None:
+    """The number with every digit that was typed; None for what is none."""
+    return Decimal(text.replace(",", ".")) if _PLAIN.fullmatch(text) else None
