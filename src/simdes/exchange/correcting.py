@@ -12,16 +12,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
 
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound
+from simdes import typed_numbers
+from simdes.errors import Conflict, Forbidden, Invalid, Mismatch, NotFound
 from simdes.exchange import charting, corrections
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.corrections import CODE, DECIDED, SYSTEM, Decision
 from simdes.exchange.interactions import finding, writing
-from simdes.exchange.interactions.changes import Change, Method
+from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.read import read
 from simdes.exchange.interactions.search import find
@@ -30,12 +31,14 @@ from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir.negotiation import Versions
 from simdes.fhir.search.parse import parse
+from simdes.index.transaction import Transaction
 
 ROWS: Final = 50
 """Requests that are looked through for one page, newest first."""
 MOST_FIELDS: Final = 60
 ERROR: Final = "entered-in-error"
 _ANSWER: Final = "urn:simdes:correction-answer"
+_ANSWERED: Final = "This request was answered already."
 _VERIFIED: Final = {
     "Condition": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
     "AllergyIntolerance": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
@@ -106,7 +109,7 @@ def opened(node: Node, asking: Asking, id_: str) -> Opened:
         raise NotFound("There is nothing like that.")
     request = _request(resource)
     if _answered(node, asking, [request]):
-        raise Conflict("This request was answered already.")
+        raise Conflict(_ANSWERED)
     type_, _, named = request.about.partition("/")
     try:
         entry = read(node, asking, type_, named)
@@ -143,6 +146,9 @@ def accept(
     if one.entry is None or not one.own:
         raise Forbidden("Only who wrote the entry corrects it.", advice="Answer with a reason.")
     before = finding.parsed(one.entry.content)
+    with attempting(node, asking, Trying("transaction", sent=before)):
+        if version != str(one.entry.version):
+            raise _meanwhile()
     after = _struck(before) if error else _changed(before, typed)
     if after == before:
         raise Invalid("Nothing is changed.", advice="Correct what is wrong, or refuse.")
@@ -154,7 +160,16 @@ def accept(
         resource=after,
         if_match=Versions(frozenset((version,))),
     )
-    _answer(node, asking, one.request, Decision.ACCEPTED, text.strip(), [change])
+    try:
+        _answer(node, asking, one.request, Decision.ACCEPTED, text.strip(), [change])
+    except Mismatch as stale:
+        raise _meanwhile() from stale
+
+
+def _meanwhile() -> Mismatch:
+    return Mismatch(
+        "The entry was changed meanwhile.", advice="Look at it as it is now, and correct it again."
+    )
 
 
 def refuse(node: Node, asking: Asking, id_: str, *, text: str) -> None:
@@ -193,7 +208,13 @@ def _answer(
     every = [*changes, made]
     sent = {"resourceType": "Bundle", "entry": [{"resource": one.resource} for one in every]}
     with attempting(node, asking, Trying("transaction", sent=sent)):
-        writing.apply(node, asking, every, base=node.issuer.audience)
+        writing.apply(node, asking, every, base=node.issuer.audience, then=_require_first_answer)
+
+
+def _require_first_answer(_: Transaction, made: Sequence[Changed]) -> None:
+    """Raise Conflict, which undoes all, where somebody else's answer came first."""
+    if any(one.became is Became.EXISTED for one in made):
+        raise Conflict(_ANSWERED)
 
 
 def _answered(node: Node, asking: Asking, asked: Sequence[Request]) -> set[str]:
@@ -269,10 +290,9 @@ def _read(one: Field, text: str) -> Any:
             raise Invalid("A value is true or false.")
         return text == "true"
     if isinstance(one.value, int | Decimal):
-        try:
-            number = Decimal(text.replace(",", "."))
-        except InvalidOperation:
-            raise Invalid("A value is no number.") from None
+        number = typed_numbers.read(text)
+        if number is None:
+            raise Invalid("A value is no number.", advice="Type digits, with a point or comma.")
         if isinstance(one.value, int) and number == int(number):
             return int(number)
         return number

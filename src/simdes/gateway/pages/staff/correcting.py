@@ -68,7 +68,9 @@ def answer(asked: Asked) -> Shown | Moved:
             error=asked.field("error", most=4) == "yes",
             text=text,
         )
-    except (Conflict, Forbidden, Invalid) as error:
+    except Conflict as error:
+        return _form(asked, asking, correcting.opened(asked.node, asking, named), error)
+    except (Forbidden, Invalid) as error:
         return _form(asked, asking, one, error)
     return Moved(f"{PATH}?done=corrected")
 
@@ -87,6 +89,8 @@ def _form(asked: Asked, asking: Asking, one: Opened, problem: SimdesError | None
         listed = correcting.fields(resource) if one.own else []
         struck = one.own and correcting.can_strike(resource)
     who = _people(asked, asking, [one.request.patient])
+    # What was typed into a version that is past would undo what somebody else wrote since.
+    typed = {} if isinstance(problem, Conflict) else asked.form
     return Shown(
         "correction_answer.html",
         {
@@ -96,7 +100,7 @@ def _form(asked: Asked, asking: Asking, one: Opened, problem: SimdesError | None
             "line": shown,
             "own": one.own,
             "fields": [
-                (f"v.{at.name}", " › ".join(map(_step, at.path)), _value(asked, at))
+                (f"v.{at.name}", " › ".join(map(_step, at.path)), _value(typed, at))
                 for at in listed
             ],
             "strikes": struck,
@@ -112,8 +116,8 @@ def _step(one: str | int) -> str:
     return str(one + 1) if isinstance(one, int) else one
 
 
-def _value(asked: Asked, one: correcting.Field) -> str:
-    return asked.form.get(f"v.{one.name}", [correcting.said(one.value)])[0]
+def _value(typed: Mapping[str, list[str]], one: correcting.Field) -> str:
+    return typed.get(f"v.{one.name}", [correcting.said(one.value)])[0]
 
 
 def _people(asked: Asked, asking: Asking, ids: list[str]) -> dict[str, Person | None]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 
 from simdes.access.categories import Role
+from simdes.exchange import charting, correcting, rights
 from support.fhir_api import Api, Json
 from support.pages import Visitor
 from support.portal import Enrolled, enrolled, history
@@ -50,6 +52,10 @@ def entry(doctor: Api, mona: Enrolled, type_: str, **wanted: str) -> Json:
 def current(doctor: Api, one: Json) -> Json:
     [found] = doctor.found(f"{one['resourceType']}?_id={one['id']}")
     return found
+
+
+def _measured(doctor: Api, mona: Enrolled) -> Json:
+    return entry(doctor, mona, "Observation", effectiveDateTime="2024-08-19T08:30:00Z")
 
 
 def asked(herself: Visitor, about: Json, text: str) -> None:
@@ -140,6 +146,9 @@ def test_what_changes_nothing_or_is_wrong_is_not_written(
     for change, status, why in (
         ({}, 400, "Nothing is changed."),
         ({"v.valueQuantity.value": "a lot"}, 400, "A value is no number."),
+        ({"v.valueQuantity.value": "1e500"}, 400, "A value is no number."),
+        ({"v.valueQuantity.value": "NaN"}, 400, "A value is no number."),
+        ({"v.valueQuantity.value": "Infinity"}, 400, "A value is no number."),
         ({"v.valueQuantity.value": ""}, 400, "A value is missing."),
         ({"v.status": "perhaps"}, 422, ""),
         ({"v.subject.reference": "Patient/other", "v.id": "x"}, 400, "Nothing is changed."),
@@ -148,6 +157,57 @@ def test_what_changes_nothing_or_is_wrong_is_not_written(
         refused = desk.post(ANSWER, form | change)
         assert refused.status_code == status and why in refused.text, change
     assert current(doctor, wrong)["meta"]["versionId"] == "1"
+
+
+def test_of_two_answers_at_once_the_first_alone_counts(
+    place: Place,
+    desk: Visitor,
+    herself: Visitor,
+    doctor: Api,
+    mona: Enrolled,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = entry(doctor, mona, "Observation", effectiveDateTime="2024-08-19T08:30:00Z")
+    asked(herself, wrong, "Somebody else's blood")
+    request = request_of(desk, "Somebody else")
+    form = form_of(desk, request)
+    node, author = place.north.node, charting.author
+    asking = rights.ask(node, place.network.session("north", "dr.north"))
+
+    def after_a_refusal(*given: Any) -> dict[str, str]:
+        """The second looked whether there is an answer; now the first one comes."""
+        monkeypatch.undo()
+        correcting.refuse(node, asking, request, text="It was yours.")
+        return author(*given)
+
+    monkeypatch.setattr(charting, "author", after_a_refusal)
+    late = desk.post(ANSWER, form | {"v.valueQuantity.value": "9.9"})
+    assert late.status_code == 409 and "answered already" in late.text
+    assert current(doctor, wrong)["meta"]["versionId"] == "1", "all of it is undone"
+    said = herself.get("/corrections").text
+    assert "It was yours." in said
+
+
+@pytest.mark.parametrize("typed", ["5.9", "a lot"])
+def test_a_form_of_a_past_version_undoes_nobodys_change(
+    place: Place, desk: Visitor, herself: Visitor, doctor: Api, mona: Enrolled, typed: str
+) -> None:
+    wrong = doctor.create(
+        {one: value for one, value in _measured(doctor, mona).items() if one not in ("id", "meta")}
+    )
+    about = f"Mine was another, not {typed}"
+    asked(herself, wrong, about)
+    request = request_of(desk, about)
+    form = form_of(desk, request)
+    doctor.update(current(doctor, wrong) | {"effectiveDateTime": "2024-09-09T08:30:00Z"})
+    late = desk.post(ANSWER, form | {"v.valueQuantity.value": typed, "text": "Thank you, Mona."})
+    assert late.status_code == 412 and "The entry was changed meanwhile." in late.text
+    assert 'value="2024-09-09T08:30:00Z"' in late.text and f'value="{typed}"' not in late.text
+    assert "Thank you, Mona." in late.text and 'name="version" value="2"' in late.text
+    again = form_of(desk, request) | {"v.valueQuantity.value": "5.9"}
+    assert desk.post(ANSWER, again).status_code == 303
+    now = current(doctor, wrong)
+    assert now["effectiveDateTime"] == "2024-09-09T08:30:00Z"
 
 
 def test_only_who_may_read_the_record_finds_and_answers_its_requests(
