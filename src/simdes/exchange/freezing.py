@@ -53,8 +53,9 @@ def sign(node: Node, session: Session, ward: bytes, *, until_seconds: int) -> st
 def freeze(node: Node, signed: Sequence[str], *, dry: bool = False) -> tuple[bytes, int, int]:
     """Freeze the account that guardians signed for: which, how many signed, how many it takes.
 
-    ``dry`` only looks. Raises Invalid for texts that are none or of several accounts or times,
-    NotFound for an unknown account, and what the contract refuses with.
+    ``dry`` leaves nothing; the contract checks all of it and says what it would do. Raises Invalid
+    for texts that are none or of several accounts or times, NotFound for an unknown account, and
+    what the contract refuses with.
     """
     accounts = node.contracts.accounts
     said = [_read(text) for text in dict.fromkeys(signed)]
@@ -70,7 +71,9 @@ def freeze(node: Node, signed: Sequence[str], *, dry: bool = False) -> tuple[byt
         GuardianProof(one["salt"], one["index"], tuple(one["path"]), one["signature"])
         for _, one in sorted(by.items())
     ]
-    if not dry:
+    if dry:
+        accounts.try_freeze(account=account, deadline=deadline, proofs=proofs)
+    else:
         node.agent.transact(accounts.freeze(account=account, deadline=deadline, proofs=proofs))
     return account, len(proofs), known.guardian_threshold
 

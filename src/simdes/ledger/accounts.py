@@ -244,6 +244,10 @@ class AccountsContract(Bound):
         """Freeze an account at once, signed by k guardians in ascending order of address."""
         return self.write("freeze", account, deadline, _proofs(proofs))
 
+    def try_freeze(self, *, account: bytes, deadline: int, proofs: Sequence[GuardianProof]) -> None:
+        """Run `freeze` on the head without a trace. Raises what it would be refused with."""
+        self.read("freeze", account, deadline, _proofs(proofs))
+
     def recover(
         self, *, account: bytes, key: Address, deadline: int, proofs: Sequence[GuardianProof]
     ) -> Call:

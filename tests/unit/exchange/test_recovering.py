@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from simdes.access.categories import Role
 from simdes.access.guardians import code_of, start_of_code
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
+from simdes.crypto import cbor
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
 from simdes.exchange import consents, enrolment, freezing, guardians, recovering, renewal
 from simdes.exchange.guardians import Chosen
@@ -333,6 +335,17 @@ def test_a_rotation_in_force_leaves_the_key_of_a_recovery_that_waits(town: Town)
     assert sign_in(node, "olga", NEW).key.address == known.key
 
 
+def signed_by_another(town: Town, text: str, session: Session) -> str:
+    """The seat of a guardian with the signature of somebody who is none."""
+    said = cbor.decode(base64.urlsafe_b64decode(text.removeprefix("freeze:")))
+    assert isinstance(said, dict)
+    digest = town.network["north"].node.contracts.accounts.freeze_digest(
+        account=said["account"], nonce=said["nonce"], deadline=said["deadline"]
+    )
+    said["signature"] = session.key.sign(digest)
+    return "freeze:" + base64.urlsafe_b64encode(cbor.encode(said)).decode()
+
+
 def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
     node, ward = town.network["south"].node, befriend(town.network, "south").account
     user = "friend.south"
@@ -357,9 +370,11 @@ def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
     for wrong in ([first, "freeze:x"], [first, signed("east", until + 1)], ["freeze:oA=="]):
         with pytest.raises(Invalid):
             freezing.freeze(node, wrong)
-    for few in ([first], [first, first]):
-        with pytest.raises((Forbidden, Invalid, Conflict)):
-            freezing.freeze(node, few)
+    forged = signed_by_another(town, second, owner)
+    for few in ([first], [first, first], [first, forged]):
+        for dry in (True, False):
+            with pytest.raises((Forbidden, Invalid, Conflict)):
+                freezing.freeze(node, few, dry=dry)
     assert freezing.freeze(node, [second, first], dry=True) == (ward, 2, 2)
     before = accounts.account(ward)
     assert before is not None and not before.frozen
@@ -368,8 +383,9 @@ def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
     assert known is not None and known.frozen
     with pytest.raises(Forbidden):
         sign_in(node, user, passphrase_of(user))
-    with pytest.raises((Forbidden, Invalid, Conflict)):
-        freezing.freeze(node, [second, first])
+    for dry in (True, False):
+        with pytest.raises((Forbidden, Invalid, Conflict)):
+            freezing.freeze(node, [second, first], dry=dry)
 
 
 def test_a_key_that_is_not_lost_is_rotated_after_the_delay(town: Town) -> None:
