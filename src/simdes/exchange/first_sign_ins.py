@@ -10,6 +10,7 @@ sign-in puts one of the patient's own in its place, so that it works once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from simdes.access.keystore import Checked, First, Person
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Unavailable
 from simdes.exchange import credentials, enrolment
+from simdes.exchange.attempting import recording
 from simdes.exchange.colleagues import first_passphrase
 from simdes.exchange.credentials import Admitted, Client
 from simdes.exchange.indexing import opened
@@ -122,24 +124,49 @@ def require_free(node: Node, vault: bytes) -> None:
             raise Conflict("A slip for this record waits already.", advice="Take it back first.")
 
 
+def find(node: Node, administrator: Session, system: str, number: str) -> bytes:
+    """The vault of the patient with this number.
+
+    Raises as `enrolment.find_vault`, Forbidden unless an administrator asks: what is refused is on
+    record, so that nobody tries numbers unseen.
+    """
+    with _looking(node, administrator):
+        enrolment.require_administrator(administrator)
+        return enrolment.find_vault(node, [(system, number)])
+
+
+def _looking(node: Node, administrator: Session) -> AbstractContextManager[None]:
+    """Writes down what is refused in here; about nobody, as for all that may not be seen."""
+    return recording(
+        node,
+        lambda reason: attempt_of(
+            administrator.actor,
+            Verb.READ,
+            None,
+            purpose=Purpose.HOPERAT,
+            reason=reason,
+            asked="read Patient",
+        ),
+    )
+
+
 def whose(node: Node, administrator: Session, vault: bytes) -> Mapping[str, Any] | None:
     """The newest Patient that we wrote of a record that may be given an account; None without one.
 
     Nothing else of the record. The audit entry is durable before it is given. Raises as
-    `require_free`, Forbidden unless an administrator asks.
+    `require_free`, Forbidden unless an administrator asks; what is refused is on record.
     """
-    enrolment.require_administrator(administrator)
-    require_free(node, vault)
+    with _looking(node, administrator):
+        enrolment.require_administrator(administrator)
+        require_free(node, vault)
     with node.database.read() as tx:
         rows = resources.of_vault(tx, vault, categories=_ALL, types=("Patient",))
         keys = finding.keys_of(node, tx, {vault})
-    if not rows:
-        return None
-    read = () if rows[-1].record_id is None else (rows[-1].record_id,)
+    read = [one.record_id for one in rows[-1:] if one.record_id is not None]
     purpose = Purpose.HOPERAT
     attempt = attempt_of(administrator.actor, Verb.READ, vault, purpose=purpose, records=read)
     node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
-    return opened(keys[vault], rows[-1])
+    return opened(keys[vault], rows[-1]) if rows else None
 
 
 def waiting(node: Node, administrator: Session) -> list[Waiting]:

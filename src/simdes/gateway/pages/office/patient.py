@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Unavailable
-from simdes.exchange import enrolment, first_sign_ins, patients_elsewhere
+from simdes.exchange import first_sign_ins, patients_elsewhere
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.record.showing import Person, person
@@ -61,7 +61,7 @@ def _vault(asked: Asked) -> bytes:
     system = asked.field("system", most=256).strip()
     if not number or not system:
         raise Invalid("Type a number, and who issued it.", advice="Both are on the card.")
-    return enrolment.find_vault(asked.node, [(system, number)])
+    return first_sign_ins.find(asked.node, asked.visit.session, system, number)
 
 
 def _person(asked: Asked, vault: bytes) -> Person | None:

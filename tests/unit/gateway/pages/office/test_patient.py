@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from simdes.access import accounts as access_accounts
+from simdes.access.audit_event import Verb
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.errors import Unauthenticated
@@ -20,6 +21,7 @@ from simdes.exchange.credentials import Client
 from simdes.exchange.signin import sign_in
 from simdes.exchange.submit import Accepted
 from simdes.fhir.json import dumps
+from simdes.index import resources
 from simdes.index.vaults import Identifier, find
 from support.fhir_api import Api
 from support.pages import Visitor
@@ -295,6 +297,41 @@ def test_a_form_that_is_wrong_gives_nothing(
     refused = office.post("/people/patient", fields(number) | wrong)
     assert refused.status_code in (400, 404, 409) and said in refused.text
     assert len(place.north.node.desk.keystore.people()) == before
+
+
+def test_numbers_that_are_tried_in_vain_are_on_record(
+    place: Place, office: Visitor, number: str
+) -> None:
+    """Else an administrator finds out by the answers who is a patient here, unseen."""
+    node = place.north.node
+    code = code_of(office.post("/people/patient", fields(number)))
+    assert first(place, f"ada.{number}", code).status_code == 303
+    curious, desk = place.person(Role.ADMINISTRATOR), place.visitor()
+    desk.sign_in(curious.user)
+    for tried, status in ((number, 409), ("nobody-s", 404)):
+        answer = desk.post("/people/patient", {"number": tried, "system": SYSTEM})
+        assert answer.status_code == status
+    entries = (one.attempt for _, one in node.desk.trail.entries(node.database, limit=100_000))
+    assert [
+        (one.reason, one.vault, one.asked)
+        for one in entries
+        if one.account == curious.account and one.verb is Verb.READ
+    ] == [("CONFLICT", None, "read Patient"), ("NOT_FOUND", None, "read Patient")]
+
+
+def test_a_record_that_names_nobody_is_looked_up_on_record(
+    place: Place, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, curious, desk = place.north.node, place.person(Role.ADMINISTRATOR), place.visitor()
+    desk.sign_in(curious.user)
+    monkeypatch.setattr(resources, "of_vault", lambda *_, **__: [])
+    assert desk.post("/people/patient", {"number": number, "system": SYSTEM}).status_code == 200
+    entries = (one.attempt for _, one in node.desk.trail.entries(node.database, limit=100_000))
+    assert [
+        (one.reason, one.vault)
+        for one in entries
+        if one.account == curious.account and one.verb is Verb.READ
+    ] == [("", vault(place, number))]
 
 
 @pytest.mark.parametrize("role", [Role.DOCTOR, Role.PATIENT])
