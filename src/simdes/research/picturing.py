@@ -3,7 +3,8 @@
 For the ethics board and for who releases: distributions before (de-identified, all who opted in)
 and after. One HTML page without scripts, colours told apart by pattern and place as well, every
 picture with its numbers in a table beneath (WCAG 2.2: 1.1.1, 1.4.1), and the same as Markdown.
-Values that fewer than k people or resources had before are told together.
+Values that fewer than k people or resources had before or have after are told together, with as
+many others as it takes for k.
 """
 
 from __future__ import annotations
@@ -35,15 +36,26 @@ class Bar(NamedTuple):
 
 
 def bars(before: Mapping[str, int], after: Mapping[str, int], k: int) -> list[Bar]:
-    """Return the commonest values, those of fewer than ``k`` before as one."""
+    """Return the commonest values, those of fewer than ``k`` before or after as one.
+
+    No number from 1 to k - 1 is in it: the rarest of the others join what is told as one.
+    """
     names = sorted({*before, *after}, key=lambda n: (-before.get(n, 0), n))
-    common = [n for n in names if max(before.get(n, 0), after.get(n, 0)) >= k][:MOST_BARS]
-    made = [Bar(n, before.get(n, 0), after.get(n, 0)) for n in common]
-    rest = set(names) - set(common)
-    if rest:
-        sums = [sum(side.get(n, 0) for n in rest) for side in (before, after)]
-        made.append(Bar(_OTHER, *sums))
-    return made
+    every = [Bar(n, before.get(n, 0), after.get(n, 0)) for n in names]
+    common = [one for one in every if _told(one, k)][:MOST_BARS]
+    while common != every:
+        rest = [one for one in every if one not in common]
+        together = Bar(_OTHER, sum(b.before for b in rest), sum(b.after for b in rest))
+        if _told(together, k):
+            return [*common, together]
+        if not common:
+            return []
+        common.pop()
+    return common
+
+
+def _told(one: Bar, k: int) -> bool:
+    return all(count == 0 or count >= k for count in (one.before, one.after))
 
 
 def likeness(before: Mapping[str, int], after: Mapping[str, int]) -> float:

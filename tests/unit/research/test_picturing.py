@@ -56,6 +56,21 @@ def test_bars_and_likeness_are_of_shares():
     assert likeness({"a": 10, "b": 10}, {"a": 1, "b": 1}) == 1
     assert likeness({"a": 10}, {"b": 10}) == 0
     assert likeness({}, {}) == 0
-    made = bars({"a": 10, "b": 2, "c": 1}, {"a": 8}, 5)
-    assert [tuple(b) for b in made] == [("a", 10, 8), ("all others", 3, 0)]
+    made = bars({"a": 10, "b": 4, "c": 1}, {"a": 8}, 5)
+    assert [tuple(b) for b in made] == [("a", 10, 8), ("all others", 5, 0)]
     etree.fromstring(svg("x & y", made))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"a": 9, "b": 2, "c": 4}, {"a": 9, "b": 7}, [("a", 9, 9), ("all others", 6, 7)]),
+        ({"a": 9, "b": 8, "c": 6}, {"a": 9, "b": 2, "c": 6}, [("a", 9, 9), ("all others", 14, 8)]),
+        ({"a": 9, "b": 6, "c": 2}, {"a": 9, "b": 6}, [("a", 9, 9), ("all others", 8, 6)]),
+        ({"a": 9, "b": 2}, {"a": 9}, [("all others", 11, 9)]),
+        ({"a": 9, "b": 7}, {"a": 9}, [("a", 9, 9), ("b", 7, 0)]),
+        ({"a": 2}, {"a": 1}, []),
+    ],
+)
+def test_no_number_below_k_is_told_before_or_after(before, after, told):
+    assert [tuple(b) for b in bars(before, after, 5)] == told
