@@ -119,12 +119,16 @@ def entries(tx: Transaction, *, after: int = 0, limit: int = 1000) -> list[Entry
     return [read(Entry, row) for row in rows]
 
 
-def of_vault(tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000) -> list[Entry]:
-    """Return the entries about a vault behind number ``after``, in order."""
+def of_vault(
+    tx: Transaction, vault: bytes, *, after: int = 0, limit: int = 1000, from_ms: int = 0
+) -> list[Entry]:
+    """Return the entries about a vault behind number ``after``, from a time on, in order."""
     rows = tx.all(
-        _ENTRY + " WHERE vault = :vault AND seq > :after ORDER BY seq LIMIT :limit",
+        _ENTRY + " WHERE vault = :vault AND seq > :after AND created_ms >= :from_ms"
+        " ORDER BY seq LIMIT :limit",
         vault=vault,
         after=after,
+        from_ms=from_ms,
         limit=limit,
     )
     return [read(Entry, row) for row in rows]

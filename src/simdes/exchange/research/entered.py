@@ -3,7 +3,8 @@
 Whoever was asked for shares learns what became of them, and writes it into its own trail, where the
 patient finds it whatever the sponsor shows. Nothing is taken on the sponsor's word: the ledger has
 the release and the digest of its tags, and a patient's tag follows from the consent that they take
-part by (docs/formats/studies.md, "Taking part"). All of a question is entered, or nothing.
+part by (docs/formats/studies.md, "Taking part"). All of a question is entered, or nothing, and each
+patient once, however often it is asked.
 """
 
 from __future__ import annotations
@@ -11,21 +12,24 @@ from __future__ import annotations
 from typing import Final
 
 from simdes.access.accounts import why_inactive
-from simdes.access.audit_event import Verb
+from simdes.access.audit_event import Verb, decode
 from simdes.access.categories import Purpose, Role
 from simdes.access.desk import Asker, Desk, Ground, Outcome, refuse
 from simdes.access.messages import ReleasedBody
 from simdes.access.requests import unhex
+from simdes.errors import NotFound
 from simdes.exchange.research.taking_part import secret_under
-from simdes.index import chain_consents
+from simdes.index import audit, chain_consents
 from simdes.index.transaction import Transaction
 from simdes.ledger.consents import Reason, commitment
 from simdes.ledger.contracts import members_digest
-from simdes.ledger.studies import tag_of
+from simdes.ledger.studies import Release, tag_of
 
 NOT_SPONSOR: Final = "NOT_SPONSOR"
 NOT_RELEASED: Final = "NOT_RELEASED"
 _PURPOSE: Final = Purpose.HRESCH
+_SKEW_MS: Final = 86_400_000
+"""How far the ledger's clock and ours may be apart."""
 
 
 def released(desk: Desk, asker: Asker, body: ReleasedBody) -> Outcome:
@@ -38,29 +42,53 @@ def released(desk: Desk, asker: Asker, body: ReleasedBody) -> Outcome:
         known = desk.contracts.studies.study(study)
         if known is None or known.sponsor != asker.standing.organisation:
             reason = NOT_SPONSOR
-    manifest, grounds = b"", [Ground.of(one) for one in body.patients]
-    if not reason:
-        found = desk.contracts.studies.release(study, body.number)
-        manifest = b"" if found is None else found.manifest
-        with desk.database.read() as tx:
-            whole = found is not None and found.members == members_digest(tuple(tags))
-            if not whole or not all(_takes_part(desk, tx, one, study, tags) for one in grounds):
-                reason = NOT_RELEASED
-    if reason:
-        return refuse(asker.attempt(Verb.RELEASED, purpose=_PURPOSE, reason=reason))
+    grounds = [Ground.of(one) for one in body.patients]
+    found = None if reason else _release(desk, study, body.number, tags)
+    if found is None:
+        return _refuse(asker, reason or NOT_RELEASED)
+    with desk.database.read() as tx:
+        if not all(_takes_part(desk, tx, one, study, tags) for one in grounds):
+            return _refuse(asker, NOT_RELEASED)
+        named = {one.vault: one for one in grounds}
+        new = [one for one in named.values() if not _is_entered(desk, tx, one.vault, found)]
     return Outcome(
         attempts=tuple(
             asker.attempt(
                 Verb.RELEASED,
                 vault=one.vault,
                 purpose=_PURPOSE,
-                records=(manifest,),
+                records=(found.manifest,),
                 handle=one.handle,
             )
-            for one in grounds
+            for one in new
         ),
         receipt={"study": body.study, "number": body.number, "count": len(grounds)},
     )
+
+
+def _refuse(asker: Asker, reason: str) -> Outcome:
+    return refuse(asker.attempt(Verb.RELEASED, purpose=_PURPOSE, reason=reason))
+
+
+def _release(desk: Desk, study: bytes, number: int, tags: set[bytes]) -> Release | None:
+    """The release that the ledger has of exactly these tags."""
+    found = desk.contracts.studies.release(study, number)
+    return found if found and found.members == members_digest(tuple(tags)) else None
+
+
+def _is_entered(desk: Desk, tx: Transaction, vault: bytes, release: Release) -> bool:
+    """Whether our trail has the patient's entry of a release: looked for from its time on."""
+    after, from_ms = 0, release.at * 1000 - _SKEW_MS
+    while listed := audit.of_vault(tx, vault, after=after, limit=100, from_ms=from_ms):
+        for row in listed:
+            try:
+                tried = decode(desk.trail.read(tx, row)).attempt
+            except NotFound:  # of a vault that was erased here
+                continue
+            if tried.verb is Verb.RELEASED and tried.records == (release.manifest,):
+                return True
+        after = listed[-1].seq
+    return False
 
 
 def _takes_part(

@@ -353,6 +353,38 @@ def test_custodians_enter_a_release_that_the_ledger_has_and_no_other(
     assert {one.observer for one in mine} >= {south.organisation}
 
 
+def test_a_release_that_is_told_again_is_entered_once_for_each_patient(
+    network: Consortium, people: list[Patient], tmp_path: Path
+) -> None:
+    document = researching.running(network, title="Entered once")
+    tags = [join(network, document, one) for one in people[:2]]
+    told: list[dict[str, Any]] = []
+    with mock.patch.object(releasing, "tell", lambda *_, **named: told.append(named)):
+        whole = made(network, document, tmp_path / "once.zip")
+    consents = {one.vault: one for one in told[0]["released"].values()}
+    bases = [Because(Purpose.HRESCH, consents[one.vault]).basis(one.vault) for one in people[:2]]
+    caller = network["south"].node.caller(network.session("south", "prof.ray").key)
+    north = network["north"].node
+
+    def entered() -> list[int]:
+        listed = [north.desk.trail.entries(north.database, vault=one.vault) for one in people[:2]]
+        manifest = (sha256(whole.manifest),)
+        return [sum(e.attempt.records == manifest for _, e in each) for each in listed]
+
+    def says(patients: list[Any]) -> None:
+        asked = ReleasedBody(
+            study=hexed(whole.study), number=1, members=[hexed(t) for t in tags], patients=patients
+        )
+        ask(caller, north.organisation, "released", asked)
+
+    says(bases[:1])
+    assert entered() == [1, 0]
+    says([bases[0], *bases])
+    assert entered() == [1, 1]
+    says(bases)
+    assert entered() == [1, 1]
+
+
 def test_custodians_are_told_of_some_patients_at_a_time_and_asked_again_when_busy(
     network: Consortium, people: list[Patient], tmp_path: Path
 ) -> None:
@@ -428,7 +460,7 @@ def test_whom_busy_custodians_keep_waiting_is_not_left_out(
         )
     assert whole.members == 2
     assert len(told) == 5
-    assert seen == [(0, 2), (1, 2), (2, 2)]
+    assert seen == [(0, 2), (1, 2), (2, 2), (2, 2)], "the last before the ledger takes it"
 
 
 def test_only_the_sponsors_researchers_release(
