@@ -41,6 +41,7 @@ from simdes.exchange import reconciling, worker
 from simdes.exchange.decision_support import CdsClient, read_clients
 from simdes.exchange.facade import ask
 from simdes.exchange.operations import Operations
+from simdes.exchange.research import passing
 from simdes.fhir_http import checked
 from simdes.gateway.app import Running, create_gateway
 from simdes.gateway.facade import Notified
@@ -74,6 +75,7 @@ def serve(one: Opened, *, port: int, ready: Callable[[], None], address: str = A
     file, Invalid where the FHIR server of the settings has no usable address.
     """
     running = _running(one)
+    passing.sweep()
     require_free(address, port)
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     application = create_gateway(one.custody, running=running, node=one.node)
@@ -92,6 +94,7 @@ def answer(
     The system gives each connection to one of them.
     """
     running = _running(one, processes=processes)
+    passing.sweep()
     logs.to_standard_error(one.settings.log_level, one.settings.log_format)
     limits = replace(
         LIMITS,

@@ -172,6 +172,18 @@ def assert_starts_again(north: Path, url: str) -> None:
     assert '"failed"' not in done.stdout, done.stdout
 
 
+def test_a_start_deletes_what_a_forced_end_left_of_a_release(
+    north: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "simdes-release-left"
+    left.mkdir()
+    for name in ("lock", "Patient.ndjson"):
+        (left / name).touch()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with serve(north):
+        assert not left.exists()
+
+
 # Figures --------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,9 @@ import structlog
 from simdes import logs
 
 _AT_ONCE: Final = 2
+BEAT_SECONDS: Final = 60.0
+"""How often it is noted of what waits or runs that it does."""
+
 _log = structlog.get_logger("simdes.aside")
 
 
@@ -32,9 +35,9 @@ class Aside:
         """Whether the program is to end: what goes on stops at its next step."""
         return self._ending.is_set()
 
-    def start(self, work: Callable[[], None]) -> None:
-        """Begin something and return."""
-        thread = threading.Thread(target=self._run, args=(work,), name="aside", daemon=True)
+    def start(self, work: Callable[[], None], *, beat: Callable[[], None] = lambda: None) -> None:
+        """Begin something and return; ``beat`` is called each minute while it waits or runs."""
+        thread = threading.Thread(target=self._run, args=(work, beat), name="aside", daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
@@ -49,9 +52,21 @@ class Aside:
         self._ending.set()
         self.wait(seconds)
 
-    def _run(self, work: Callable[[], None]) -> None:
-        with self._room:
-            try:
+    def _run(self, work: Callable[[], None], beat: Callable[[], None]) -> None:
+        over = threading.Event()
+        threading.Thread(target=_beat, args=(beat, over), name="aside-beat", daemon=True).start()
+        try:
+            with self._room:
                 work()
-            except Exception as error:  # nobody waits for it
-                _log.error("aside failed", issue="exception", **logs.described(error))
+        except Exception as error:  # nobody waits for it
+            _log.error("aside failed", issue="exception", **logs.described(error))
+        finally:
+            over.set()
+
+
+def _beat(beat: Callable[[], None], over: threading.Event) -> None:
+    while not over.wait(BEAT_SECONDS):
+        try:
+            beat()
+        except Exception as error:  # the next one may go through
+            _log.warning("aside was not noted", issue="exception", **logs.described(error))

@@ -66,6 +66,14 @@ def orders(tx: Transaction, study: bytes) -> Sequence[Order]:
     return [read(Order, row) for row in rows]
 
 
+def reading(tx: Transaction, account: bytes) -> Sequence[Order]:
+    """The orders of an account that wait or run, or stalled."""
+    rows = tx.all(
+        f"{_ORDER} WHERE account = :account AND state = :reading", account=account, reading=READING
+    )
+    return [read(Order, row) for row in rows]
+
+
 def order(tx: Transaction, id_: bytes) -> Order | None:
     """One order."""
     row = tx.one(f"{_ORDER} WHERE id = :id", id=id_)
@@ -78,14 +86,27 @@ def package(tx: Transaction, id_: bytes) -> bytes:
     return b"" if row is None else bytes(row[0])
 
 
-def advance(tx: Transaction, id_: bytes, *, done: int, total: int, now_ms: int) -> None:
-    """Note how many were read."""
-    tx.run(
-        "UPDATE study_release SET done = :done, total = :total, changed_ms = :now WHERE id = :id",
+def advance(tx: Transaction, id_: bytes, *, done: int, total: int, now_ms: int) -> bool:
+    """Note how many were read; whether the order still runs."""
+    changed = tx.run(
+        "UPDATE study_release SET done = :done, total = :total, changed_ms = :now"
+        " WHERE id = :id AND state = :reading",
         done=done,
         total=total,
         now=now_ms,
         id=id_,
+        reading=READING,
+    )
+    return changed == 1
+
+
+def touch(tx: Transaction, id_: bytes, *, now_ms: int) -> None:
+    """Note that an order waits or runs."""
+    tx.run(
+        "UPDATE study_release SET changed_ms = :now WHERE id = :id AND state = :reading",
+        now=now_ms,
+        id=id_,
+        reading=READING,
     )
 
 
@@ -99,10 +120,11 @@ def finish(
     package: bytes,
     now_ms: int,
 ) -> None:
-    """Note that a release was made, and keep it."""
+    """Note that a release was made, and keep it, if the order still runs."""
     tx.run(
         "UPDATE study_release SET state = :made, number = :number, patients = :patients,"
-        " report = :report, package = :package, changed_ms = :now WHERE id = :id",
+        " report = :report, package = :package, changed_ms = :now"
+        " WHERE id = :id AND state = :reading",
         made=MADE,
         number=number,
         patients=patients,
@@ -110,18 +132,20 @@ def finish(
         package=package,
         now=now_ms,
         id=id_,
+        reading=READING,
     )
 
 
 def fail(tx: Transaction, id_: bytes, failure: str, *, now_ms: int) -> None:
-    """Note why nothing came of an order."""
+    """Note why nothing came of an order, if it still runs."""
     tx.run(
         "UPDATE study_release SET state = :failed, failure = :failure, changed_ms = :now"
-        " WHERE id = :id",
+        " WHERE id = :id AND state = :reading",
         failed=FAILED,
         failure=failure,
         now=now_ms,
         id=id_,
+        reading=READING,
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
 from simdes.exchange import retrieve
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
-from simdes.exchange.research import criteria
+from simdes.exchange.research import criteria, passing
 from simdes.exchange.research.studies import Document, Stands, stands
 from simdes.exchange.research.taking_part import secret_of, tag_in
 from simdes.exchange.research.telling import patiently, tell
@@ -53,7 +52,8 @@ Resource = dict[str, Any]
 
 
 Progress = Callable[[int, int], None]
-"""Is told how many of those who take part were read, and how many they are."""
+"""Is told how many of those who take part were read, and how many they are; once more before the
+ledger takes the release. What it raises ends that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +115,8 @@ def release(
     if package.exists():
         raise Conflict(f"{package.name} exists already.")
     members = {f"0x{one.vault.hex()}": one for one in _members(node, session, found)}
-    with tempfile.TemporaryDirectory(prefix="simdes-release-") as place:
-        work, into = Path(place) / "work", Path(place) / "into"
+    with passing.folder("release") as place:
+        work, into = place / "work", place / "into"
         work.mkdir()
         outcome = releases.make_release(
             _resources(node, session, found, members, progress),
@@ -137,13 +137,14 @@ def release(
         until = node.now_seconds() + kept_seconds
         told = releases.manifest(outcome, into, study=f"0x{found.id.hex()}")
         manifest = _manifest(node, included, told, until)
-        drafted = Path(place) / "package"
+        drafted = place / "package"
         _seal(node, into, drafted, manifest, document.terms)
         if most_bytes is not None and drafted.stat().st_size > most_bytes:
             raise TooLarge(
                 "The release is larger than a page makes one.",
                 advice="Make a release this large by the command “simdes study run”.",
             )
+        progress(len(members), len(members))
         numbers = _record(node, found, manifest, policy.digest, until, included)
         about = msgspec.json.encode({"study": f"0x{found.id.hex()}", "numbers": numbers})
         with zipfile.ZipFile(drafted, "a") as file:

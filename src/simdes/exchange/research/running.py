@@ -6,13 +6,13 @@ either would not keep, and each asks and refuses what it asks and refuses alone.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from simdes.errors import Conflict, Forbidden
 from simdes.exchange.node import Node
+from simdes.exchange.research import passing
 from simdes.exchange.research.opening import Opened, open_release
 from simdes.exchange.research.releasing import KEPT_SECONDS, Progress, Released, release
 from simdes.exchange.research.studies import Document
@@ -54,8 +54,8 @@ def run(
     if into.exists() and any(into.iterdir()):
         raise Conflict(f"{into.name} is not empty.")
     session = held(session)
-    with tempfile.TemporaryDirectory(prefix="simdes-run-") as place:
-        sealed = package or Path(place) / "release.zip"
+    with passing.folder("run") as place:
+        sealed = package or place / "release.zip"
         released = release(
             node,
             session,

@@ -1,25 +1,25 @@
 """Releases of small studies, ordered on a page: made after the request, fetched when they are.
 
 It is `releasing.release` with the orderer's key, which stays in the memory of the process that took
-the order (`simdes.exchange.aside`): a restart ends it, and it is ordered again. What comes of it,
-sealed to this organisation, waits a week in the database. Larger ones are made by the command.
+the order (`simdes.exchange.aside`): a restart ends it, and it is ordered again; once the ledger has
+taken it, that number stays without a package. What comes of it, sealed to this organisation, waits
+a week in the database. Larger ones are made by the command.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from simdes.access.categories import Role
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange.node import Node
+from simdes.exchange.research import passing
 from simdes.exchange.research.documents import keep
 from simdes.exchange.research.opening import open_release
 from simdes.exchange.research.releasing import Released, release, taking_part
@@ -32,21 +32,25 @@ from simdes.research.policy import Policy
 
 MOST_PATIENTS: Final = 200
 MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_ORDERS: Final = 4
+"""How many of one account may wait or run: as long as they do, its key is held in memory."""
 STALLED_MS: Final = 15 * 60_000
 """After how long without a change an order is taken to be ended by a restart."""
 TABLES: Final = ("csv", "parquet")
 _AAD: Final = b"simdes/study-report/v1"
+_AGAIN: Final = "It stood still, and was ordered again."
 _LARGE: Final = "Make a release this large by the command “simdes study run”."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
-    """An order as its researchers see it. ``state``: reading, stalled, made or failed.
+    """An account's order as researchers see it. ``state``: reading, stalled, made or failed.
 
     ``report`` is the policy's, None until it is made; ``failure`` says why nothing came of it.
     """
 
     id: bytes
+    account: bytes
     state: str
     done: int
     total: int
@@ -62,7 +66,7 @@ def order(node: Node, session: Session, document: Document, policy: Policy) -> b
     """Order a release of a study, whose id is returned; it is made after this returns.
 
     Raises as `releasing.release`, TooLarge where more take part than a page releases, Conflict
-    where one of this study is being made.
+    where one of this study is being made or four of this account are.
     """
     study, now_ms = id_of(node, document), node.now_ms()
     total = taking_part(node, session, document)
@@ -81,14 +85,18 @@ def order(node: Node, session: Session, document: Document, policy: Policy) -> b
     def write(tx: Transaction) -> None:
         tx.lock("study-release")  # so that two who order at once do not both find none
         rows.forget(tx, now_ms=now_ms)
-        if any(_state(one, now_ms) == READING for one in rows.orders(tx, study)):
-            raise Conflict("A release of this study is being made.", advice="Wait for it.")
+        _make_way(tx, made)
         rows.add_order(tx, made)
 
     keep(node, document)
     session = held(session)
     node.database.write(write)
-    node.aside.start(lambda: _make(node, session, document, policy, made.id))
+    node.aside.start(
+        lambda: _make(node, session, document, policy, made.id),
+        beat=lambda: node.database.write(
+            lambda tx: rows.touch(tx, made.id, now_ms=node.now_ms()),
+        ),
+    )
     return made.id
 
 
@@ -108,9 +116,14 @@ def sealed(node: Node, session: Session, document: Document, id_: bytes) -> byte
 
 
 def pictures(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
-    """What anonymisation changed, in pictures, as a page of its own. Raises as `sealed`."""
-    content = _report(node, _made(node, session, document, id_))["pictures"]
-    return str(content).encode()
+    """What anonymisation changed, in pictures, as a page of its own. Raises as `sealed`.
+
+    It tells what was before: to who ordered the release, and to nobody else there is one.
+    """
+    found = _made(node, session, document, id_)
+    if found.account != session.actor.account:
+        raise _gone()
+    return str(_report(node, found)["pictures"]).encode()
 
 
 def opened(node: Node, session: Session, document: Document, id_: bytes, *, accepts: bool) -> bytes:
@@ -120,8 +133,8 @@ def opened(node: Node, session: Session, document: Document, id_: bytes, *, acce
     """
     content = sealed(node, session, document, id_)
     out = io.BytesIO()
-    with tempfile.TemporaryDirectory(prefix="simdes-open-") as place:
-        package, into = Path(place) / "release.zip", Path(place) / "data"
+    with passing.folder("open") as place:
+        package, into = place / "release.zip", place / "data"
         package.write_bytes(content)
         open_release(node, session, document, package, into, accepts=accepts)
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
@@ -136,6 +149,18 @@ def may_order(session: Session, document: Document) -> bool:
     return actor.role == Role.RESEARCHER and actor.organisation == octets(document.sponsor)
 
 
+def _make_way(tx: Transaction, new: rows.Order) -> None:
+    """End what stalled of this study. Raises Conflict where one runs, or four of the account."""
+    now_ms = new.asked_ms
+    for one in rows.orders(tx, new.study):
+        if _state(one, now_ms) == READING:
+            raise Conflict("A release of this study is being made.", advice="Wait for it.")
+        rows.fail(tx, one.id, _AGAIN, now_ms=now_ms)
+    theirs = [one for one in rows.reading(tx, new.account) if _state(one, now_ms) == READING]
+    if len(theirs) >= MOST_ORDERS:
+        raise Conflict("You have 4 releases being made.", advice="Wait for one of them.")
+
+
 def _make(node: Node, session: Session, document: Document, policy: Policy, id_: bytes) -> None:
     """Carry an order out, and keep what came of it."""
 
@@ -143,16 +168,19 @@ def _make(node: Node, session: Session, document: Document, policy: Policy, id_:
         if node.aside.ending:
             raise Unavailable("The gateway was stopped meanwhile.", advice="Order it again.")
         now_ms = node.now_ms()
-        node.database.write(lambda tx: rows.advance(tx, id_, done=done, total=total, now_ms=now_ms))
+        if not node.database.write(
+            lambda tx: rows.advance(tx, id_, done=done, total=total, now_ms=now_ms)
+        ):
+            raise Conflict(_AGAIN)
 
     try:
-        with tempfile.TemporaryDirectory(prefix="simdes-order-") as place:
+        with passing.folder("order") as place:
             whole = release(
                 node,
                 session,
                 document,
                 policy,
-                Path(place) / "release.zip",
+                place / "release.zip",
                 tables=TABLES,
                 progress=progress,
                 most_bytes=MOST_BYTES,
@@ -190,10 +218,14 @@ def _made(node: Node, session: Session, document: Document, id_: bytes) -> rows.
     with node.database.read() as tx:
         found = rows.order(tx, id_)
     if found is None or found.study != id_of(node, document) or found.state != MADE:
-        raise NotFound("There is no such release here any more.", advice="Order it again.")
+        raise _gone()
     if found.changed_ms < node.now_ms() - KEPT_MS:
-        raise NotFound("There is no such release here any more.", advice="Order it again.")
+        raise _gone()
     return found
+
+
+def _gone() -> NotFound:
+    return NotFound("There is no such release here any more.", advice="Order it again.")
 
 
 def _report(node: Node, one: rows.Order) -> dict[str, Any]:
@@ -210,6 +242,7 @@ def _state(one: rows.Order, now_ms: int) -> str:
 def _told(node: Node, one: rows.Order, now_ms: int) -> Ordered:
     return Ordered(
         id=one.id,
+        account=one.account,
         state=_state(one, now_ms),
         done=one.done,
         total=one.total,

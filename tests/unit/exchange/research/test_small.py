@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
-from simdes.exchange import retrieve
+from simdes.exchange import aside, retrieve
 from simdes.exchange.aside import Aside
 from simdes.exchange.research import documents, releasing, small, studies, taking_part
 from simdes.exchange.research.studies import Document
@@ -66,6 +66,10 @@ def test_an_order_is_carried_out_after_its_request_and_fetched_sealed_and_opened
         names = set(file.namelist())
     assert {"Patient.ndjson", "accepted-terms.json", "tables/patient.parquet"} <= names
     assert b"<svg" in small.pictures(node, ray, document, made)
+    colleague = replace(ray, actor=replace(ray.actor, account=b"c" * 32))
+    assert small.sealed(node, colleague, document, made) == package
+    with pytest.raises(NotFound, match="no such release"):
+        small.pictures(node, colleague, document, made)  # what was before is for who released
 
 
 def test_what_comes_of_an_order_is_for_researchers_of_the_sponsor_for_a_week(
@@ -123,7 +127,89 @@ def test_one_release_of_a_study_is_made_at_a_time_and_a_stalled_one_is_told(
     clock.ahead_seconds += small.STALLED_MS // 1000 + 60
     assert [one.state for one in small.listed(node, study)] == ["stalled"]
     ordered(network, document)
-    assert [one.state for one in small.listed(node, study)] == ["made", "stalled"]
+    assert [one.state for one in small.listed(node, study)] == ["made", "failed"]
+
+
+def test_an_order_that_waits_for_others_is_not_taken_to_be_stalled(
+    network: Consortium, clock: Clock, people: list[Patient]
+) -> None:
+    document = joined(network, people, "Waits its turn")
+    busy, free, touched = Aside(), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        free.wait(60)
+
+    node = replace(network["south"].node, aside=busy)
+    real = rows.touch
+
+    def touch(*given: Any, **named: Any) -> None:
+        real(*given, **named)
+        touched.set()
+
+    for _ in range(2):
+        busy.start(wait)
+    with (
+        mock.patch.object(aside, "BEAT_SECONDS", 0.01),
+        mock.patch.object(rows, "touch", touch),
+    ):
+        small.order(node, network.session("south", "prof.ray"), document, researching.pairs())
+        clock.ahead_seconds += small.STALLED_MS // 1000 + 60
+        for _ in range(2):  # the second one read the clock after it was moved
+            touched.clear()
+            assert touched.wait(60)
+        [one] = small.listed(node, studies.id_of(node, document))
+        assert one.state == "reading"
+        with pytest.raises(Conflict, match="is being made"):
+            small.order(node, network.session("south", "prof.ray"), document, researching.pairs())
+        free.set()
+        busy.wait(60)
+    [one] = small.listed(node, studies.id_of(node, document))
+    assert one.state == "made"
+
+
+def test_an_order_that_another_took_the_place_of_records_nothing(
+    network: Consortium, clock: Clock, people: list[Patient]
+) -> None:
+    document = joined(network, people, "Came back")
+    first, second = (replace(network["south"].node, aside=Aside()) for _ in range(2))
+    ray, real, sealed = network.session("south", "prof.ray"), releasing._seal, list[bytes]()
+
+    def seal(*given: Any) -> None:
+        real(*given)
+        if not sealed:  # the machine slept a while
+            clock.ahead_seconds += small.STALLED_MS // 1000 + 60
+            sealed.append(b"first")
+            again = network.session("south", "prof.ray")
+            small.order(second, again, document, researching.pairs())
+            second.aside.wait(60)
+
+    with mock.patch.object(releasing, "_seal", seal):
+        small.order(first, ray, document, researching.pairs())
+        first.aside.wait(60)
+    told = small.listed(first, studies.id_of(first, document))
+    assert [(one.state, one.number) for one in told] == [("made", 1), ("failed", 0)]
+    assert studies.stands(first, document).study.releases == 1
+    late = told[1].id
+    first.database.write(
+        lambda tx: rows.finish(
+            tx, late, number=9, patients=1, report=b"", package=b"p", now_ms=first.now_ms()
+        )
+    )
+    first.database.write(lambda tx: rows.fail(tx, told[0].id, "Late.", now_ms=first.now_ms()))
+    assert small.listed(first, studies.id_of(first, document)) == told, "what is over stays"
+
+
+def test_an_account_has_four_orders_at_once_at_most(network: Consortium, clock: Clock) -> None:
+    node, ray = network["south"].node, network.session("south", "prof.ray")
+    made = [researching.running(network, title=f"Queued {number}") for number in range(5)]
+    with mock.patch.object(node.aside, "_run"):
+        for document in made[:4]:
+            small.order(node, ray, document, researching.pairs())
+        with pytest.raises(Conflict, match="4 releases"):
+            small.order(node, ray, made[4], researching.pairs())
+        clock.ahead_seconds += small.STALLED_MS // 1000 + 60
+        small.order(node, network.session("south", "prof.ray"), made[4], researching.pairs())
+    clock.ahead_seconds += small.STALLED_MS // 1000 + 60
 
 
 def test_why_nothing_was_released_is_told_without_what_went_wrong_inside(
@@ -164,6 +250,31 @@ def test_a_gateway_that_ends_stops_an_order_before_anything_is_released(
     [one] = small.listed(node, studies.id_of(node, document))
     assert (one.state, one.failure) == ("failed", "The gateway was stopped meanwhile.")
     assert one.done == 0
+    assert studies.stands(node, document).study.releases == 0
+
+
+def test_a_gateway_that_ends_after_all_were_read_records_nothing(
+    network: Consortium, people: list[Patient]
+) -> None:
+    document = joined(network, people, "Stopped late")
+    node, real, ending = network["south"].node, releasing._seal, Aside()
+
+    def seal(*given: Any) -> None:
+        real(*given)
+        told = threading.Thread(target=ending.end, args=(0,))
+        told.start()
+        told.join()
+
+    with mock.patch.object(releasing, "_seal", seal):
+        small.order(
+            replace(node, aside=ending),
+            network.session("south", "prof.ray"),
+            document,
+            researching.pairs(),
+        )
+        ending.wait(60)
+    [one] = small.listed(node, studies.id_of(node, document))
+    assert (one.state, one.failure) == ("failed", "The gateway was stopped meanwhile.")
     assert studies.stands(node, document).study.releases == 0
 
 

@@ -145,6 +145,7 @@ def _study(
             },
             "bounds": lambda one: _bounds(asked, one),
             "releases": studies.releases(node, stands) if stands else (),
+            "orderer": actor.account,
             "orders": small.listed(node, stands.id) if stands else (),
             "policies": policies(),
             "most": small.MOST_PATIENTS,
