@@ -15,14 +15,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simdes.access.categories import Role
+from simdes.access.audit_event import Verb
+from simdes.access.categories import Purpose, Role
+from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge, Unavailable
 from simdes.exchange.node import Node
+from simdes.exchange.on_record import attempt_of
 from simdes.exchange.research import passing
 from simdes.exchange.research.documents import keep
 from simdes.exchange.research.opening import open_release
-from simdes.exchange.research.releasing import Released, release, taking_part
+from simdes.exchange.research.releasing import MANIFEST, Released, release, taking_part
 from simdes.exchange.research.studies import Document, id_of, octets
 from simdes.exchange.signin import Session, held
 from simdes.index import studies as rows
@@ -110,9 +113,9 @@ def listed(node: Node, study: bytes) -> list[Ordered]:
 
 def sealed(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
     """The package of a release that was made. Raises Forbidden, NotFound."""
-    _made(node, session, document, id_)
-    with node.database.read() as tx:
-        return rows.package(tx, id_)
+    content = _package(node, session, document, id_)
+    _fetched(node, session, content)
+    return content
 
 
 def pictures(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
@@ -123,6 +126,7 @@ def pictures(node: Node, session: Session, document: Document, id_: bytes) -> by
     found = _made(node, session, document, id_)
     if found.account != session.actor.account:
         raise _gone()
+    _fetched(node, session, _package(node, session, document, id_))
     return str(_report(node, found)["pictures"]).encode()
 
 
@@ -131,12 +135,13 @@ def opened(node: Node, session: Session, document: Document, id_: bytes, *, acce
 
     Raises as `sealed` and `opening.open_release`.
     """
-    content = sealed(node, session, document, id_)
+    content = _package(node, session, document, id_)
     out = io.BytesIO()
     with passing.folder("open") as place:
         package, into = place / "release.zip", place / "data"
         package.write_bytes(content)
         open_release(node, session, document, package, into, accepts=accepts)
+        _fetched(node, session, content)
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
             for path in sorted(one for one in into.rglob("*") if one.is_file()):
                 file.write(path, str(path.relative_to(into)))
@@ -222,6 +227,20 @@ def _made(node: Node, session: Session, document: Document, id_: bytes) -> rows.
     if found.changed_ms < node.now_ms() - KEPT_MS:
         raise _gone()
     return found
+
+
+def _package(node: Node, session: Session, document: Document, id_: bytes) -> bytes:
+    _made(node, session, document, id_)
+    with node.database.read() as tx:
+        return rows.package(tx, id_)
+
+
+def _fetched(node: Node, session: Session, package: bytes) -> None:
+    """Our trail's entry of who fetched a release, named as its patients' entries name it."""
+    with zipfile.ZipFile(io.BytesIO(package)) as file:
+        named = (sha256(file.read(MANIFEST)),)
+    attempt = attempt_of(session.actor, Verb.READ, None, purpose=int(Purpose.HRESCH), records=named)
+    node.database.write(lambda tx: node.desk.trail.append(tx, [attempt]))
 
 
 def _gone() -> NotFound:

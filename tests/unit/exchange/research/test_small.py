@@ -12,9 +12,12 @@ from unittest import mock
 
 import pytest
 
+from simdes.access.audit_event import Verb
+from simdes.crypto.digest import sha256
 from simdes.errors import Conflict, Forbidden, NotFound, TooLarge
 from simdes.exchange import aside, retrieve
 from simdes.exchange.aside import Aside
+from simdes.exchange.node import Node
 from simdes.exchange.research import documents, releasing, small, studies, taking_part
 from simdes.exchange.research.studies import Document
 from simdes.index import studies as rows
@@ -45,6 +48,14 @@ def ordered(network: Consortium, document: Document) -> bytes:
     return made
 
 
+def fetched(node: Node, package: bytes) -> int:
+    """How often the trail says that somebody fetched a release."""
+    with zipfile.ZipFile(io.BytesIO(package)) as file:
+        manifest = sha256(file.read("manifest.json"))
+    tried = [one.attempt for _, one in node.desk.trail.entries(node.database, limit=100_000)]
+    return sum(one.verb is Verb.READ and one.records == (manifest,) for one in tried)
+
+
 def test_an_order_is_carried_out_after_its_request_and_fetched_sealed_and_opened(
     network: Consortium, people: list[Patient], tmp_path: Path
 ) -> None:
@@ -61,6 +72,7 @@ def test_an_order_is_carried_out_after_its_request_and_fetched_sealed_and_opened
         assert all(b"small-" not in file.read(name) for name in file.namelist())
     with pytest.raises(Forbidden, match="terms"):
         small.opened(node, ray, document, made, accepts=False)
+    assert fetched(node, package) == 1, "what was refused was not fetched"
     content = small.opened(node, ray, document, made, accepts=True)
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         names = set(file.namelist())
@@ -70,6 +82,7 @@ def test_an_order_is_carried_out_after_its_request_and_fetched_sealed_and_opened
     assert small.sealed(node, colleague, document, made) == package
     with pytest.raises(NotFound, match="no such release"):
         small.pictures(node, colleague, document, made)  # what was before is for who released
+    assert fetched(node, package) == 4
 
 
 def test_what_comes_of_an_order_is_for_researchers_of_the_sponsor_for_a_week(
