@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from simdes.index import vaults
 from simdes.index.transaction import Transaction
 
 PAGE: Final = 500
@@ -43,8 +44,8 @@ def tell(tx: Transaction, claim: bytes, vault: bytes, insurer: bytes, *, now_ms:
 def is_settled(tx: Transaction, claim: bytes, vault: bytes) -> bool:
     """Whether nobody is to be told of a claim (any more)."""
     told = tx.one("SELECT 1 FROM claim_told WHERE claim = :claim", claim=claim)
-    erased = tx.one("SELECT 1 FROM vault WHERE tag = :vault AND state = 'erased'", vault=vault)
-    return told is not None or erased is not None
+    row = vaults.get(tx, vault)
+    return told is not None or (row is not None and row.state == vaults.ERASED)
 
 
 def told(tx: Transaction, insurer: bytes, *, after: int) -> list[Told]:
@@ -85,10 +86,10 @@ def heard_up_to(tx: Transaction, provider: bytes) -> int:
     return int(row[0]) if row else 0
 
 
-def known(tx: Transaction) -> dict[bytes, tuple[bytes, bytes]]:
-    """Every known claim with its vault and who told, newest first."""
-    rows = tx.all("SELECT claim, vault, provider FROM claim_known ORDER BY number DESC, claim")
-    return {bytes(claim): (bytes(vault), bytes(provider)) for claim, vault, provider in rows}
+def known(tx: Transaction) -> dict[bytes, bytes]:
+    """Every known claim with its vault, newest first."""
+    rows = tx.all("SELECT claim, vault FROM claim_known ORDER BY number DESC, claim")
+    return {bytes(claim): bytes(vault) for claim, vault in rows}
 
 
 def vault_of(tx: Transaction, claim: bytes) -> bytes | None:

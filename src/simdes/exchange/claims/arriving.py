@@ -82,18 +82,23 @@ def _providers(node: Node) -> list[bytes]:
 def _collect(node: Node, provider: bytes) -> int:
     count = 0
     for _ in range(_PAGES):
-        with node.database.read() as tx:
-            after = claim_vaults.heard_up_to(tx, provider)
-        answer = ask(node.agent_caller(), provider, "claims", ClaimsBody(after=after))
-        told = _told(answer, after)
-        mine = [one for one in told if _is_ours(node, provider, one)]
-        if len(mine) != len(told):
-            raise Tampered("A provider told of claims that are not its own, or not for us.")
-        node.database.write(lambda tx, rows=told: claim_vaults.learn(tx, provider, rows))  # type: ignore[misc]
-        count += len(told)
-        if not told or answer.body.get("more") != 1:
+        told, more = _page(node, provider)
+        count += told
+        if not more:
             break
     return count
+
+
+def _page(node: Node, provider: bytes) -> tuple[int, bool]:
+    """Hear what comes next from a provider: how many claims, and whether there may be more."""
+    with node.database.read() as tx:
+        after = claim_vaults.heard_up_to(tx, provider)
+    answer = ask(node.agent_caller(), provider, "claims", ClaimsBody(after=after))
+    told = _told(answer, after)
+    if not all(_is_ours(node, provider, one) for one in told):
+        raise Tampered("A provider told of claims that are not its own, or not for us.")
+    node.database.write(lambda tx: claim_vaults.learn(tx, provider, told))
+    return len(told), bool(told) and answer.body.get("more") == 1
 
 
 def _told(answer: Answer, after: int) -> list[Told]:

@@ -117,7 +117,7 @@ def inbox(node: Node, asking: Asking) -> list[Row]:
     """
     require_clerk(node, asking)
     with node.database.read() as tx:
-        vaults = {claim: vault for claim, (vault, _) in claim_vaults.known(tx).items()}
+        vaults = claim_vaults.known(tx)
     found = _rows(node, vaults, _decided(node))
     return sorted(found, key=lambda one: (one.due_seconds, one.claim))
 

@@ -140,7 +140,7 @@ def _day(row: Step) -> date:
 
 def _open(node: Node, asking: Asking, names: Names) -> State | None:
     with node.database.read() as tx:
-        vaults = tuple(dict.fromkeys(vault for vault, _ in claim_vaults.known(tx).values()))
+        vaults = tuple(dict.fromkeys(claim_vaults.known(tx).values()))
     for at in range(0, len(vaults), _AT_ONCE):
         group = vaults[at : at + _AT_ONCE]
         found = _open_in(node, cases.reached(node, asking, group), names, group)
