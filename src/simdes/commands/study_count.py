@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from simdes import console
-from simdes.commands.common import AsJson, Data, Token, User, file_bytes, organisation, signed_in
+from simdes.commands.common import (
+    AsJson,
+    Data,
+    Token,
+    User,
+    file_bytes,
+    organisation,
+    signed_in,
+    write_new,
+)
 from simdes.commands.disclose import Key, holder_key_in
 from simdes.commands.study_release import StudyFile, document_of
 from simdes.errors import Conflict
@@ -43,8 +51,7 @@ def prove(
         raise Conflict(f"{out} exists already.")
     with organisation(data) as one:
         shown = counted.prove(one.node, document, kept, holder_key=holder_key)
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(shown)
+    write_new(out, shown)
     read = counted.read_shown(shown)
     if as_json:
         console.print_json({"study": read.study, "day": read.day, "proofs": len(read.proofs)})
