@@ -48,7 +48,8 @@ def test_a_request_is_one_line_with_its_template_status_and_time(scene: Scene) -
     assert (line["method"], line["route"], line["status"]) == ("GET", "/Patient/{id}", 200)
     assert 0 <= line["ms"] < 10_000
     assert line["account"] is None and line["organisation"] is None
-    assert "ada" not in str(line).lower()
+    told = {name: value for name, value in line.items() if name != "request"}  # random digits
+    assert "ada" not in str(told).lower()
 
 
 def test_who_asks_is_named_by_the_first_digits(scene: Scene) -> None:
