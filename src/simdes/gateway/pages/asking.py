@@ -95,6 +95,12 @@ class Asked:
         """Where to go on: a local address that the page was asked with, "" for none."""
         return local(_first(self.form, "next") or _first(self.query, "next"))
 
+    @property
+    def page(self) -> int:
+        """The page of a list that was asked for, the first where that is no number."""
+        text = self.asked("page")
+        return int(text) if text.isdecimal() and len(text) < 6 else 1
+
     def field(self, name: str, *, most: int = MAX_TEXT) -> str:
         """A form field's text, "" where it is missing; Invalid where it is too long."""
         value = _first(self.form, name)

@@ -11,7 +11,6 @@ from simdes.exchange.claims.cases import Row
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.patient.record import page_number
 
 PATH: Final = "/inbox"
 CLAIM: Final = "/inbox/claim"
@@ -29,7 +28,7 @@ def show(asked: Asked) -> Shown:
     wanted = wanted if wanted in FILTERS else ""
     chosen = [one for one in found if _is_wanted(one, wanted)]
     pages = max(1, -(-len(chosen) // ROWS))
-    page = min(page_number(asked), pages) or 1
+    page = min(asked.page, pages) or 1
     shown = cases.look(asked.node, asking, chosen[(page - 1) * ROWS : page * ROWS])
     providers = {one.provider for one in shown}
 

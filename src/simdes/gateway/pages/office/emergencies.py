@@ -11,7 +11,6 @@ from simdes.exchange import colleagues, emergencies
 from simdes.exchange.emergencies import Emergency
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
-from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/emergencies"
@@ -27,7 +26,7 @@ def show(asked: Asked) -> Shown:
     )
     judged = [one for one in found if one.outcome]
     pages = max(1, -(-len(judged) // ROWS))
-    page = min(page_number(asked), pages) or 1
+    page = min(asked.page, pages) or 1
     people = colleagues.names(asked.node)
     return Shown(
         "office/emergencies.html",

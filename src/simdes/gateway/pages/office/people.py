@@ -10,7 +10,6 @@ from simdes.exchange import colleagues
 from simdes.exchange.colleagues import Colleague
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
-from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/people"
@@ -30,7 +29,7 @@ def show(asked: Asked) -> Shown:
     wanted = wanted if wanted in FILTERS else ""
     chosen = [one for one in everybody if _is_wanted(one, wanted)]
     pages = max(1, -(-len(chosen) // ROWS))
-    page = min(page_number(asked), pages) or 1
+    page = min(asked.page, pages) or 1
 
     checks = asked.node.desk.keystore.checks()
 

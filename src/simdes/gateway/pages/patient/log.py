@@ -11,7 +11,6 @@ from simdes.exchange.logbook import Logged
 from simdes.gateway.pages.answering import Sent, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.patient.own import own
-from simdes.gateway.pages.patient.record import page_number
 
 PATH: Final = "/log"
 PROOF: Final = "/log/proof"
@@ -29,7 +28,7 @@ def show(asked: Asked) -> Shown:
     account = asked.visit.session.actor.account
     chosen = [one for one in reversed(log.entries) if _is_wanted(one, wanted, account)]
     pages = max(1, -(-len(chosen) // ENTRIES))
-    page = min(page_number(asked), pages) or 1
+    page = min(asked.page, pages) or 1
     shown = chosen[(page - 1) * ENTRIES : page * ENTRIES]
     named = {one.organisation for one in shown} | {one.observer for one in shown}
     named |= set(log.silent) | {one for doubt in log.doubts for one in doubt.organisations}

@@ -55,7 +55,7 @@ class Tab:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a template writes. ``part`` "" is the overview; ``before``, ``after`` and ``older``
-    are addresses, "" where there is nothing."""
+    are addresses, "" where there is nothing; ``files`` begins those of files, "" for none."""
 
     person: Person | None
     tabs: tuple[Tab, ...]
@@ -68,6 +68,7 @@ class View:
     before: str
     after: str
     older: str
+    files: str
     empty: bool
     warnings: tuple[str, ...]
 
@@ -78,6 +79,7 @@ def view(
     *,
     base: str,
     kept: Mapping[str, str],
+    files: str = "",
     part: str = "",
     page: int = 1,
 ) -> View:
@@ -107,6 +109,7 @@ def view(
         before=address(part=part, page=page - 1) if page > 1 else "",
         after=address(part=part, page=page + 1) if later else "",
         older=address(part=part or HISTORY, older=record.older) if record.older else "",
+        files=files,
         empty=not listed,
         warnings=record.warnings,
     )

@@ -12,9 +12,7 @@ from simdes.exchange.rights import Asking
 from simdes.fhir.search.parse import parse
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
-from simdes.gateway.pages.patient.record import page_number
-from simdes.gateway.pages.record.loading import Record, load
-from simdes.gateway.pages.record.showing import view
+from simdes.gateway.pages.record.reading import Reading, shown
 from simdes.gateway.pages.staff.about import about
 from simdes.gateway.problems import STATUS
 
@@ -47,22 +45,11 @@ def open_(asked: Asked) -> Shown | Moved:
 def show(asked: Asked) -> Shown:
     """The record as far as the emergency opens it, while it lasts."""
     session = asked.visit.session
-    named = asked.asked("handle", most=64)
-    one = emergencies.standing(asked.node, session, id_of(named))
+    one = emergencies.standing(asked.node, session, id_of(asked.asked("handle", most=64)))
     if not one.open:
         raise Forbidden("The emergency is over.", advice="Ask the patient for access.")
     emergencies.tell(asked.node, session, one.vault, one.handle)
-    older = asked.asked("older")
-    kept = {"handle": named} | ({"older": older} if older else {})
-    shown = view(
-        _record(asked, one, older),
-        asked.reader,
-        base=PATH,
-        kept=kept,
-        part=asked.asked("part"),
-        page=page_number(asked),
-    )
-    return Shown("emergency.html", {"view": shown, "one": one})
+    return Shown("emergency.html", {"view": shown(asked, _reading(asked, one)), "one": one})
 
 
 def opened(asked: Asked) -> list[Emergency]:
@@ -71,14 +58,19 @@ def opened(asked: Asked) -> list[Emergency]:
     return [one for one in listed if one.open]
 
 
-def _record(asked: Asked, one: Emergency, older: str) -> Record:
+def _reading(asked: Asked, one: Emergency) -> Reading:
     """What is open of the vault; nothing where not even a Patient is."""
     query = parse(("Patient",), [("_count", "1")], now_ms=asked.node.now_ms())
     page = find(asked.node, _asking(asked, one), query, vaults=(one.vault,))
-    if not page.matches:
-        return Record(sources=(), older="", warnings=tuple(page.warnings))
-    # Asked anew: the search may have been what brought the first copies here.
-    return load(asked.node, _asking(asked, one), page.matches[0].id, older=older)
+    return Reading(
+        # Asked anew: the search may have been what brought the first copies here.
+        asking=_asking(asked, one),
+        patient=page.matches[0].id if page.matches else None,
+        base=PATH,
+        files="",
+        kept={"handle": one.handle.hex()},
+        warnings=tuple(page.warnings),
+    )
 
 
 def _asking(asked: Asked, one: Emergency) -> Asking:

@@ -10,9 +10,10 @@ from simdes.exchange.interactions.search import find
 from simdes.fhir.search.parse import parse
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.patient.record import page_number
-from simdes.gateway.pages.record.loading import load, sources
-from simdes.gateway.pages.record.showing import person, view
+from simdes.gateway.pages.record import files
+from simdes.gateway.pages.record.loading import sources
+from simdes.gateway.pages.record.reading import Reading, shown
+from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.staff import emergency
 from simdes.gateway.pages.staff.limits import limits
 from simdes.gateway.problems import STATUS
@@ -48,19 +49,16 @@ def search(asked: Asked) -> Shown:
 
 def record(asked: Asked) -> Shown:
     """A patient's record, as far as this person may see it."""
-    patient, older = asked.asked("patient", most=64), asked.asked("older")
-    asking = rights.ask(asked.node, asked.visit.session)
-    found = load(asked.node, asking, patient, older=older)
-    kept = {"patient": patient} | ({"older": older} if older else {})
-    shown = view(
-        found,
-        asked.reader,
+    patient = asked.asked("patient", most=64)
+    reading = Reading(
+        asking=rights.ask(asked.node, asked.visit.session),
+        patient=patient,
         base=RECORD,
-        kept=kept,
-        part=asked.asked("part"),
-        page=page_number(asked),
+        files=f"{files.STAFF}?",
+        kept={"patient": patient},
     )
-    return Shown("patient_record.html", {"view": shown, "patient": patient, "may": limits(asked)})
+    seen = {"view": shown(asked, reading), "patient": patient, "may": limits(asked)}
+    return Shown("patient_record.html", seen)
 
 
 def _pairs(asked: Asked) -> list[tuple[str, str]]:

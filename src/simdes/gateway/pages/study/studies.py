@@ -22,7 +22,6 @@ from simdes.exchange.research.studies import Document, Listed, Stands
 from simdes.exchange.signin import Session
 from simdes.gateway.pages.answering import Moved, Sent, Shown
 from simdes.gateway.pages.asking import Asked, id_of
-from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.pages.study.releases import chosen_policy, fetched
 from simdes.gateway.problems import STATUS
 from simdes.research.policy import policies
@@ -52,7 +51,7 @@ def show(asked: Asked) -> Shown:
     node = asked.node
     found = list(reversed(studies.listed(node)))
     pages = max(1, -(-len(found) // ROWS))
-    page = min(page_number(asked), pages) or 1
+    page = min(asked.page, pages) or 1
     shown = found[(page - 1) * ROWS : page * ROWS]
     sponsors = {one.study.sponsor for one in shown}
     return Shown(
