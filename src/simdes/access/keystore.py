@@ -331,6 +331,20 @@ class KeyStore:
                 raise _nobody()
             entry["first"] = self._said("first", account, asdict(first))
 
+    def endings(self) -> dict[bytes, bytes]:
+        """Vaults by the accounts whose slip somebody began to end, and is not known to have."""
+        return {account: said["vault"] for account, said in self._all_said("ending").items()}
+
+    def begin_ending(self, account: bytes, vault: bytes) -> None:
+        """Note before anything else that a slip is ended; it stays when the person signs in."""
+        with self._entry(account) as entry:
+            entry["ending"] = self._said("ending", account, {"vault": vault})
+
+    def stop_ending(self, account: bytes) -> None:
+        """The slip was not ended; its holder keeps their key."""
+        with self._entry(account) as entry:
+            entry.pop("ending", None)
+
     def forget_first(self, account: bytes) -> None:
         """Forget somebody who never signed in, with their key; `NotFound` for anybody else."""
         with self._changing() as document:

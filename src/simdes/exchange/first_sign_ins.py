@@ -10,7 +10,7 @@ sign-in puts one of the patient's own in its place, so that it works once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -171,7 +171,7 @@ def whose(node: Node, administrator: Session, vault: bytes) -> Mapping[str, Any]
 
 def waiting(node: Node, administrator: Session) -> list[Waiting]:
     """Who has a slip and did not sign in yet. Raises Forbidden unless an administrator asks."""
-    enrolment.require_administrator(administrator)
+    go_on(node, administrator)
     now, found = node.now_seconds(), []
     for account, first in node.desk.keystore.firsts().items():
         person = node.desk.keystore.person_of(account)
@@ -194,27 +194,46 @@ def take_back(node: Node, administrator: Session, account: bytes) -> None:
     _end(node, administrator, account, found[0].vault)
 
 
+def go_on(node: Node, administrator: Session) -> None:
+    """Bring to an end what was begun when a process was killed: a slip that was being ended is
+    ended, or its holder's account lifted again. Only an administrator's key can, so this is done
+    when one looks; what fails waits for the next look."""
+    enrolment.require_administrator(administrator)
+    for account, vault in node.desk.keystore.endings().items():
+        with suppress(SimdesError):
+            _end(node, administrator, account, vault)
+
+
 def _end(node: Node, administrator: Session, account: bytes, vault: bytes) -> None:
     """Suspended first: from then on the ledger refuses a claim, and only what nobody can claim any
-    more is forgotten. The key of whoever has the vault already is the only one there is."""
-    _require_unclaimed(node, account, vault)
-    lane, known = node.lane(administrator.key), node.contracts.accounts.account(account)
-    if known is not None and known.state != State.SUSPENDED:
+    more is forgotten. The key of whoever has the vault already is the only one there is. Noted
+    before, so that no account stays suspended behind a process that was killed."""
+    keystore, contracts = node.desk.keystore, node.contracts.accounts
+    lane = node.lane(administrator.key)
+    theirs = _is_theirs(node, account, vault)
+    if account not in keystore.endings():
+        if theirs:
+            raise _is_the_patients()
+        keystore.begin_ending(account, vault)
+    known = contracts.account(account)
+    suspended = known is None or known.state == State.SUSPENDED
+    if not theirs and not suspended:
         accounts.suspend_account(node.contracts, lane, account)
-        try:
-            _require_unclaimed(node, account, vault)
-        except Conflict:
-            accounts.verify_account(node.contracts, lane, account)
-            raise
-    node.desk.keystore.forget_first(account)
+        theirs, suspended = _is_theirs(node, account, vault), True
+    if not theirs:
+        keystore.forget_first(account)
+        return
+    if suspended:
+        accounts.verify_account(node.contracts, lane, account)
+    keystore.stop_ending(account)
+    raise _is_the_patients()
 
 
-def _require_unclaimed(node: Node, account: bytes, vault: bytes) -> None:
-    if _is_theirs(node, account, vault):
-        raise Conflict(
-            "The record is the patient's already: they began to sign in.",
-            advice="Let them sign in again with the code of their slip.",
-        )
+def _is_the_patients() -> Conflict:
+    return Conflict(
+        "The record is the patient's already: they began to sign in.",
+        advice="Let them sign in again with the code of their slip.",
+    )
 
 
 def _is_theirs(node: Node, account: bytes, vault: bytes) -> bool:

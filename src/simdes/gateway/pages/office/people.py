@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
-from simdes.exchange import colleagues
+from simdes.exchange import colleagues, first_sign_ins
 from simdes.exchange.colleagues import Colleague
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
@@ -24,6 +24,7 @@ _POSSIBLE: Final = {"pending": VERIFY, "verified": SUSPEND, "suspended": VERIFY}
 
 def show(asked: Asked) -> Shown:
     """One kind of people at a time, in pages."""
+    first_sign_ins.go_on(asked.node, asked.visit.session)
     everybody = colleagues.listed(asked.node, asked.visit.session)
     wanted = asked.asked("only", most=16)
     wanted = wanted if wanted in FILTERS else ""

@@ -200,6 +200,50 @@ def test_a_claim_that_comes_while_the_slip_is_ended_keeps_its_key(
     assert first(place, user, code).status_code == 303
 
 
+@pytest.mark.parametrize("page", ["/people", "/people/patient"])
+def test_an_account_suspended_by_a_process_that_was_killed_is_lifted_at_the_next_look(
+    place: Place, office: Visitor, number: str, page: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    node = place.north.node
+    person, suspend = node.desk.keystore.person(user), access_accounts.suspend_account
+    administrator = place.network.session("north", ADMINISTRATOR)
+
+    def late(*given: object) -> None:
+        first_sign_ins.accept(node, user, code, PHRASE, client=CLIENT)
+        suspend(*given)  # type: ignore[arg-type]
+
+    killed = mock.patch.object(access_accounts, "verify_account", side_effect=KeyboardInterrupt)
+    claimed = mock.patch.object(access_accounts, "suspend_account", late)
+    with claimed, killed, pytest.raises(KeyboardInterrupt):
+        first_sign_ins.take_back(node, administrator, person.account)
+    assert node.contracts.accounts.account(person.account).state.name == "SUSPENDED"
+    assert office.get(page).status_code == 200
+    assert node.contracts.accounts.account(person.account).state.name == "VERIFIED"
+    assert place.visitor().sign_in(user, PHRASE).headers["location"] == "/home"
+    office.post("/people/decide", {"of": person.account.hex(), "what": "suspend"})
+    office.get(page)
+    known = node.contracts.accounts.account(person.account)
+    assert known.state.name == "SUSPENDED", "what an administrator decides since stays"
+
+
+@pytest.mark.parametrize("before", ["suspend_account", "forget_first"])
+def test_a_slip_whose_end_was_cut_off_is_ended_at_the_next_look(
+    place: Place, office: Visitor, number: str, before: str
+) -> None:
+    code, user = code_of(office.post("/people/patient", fields(number))), f"ada.{number}"
+    node = place.north.node
+    of = node.desk.keystore.person(user).account
+    administrator = place.network.session("north", ADMINISTRATOR)
+    where = access_accounts if before == "suspend_account" else type(node.desk.keystore)
+    killed = mock.patch.object(where, before, side_effect=KeyboardInterrupt)
+    with killed, pytest.raises(KeyboardInterrupt):
+        first_sign_ins.take_back(node, administrator, of)
+    assert user not in office.get("/people/patient").text
+    assert node.contracts.accounts.account(of).state.name == "SUSPENDED"
+    assert first(place, user, code).status_code == 401
+
+
 def test_who_was_cut_off_goes_on_when_the_slip_ran_out(
     place: Place, office: Visitor, number: str
 ) -> None:
