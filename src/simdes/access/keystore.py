@@ -3,9 +3,10 @@
 A random master key is locked with Argon2id (RFC 9106) under the organisation's passphrase and
 wraps the organisation's own secrets: database key, descriptor key (HPKE), agent lane keys and the
 token signing key. A hosted person's account key is locked under *their* passphrase, so whoever
-starts the gateway cannot sign for them. User names and display data are wrapped under the master
-key and stand nowhere else. The file is written atomically with mode 0600; no verb exports it and
-nothing here is logged.
+starts the gateway cannot sign for them; nothing here signs for somebody whose key a wallet of their
+own keeps (`Person.wallet`): their entry has no key. User names and display data are wrapped under
+the master key and stand nowhere else. The file is written atomically with mode 0600; no verb
+exports it and nothing here is logged.
 """
 
 from __future__ import annotations
@@ -45,13 +46,17 @@ PASSPHRASE_VARIABLE = "SIMDES_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A hosted person. `user` and `display` are known to this organisation alone."""
+    """Somebody at home here. `user` and `display` are known to this organisation alone.
+
+    ``wallet``: their key is kept by a wallet of their own and was never here, or is not any more.
+    """
 
     user: str
     account: bytes
     address: bytes
     role: Role
     display: str
+    wallet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +207,7 @@ class KeyStore:
         raise _nobody()
 
     def person_of(self, account: bytes) -> Person | None:
-        """The hosted person behind an account id, None when hosted elsewhere."""
+        """The person behind an account id, None when at home elsewhere."""
         return self._hosted().get(account)
 
     def _hosted(self) -> dict[bytes, Person]:
@@ -260,7 +265,7 @@ class KeyStore:
             document = read(self._path)
         for entry in document["people"]:
             person = self._person(entry)
-            if person.user == user:
+            if person.user == user and not person.wallet:
                 try:
                     key = SigningKey.from_bytes(unlock(bytes_of(entry["locked"]), passphrase))
                 except SimdesError:
@@ -291,7 +296,7 @@ class KeyStore:
             raise Invalid("The key is not the account's.")
         locked = lock(key.to_bytes(), passphrase, cost=cost, random=self._random)
         with self._entry(person.account) as entry:
-            if first is not ("first" in entry):
+            if first is not ("first" in entry) or not entry["locked"]:
                 raise _nobody()
             entry["locked"] = text_of(locked)
             entry.pop("first", None)
@@ -305,7 +310,8 @@ class KeyStore:
     def replace_key(self, account: bytes, address: bytes, locked: bytes) -> None:
         """Give a person another account key, as `lock_key` locked it, once the chain has it.
 
-        Raises `NotFound` where nobody like that is hosted.
+        Nothing locked: the address is that of a wallet of their own, and no key of theirs is kept
+        here any more. Raises `NotFound` where nobody like that is at home here.
         """
         with self._entry(account) as entry:
             changed = replace(self._person(entry), address=address)
@@ -408,7 +414,7 @@ class KeyStore:
     def _person(self, entry: Mapping[str, str]) -> Person:
         aad = _aad(self.organisation, "person")
         card: Any = cbor.decode(unwrap(self._master, bytes_of(entry["card"]), aad=aad))
-        return Person(**card | {"role": Role(card["role"])})
+        return Person(**card | {"role": Role(card["role"]), "wallet": not entry["locked"]})
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:

@@ -104,6 +104,9 @@ def _wait(
         if len(waiting) >= MOST_OPEN:  # strangers push out nothing that a guardian signed for
             for one in untouched[: len(waiting) - MOST_OPEN + 1]:
                 rows.drop_recovery(tx, one.account, one.address)
+        rows.drop_recovery(
+            tx, person.account, address
+        )  # a wallet's: asked for before, and not sent
         rows.add_recovery(tx, row)
         credentials.audit(node, tx, person, Verb.RECOVER)
 
@@ -228,6 +231,8 @@ def _advance(node: Node, one: Recovery) -> bool:
     if known is None:
         return False
     pending, complete = _pending(node, one)
+    if pending is not None and one.state == rows.OPEN:  # killed after it was asked for
+        node.database.write(lambda tx: rows.set_sent(tx, one.account, one.address))
     if pending is not None and known.key != one.address:
         if pending.ready_at > accounts.ledger.head().timestamp:
             return False
@@ -278,18 +283,31 @@ def rotate(node: Node, session: Session, passphrase: str) -> int:
     the account is hosted elsewhere, Forbidden where it may not act.
     """
     people.check_passphrase(passphrase)
+    key = SigningKey.generate(node.random)
+    return rotate_to(node, session, key.address, node.desk.keystore.lock_key(key, passphrase))
+
+
+def rotate_to(node: Node, session: Session, address: bytes, locked: bytes) -> int:
+    """As `rotate`, to a key that is locked already; nothing locked: to a wallet (`moving`)."""
     account, accounts = session.actor.account, node.contracts.accounts
     person, known = node.desk.keystore.person_of(account), accounts.account(account)
     if person is None or known is None:
         raise NotFound("The account is not hosted here any more.")
-    key = SigningKey.generate(node.random)
-    locked = node.desk.keystore.lock_key(key, passphrase)
-    deadline = node.now_seconds() + LASTING_SECONDS
-    _wait(node, person, known, key.address, locked, deadline)
-    node.lane(session.key).transact(accounts.rotate_key(key.address))
-    node.database.write(lambda tx: rows.set_sent(tx, account, key.address))
+    _wait(node, person, known, address, locked, node.now_seconds() + LASTING_SECONDS)
+    node.lane(session.key).transact(accounts.rotate_key(address))
+    node.database.write(lambda tx: rows.set_sent(tx, account, address))
     waiting = accounts.pending_rotation(account)
     return waiting.ready_at if waiting is not None else 0
+
+
+def waiting_wallet(node: Node, account: bytes) -> PendingKey | None:
+    """The wallet that an account moves to and its time; None where none waits."""
+    waiting = node.contracts.accounts.pending_rotation(account)
+    if waiting is None:
+        return None
+    with node.database.read() as tx:
+        listed = [one for one in rows.recoveries(tx, account) if one.address == waiting.key]
+    return waiting if any(not _locked(node, one) for one in listed) else None
 
 
 def cancel_rotation(node: Node, session: Session) -> None:
@@ -313,14 +331,20 @@ def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:
     return found
 
 
+def _locked(node: Node, one: Recovery) -> bytes:
+    """The key that waits as its passphrase locked it; nothing where a wallet keeps it."""
+    aad = _LOCKED + one.account + one.address
+    return unwrap(node.desk.keystore.database_key, one.locked_wrapped, aad=aad)
+
+
 def _install(node: Node, one: Recovery) -> None:
-    """The chain has the new key: from now on the new passphrase opens the account, alone.
+    """The chain has the new key: from now on the new passphrase, or the wallet, opens the account,
+    alone.
 
     A rotation does not end a recovery; the key of one that waits is kept.
     """
     keystore, account = node.desk.keystore, one.account
-    locked = unwrap(keystore.database_key, one.locked_wrapped, aad=_LOCKED + account + one.address)
-    keystore.replace_key(account, one.address, locked)
+    keystore.replace_key(account, one.address, _locked(node, one))
     person, waits = keystore.person_of(account), node.contracts.accounts.pending_recovery(account)
 
     def write(tx: Transaction) -> None:

@@ -267,7 +267,7 @@ def send(node: Node, request: Request, signature: bytes) -> None:
     Conflict where it was relayed before, TooLarge where there were too many of this wallet's,
     and what else the contract refuses.
     """
-    signed = _with_usual_v(signature)
+    signed = with_usual_v(signature)
     account = request.message["account"] if request.verb == CLAIM else _control(node, request.vault)
     known = node.contracts.accounts.account(account)
     if known is None or _signer(request, signed) != known.key:
@@ -334,7 +334,8 @@ def _registered(node: Node, address: bytes) -> tuple[bytes, bool]:
     ours = standing is not None and standing.organisation == node.organisation
     if standing is None or not ours or standing.role != Role.PATIENT:
         raise Conflict("The wallet is somebody else's already.", advice="Take another address.")
-    if node.desk.keystore.person_of(account) is not None:
+    person = node.desk.keystore.person_of(account)
+    if person is not None and not person.wallet:
         raise Conflict("The key is kept here, so it is no wallet of the patient's own.")
     if standing.account_state is State.SUSPENDED or standing.frozen:
         raise Conflict(
@@ -353,7 +354,8 @@ def _control(node: Node, vault: bytes) -> bytes:
 
 def _require_wallet(node: Node, vault: bytes) -> None:
     """Say early that a hosted key signs for itself; the contract takes either."""
-    if node.desk.keystore.person_of(_control(node, vault)) is not None:
+    person = node.desk.keystore.person_of(_control(node, vault))
+    if person is not None and not person.wallet:
         raise Forbidden(
             "The vault's key is kept here, under its patient's passphrase.",
             advice="Sign in as the patient.",
@@ -372,7 +374,7 @@ def _signer(request: Request, signature: bytes) -> bytes | None:
         return None
 
 
-def _with_usual_v(signature: bytes) -> bytes:
+def with_usual_v(signature: bytes) -> bytes:
     """Some wallets write v as 0 or 1, where the contract takes 27 or 28."""
     if len(signature) == 65 and signature[64] in (0, 1):
         return signature[:64] + bytes((signature[64] + 27,))

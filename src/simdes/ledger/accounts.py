@@ -337,6 +337,16 @@ class AccountsContract(Bound):
         text = f"{verb}(bytes32 account,address key,uint256 nonce,uint256 deadline)"
         return self._data(text, account, key, nonce, deadline).digest
 
+    def move_account_data(
+        self, *, account: bytes, organisation: bytes, wallet: Address, deadline: int
+    ) -> TypedData:
+        """Return what a wallet signs to show that it is there, before an account becomes its.
+
+        No contract takes it: the account's home does, and asks the ledger for a rotation then.
+        """
+        text = "MoveAccount(bytes32 account,bytes32 organisation,address wallet,uint256 deadline)"
+        return self._data(text, account, organisation, wallet, deadline)
+
     def _vault_data(self, verb: str, tag: bytes, account: bytes, deadline: int) -> TypedData:
         text = f"{verb}(bytes32 tag,bytes32 account,uint256 deadline)"
         return self._data(text, tag, account, deadline)

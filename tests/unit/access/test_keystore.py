@@ -56,3 +56,25 @@ def test_another_passphrase_opens_the_same_key_and_the_old_one_no_more(
     stranger = dataclasses.replace(person, account=os.urandom(32))
     with pytest.raises(NotFound):
         store.relock_person(stranger, key, "the third passphrase", cost=CHEAP)
+
+
+def test_whose_key_a_wallet_keeps_opens_with_no_passphrase_until_a_key_is_here_again(
+    store: KeyStore, path: Path
+) -> None:
+    person, key = add(store, "ada", "the first passphrase")
+    wallet = SigningKey.generate(os.urandom).address
+    store.replace_key(person.account, wallet, b"")
+    kept = KeyStore.open(path, PASSPHRASE).person("ada")
+    assert kept == dataclasses.replace(person, address=wallet, wallet=True)
+    assert kept == store.person_of(person.account)
+    with pytest.raises(Unauthenticated):
+        store.unlock_person("ada", "the first passphrase", cost=CHEAP)
+    with pytest.raises(Unauthenticated):
+        store.unlock_person("ada", "", cost=CHEAP)
+    with pytest.raises(Invalid):
+        store.relock_person(kept, key, "the second passphrase", cost=CHEAP)
+    fresh = SigningKey.generate(os.urandom)
+    locked = store.lock_key(fresh, "a new passphrase", cost=CHEAP)
+    store.replace_key(person.account, fresh.address, locked)
+    assert not store.person("ada").wallet
+    assert store.unlock_person("ada", "a new passphrase").address == fresh.address

@@ -1,0 +1,133 @@
+"""A patient's account moves from a key that is kept here to a wallet of their own.
+
+The wallet shows that it is there by signing typed data that binds account, organisation, chain and
+a deadline, so that no mistyped address locks anybody out. Then the key that is kept here asks the
+ledger for the rotation, which waits for the network's delay, can be called off meanwhile, and is
+completed like any other (`recovering.tend`): from then on the key is nowhere here. What guards the
+account stays; the vault's control is the account, so consents stay, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from simdes.access.categories import Role
+from simdes.crypto.keys import recover
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
+from simdes.exchange import guardians, recovering
+from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
+from simdes.exchange.wallets import SIGN_SECONDS, with_usual_v
+from simdes.ledger.accounts import PendingKey
+from simdes.ledger.typed_data import TypedData
+
+_PATIENTS: Final = "Only patients' accounts move to a wallet."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What somebody should know before their account moves: how long it waits, whether guardians
+    could let a new key in, whom they guard themselves and would not any more, what waits."""
+
+    delay_seconds: int
+    guarded: bool
+    wards: int
+    waiting: PendingKey | None
+
+
+def standing(node: Node, session: Session) -> Standing:
+    """Look before moving. Raises Forbidden for somebody who is no patient."""
+    _require_patient(session)
+    account, accounts = session.actor.account, node.contracts.accounts
+    known = accounts.account(account)
+    return Standing(
+        delay_seconds=accounts.delay_seconds(),
+        guarded=known is not None and known.guardian_count > 0,
+        wards=len(guardians.wards(node, account)),
+        waiting=recovering.waiting_wallet(node, account),
+    )
+
+
+def prepare(node: Node, session: Session, wallet: bytes) -> TypedData:
+    """What a wallet signs to take over the account.
+
+    Raises Forbidden for somebody who is no patient or may not act, Conflict for a wallet that has
+    an account, an account that a wallet keeps already, or where another key waits for it.
+    """
+    _require_free(node, session, wallet)
+    return _data(node, session, wallet, node.now_seconds() + SIGN_SECONDS)
+
+
+def move(
+    node: Node, session: Session, wallet: bytes, *, deadline: int, signature: bytes
+) -> PendingKey:
+    """Ask the ledger for the wallet in the place of the key that is kept here; when it counts.
+
+    Raises as `prepare`, Forbidden where the signature is not the wallet's, Invalid where its time
+    is over.
+    """
+    _require_free(node, session, wallet)
+    now = node.now_seconds()
+    if not now <= deadline <= now + SIGN_SECONDS:
+        raise Invalid("The time to sign is over.", advice="Begin again.")
+    try:
+        signer = recover(_data(node, session, wallet, deadline).digest, with_usual_v(signature))
+    except Tampered:
+        signer = None
+    if signer != wallet:
+        raise Forbidden(
+            "This is not a signature of that wallet, or not of this.",
+            advice="Sign with the wallet of the address; a wallet that is a contract can't be one.",
+        )
+    recovering.rotate_to(node, session, wallet, b"")
+    waiting = recovering.waiting_wallet(node, session.actor.account)
+    if waiting is None:
+        raise Conflict("Another key was asked for meanwhile.", advice="Look what waits now.")
+    return waiting
+
+
+def call_off(node: Node, session: Session) -> None:
+    """Keep the key that is here. Raises Conflict where no wallet waits."""
+    if recovering.waiting_wallet(node, session.actor.account) is None:
+        raise Conflict("No wallet waits for your account.")
+    recovering.cancel_rotation(node, session)
+
+
+def _data(node: Node, session: Session, wallet: bytes, deadline: int) -> TypedData:
+    return node.contracts.accounts.move_account_data(
+        account=session.actor.account,
+        organisation=node.organisation,
+        wallet=wallet,
+        deadline=deadline,
+    )
+
+
+def _require_patient(session: Session) -> None:
+    if session.actor.role != Role.PATIENT:
+        raise Forbidden(_PATIENTS)
+
+
+def _require_free(node: Node, session: Session, wallet: bytes) -> None:
+    _require_patient(session)
+    account, accounts = session.actor.account, node.contracts.accounts
+    person = node.desk.keystore.person_of(account)
+    if person is None:
+        raise NotFound("The account is not hosted here any more.")
+    if person.wallet:
+        raise Conflict("A wallet keeps your account already.")
+    known = accounts.standing(person.address)
+    if known is None or not known.active:
+        raise Forbidden("The account is suspended or frozen.")
+    holder = accounts.holder_of(wallet)
+    if holder == account:
+        raise Conflict("This is a key that your account has or had.", advice="Take another wallet.")
+    if holder is not None or not any(wallet):
+        raise Conflict("The wallet has an account already.", advice="Take another address.")
+    if accounts.pending_rotation(account) is not None:
+        raise Conflict("A new key waits for your account already.", advice="Call it off first.")
+    if accounts.pending_recovery(account) is not None:
+        raise Conflict(
+            "Somebody asked for a new key to your account.",
+            advice="Stop it first, if it was not you: a wallet can't do so on these pages.",
+        )
