@@ -22,8 +22,11 @@ MOST_BYTES: Final = 16 << 20
 _NAME: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 
 
-def opened(node: Node, asking: Asking, name: str, at: int) -> tuple[File, bytes]:
-    """The file at a place of a resource (``Type/id``), and what it holds.
+def opened(
+    node: Node, asking: Asking, name: str, at: int, *, vaults: tuple[bytes, ...] | None = None
+) -> tuple[File, bytes]:
+    """The file at a place of a resource (``Type/id``), and what it holds; ``vaults`` narrows
+    whose resource it may be.
 
     Raises NotFound alike for what is not there, what may not be seen and what lies elsewhere;
     Invalid for a file that can't be read or is too large.
@@ -31,7 +34,7 @@ def opened(node: Node, asking: Asking, name: str, at: int) -> tuple[File, bytes]
     if not _NAME.fullmatch(name):
         raise NotFound(_NOTHING)
     type_, _, id_ = name.partition("/")
-    found = read(node, asking, type_, id_)
+    found = read(node, asking, type_, id_, vaults=vaults)
     listed = files(finding.parsed(found.content))
     if not 0 <= at < len(listed):
         raise NotFound(_NOTHING)
@@ -52,10 +55,11 @@ def _binary(node: Node, asking: Asking, found: Found, file: File) -> File:
     if not is_here(found.source, file):
         raise NotFound(_NOTHING, advice="The file lies elsewhere; ask whoever wrote it.")
     try:
-        binary = read(node, asking, "Binary", file.binary.rpartition("/")[2])
+        id_ = file.binary.rpartition("/")[2]
+        binary = read(node, asking, "Binary", id_, vaults=(found.vault,))
     except Forbidden as error:
         raise NotFound(_NOTHING) from error
-    inside = files(finding.parsed(binary.content)) if binary.vault == found.vault else []
+    inside = files(finding.parsed(binary.content))
     if not inside or not inside[0].data:
         raise NotFound(_NOTHING)
     return inside[0]

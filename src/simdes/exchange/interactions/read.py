@@ -13,25 +13,33 @@ from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking
 from simdes.index import search
 from simdes.index.histories import LAST, versions
+from simdes.index.visible import narrowed
 from simdes.tracing import step
 
 _NOTHING = "There is no such resource, or not for you."
 
 
 @step("exchange.interactions.read.read")
-def read(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
-    """The current version of a resource.
+def read(
+    node: Node,
+    asking: Asking,
+    type_: str,
+    logical_id: str,
+    *,
+    vaults: tuple[bytes, ...] | None = None,
+) -> Found:
+    """The current version of a resource; ``vaults`` narrows where it may be.
 
     What this organisation has is looked up first; only what is not here is looked for at others.
     Raises NotFound alike for what is not there and what may not be seen, Gone for a deleted one.
     """
     asking.rights.require(Interaction.READ, type_)
-    found, usual = _local(node, asking, type_, logical_id)
+    found, usual = _local(node, asking, type_, logical_id, vaults)
     if found is None:
-        reached = reach(node, asking, vaults=None, categories=categories_of(type_))
+        reached = reach(node, asking, vaults=vaults, categories=categories_of(type_))
         if reached.asking is not asking:
             asking = reached.asking
-            found, usual = _local(node, asking, type_, logical_id)
+            found, usual = _local(node, asking, type_, logical_id, vaults)
     if found is None:
         raise NotFound(_NOTHING)
     if found.deleted:
@@ -71,17 +79,23 @@ def vread(node: Node, asking: Asking, type_: str, logical_id: str, version: int)
 def read_any(node: Node, asking: Asking, type_: str, logical_id: str) -> Found:
     """As `read`, for a resource that may be deleted, and without an audit entry."""
     asking.rights.require(Interaction.READ, type_)
-    found, _ = _local(node, asking, type_, logical_id)
+    found, _ = _local(node, asking, type_, logical_id, None)
     if found is None:
         raise NotFound(_NOTHING)
     return found
 
 
-def _local(node: Node, asking: Asking, type_: str, logical_id: str) -> tuple[Found | None, bool]:
+def _local(
+    node: Node, asking: Asking, type_: str, logical_id: str, vaults: tuple[bytes, ...] | None
+) -> tuple[Found | None, bool]:
     """What is here under an id, and whether reading it is usual as far as that is known."""
     with node.database.read() as tx:
-        seen = search.get(tx, asking.rights.reading, type_, logical_id, limit=1)
+        visible = narrowed(asking.rights.reading, vaults)
+        seen = search.get(tx, visible, type_, logical_id, limit=1)
         loaded = finding.load(node, tx, finding.fitting(tx, seen))
         usual = bool(loaded) and is_usual(node, tx, asking, loaded)
-    found = loaded[0] if loaded else views.read(node, asking, type_, logical_id)
-    return found, usual
+    if loaded:
+        return loaded[0], usual
+    found = views.read(node, asking, type_, logical_id)
+    inside = found is not None and (vaults is None or found.vault in vaults)
+    return (found if inside else None), usual

@@ -10,8 +10,9 @@ from simdes.exchange.emergencies import Emergency
 from simdes.exchange.interactions.search import find
 from simdes.exchange.rights import Asking
 from simdes.fhir.search.parse import parse
-from simdes.gateway.pages.answering import Moved, Shown
+from simdes.gateway.pages.answering import Moved, Sent, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.record import files
 from simdes.gateway.pages.record.reading import Reading, shown
 from simdes.gateway.pages.staff.about import about
 from simdes.gateway.problems import STATUS
@@ -44,12 +45,15 @@ def open_(asked: Asked) -> Shown | Moved:
 
 def show(asked: Asked) -> Shown:
     """The record as far as the emergency opens it, while it lasts."""
-    session = asked.visit.session
-    one = emergencies.standing(asked.node, session, id_of(asked.asked("handle", most=64)))
-    if not one.open:
-        raise Forbidden("The emergency is over.", advice="Ask the patient for access.")
-    emergencies.tell(asked.node, session, one.vault, one.handle)
+    one = _standing(asked)
+    emergencies.tell(asked.node, asked.visit.session, one.vault, one.handle)
     return Shown("emergency.html", {"view": shown(asked, _reading(asked, one)), "one": one})
+
+
+def file(asked: Asked) -> Sent:
+    """A file of that record, under the same emergency and out of that patient's vault alone."""
+    one = _standing(asked)
+    return files.sent(asked, _asking(asked, one), vaults=(one.vault,))
 
 
 def opened(asked: Asked) -> list[Emergency]:
@@ -58,8 +62,18 @@ def opened(asked: Asked) -> list[Emergency]:
     return [one for one in listed if one.open]
 
 
+def _standing(asked: Asked) -> Emergency:
+    """The emergency that an address names; Forbidden once it is over."""
+    handle = id_of(asked.asked("handle", most=64))
+    one = emergencies.standing(asked.node, asked.visit.session, handle)
+    if not one.open:
+        raise Forbidden("The emergency is over.", advice="Ask the patient for access.")
+    return one
+
+
 def _reading(asked: Asked, one: Emergency) -> Reading:
     """What is open of the vault; nothing where not even a Patient is."""
+    handle = one.handle.hex()
     query = parse(("Patient",), [("_count", "1")], now_ms=asked.node.now_ms())
     page = find(asked.node, _asking(asked, one), query, vaults=(one.vault,))
     return Reading(
@@ -67,8 +81,8 @@ def _reading(asked: Asked, one: Emergency) -> Reading:
         asking=_asking(asked, one),
         patient=page.matches[0].id if page.matches else None,
         base=PATH,
-        files="",
-        kept={"handle": one.handle.hex()},
+        files=f"{files.EMERGENCY}?handle={handle}&",
+        kept={"handle": handle},
         warnings=tuple(page.warnings),
     )
 

@@ -36,6 +36,7 @@ STAFF_PLACES: Final = (
     Place(requesting.PATH, "GET", requesting.show, _ANY, CLINICIANS),
     Place(requesting.PATH, "POST", requesting.send, _ANY, CLINICIANS),
     Place(emergency.PATH, "GET", emergency.show, _ANY, CLINICIANS),
+    Place(record_files.EMERGENCY, "GET", emergency.file, _ANY, CLINICIANS),
     Place(emergency.NEW, "GET", emergency.show_new, _RECENT, CLINICIANS),
     Place(emergency.NEW, "POST", emergency.open_, _RECENT, CLINICIANS),
     Place(visit.PATH, "GET", visit.show, _ANY, CLINICIANS),
