@@ -16,6 +16,7 @@ import msgspec
 from simdes.access.categories import Role
 from simdes.access.consent import Consent
 from simdes.access.messages import Basis, TermsBody
+from simdes.access.passes import Pass
 from simdes.access.record_lists import record_proof
 from simdes.access.requests import Answer, Signer, hexed, read_answer, sign_request
 from simdes.errors import SimdesError, Tampered
@@ -50,7 +51,8 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what asking depends on. `signer` is the account's key.
+    """Who asks, and what asking depends on. `signer` is the account's key, or that of a reading
+    pass of its wallet, which is then in `by`.
 
     `listen` is told what came of each question, possibly by several threads at once.
     """
@@ -61,6 +63,7 @@ class Caller:
     clock: Callable[[], float]
     random: Callable[[int], bytes]
     listen: Callable[[Heard], None] | None = None
+    by: Pass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ def _ask(
         body=body,
         now_seconds=int(caller.clock()),
         random=caller.random,
+        by=caller.by,
     )
     answer = read_answer(caller.client.post(organisation, method, asked.token), asked)
     check_agent(caller.contracts, answer.signer, organisation)

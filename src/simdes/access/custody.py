@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from simdes.access import passes
 from simdes.access.audit_event import Verb
 from simdes.access.custody_claims import ClaimsBody, claims
 from simdes.access.custody_erasure import erase
@@ -56,7 +57,7 @@ from simdes.access.messages import (
     VaultsBody,
     VouchBody,
 )
-from simdes.access.requests import Question, decode, read_request, sign_answer
+from simdes.access.requests import Question, decode, read_request, sign_answer, unhex
 from simdes.errors import NotFound, SimdesError, Tampered, Unauthenticated
 from simdes.index import custody as nonces
 from simdes.index.transaction import Transaction
@@ -150,7 +151,11 @@ class Custodian:
         except SimdesError as error:
             self.counters[type(error).__name__] += 1
             raise
-        outcome = self._limited(method, asker) or act(desk, asker, body)
+        outcome = (
+            self._limited(method, asker)
+            or self._not_by_pass(question, asker, body)
+            or act(desk, asker, body)
+        )
         added = self._record(question, outcome)
         with self._counting:
             self.decisions.update((one.verb.value, one.reason) for one in outcome.attempts)
@@ -181,12 +186,17 @@ class Custodian:
         )
 
     def _asker(self, question: Question) -> Asker:
-        """The registered account behind the key, whatever state it is in: the verbs judge that."""
-        desk = self.desk
-        head, standing = desk.contracts.accounts.standing_at_head(question.sender)
+        """The registered account behind the key, whatever state it is in: the verbs judge that.
+
+        With a reading pass it is the account whose present key signed the pass.
+        """
+        desk, by, now = self.desk, question.by, int(self.desk.clock())
+        key = passes.signer(desk.contracts, by, now_seconds=now) if by else question.sender
+        head, standing = desk.contracts.accounts.standing_at_head(key)
         if standing is None:
             raise Unauthenticated("No account has the key that signed the request.")
-        now = int(desk.clock())
+        if by and (by.account, by.organisation) != (standing.account, standing.organisation):
+            raise Unauthenticated("The reading pass is not of this account.")
         unfit = ""
         stale = desk.limits.stale_after_seconds
         if stale and now - head.timestamp > stale:
@@ -196,7 +206,19 @@ class Custodian:
                 desk.pins.check(desk.contracts, head.hash)
             except Tampered:
                 unfit = CHANGED
-        return Asker(standing, question.sender, max(now, head.timestamp), unfit)
+        return Asker(standing, key, max(now, head.timestamp), unfit)
+
+    def _not_by_pass(self, question: Question, asker: Asker, body: Any) -> Outcome | None:
+        """Refuse what takes the account's own key, and not a pass that its wallet signed."""
+        if question.by is None or passes.opens(question.method, body):
+            return None
+        vault = passes.vault_named(body)
+        attempt = asker.attempt(
+            Verb(question.method),
+            vault=unhex(vault) if vault else None,
+            reason=passes.NOT_BY_PASS,
+        )
+        return refuse(attempt)
 
     def _limited(self, method: str, asker: Asker) -> Outcome | None:
         limits = self.desk.limits

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from simdes.access.categories import Purpose
 from simdes.access.guardians import Seat
-from simdes.access.requests import Hex20, Hex32, Seconds, hexed, unhex
+from simdes.access.requests import Hex20, Hex32, Hex65, Seconds, hexed, unhex
 from simdes.errors import Invalid
 from simdes.index.custody import ManifestEntry
 from simdes.ledger.renewals import Renewal
@@ -40,7 +40,6 @@ Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
 Cid = Annotated[str, Meta(pattern="^b[a-z2-7]{58}$")]
 Cids = Annotated[list[Cid], Meta(min_length=1, max_length=MAX_CIDS)]
 Mask = Annotated[int, Meta(ge=0)]
-Hex65 = Annotated[str, Meta(pattern="^0x[0-9a-f]{130}$")]
 Coded = tuple[
     Annotated[str, Meta(max_length=256)],
     Annotated[str, Meta(max_length=256)],

@@ -59,6 +59,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "WRONG_EPOCH": "the custodian holds no share of this epoch",
     "BUDGET": "the budget for counts is used up",
     "QUOTA": "the asker keeps, or had evaluated today, as much here as it may",
+    "NOT_BY_PASS": "this takes the account's own key, and not a pass for reading",
     "RATE_LIMITED": "too many requests by this account",
     "WRONG_PASSPHRASE": "the passphrase is wrong",
     "WRONG_CODE": "the code is wrong or was used before",

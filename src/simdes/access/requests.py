@@ -18,25 +18,13 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 
+from simdes.access.passes import Pass
 from simdes.crypto import cbor
 from simdes.crypto.digest import keccak256, sha256
 from simdes.crypto.keys import OpeningKey, recover, seal_to
 from simdes.decoding import ready
 from simdes.errors import Invalid, SimdesError, Tampered, TooLarge, Unauthenticated
 
-METHODS = (
-    "vaults",
-    "locate",
-    "manifests",
-    "capsules",
-    "release",
-    "log",
-    "ack",
-    "attest",
-    "keep",
-    "drop",
-    "blocks",
-)
 REQUEST_TYPE = "simdes-custody+jws"
 ANSWER_TYPE = "simdes-receipt+jws"
 LIFETIME_SECONDS = 60
@@ -48,6 +36,7 @@ ANSWER_INFO = b"simdes/custody/answer/v1"
 Random = Callable[[int], bytes]
 Hex32 = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-f]{64}$")]
 Hex20 = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-f]{40}$")]
+Hex65 = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-f]{130}$")]
 Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 T = TypeVar("T")
 
@@ -84,6 +73,15 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jwk: Jwk
 
 
+class PassClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reading pass; its key is the one that signs the question."""
+
+    account: Hex32
+    organisation: Hex32
+    until: Seconds
+    signature: Hex65
+
+
 class RequestClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a requester signs."""
 
@@ -95,6 +93,7 @@ class RequestClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nonce: Hex32
     ephemeral: str
     body: msgspec.Raw
+    by: PassClaim | msgspec.UnsetType = msgspec.field(name="pass", default=msgspec.UNSET)
 
 
 class AnswerClaims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +124,8 @@ class Question:
     body: bytes
     sender: bytes
     digest: bytes
+    by: Pass | None = None
+    """The reading pass that it is asked by; None where the account's own key signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,11 @@ def sign_request(
     now_seconds: int,
     random: Random,
     lifetime_seconds: int = LIFETIME_SECONDS,
+    by: Pass | None = None,
 ) -> Asked:
     """Sign a question to organisation `audience`; `body` is a Struct of `messages` or a dict.
+
+    With a pass in ``by`` the signer is the key that it names.
 
     A fresh ephemeral HPKE key is made for it: whoever records the exchange cannot open the answer.
     """
@@ -178,6 +182,7 @@ def sign_request(
         nonce=hexed(nonce),
         ephemeral=b64(key.public),
         body=msgspec.Raw(msgspec.json.encode(body)),
+        by=msgspec.UNSET if by is None else _claimed(by),
     )
     token = sign_jws(signer, REQUEST_TYPE, msgspec.json.encode(claims))
     return Asked(token, method, audience, chain, nonce, signer.address, key)
@@ -216,6 +221,26 @@ def read_request(
         body=bytes(claims.body),
         sender=sender,
         digest=sha256(token),
+        by=None if isinstance(claims.by, msgspec.UnsetType) else _passed(claims.by, sender),
+    )
+
+
+def _claimed(one: Pass) -> PassClaim:
+    return PassClaim(
+        account=hexed(one.account),
+        organisation=hexed(one.organisation),
+        until=one.until_seconds,
+        signature=hexed(one.signature),
+    )
+
+
+def _passed(claim: PassClaim, sender: bytes) -> Pass:
+    return Pass(
+        account=unhex(claim.account),
+        organisation=unhex(claim.organisation),
+        key=sender,
+        until_seconds=claim.until,
+        signature=unhex(claim.signature),
     )
 
 

@@ -324,6 +324,16 @@ class AccountsContract(Bound):
         """Return what two organisations sign to attest who a vault belongs to."""
         return self._vault_data("AttestVault", tag, account, deadline).digest
 
+    def read_pass_data(
+        self, *, account: bytes, organisation: bytes, key: Address, until: int
+    ) -> TypedData:
+        """Return what an account's key signs so that another one reads for it for a time.
+
+        No contract verb takes it: custodians do (`access.passes`).
+        """
+        text = "ReadPass(bytes32 account,bytes32 organisation,address key,uint256 until)"
+        return self._data(text, account, organisation, key, until)
+
     def freeze_digest(self, *, account: bytes, nonce: int, deadline: int) -> bytes:
         """Return what a guardian signs to freeze; `nonce` is `Account.guardian_nonce`."""
         text = "Freeze(bytes32 account,uint256 nonce,uint256 deadline)"

@@ -16,6 +16,7 @@ from simdes.access import (
     custody_vaults,
     oauth,
     openings,
+    passes,
     rights,
 )
 from simdes.access.accounts import _ADVICE
@@ -38,6 +39,7 @@ OF_VERBS = {
         custody_guardians,
         attempts,
         oauth,
+        passes,
         rights,
         entered,
     )
