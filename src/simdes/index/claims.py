@@ -95,6 +95,13 @@ _COST = select(Cost, "cost")
 _BATCH = select(CostBatch, "cost_batch")
 _STEP = select(Step, "claim_step")
 _HERE = " AND EXISTS (SELECT 1 FROM vault AS v WHERE v.tag = vault AND v.key_wrapped IS NOT NULL)"
+_ANEW = (
+    "EXISTS (SELECT 1 FROM claim_step AS other WHERE other.claim = claim_step.claim"
+    " AND other.verb = claim_step.verb AND other.expects = claim_step.expects"
+    " AND other.state <> 'refused'"
+)
+_LOST = " WHERE id > (SELECT max(id) FROM claim_step) - 10000 AND state = 'refused'"
+"""Among the newest alone, where a worker can be slow."""
 _WAITING = (
     " WHERE state = 'issued' AND waits = 1 AND NOT EXISTS (SELECT 1 FROM cost AS later"
     " WHERE later.vault = cost.vault AND later.encounter = cost.encounter"
@@ -220,24 +227,31 @@ def confirm(tx: Transaction, id_: int) -> bool:
     anew: then the ledger has that one.
     """
     changed = tx.run(
-        "UPDATE claim_step SET state = 'done' WHERE id = :id AND (state = 'begun'"
-        " OR state = 'refused' AND NOT EXISTS (SELECT 1 FROM claim_step AS later"
-        " WHERE later.id > claim_step.id AND later.claim = claim_step.claim"
-        " AND later.verb = claim_step.verb AND later.expects = claim_step.expects"
-        " AND later.state <> 'refused'))",
+        "UPDATE claim_step SET state = 'done' WHERE id = :id AND (state = 'begun'"  # noqa: S608
+        f" OR state = 'refused' AND NOT {_ANEW} AND other.id > claim_step.id))",
         id=id_,
     )
     return bool(changed)
 
 
-def refuse(tx: Transaction, id_: int) -> None:
-    """Say that the ledger does not have a begun step."""
-    tx.run("UPDATE claim_step SET state = 'refused' WHERE id = :id AND state = 'begun'", id=id_)
+def refuse(tx: Transaction, id_: int, *, until_ms: int) -> None:
+    """Say that the ledger does not have a begun step; it is looked for once more after a time."""
+    tx.run(
+        "UPDATE claim_step SET state = 'refused', until_ms = :until"
+        " WHERE id = :id AND state <> 'done'",
+        until=until_ms,
+        id=id_,
+    )
 
 
-def put_off(tx: Transaction, id_: int, *, until_ms: int) -> None:
-    """Leave a begun step alone for a while."""
-    tx.run("UPDATE claim_step SET until_ms = :until WHERE id = :id", until=until_ms, id=id_)
+def lost(tx: Transaction, *, now_ms: int) -> Step | None:
+    """The oldest step to look for once more: a slow worker may have sent it after it was taken for
+    refused, and died before it wrote that down. None of what the ledger has another step for."""
+    row = tx.one(
+        f"{_STEP}{_LOST} AND until_ms <= :now AND NOT {_ANEW}) ORDER BY id LIMIT 1",
+        now=now_ms,
+    )
+    return None if row is None else read(Step, row)
 
 
 def begun(tx: Transaction, *, now_ms: int) -> list[Step]:

@@ -83,7 +83,7 @@ def carry_out(node: Node, planned: Planned, author: Author) -> None:
         raise Unavailable(_NOT_KNOWN, advice="Look at the claim in a minute.") from error
     except SimdesError:
         if not took(node, row):
-            node.database.write(lambda tx: claims.refuse(tx, row.id))
+            _refuse(node, row)
             raise
     finish(node, row, planned.content, author)
 
@@ -175,13 +175,22 @@ def settle(node: Node) -> int:
         node.agent.resume()
     for row in waiting:
         _settle(node, row)
-    return len(waiting)
+    found = 0
+    while (lost := _lost(node)) is not None:  # one by one: of two alike the ledger has one
+        found += _settle(node, lost)
+    return len(waiting) + found
 
 
-def _settle(node: Node, row: Step) -> None:
+def _lost(node: Node) -> Step | None:
+    with node.database.read() as tx:
+        return claims.lost(tx, now_ms=node.now_ms())
+
+
+def _settle(node: Node, row: Step) -> bool:
+    """Whether the ledger has it."""
     if not took(node, row):
-        node.database.write(lambda tx: claims.refuse(tx, row.id))
-        return
+        _refuse(node, row)
+        return False
     account = node.contracts.accounts.account(row.account)
     address = account.key if account is not None else bytes(20)
     role = int(account.role) if account is not None else 0
@@ -191,6 +200,14 @@ def _settle(node: Node, row: Step) -> None:
     except Conflict:  # erased with the vault: there is no record to write it into
         content = Content(made=[])
     finish(node, row, content, author)
+    return True
+
+
+def _refuse(node: Node, row: Step) -> None:
+    """Looked for once more when it is twice as old: ever more seldom."""
+    now = node.now_ms()
+    again = now + max(LEASE_MS, now - row.created_ms)
+    node.database.write(lambda tx: claims.refuse(tx, row.id, until_ms=again))
 
 
 def author_of(asking: Asking) -> Author:

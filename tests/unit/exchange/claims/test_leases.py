@@ -12,6 +12,7 @@ from simdes.errors import Conflict
 from simdes.exchange.claims import freeing, steps
 from simdes.exchange.node import Node
 from simdes.index import claims, vaults
+from simdes.index.claims import Step
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import Visit
 from unit.exchange.claims.conftest import Visiting
@@ -56,6 +57,78 @@ def test_a_step_that_another_worker_begins_anew_is_done_once(
     with east.database.read() as tx:
         assert len(claims.steps(tx, claim=claim, verb="adjudicate")) == 1
         assert claims.begun(tx, now_ms=2**60) == []
+
+
+def test_a_step_that_lands_after_its_lease_and_whose_worker_died_is_written_down(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    north = visit.node("north")
+    with monkeypatch.context() as patch:
+        meanwhile(patch, steps, "_begin", lambda: lose(visit, north))
+        patch.setattr(steps, "finish", died)
+        with pytest.raises(KeyboardInterrupt):
+            for _ in range(3):
+                visit.work()
+    assert written(visit) == {}
+    visit.clock.ahead_seconds += steps.LEASE_MS // 1_000 + 1
+    for _ in range(3):
+        visit.work()
+    [asked] = visit.requests()
+    assert visit.state(asked.claim) is ClaimState.OPENED
+    assert happened(visit)["ClaimOpened"] == 1
+    assert written(visit) == {"Claim": 1, "DocumentReference": 1, "List": 1}
+
+
+def test_a_denial_that_landed_is_written_down_once_however_often_it_was_begun(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    claim, east = visit.disclosed(), visit.node("east")
+    with monkeypatch.context() as patch:
+        meanwhile(patch, steps, "_begin", lambda: lose(visit, east))
+        patch.setattr(type(east.contracts.claims), "adjudicate", refuses)
+        with pytest.raises(Conflict):
+            visit.decide(claim, deny=DENIED)
+    with monkeypatch.context() as patch:
+        meanwhile(patch, steps, "_begin", lambda: lose(visit, east))
+        patch.setattr(steps, "finish", died)
+        with pytest.raises(KeyboardInterrupt):
+            visit.decide(claim, deny=DENIED)
+    visit.clock.ahead_seconds += 3 * steps.LEASE_MS // 1_000
+    assert [steps.settle(east), steps.settle(east)] == [1, 0]
+    with east.database.read() as tx:
+        assert len(claims.steps(tx, claim=claim, verb="adjudicate")) == 1
+
+
+def test_a_step_that_the_ledger_refused_is_looked_for_ever_more_seldom(
+    visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = visiting()
+    claim, east = visit.disclosed(), visit.node("east")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(east.contracts.claims), "adjudicate", refuses)
+        with pytest.raises(Conflict):
+            visit.decide(claim, deny=DENIED)
+    asked: list[Step] = []
+
+    def took(_: Node, row: Step) -> bool:
+        asked.append(row)
+        return False
+
+    monkeypatch.setattr(steps, "took", took)
+    for _ in range(200):
+        visit.clock.ahead_seconds += steps.LEASE_MS // 1_000
+        assert steps.settle(east) == 0
+    assert 4 <= len(asked) <= 10
+
+
+def died(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def refuses(*_: object, **__: object) -> None:
+    raise Conflict("The ledger refused it.")
 
 
 def unknown(*_: object, **__: object) -> None:
