@@ -40,6 +40,8 @@ PERSON_MAILBOX_A_DAY: Final = 3
 """Codes that one mailbox gets because one account asks for them."""
 MAILBOX_A_DAY: Final = 10
 """Codes that one mailbox gets, whoever asks for them."""
+MAILBOX_FIRST_A_DAY: Final = 30
+"""The same, for an account's first of the day: what others ask for keeps nobody from theirs."""
 MOST_A_DAY: Final = 10
 MOST_TYPED: Final = 320
 """Characters of what is typed for an address; the address itself is shorter."""
@@ -124,10 +126,6 @@ def give(node: Node, visit: Visit, text: str, *, language: str, network: str) ->
         sealing.subject(node, "code-of", account): PERSON_A_DAY,
         sealing.subject(node, "code-from", network.encode()): NETWORK_A_DAY,
     }
-    mailbox = {
-        sealing.subject(node, "code-to", _mailbox(address)): MAILBOX_A_DAY,
-        sealing.subject(node, "code-to-of", _mailbox(address), account): PERSON_MAILBOX_A_DAY,
-    }
     day = now // 86_400_000
 
     def write(tx: Transaction) -> None:
@@ -136,11 +134,21 @@ def give(node: Node, visit: Visit, text: str, *, language: str, network: str) ->
                 "There were as many codes today as there may be.", advice="Try again tomorrow."
             )
         rows.put_code(tx, code)
-        if rows.spend(tx, mailbox, day=day):
+        if _may_write(node, tx, address, account, day=day):
             rows.add(tx, letter)
         audit(node, tx, visit.person, Verb.CREDENTIALS)
 
     node.database.write(write)
+
+
+def _may_write(node: Node, tx: Transaction, address: str, account: bytes, *, day: int) -> bool:
+    """Count a code for a mailbox; False where it had as many as it may today."""
+    mailbox = _mailbox(address)
+    everybody = sealing.subject(node, "code-to", mailbox)
+    own = sealing.subject(node, "code-to-of", mailbox, account)
+    another = {everybody: MAILBOX_A_DAY, own: PERSON_MAILBOX_A_DAY}
+    first = {everybody: MAILBOX_FIRST_A_DAY, own: 1}
+    return rows.spend(tx, another, day=day) or rows.spend(tx, first, day=day)
 
 
 def confirm(node: Node, visit: Visit, text: str) -> None:

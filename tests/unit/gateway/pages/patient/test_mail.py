@@ -174,15 +174,16 @@ def test_a_code_is_good_for_an_hour_for_its_account_and_its_address(
 def test_a_mailbox_gets_a_days_codes_whoever_asks(
     place: Place, browser: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addresses, "MAILBOX_A_DAY", 3)
+    monkeypatch.setattr(addresses, "MAILBOX_A_DAY", 1)
+    monkeypatch.setattr(addresses, "MAILBOX_FIRST_A_DAY", 3)
     answers = []
-    for number in range(addresses.MAILBOX_A_DAY + 2):
+    for number in range(addresses.MAILBOX_FIRST_A_DAY + 2):
         visitor, _ = staff(place)
         victim = f"victim+{number}@Example.net"
         visitor.post("/account/mail/new", {"address": victim})
         text = visitor.get("/account/mail/code").text
         answers.append(re.sub(r'value="[^"]*"|victim\+\d', "", text))
-    assert len(deliver(place)) == addresses.MAILBOX_A_DAY
+    assert len(deliver(place)) == addresses.MAILBOX_FIRST_A_DAY
     assert len(set(answers)) == 1, "nobody learns what others asked for"
     place.clock.ahead_seconds += 86_400
     browser.sign_in("rosa")
@@ -194,6 +195,20 @@ def test_nobody_uses_up_the_codes_of_anothers_mailbox(place: Place, browser: Vis
     for number in range(addresses.PERSON_A_DAY):
         other.post("/account/mail/new", {"address": f"rosa+{number}@example.net"})
         assert len(deliver(place)) == (number < addresses.PERSON_MAILBOX_A_DAY)
+    confirmed(place, browser)
+
+
+def test_several_strangers_use_up_no_owners_first_code(
+    place: Place, browser: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "MAILBOX_A_DAY", 4)
+    for expected in ([1, 1, 1, 0], [1, 0, 0, 0]):
+        stranger, _ = staff(place)
+        sent = []
+        for _ in expected:
+            stranger.post("/account/mail/new", {"address": "rosa@example.net"})
+            sent.append(len(deliver(place)))
+        assert sent == expected
     confirmed(place, browser)
 
 
