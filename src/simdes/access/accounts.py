@@ -65,8 +65,7 @@ def new_person(
     Raises `Invalid` for a malformed user name, a short passphrase or a role that no person has,
     `Conflict` when the user name is taken.
     """
-    if not _USER.fullmatch(user):
-        raise Invalid("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'.")
+    check_user(user)
     check_passphrase(passphrase)
     if role not in HOSTED_ROLES:
         raise Invalid(
@@ -79,6 +78,12 @@ def new_person(
     )
     keystore.add_person(person, key, passphrase, cost=cost, first=first, checked=checked)
     return person, key
+
+
+def check_user(user: str) -> None:
+    """Raise `Invalid` for a malformed user name."""
+    if not _USER.fullmatch(user):
+        raise Invalid("A user name is 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'.")
 
 
 def check_passphrase(passphrase: str) -> None:

@@ -26,6 +26,7 @@ _DEVICE_BYTES: Final = 16
 WRONG_PASSPHRASE: Final = "WRONG_PASSPHRASE"  # noqa: S105 (a reason's name)
 WRONG_CODE: Final = "WRONG_CODE"
 COPIED_PASSKEY: Final = "COPIED_PASSKEY"
+WRONG_SIGNATURE: Final = "WRONG_SIGNATURE"
 """Why a sign-in of a known person was refused, as the audit trail names it."""
 
 

@@ -4,7 +4,8 @@ As with access tokens (`tokens`), the row keeps the account key wrapped under HK
 only the browser holds, so the disk alone does not unlock it; the row's id is another digest of that
 secret. A session ends when it rested for half an hour or lasted for twelve, and gets another secret
 whenever something more was proven, so that nobody can plant one (OWASP ASVS 5.0, 7.2.4). A half
-session waits for a second proof and is good for nothing else.
+session waits for a second proof and is good for nothing else. Where a wallet of their own keeps
+somebody's key, the row has their pass for reading, with the key that it names.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from simdes.access.passes import Carried
 from simdes.access.tokens import Issuer
 from simdes.crypto.digest import hkdf, sha256
 from simdes.crypto.keys import SigningKey, unwrap, wrap
@@ -25,6 +27,7 @@ IDLE_MS: Final = 30 * 60_000
 LASTING_MS: Final = 12 * 3_600_000
 HALF_MS: Final = 10 * 60_000
 _TOUCH_MS: Final = 30_000
+_KEY_BYTES: Final = 32
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
 _NAME: Final = b"simdes/browser-name/v1"
 _INFO: Final = b"simdes/browser-key/v1"
@@ -34,13 +37,14 @@ _ENDED: Final = "You are not signed in, or your session ended."
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a person has proven so far. ``key`` is None where nothing unlocked it yet.
+    """What a person has proven so far. ``key`` is None where nothing unlocked it yet, and a pass
+    where a wallet keeps it.
 
     ``started_ms`` and ``expires_ms`` are those of the session that this one continues.
     """
 
     account: bytes
-    key: SigningKey | None
+    key: SigningKey | Carried | None
     methods: tuple[str, ...]
     whole: bool
     client: str
@@ -101,12 +105,13 @@ def find(issuer: Issuer, secret: str) -> rows.BrowserSession:
     return row
 
 
-def unlock(row: rows.BrowserSession, secret: str) -> SigningKey | None:
-    """The account key that a session's cookie unlocks, None while nothing unlocked it."""
+def unlock(row: rows.BrowserSession, secret: str) -> SigningKey | Carried | None:
+    """The account key, or the pass, that a session's cookie unlocks; None while nothing did."""
     if row.key_wrapped is None:
         return None
     try:
-        return SigningKey.from_bytes(unwrap(_wrapping(secret), row.key_wrapped, aad=row.id))
+        kept = unwrap(_wrapping(secret), row.key_wrapped, aad=row.id)
+        return SigningKey.from_bytes(kept) if len(kept) == _KEY_BYTES else Carried.from_bytes(kept)
     except SimdesError as error:
         raise Unauthenticated(_ENDED) from error
 

@@ -246,6 +246,13 @@ class KeyStore:
             entry["first"] = self._said("first", person.account, asdict(first))
         if checked is not None:
             entry["checked"] = self._said("checked", person.account, asdict(checked))
+        self._add(person, entry)
+
+    def add_wallet(self, person: Person) -> None:
+        """Know somebody whose key a wallet of their own keeps; `Conflict` if known already."""
+        self._add(person, {"card": self._card(person), "locked": ""})
+
+    def _add(self, person: Person, entry: dict[str, Any]) -> None:
         with self._changing() as document:
             for listed in map(self._person, document["people"]):
                 if listed.user == person.user or listed.account == person.account:

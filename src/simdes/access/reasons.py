@@ -65,6 +65,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "WRONG_CODE": "the code is wrong or was used before",
     "REUSED_SECRET": "an app's code or refresh token came twice: somebody may have stolen it",
     "APP_REFUSED": "what an app showed for a token does not hold",
+    "WRONG_SIGNATURE": "it is not signed by the account's wallet, or something else is",
     "COPIED_PASSKEY": "the passkey's counter went back: somebody may have copied it",
     "DEADLINE": "the deadline is past or too far away",
     "SCOPE": "the app was not allowed to do this",

@@ -66,15 +66,21 @@ def enrol(
         list[str] | None,
         typer.Option("--attester", help="Organisation asked to attest; default any custodian."),
     ] = None,
+    user: Annotated[
+        str,
+        typer.Option("--user", help="What they are known by when they sign in with the wallet."),
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="Their name, shown to them.")] = "",
     reader: Annotated[
         str | None,
-        typer.Option("--reader", help="Also an account to read with, once the wallet lets it."),
+        typer.Option("--reader", help="Also an account for apps, once the wallet lets it read."),
     ] = None,
 ) -> None:
     """Let a patient whose identity was checked take their vault with their own wallet.
 
-    Keys that are kept here read; the wallet decides. With --reader the passphrase of a new account
-    is asked for, whose id a first `simdes wallet grant --to` with --purpose PATRQT names.
+    With --user they sign in at /sign-in/wallet with it and read; the wallet decides. Apps read by
+    keys that are kept here: with --reader the passphrase of a new account is asked for, whose id a
+    first `simdes wallet grant --to` with --purpose PATRQT names.
     """
     with organisation(data) as one:
         session = administrator_session(one, administrator, token)
@@ -89,6 +95,8 @@ def enrol(
             session,
             _address(address),
             vault=vault_of(one.node, patient),
+            user=user,
+            display=name,
             attesters=[organisation_of(one.node, name) for name in attester] if attester else None,
         )
         _write(one.node, request, out)

@@ -18,12 +18,13 @@ from simdes.access.audit_event import Attempt, Verb
 from simdes.access.browser import Proof
 from simdes.access.desk import RATE
 from simdes.access.keystore import Person
+from simdes.access.passes import Carried
 from simdes.access.tokens import Actor
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden, NotFound, SimdesError, TooLarge, Unauthenticated
 from simdes.exchange.node import Node
-from simdes.exchange.signin import Authentication, Session
+from simdes.exchange.signin import Authentication, Session, needs_wallet
 from simdes.index import credentials as rows
 from simdes.index.transaction import Transaction
 
@@ -73,16 +74,24 @@ class Visit:
     authentication: Authentication
     id: bytes
     wanted: frozenset[str]
-    """What proves again who they are: ``code`` and ``passkey``, or ``passphrase`` alone."""
+    """What proves again who they are: ``code`` and ``passkey``, or ``passphrase`` or ``wallet``
+    alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The person, the session's row and what its cookie unlocks."""
+    """The person, the session's row and what its cookie unlocks: a key, or a wallet's pass."""
 
     person: Person
     row: rows.BrowserSession
-    key: SigningKey | None
+    kept: SigningKey | Carried | None
+
+    @property
+    def key(self) -> SigningKey | None:
+        """The key, None while nothing unlocked it. Raises Forbidden where a wallet has it."""
+        if isinstance(self.kept, Carried):
+            raise needs_wallet()
+        return self.kept
 
 
 def resume(node: Node, cookie: str) -> Visit | Half:
@@ -90,20 +99,33 @@ def resume(node: Node, cookie: str) -> Visit | Half:
 
     Raises Unauthenticated where there is none, Forbidden where the account may not act now.
     """
-    found = _find(node, cookie)
+    found = find(node, cookie)
     factors = _factors(node, found.person.account)
+    if isinstance(found.kept, Carried):
+        return _visit(node, found, frozenset({"wallet"}))
     if found.row.state == rows.HALF or found.key is None:
         return Half(found.person, factors if found.key is not None else frozenset({"passphrase"}))
-    key = found.key
+    return _visit(node, found, factors or frozenset({"passphrase"}))
+
+
+def _visit(node: Node, found: Found, wanted: frozenset[str]) -> Visit:
+    kept = found.kept
     authentication = Authentication(tuple(found.row.methods.split()), found.row.proved_ms // 1000)
     actor = replace(_actor(node, found.person, found.row.id), authentication=authentication)
+    by = kept if isinstance(kept, Carried) else None
     return Visit(
-        session=Session(actor, lambda: key, ""),
+        session=Session(actor, lambda: _unlocked(found), "", by),
         person=found.person,
         authentication=authentication,
         id=found.row.id,
-        wanted=factors or frozenset({"passphrase"}),
+        wanted=wanted,
     )
+
+
+def _unlocked(found: Found) -> SigningKey:
+    if found.key is None:
+        raise Unauthenticated("The passphrase comes first.")
+    return found.key
 
 
 def sign_in(node: Node, user: str, passphrase: str, *, client: Client) -> Admitted:
@@ -127,13 +149,13 @@ def begin(node: Node, person: Person, key: SigningKey, *, client: Client) -> Adm
     """A session of somebody who proved their passphrase."""
     whole = not _factors(node, person.account)
     proof = Proof(person.account, key, ("pwd",), whole, client.name)
-    return _open(node, person, proof, ended="")
+    return admit(node, person, proof, ended="")
 
 
 def add_passphrase(node: Node, cookie: str, passphrase: str, *, client: Client) -> Admitted:
     """Prove the passphrase, too: after a passkey that unlocks nothing, or once more where it is
     all that the person has. Raises as `sign_in`."""
-    found = _find(node, cookie)
+    found = find(node, cookie)
     factors = _factors(node, found.person.account)
     if found.key is not None and (found.row.state == rows.HALF or factors):
         raise Forbidden("The passphrase was given already; the second factor is what is missing.")
@@ -146,7 +168,7 @@ def add_code(node: Node, cookie: str, code: str) -> Admitted:
 
     Raises Unauthenticated for a wrong or used code, TooLarge where tries have to wait.
     """
-    found = _find(node, cookie)
+    found = find(node, cookie)
     if found.key is None:
         raise Unauthenticated("The passphrase comes first.")
     subjects = attempts.code_subject(node.desk.keystore, found.person.account)
@@ -167,7 +189,7 @@ def passkey_request(node: Node, *, binding: str, cookie: str = "") -> str:
         return ""
     known: list[rows.Passkey] = []
     if cookie:
-        account = _find(node, cookie).person.account
+        account = find(node, cookie).person.account
         with node.database.read() as tx:
             known = [one for one in rows.passkeys(tx, account) if one.doubted_ms is None]
         if not known:
@@ -187,15 +209,17 @@ def show_passkey(
     with node.database.read() as tx:
         shown = passkeys.verify_request(node.issuer, tx, answer, binding=binding.encode())
     person = node.desk.keystore.person_of(shown.passkey.account)
-    found = _find(node, cookie) if cookie else None
+    found = find(node, cookie) if cookie else None
     if person is None or (found is not None and found.person.account != person.account):
         raise Unauthenticated("The passkey is another person's.")
+    if person.wallet:
+        raise needs_wallet()
     _use(node, person, shown)
     key = passkeys.unlock(shown.passkey, secret)
     if found is not None:
         return _advance(node, found, found.key or key, shown.methods, cookie=cookie)
     proof = Proof(person.account, key, shown.methods, key is not None, client.name)
-    return _open(node, person, proof, ended="")
+    return admit(node, person, proof, ended="")
 
 
 def sign_out(node: Node, cookie: str) -> None:
@@ -257,12 +281,20 @@ def refuse(node: Node, person: Person, reason: str) -> None:
 # Steps ----------------------------------------------------------------------------------------
 
 
-def _find(node: Node, cookie: str) -> Found:
+def find(node: Node, cookie: str) -> Found:
+    """The session of a cookie, whole or half; Unauthenticated where there is none.
+
+    What was proven by a key does not hold for a wallet, nor by a wallet for another one.
+    """
     row = browser.find(node.issuer, cookie)
     person = node.desk.keystore.person_of(row.account)
     if person is None:
         raise Unauthenticated("The account is not hosted here any more.")
-    return Found(person, row, browser.unlock(row, cookie))
+    kept = browser.unlock(row, cookie)
+    wallet = kept.wallet if isinstance(kept, Carried) else None
+    if wallet != (person.address if person.wallet else None):
+        raise Unauthenticated("You are not signed in, or your session ended.")
+    return Found(person, row, kept)
 
 
 def _person(node: Node, user: str) -> Person | None:
@@ -353,11 +385,14 @@ def _advance(
         started_ms=kept.started_ms if kept else None,
         expires_ms=kept.expires_ms if kept else None,
     )
-    return _open(node, found.person, proof, ended=cookie)
+    return admit(node, found.person, proof, ended=cookie)
 
 
-def _open(node: Node, person: Person, proof: Proof, *, ended: str) -> Admitted:
-    """Open a session under a fresh secret in the place of another; audited when it is whole."""
+def admit(node: Node, person: Person, proof: Proof, *, ended: str) -> Admitted:
+    """Open a session under a fresh secret in the place of another; audited when it is whole.
+
+    Raises Forbidden where the account may not act.
+    """
     try:
         accounts.require_active(node.contracts, person.address)
     except Forbidden:

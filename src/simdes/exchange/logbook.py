@@ -22,7 +22,7 @@ from simdes.access.reasons import words
 from simdes.access.trails import UNPROVEN, Shown, read_proof
 from simdes.errors import NotFound, SimdesError, Tampered
 from simdes.exchange.node import Node
-from simdes.exchange.signin import Session
+from simdes.exchange.signin import Session, caller
 from simdes.index import chain
 
 
@@ -132,7 +132,7 @@ def _doubts(
 def _ask(
     node: Node, session: Session, vault: bytes, member: bytes
 ) -> Iterator[tuple[Logged, Shown]]:
-    for text in reading.read_log(node.caller(session.key), vault, member):
+    for text in reading.read_log(caller(node, session), vault, member):
         document = json.loads(text)
         one = read_proof(document, member, node.contracts)
         if one is None or one.entry.attempt.vault != vault:

@@ -37,6 +37,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.reached import FRESH_SECONDS
 from simdes.exchange.remote_reading import Opening, recorded
 from simdes.exchange.signin import Session
+from simdes.exchange.signin import caller as reading_caller
 from simdes.index import chain, copies, vaults
 from simdes.index.copies import Copy
 from simdes.index.transaction import Transaction
@@ -116,7 +117,7 @@ def read_under(
         recorded(node, session, descriptor, because) as opening,
         reading.looking(node.custody, descriptor) as up,
     ):
-        caller = opening.caller(node.caller(session.key))
+        caller = opening.caller(reading_caller(node, session))
         if not copies_held(node, vault):
             up.begin()  # shares will be needed
         every, lacking = _listed(node, caller, descriptor, because)

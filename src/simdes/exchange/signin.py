@@ -13,11 +13,13 @@ from functools import partial
 
 from simdes.access import scopes, tokens
 from simdes.access.app_context import Context
+from simdes.access.asking import Caller
 from simdes.access.authentication import MULTIPLE_FACTORS, SINGLE_FACTOR, Authentication
 from simdes.access.keystore import Person
+from simdes.access.passes import Carried
 from simdes.access.tokens import Actor
 from simdes.crypto.keys import SigningKey
-from simdes.errors import Invalid
+from simdes.errors import Forbidden, Invalid
 from simdes.exchange.fhir_users import own_records
 from simdes.exchange.node import Node
 
@@ -26,6 +28,9 @@ __all__ = [
     "SINGLE_FACTOR",
     "Authentication",
     "Session",
+    "caller",
+    "held",
+    "needs_wallet",
     "resume",
     "sign_in",
 ]
@@ -33,16 +38,44 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who acts; ``unlock`` opens the key that signs for them, which most requests never need."""
+    """Who acts; ``unlock`` opens the key that signs for them, which most requests never need.
+
+    ``by``: with what somebody reads whose own wallet keeps that key; nothing here signs for them.
+    """
 
     actor: Actor
     unlock: Callable[[], SigningKey] = field(repr=False)
     token: str = field(repr=False)
+    by: Carried | None = field(default=None, repr=False)
 
     @property
     def key(self) -> SigningKey:
-        """The key that signs for them. Raises Unauthenticated where the session ended meanwhile."""
+        """The key that signs for them. Raises Unauthenticated where the session ended meanwhile,
+        Forbidden where it is in their wallet."""
+        if self.by is not None:
+            raise needs_wallet()
         return self.unlock()
+
+    @property
+    def wallet(self) -> bytes | None:
+        """The address of the wallet that keeps their key; None where it is hosted here."""
+        return None if self.by is None else self.by.wallet
+
+
+def needs_wallet() -> Forbidden:
+    """The one answer to whatever a key that is kept here would have to sign."""
+    return Forbidden(
+        "This takes your wallet's signature.",
+        advice="No key of yours is kept here. What a wallet can sign is prepared for it and signed"
+        " on the page “My own wallet”; for the rest ask your organisation.",
+    )
+
+
+def caller(node: Node, session: Session) -> Caller:
+    """Who asks custodians when a session reads: by its key, or by the pass of its wallet."""
+    if session.by is None:
+        return node.caller(session.key)
+    return replace(node.caller(session.by.key), by=session.by.signed)
 
 
 def held(session: Session) -> Session:
@@ -50,6 +83,8 @@ def held(session: Session) -> Session:
 
     Whoever is asked on the way still looks up whether the account may act. Raises Unauthenticated.
     """
+    if session.by is not None:
+        return session
     key = session.key
     return replace(session, unlock=lambda: key)
 

@@ -17,6 +17,7 @@ from simdes.access import accounts, attempts, consent
 from simdes.access.categories import Category, Label, Purpose, Role, State, mask
 from simdes.access.consent import Consent, Grantee
 from simdes.access.following import letter_keys
+from simdes.access.keystore import Person
 from simdes.crypto.keys import recover
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge
 from simdes.exchange import consents, enrolment
@@ -82,12 +83,15 @@ def enrol(
     *,
     vault: bytes,
     attesters: Sequence[bytes] | None = None,
+    user: str = "",
+    display: str = "",
 ) -> Request:
     """Register a patient's wallet as an account here, for a vault that it is to take.
 
-    The administrator has seen the person and their papers. Continues where an earlier try stopped.
-    Raises Conflict for a wallet of somebody else's or a vault that has its patient, and as
-    `enrolment.enrol`.
+    The administrator has seen the person and their papers. ``user`` is what they are known by here
+    when they sign in with their wallet; without one they read by another account. Continues where
+    an earlier try stopped. Raises Conflict for a wallet of somebody else's, a user name that is
+    taken or a vault that has its patient, and as `enrolment.enrol`.
     """
     enrolment.require_administrator(administrator)
     known = node.contracts.accounts.vault(vault)
@@ -95,7 +99,12 @@ def enrol(
         raise NotFound("The network knows no such vault.")
     if known.control is not None:
         raise Conflict("The vault belongs to an enrolled patient already.")
+    if user:
+        _require_free(node, address, user)
     account, pending = _registered(node, address)
+    if user and node.desk.keystore.person_of(account) is None:
+        person = Person(user, account, address, Role.PATIENT, display or user, wallet=True)
+        node.desk.keystore.add_wallet(person)
     deadline = node.now_seconds() + enrolment.CLAIM_SECONDS
     signed = enrolment.attested(node, account, vault, deadline, attesters=attesters)
     if pending:
@@ -343,6 +352,14 @@ def _registered(node: Node, address: bytes) -> tuple[bytes, bool]:
             advice="Verify it again first, if that is right, or take another address.",
         )
     return account, standing.account_state is not State.VERIFIED
+
+
+def _require_free(node: Node, address: bytes, user: str) -> None:
+    """Say before anything is on the ledger that the wallet's owner can't be called so here."""
+    accounts.check_user(user)
+    for one in node.desk.keystore.people():
+        if (one.user == user) is not (one.address == address):
+            raise Conflict("The user name is taken.", advice="Choose another user name.")
 
 
 def _control(node: Node, vault: bytes) -> bytes:
