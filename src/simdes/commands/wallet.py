@@ -17,20 +17,23 @@ from simdes.commands.common import (
     Data,
     Patient,
     Token,
+    User,
     file_bytes,
     id_of,
     organisation,
     organisation_of,
     passphrase,
     seconds,
+    signed_in,
     vault_of,
     write_new,
 )
 from simdes.commands.common import administrator as administrator_session
 from simdes.commands.consent import grantee_of
 from simdes.errors import Invalid
-from simdes.exchange import enrolment, members, wallets
+from simdes.exchange import enrolment, members, moving, wallets
 from simdes.exchange.node import Node
+from simdes.exchange.signin import Session
 
 Vault = Annotated[str, typer.Option("--vault", help="The vault's tag (0x…).")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write the request.")]
@@ -48,6 +51,7 @@ def add_commands(cli: typer.Typer) -> None:
         ("revoke", revoke),
         ("show", show),
         ("send", send),
+        ("move", move),
     ):
         group.command(name)(command)
     cli.add_typer(group, name="wallet")
@@ -174,13 +178,61 @@ def send(
     ],
 ) -> None:
     """Relay what the wallet signed; any organisation does."""
-    try:
-        signed = bytes.fromhex(signature.removeprefix("0x"))
-    except ValueError:
-        raise Invalid("A signature is written as 0x and 130 hexadecimal digits.") from None
+    signed = _signed(signature)
     with organisation(data) as one:
         wallets.send(one.node, _read(one.node, request), signed)
         console.say("It is on the ledger.")
+
+
+def move(
+    data: Data,
+    user: User = None,
+    token: Token = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="First: the wallet's address (0x…).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="First: where to write what the wallet signs.")
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", help="Then: the file that was written.")
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", help="Then: what the wallet signed (0x…).")
+    ] = None,
+) -> None:
+    """Move your account from the key that is kept here to a wallet of your own.
+
+    In two steps: --address and --out, then --request and --signature. It counts from the end of
+    the network's delay on; until then: simdes key cancel. From then on nobody here can sign for
+    you or let you in again; your passphrase, passkeys, codes, sessions and apps end.
+    """
+    first, then = (address, out), (request, signature)
+    if (None in first) == (None in then) or not (all(first) or all(then)):
+        raise Invalid("Give --address and --out, or --request and --signature.")
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        if address is not None and out is not None:
+            asked = moving.prepare(one.node, session, _address(address))
+            write_new(out, moving.written(asked).encode())
+            _warn(one.node, session)
+            console.say(f"{out}: have its typedData signed by the wallet.")
+        if request is not None and signature is not None:
+            wallet, deadline = moving.read(file_bytes(request).decode(errors="replace"))
+            signed = _signed(signature)
+            waiting = moving.move(one.node, session, wallet, deadline=deadline, signature=signed)
+            when = console.instant(waiting.ready_at)
+            console.say(f"The wallet takes over from {when} on; until then: simdes key cancel.")
+
+
+def _warn(node: Node, session: Session) -> None:
+    """What somebody should know before the wallet signs."""
+    standing = moving.standing(node, session)
+    console.say("Nobody here can sign for you or let you in again once it counts.")
+    if not standing.guarded:
+        console.say("You have no guardians: without the wallet the account is lost for good.")
+    if standing.wards:
+        console.say("You are somebody's guardian and would not be any more; tell them.")
 
 
 _WORDS = {
@@ -219,6 +271,13 @@ def _write(node: Node, request: wallets.Request, out: Path) -> None:
 
 def _read(node: Node, path: Path) -> wallets.Request:
     return wallets.read(node, file_bytes(path).decode(errors="replace"))
+
+
+def _signed(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise Invalid("A signature is written as 0x and 130 hexadecimal digits.") from None
 
 
 def _address(text: str) -> bytes:

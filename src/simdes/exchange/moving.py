@@ -9,6 +9,7 @@ account stays; the vault's control is the account, so consents stay, too.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from simdes.exchange.wallets import SIGN_SECONDS, with_usual_v
 from simdes.ledger.accounts import PendingKey
 from simdes.ledger.typed_data import TypedData
 
+_BROKEN: Final = "That is no request for a wallet to take over an account."
 _PATIENTS: Final = "Only patients' accounts move to a wallet."
 
 
@@ -85,6 +87,26 @@ def move(
     if waiting is None:
         raise Conflict("Another key was asked for meanwhile.", advice="Look what waits now.")
     return waiting
+
+
+def written(data: TypedData) -> str:
+    """What a wallet signs, as JSON to be carried to it."""
+    return json.dumps({"type": "wallet-move", "v": 1, "typedData": data.document()})
+
+
+def read(text: str) -> tuple[bytes, int]:
+    """The wallet and the deadline of what `written` wrote; Invalid for anything else.
+
+    Nothing else of it is believed: what must be signed follows from who asks.
+    """
+    try:
+        handed = json.loads(text)
+        if (handed["type"], handed["v"]) != ("wallet-move", 1):
+            raise Invalid(_BROKEN)
+        said = handed["typedData"]["message"]
+        return bytes.fromhex(said["wallet"].removeprefix("0x")), int(said["deadline"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Invalid(_BROKEN) from None
 
 
 def call_off(node: Node, session: Session) -> None:

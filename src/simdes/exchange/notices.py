@@ -1,5 +1,5 @@
 """What a patient should know of when they come: somebody asks, looked in an emergency, wants in;
-a new key or other guardians wait; a claim for them was opened, decided, paid.
+a new key, a wallet or other guardians wait; a claim for them was opened, decided, paid.
 
 Made of what stands elsewhere (requests, the ledger's emergencies and what waits there, how claims
 stand): nothing is kept for it, so nothing is forgotten or told twice.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.exchange import access_requests, consents, emergencies
+from simdes.exchange import access_requests, consents, emergencies, recovering
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import claim_news
@@ -21,6 +21,7 @@ REQUEST: Final = "request"
 EMERGENCY: Final = "emergency"
 RECOVERY: Final = "recovery"
 ROTATION: Final = "rotation"
+WALLET: Final = "wallet"
 GUARDIANS: Final = "guardians"
 CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.OPENED: "claim-opened",
@@ -32,7 +33,7 @@ CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.REVERSED: "claim-reversed",
 }
 """The states of a claim that its patient is told of; the others are work of somebody else."""
-KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, ROTATION, GUARDIANS, *CLAIMS.values())
+KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, ROTATION, WALLET, GUARDIANS, *CLAIMS.values())
 RECENT_SECONDS: Final = 30 * 86_400
 """How long an emergency that is over, or a change of a claim, is told."""
 
@@ -76,9 +77,11 @@ def listed(node: Node, session: Session) -> list[Notice]:
 def _taking_over(node: Node, account: bytes) -> list[Notice]:
     """What waits on the ledger to take an account over, and from when on."""
     accounts = node.contracts.accounts
+    wallet = recovering.waiting_wallet(node, account)
     pending = {
         RECOVERY: accounts.pending_recovery(account),
-        ROTATION: accounts.pending_rotation(account),
+        ROTATION: accounts.pending_rotation(account) if wallet is None else None,
+        WALLET: wallet,
         GUARDIANS: accounts.pending_guardians(account),
     }
     return [

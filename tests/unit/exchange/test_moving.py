@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
+from typer.testing import CliRunner
 
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
+from simdes.cli import command_line
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from simdes.exchange import (
@@ -100,6 +104,36 @@ def key() -> SigningKey:
 def signed(town: Town, wallet: SigningKey, by: SigningKey) -> dict[str, Any]:
     data = moving.prepare(town.node, town.rosa, wallet.address)
     return {"deadline": data.values[3], "signature": by.sign(data.digest)}
+
+
+def test_commands_write_what_is_signed_and_send_it(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Commands go by the real time, which later tests here leave behind.
+    file, wallet = tmp_path / "move.json", key()
+    monkeypatch.setenv("SIMDES_USER_PASSPHRASE", passphrase_of("rosa"))
+    data = ("--data", str(town.network["north"].data), "--user", "rosa")
+
+    def simdes(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(command_line(words[0]), [*words[:2], *data, *words[2:]])
+        assert (done.exit_code == 0) is (code == 0), done.output
+        return done.output
+
+    address = ("--address", f"0x{wallet.address.hex()}")
+    simdes("wallet", "move", *address, code=1)
+    simdes("wallet", "move", *address, "--signature", "0x", code=1)
+    assert "no guardians" in simdes("wallet", "move", *address, "--out", str(file))
+    document = json.loads(file.read_text())["typedData"]
+    signature = Account.sign_typed_data(wallet.to_bytes(), full_message=document).signature
+    then = ("--request", str(file), "--signature")
+    simdes("wallet", "move", *then, f"0x{bytes(65).hex()}", code=1)
+    assert "simdes key cancel" in simdes("wallet", "move", *then, f"0x{signature.hex()}")
+    assert recovering.waiting_wallet(town.node, town.account) is not None
+    assert "Withdrawn" in simdes("key", "cancel")
+    file.write_text("{}")
+    simdes("wallet", "move", *then, f"0x{signature.hex()}", code=1)
+    for member in town.network.members:
+        town.network.up(member)  # a command that ends takes the member's custody API along
 
 
 def test_only_a_wallet_that_is_there_takes_an_account(town: Town) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import segno
 
 from simdes.errors import Conflict, Invalid, SimdesError, Unauthenticated
-from simdes.exchange import apps, second_factors
+from simdes.exchange import apps, recovering, second_factors
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.sign_in import HOME
@@ -21,6 +21,7 @@ def show(asked: Asked) -> Shown:
             "held": second_factors.held(asked.node, visit),
             "apps": apps.allowed(asked.node, visit.session),
             "role": visit.person.role.name.lower(),
+            "moving": recovering.waiting_wallet(asked.node, visit.person.account),
         },
     )
 

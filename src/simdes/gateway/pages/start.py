@@ -11,13 +11,14 @@ from simdes.exchange.notices import Notice
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT, links_of
-from simdes.gateway.pages.patient import claim
+from simdes.gateway.pages.patient import claim, moving
 
 WHERE: Final[Mapping[str, str]] = {
     notices.REQUEST: "/sharing",
     notices.EMERGENCY: "/sharing",
     notices.RECOVERY: "/guardians",
     notices.ROTATION: "/guardians",
+    notices.WALLET: moving.PATH,
     notices.GUARDIANS: "/guardians",
     **dict.fromkeys(notices.CLAIMS.values(), claim.PATH),
 }

@@ -79,14 +79,15 @@ def _request(asked: Asked, request: wallets.Request, problem: SimdesError | None
 
 
 def _vault(asked: Asked) -> bytes:
-    return _bytes(asked.field("vault", most=80), 32, "That is no number of a record.")
+    return typed_bytes(asked.field("vault", most=80), 32, "That is no number of a record.")
 
 
 def _signature(asked: Asked) -> bytes:
-    return _bytes(asked.field("signature", most=140), 65, "That is no signature.")
+    return typed_bytes(asked.field("signature", most=140), 65, "That is no signature.")
 
 
-def _bytes(text: str, size: int, wrong: str) -> bytes:
+def typed_bytes(text: str, size: int, wrong: str) -> bytes:
+    """So many bytes as somebody typed them; Invalid, saying what is wrong, for anything else."""
     try:
         found = bytes.fromhex(text.strip().removeprefix("0x"))
     except ValueError:

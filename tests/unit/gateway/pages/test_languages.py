@@ -96,6 +96,8 @@ RAISING = (
     "exchange/research/taking_part.py",
     "gateway/pages/wards.py",
     "gateway/pages/lost.py",
+    "gateway/pages/patient/moving.py",
+    "exchange/moving.py",
     "gateway/pages/first.py",
     "gateway/pages/office/patient.py",
     "exchange/first_sign_ins.py",

@@ -17,6 +17,7 @@ from simdes.gateway.pages.patient import (
     guardians,
     links,
     log,
+    moving,
     own_copy,
     prescriptions,
     record,
@@ -94,6 +95,9 @@ PATIENT_PLACES: Final = (
     _place(files.SUMMARY, "GET", files.brief, _FRESH),
     _place(own_copy.PATH, "GET", own_copy.show, _FRESH),
     _place(own_copy.PATH, "POST", own_copy.copy, _FRESH),
+    _place(moving.PATH, "GET", moving.show, _FRESH),
+    _place(moving.PATH, "POST", moving.act, _FRESH),
+    _place(moving.OFF, "POST", moving.call_off, _ANY),
     # A copy outlives the account that it was made with: whoever has it opens it.
     Place(own_copy.OPEN, "GET", own_copy.show_open, Needs.NOBODY),
 )
