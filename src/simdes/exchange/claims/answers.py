@@ -6,7 +6,7 @@ commitment, or the answer is none. Without a consent nothing is read, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from simdes.claims.remittance import amount_of
 from simdes.claims.responses import read_lines
 from simdes.errors import SimdesError
 from simdes.exchange.claims import steps
-from simdes.exchange.interactions.search import find
+from simdes.exchange.interactions.search import every
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking, again, ask
@@ -66,16 +66,13 @@ def _asking(node: Node, vault: bytes) -> Asking | None:
         return again(node, found.asking, tx)
 
 
-def _answers(node: Node, asking: Asking, step: Step) -> list[Json]:
-    """ClaimResponses and ExplanationOfBenefits of a Claim, newest first."""
-    found = []
+def _answers(node: Node, asking: Asking, step: Step) -> Iterator[Json]:
+    """ExplanationOfBenefits of a Claim, then its ClaimResponses, newest first."""
     for type_, name in (("ExplanationOfBenefit", "claim"), ("ClaimResponse", "request")):
         pairs = ((name, f"Claim/{step.resource}"), ("_sort", "-_lastUpdated"))
         query = parse((type_,), pairs, now_ms=node.now_ms())
-        found += [
-            loads(one.content) for one in find(node, asking, query, vaults=(step.vault,)).matches
-        ]
-    return found
+        for one in every(node, asking, query, vaults=(step.vault,)):
+            yield loads(one.content)
 
 
 def _read(answer: Json, step: Step, commitment: int) -> Answered | None:

@@ -21,7 +21,7 @@ from simdes.claims.reading import reference_of
 from simdes.claims.remittance import amount_of
 from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered
 from simdes.exchange.claims import proving, steps
-from simdes.exchange.interactions.search import find
+from simdes.exchange.interactions.search import every
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking, again
@@ -226,11 +226,11 @@ def openings(
     node: Node, asking: Asking, vaults: tuple[bytes, ...]
 ) -> list[tuple[ClaimOpening, bytes]]:
     """The openings of claims of these vaults that were disclosed here, each with its vault."""
-    pairs = (("category", f"{DOCUMENT_SYSTEM}|{CLAIM_CODE}"), ("_count", "1000"))
+    pairs = (("category", f"{DOCUMENT_SYSTEM}|{CLAIM_CODE}"),)
     query = parse(("DocumentReference",), pairs, now_ms=node.now_ms())
     here = (node.contracts.ledger.chain_id(), node.contracts.addresses.claims)
     found = []
-    for one in find(node, asking, query, vaults=vaults).matches:
+    for one in every(node, asking, query, vaults=vaults):
         try:
             data = loads(one.content)["content"][0]["attachment"]["data"]
             opening = decode(b64decode(data, validate=True))
@@ -255,11 +255,10 @@ def _case(node: Node, asking: Asking, opening: ClaimOpening, vault: bytes) -> Ca
         raise Tampered("The claim is not the one that stands on the ledger.")
     opening.require_claimed(known.claimed)
     types = tuple(sorted({one for one in asking.rights.searching.scopes if one not in _NEVER}))
-    query = parse(types, (("_count", "1000"),), now_ms=node.now_ms())
-    found = find(node, asking, query, vaults=(vault,)).matches
-    record = [loads(one.content) for one in found]
-    every = [one for one in record if one["resourceType"] == "Claim"]
-    claim = next((one for one in every if proving.essence_of(one) == opening.essence), None)
+    query = parse(types, (), now_ms=node.now_ms())
+    record = [loads(one.content) for one in every(node, asking, query, vaults=(vault,))]
+    claims_ = [one for one in record if one["resourceType"] == "Claim"]
+    claim = next((one for one in claims_ if proving.essence_of(one) == opening.essence), None)
     if claim is None:
         raise Conflict("The Claim is not the one that was opened, or not disclosed.")
     if [one.net for one in claimed_of(claim).lines] != list(opening.lines):

@@ -29,7 +29,7 @@ from simdes.exchange import consents
 from simdes.exchange.claims.lines import PROPOSAL_SYSTEM, record_of
 from simdes.exchange.following import known_consents
 from simdes.exchange.interactions.found import Found
-from simdes.exchange.interactions.search import find
+from simdes.exchange.interactions.search import every
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
@@ -91,15 +91,10 @@ def request(node: Node, asking: Asking, claim: bytes) -> Request | None:
 
 
 def _listed(node: Node, asking: Asking, value: str = "") -> Iterator[Found]:
-    """The Lists of claims' lines, newest first, of one claim ("": of all), page by page."""
-    wanted = ("identifier", f"{PROPOSAL_SYSTEM}|{value}")
-    pairs = (wanted, ("_sort", "-_lastUpdated"), ("_count", "1000"))
+    """The Lists of claims' lines, newest first, of one claim ("": of all)."""
+    pairs = (("identifier", f"{PROPOSAL_SYSTEM}|{value}"), ("_sort", "-_lastUpdated"))
     query = parse(("List",), pairs, now_ms=node.now_ms())
-    page = find(node, asking, query, vaults=asking.facts.vaults)
-    yield from page.matches
-    while page.next:
-        page = find(node, asking, query, cursor=page.next, vaults=asking.facts.vaults)
-        yield from page.matches
+    return every(node, asking, query, vaults=asking.facts.vaults)
 
 
 def _both(first: Request, later: Request) -> Request:

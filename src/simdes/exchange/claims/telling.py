@@ -19,7 +19,7 @@ from simdes.errors import Conflict
 from simdes.exchange.claims import cases, proving, steps
 from simdes.exchange.claims.billing import CLAIM_SYSTEM
 from simdes.exchange.claims.cases import require_clerk
-from simdes.exchange.interactions.search import find
+from simdes.exchange.interactions.search import every
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
@@ -153,7 +153,7 @@ def _open_in(node: Node, asking: Asking, names: Names, vaults: tuple[bytes, ...]
     for system, value in sorted(names):
         pairs = (("identifier", f"{escaped(system)}|{escaped(value)}"),)
         query = parse(("Claim",), pairs, now_ms=node.now_ms())
-        for one in find(node, asking, query, vaults=vaults).matches:
+        for one in every(node, asking, query, vaults=vaults):
             claim = loads(one.content)
             essence = proving.essence_of(claim)
             for opening, _ in cases.openings(node, asking, (one.vault,)):

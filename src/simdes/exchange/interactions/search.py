@@ -107,6 +107,19 @@ def find(
     )
 
 
+def every(
+    node: Node, asking: Asking, query: Query, *, vaults: tuple[bytes, ...] | None = None
+) -> Iterator[Found]:
+    """What matches, page by page, to the end or as far as it is read. Raises as `find`."""
+    if query.count is None:
+        query = replace(query, count=MOST)
+    page = find(node, asking, query, vaults=vaults)
+    yield from page.matches
+    while page.next:
+        page = find(node, asking, query, cursor=page.next, vaults=vaults)
+        yield from page.matches
+
+
 def _of_views(
     made: Sequence[View], after: Hit | None, size: int
 ) -> tuple[Sequence[View], Hit | None]:
