@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from simdes.index.database import Database, open_database
 from simdes.index.migrations import migrate
@@ -22,6 +23,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that `from adapters.postgre
 
 from adapters.postgres import Databases, running_postgres
 from support import acceptance, kubo, nginx
+
+# The same examples each time, and none of them fails because the machine is busy.
+settings.register_profile(
+    "simdes",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("simdes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

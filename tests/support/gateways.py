@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,30 @@ from simdes import config
 
 START_SECONDS = 180
 STOP_SECONDS = 30
+FIRST_PORT, PORTS_EACH = 12_000, 2_000
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Below those that the system hands out, apart from other workers', none again for long."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % 10 * PORTS_EACH
+    for number in itertools.count(os.getpid() * 7):
+        yield first + number % PORTS_EACH
+
+
+_ports = _ports_of_this_process()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """Ports on loopback that nobody listens on now, nor will until they are used."""
+    found: list[int] = []
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def simdes(

@@ -239,7 +239,7 @@ def test_a_source_that_trickles_has_its_time_and_no_more(
     begun = time.monotonic()
     with pytest.raises(TooLarge):
         read(files, server.url + "/a", seconds=0.5)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -56,7 +56,7 @@ def talking(
             sender=SENDER,
             password=password,
             authority=authority.client(),
-            seconds=2.0,
+            seconds=30.0,
         )
         yield box, mail
 
@@ -113,7 +113,7 @@ def test_a_name_that_the_certificate_does_not_have_is_told(
     )
     with mailbox(scheme="smtp", pair=pair) as box:
         mail = SmtpMail(
-            box.url(host="mail.example"), sender=SENDER, authority=authority.client(), seconds=2.0
+            box.url(host="mail.example"), sender=SENDER, authority=authority.client(), seconds=30.0
         )
         with pytest.raises(Unavailable, match="certificate does not hold: Hostname mismatch"):
             mail.send(LETTER)
@@ -153,7 +153,7 @@ def test_nobody_at_the_address_is_told() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(Unavailable, match="does not answer"):
-        SmtpMail(f"plain://localhost:{port}", sender=SENDER, seconds=1.0).send(LETTER)
+        SmtpMail(f"plain://localhost:{port}", sender=SENDER, seconds=30.0).send(LETTER)
 
 
 def test_a_server_that_says_nothing_is_not_waited_for() -> None:

@@ -74,12 +74,15 @@ def test_a_guardian_is_told_by_their_ward_alone(
     scene, seats, _ = guarded
     friend = scene.friends[0]  # type: ignore[attr-defined]
     body = AppointBody(
-        guardian=hexed(friend.account), seat=SeatBody.of(seats[0]), threshold=2, name="Ada"
+        guardian=hexed(friend.account),
+        seat=SeatBody.of(seats[0]),
+        threshold=2,
+        name="Ada of the mill",
     )
     ask(scene.home.caller("ada"), scene.second.id, "appoint", body)
     with scene.second.database.read() as tx:
         [kept] = rows.guardianships(tx, friend.account)
-    assert b"Ada" not in kept.details_wrapped
+    assert b"Ada Lovelace" not in kept.details_wrapped
     with pytest.raises(Forbidden, match="NOT_GUARDIAN"):  # somebody else's set
         ask(scene.home.caller(), scene.second.id, "appoint", body)
     with pytest.raises(Forbidden, match="NOT_HOSTED"):

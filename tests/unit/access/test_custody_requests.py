@@ -29,14 +29,14 @@ def waiting(member: Organisation, tag: bytes) -> list[access_requests.AccessRequ
 
 def test_words_lie_with_the_patients_host_alone_and_wrapped(scene: Scene) -> None:
     tag, doctor = scene.vault.tag, scene.reader.caller("doctor")
-    said = request(doctor, scene.home, tag, text="About your knee.")
+    said = request(doctor, scene.home, tag, text="About your left knee.")
     assert said.receipt["vault"] == hexed(tag)
     [row] = waiting(scene.home, tag)
     assert (row.role, row.organisation) == (int(Role.DOCTOR), scene.reader.id)
-    assert b"knee" not in row.words_wrapped
+    assert b"your left knee" not in row.words_wrapped
     with scene.home.database.read() as tx:
         words = open_words(scene.home.keystore, tx, tag, row.words_wrapped)
-    assert words == {"name": "D", "text": "About your knee."}
+    assert words == {"name": "D", "text": "About your left knee."}
     for elsewhere in (scene.second, scene.reader):
         with pytest.raises(Forbidden, match="NOT_HOSTED"):
             request(doctor, elsewhere, tag)
@@ -89,7 +89,7 @@ def test_a_reason_is_taken_from_who_opened_and_only_as_its_digest_has_it(scene: 
     explain(doctor, scene.home, **right)
     with scene.home.database.read() as tx:
         kept = emergencies.get(tx, scene.vault.tag, handle)
-    assert kept is not None and b"alone" not in kept.words_wrapped
+    assert kept is not None and b"Found alone" not in kept.words_wrapped
 
 
 def test_what_was_asked_goes_with_an_erased_vault(scene: Scene) -> None:

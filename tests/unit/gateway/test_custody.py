@@ -232,7 +232,7 @@ def test_a_slow_answer_is_given_up(scene: Scene) -> None:
 
     class Slow(CustodyDesk):
         def answer(self, method: str, token: bytes, **_: object) -> bytes:
-            go_on.wait(5)
+            go_on.wait(60)
             return b""
 
     app = create_gateway(Slow(scene.home.desk), GatewayLimits(answer_seconds=0.1))
@@ -241,7 +241,7 @@ def test_a_slow_answer_is_given_up(scene: Scene) -> None:
     go_on.set()
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
     is_outcome(answer)
 
 

@@ -47,7 +47,7 @@ def test_no_more_threads_than_the_bound_have_connections() -> None:
 
 
 def test_a_thread_waits_for_a_connection_to_come_back() -> None:
-    pool = Made().pool(size=1, wait_seconds=5)
+    pool = Made().pool(size=1, wait_seconds=60)
     with ThreadPoolExecutor(1) as other:
         held = other.submit(pool.take).result()
         threading.Timer(0.02, other.submit, [pool.give, held]).start()
@@ -55,12 +55,12 @@ def test_a_thread_waits_for_a_connection_to_come_back() -> None:
 
 
 def test_who_has_a_connection_gets_another_however_many_wait() -> None:
-    pool = Made().pool(size=2, wait_seconds=0.5)
+    pool = Made().pool(size=2, wait_seconds=2)
     both = threading.Barrier(2)
 
     def nested() -> int:
         outer = pool.take()
-        both.wait(5)
+        both.wait(60)
         inner = pool.take()
         pool.give(inner)
         pool.give(outer)

@@ -57,14 +57,16 @@ def test_a_full_queue_stops_the_reading(start: Start, hospital: Hospital) -> Non
             for _ in range(2000):
                 sender.send(frame)
         assert hospital.received == []
-        assert waiting(running) == 2
+        wait_for(lambda: waiting(running) == 2)
 
 
 def test_memory_over_all_connections_is_bounded(start: Start, hospital: Hospital) -> None:
-    running = start(held_bytes=300_000, frame_bytes=200_000, frame_seconds=1.0)
+    running = start(held_bytes=300_000, frame_bytes=200_000, frame_seconds=2.0)
+    held = running.listener._intake.held
     with sending(running.port) as first, sending(running.port) as second:
         first.send(b"\x0b" + b"a" * 190_000)
-        time.sleep(0.2)
+        wait_for(lambda: held._used >= 190_000)
+        time.sleep(1)  # the second one's time ends that much later
         second.send(enclosed(b"b" * 180_000))
         assert first.closed(), "the slower one makes place"
         assert second.answer().startswith("kept bbb")
@@ -136,14 +138,14 @@ def test_a_slow_sender_has_its_time_and_no_more(start: Start, log: Log) -> None:
         began = time.monotonic()
         sender.send(b"\x0bMSH")
         with pytest.raises((EOFError, ConnectionError)):
-            for _ in range(50):
+            for _ in range(400):
                 sender.send(b"x")
                 sender.connection.settimeout(0.05)
                 try:
                     sender.answer()
                 except TimeoutError:
                     continue
-        assert 0.4 < time.monotonic() - began < 2
+        assert 0.4 < time.monotonic() - began < 15
     running.stop()
     assert reasons(log) == ["frame not ended in time"]
 
@@ -169,7 +171,7 @@ def test_a_sender_that_takes_no_answers_is_cut_off(
     hospital.padding = b"x" * 1_000_000
     with sending(running.port) as sender:
         sender.send(enclosed(b"one") * 50)
-        time.sleep(2)
+        wait_for(lambda: bool(reasons(log)))
     running.stop()
     assert reasons(log) == ["acknowledgments not taken"]
 

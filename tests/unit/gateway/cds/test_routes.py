@@ -212,16 +212,17 @@ def test_what_was_not_sent_is_412_and_what_is_wrong_400(network: Consortium) -> 
 
 def test_limits_hold(network: Consortium) -> None:
     node = network["north"].node
-    small = GatewayLimits(cds_body_bytes=1000, body_seconds=0.2)
-    app = gateway(network, limits=small)
+    app = gateway(network, limits=GatewayLimits(cds_body_bytes=1000))
     assert post(app, token(node)).status_code == 413
     assert post(app, token(node), b"x", **{"Content-Type": "text/plain"}).status_code == 415
     headers = {"Authorization": f"Bearer {token(node)}", "Content-Type": "application/json"}
+    app = gateway(network, limits=GatewayLimits(body_seconds=0.2))
     slow = send(app, "POST", PATH, content=[b"{", 1.0, b"}"], headers=headers)
     assert slow.status_code == 408
     rare = gateway(network, limits=GatewayLimits(cds_per_minute=1))
-    assert post(rare, token(node)).status_code == 200
-    late = post(rare, token(node))
+    said = [post(rare, token(node)) for _ in range(3)]  # a minute may end between two of them
+    assert said[0].status_code == 200
+    late = next(one for one in said if one.status_code != 200)
     assert (late.status_code, late.headers["retry-after"]) == (429, "60")
 
 
