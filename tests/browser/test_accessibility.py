@@ -126,6 +126,8 @@ def test_every_page_is_accessible_in_both_languages(
     judge("wards-full")
     page.goto(f"/wards/vouch?ward={WARD.account.hex()}")
     judge("wards-vouch")
+    page.goto(f"/wards/freeze?ward={WARD.account.hex()}")
+    judge("wards-freeze")
     page.goto("/authorize?request=none")
     judge("trouble")
     place.clock.ahead_seconds += 901

@@ -192,7 +192,7 @@ _ADVICE: Final = {
     ),
     "FROZEN_ACTOR": (
         "The account is frozen by its guardians.",
-        "Recover it to a new key.",
+        "It opens again by a new key, which guardians or two organisations let in.",
     ),
     "INACTIVE_ORGANISATION": (
         "The account's organisation is not verified.",

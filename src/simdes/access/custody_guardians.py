@@ -1,9 +1,10 @@
-"""`appoint` and `vouch`: who guards an account learns of it, and lets a new key in.
+"""`appoint` and `vouch`: who guards an account learns of it, lets a new key in, or freezes it.
 
 `appoint` is asked of a guardian's organisation by whoever appoints them, `vouch` of the ward's
 organisation by the guardian: first which key a code means, then with a signature over just that key
-(docs/formats/custody-release.md). Both prove by a path to the root on chain that the guardian is
-one; nobody else learns whether an account is being recovered.
+(docs/formats/custody-release.md); without a code it is about a freeze (`custody_freezing`). Both
+prove by a path to the root on chain that the guardian is one; nobody else learns whether an account
+is being recovered.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 from simdes.access.accounts import why_inactive
 from simdes.access.audit_event import Verb
+from simdes.access.custody_freezing import freeze
 from simdes.access.desk import QUOTA, Asker, Body, Desk, Outcome, refuse
 from simdes.access.guardians import Seat, is_seated, start_of_code
 from simdes.access.keystore import KeyStore
@@ -24,6 +26,7 @@ from simdes.index import guardians as rows
 from simdes.index import vaults
 from simdes.index.guardians import Guardianship, Proof, Recovery
 from simdes.index.transaction import Transaction
+from simdes.ledger.accounts import Account
 
 NOT_HOSTED: Final = "NOT_HOSTED"
 NOT_GUARDIAN: Final = "NOT_GUARDIAN"
@@ -94,18 +97,21 @@ def ward_of(keystore: KeyStore, kept: Guardianship) -> tuple[str, int, Seat]:
 
 
 def vouch(desk: Desk, asker: Asker, body: VouchBody) -> Outcome:
-    """Which key a code means; with the guardian's signature over it, keep that."""
+    """Which key a code means; with the guardian's signature over it, keep that. Without a code,
+    what guardians sign to freeze the account."""
     account, seat = unhex(body.account), body.seat.value()
     vault = _vault_of(desk, account)
     known = desk.contracts.accounts.account(account)
     reason = asker.unfit or why_inactive(asker.standing)
-    if not reason and (known is None or desk.keystore.person_of(account) is None):
+    if not reason and (known is None or not _is_ours(desk, account, known, body)):
         reason = NOT_HOSTED
     if not reason and known is not None:
         seated = seat.count == known.guardian_count
         if not seated or not is_seated(seat, asker.address, known.guardians_root):
             reason = NOT_GUARDIAN
-    found = None if reason or known is None else _meant(desk, account, body.code)
+    if not reason and known is not None and body.code is None:
+        return freeze(desk, asker, body, known, vault)
+    found = None if reason or known is None else _meant(desk, account, body.code or "")
     if not reason and (known is None or found is None or found.nonce != known.guardian_nonce):
         reason = NO_RECOVERY
     if not reason and found is not None and body.signature is not None:
@@ -113,6 +119,13 @@ def vouch(desk: Desk, asker: Asker, body: VouchBody) -> Outcome:
     if reason or found is None:
         return refuse(asker.attempt(Verb.VOUCH, vault=vault, reason=reason))
     return _let_in(asker, body, found, vault)
+
+
+def _is_ours(desk: Desk, account: bytes, known: Account, body: VouchBody) -> bool:
+    """A key is let in where it waits; a freeze is for every account registered here."""
+    if body.code is None:
+        return known.organisation == desk.organisation
+    return desk.keystore.person_of(account) is not None
 
 
 def _let_in(asker: Asker, body: VouchBody, found: Recovery, vault: bytes | None) -> Outcome:

@@ -383,11 +383,12 @@ class AppointBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class VouchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`vouch`: a guardian asks which key a code means, and with `signature` lets it in."""
+    """`vouch`: a guardian asks which key a code means, and with `signature` lets it in; without a
+    code, they ask what all sign to freeze the account, and with `signature` sign that."""
 
     account: Hex32
-    code: Annotated[str, Meta(min_length=16, max_length=32)]
     seat: SeatBody
+    code: Annotated[str, Meta(min_length=16, max_length=32)] | None = None
     signature: Hex65 | None = None
 
 

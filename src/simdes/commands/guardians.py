@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -254,22 +255,54 @@ def sign_freeze(
 def freeze(
     data: Data,
     signed: Annotated[
-        list[str], typer.Option("--signed", help="What a guardian signed; repeat for each.")
-    ],
+        list[str] | None, typer.Option("--signed", help="What a guardian signed; repeat for each.")
+    ] = None,
+    ward: Annotated[
+        str, typer.Option("--ward", help="Sign, as their guardian, with the others: 0x, 64 digits.")
+    ] = "",
+    user: User = None,
+    token: Token = None,
     dry: Annotated[bool, typer.Option("--dry", help="Say what would happen; do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze an account at once by what enough of its guardians signed.
+    """Freeze an account, as one of its guardians, or by what enough of them signed.
 
-    Until it is recovered to a new key, it does nothing: simdes recovery begin.
+    With --ward the others do the same, within a day of the first; --signed is for when the ward's
+    organisation does not answer. Until it is recovered to a new key, the account does nothing:
+    simdes recovery begin.
     """
+    if bool(ward) is bool(signed):
+        raise Invalid("Name --ward, or what was --signed.")
+    if ward:
+        _join_freeze(data, _account(ward), user, token, dry=dry, as_json=as_json)
+        return
     with organisation(data) as one:
-        account, count, needed = freezing.freeze(one.node, signed, dry=dry)
+        account, count, needed = freezing.freeze(one.node, signed or [], dry=dry)
         if as_json:
             console.print_json({"dry": dry, "account": account, "signed": count, "needed": needed})
             return
         done = "would freeze" if dry else "froze"
         console.say(f"{count} guardians {done} 0x{account.hex()}; it takes {needed}.")
+
+
+def _join_freeze(
+    data: Path, ward: bytes, user: str | None, token: str | None, *, dry: bool, as_json: bool
+) -> None:
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        guarded = guardians.guarded(one.node, session.actor.account, ward)
+        found = None if dry else freezing.join(one.node, session, ward)
+        signed, needed = found.signed if found else 0, guarded.threshold
+        if as_json:
+            console.print_json({"dry": dry, "account": ward, "signed": signed, "needed": needed})
+            return
+        if found is None:
+            console.say(f"You would sign to freeze 0x{ward.hex()}; it takes {needed}.")
+            return
+        until = console.instant(found.until_seconds)
+        console.say(
+            f"{signed} of {needed} guardians signed to freeze 0x{ward.hex()}, until {until}."
+        )
 
 
 def begin(

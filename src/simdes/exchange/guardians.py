@@ -79,6 +79,7 @@ class Ward:
     threshold: int
     seat: Seat
     waiting: bool
+    frozen: bool = False
 
 
 def appoint(
@@ -262,8 +263,17 @@ def wards(node: Node, guardian: bytes) -> list[Ward]:
                 threshold=threshold,
                 seat=seat,
                 waiting=not present,
+                frozen=known.frozen,
             )
     return list(found.values())
+
+
+def guarded(node: Node, guardian: bytes, ward: bytes) -> Ward:
+    """Somebody whom a person here guards now. Raises NotFound for anybody else."""
+    for one in wards(node, guardian):
+        if one.account == ward and not one.waiting:
+            return one
+    raise NotFound("You are no guardian of this account, or not yet.")
 
 
 def put_in_force(node: Node) -> int:

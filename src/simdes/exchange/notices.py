@@ -1,5 +1,6 @@
 """What a patient should know of when they come: somebody asks, looked in an emergency, wants in;
-a new key, a wallet or other guardians wait; a claim for them was opened, decided, paid.
+a new key, a wallet or other guardians wait, guardians freeze the account; a claim for them was
+opened, decided, paid.
 
 Made of what stands elsewhere (requests, the ledger's emergencies and what waits there, how claims
 stand): nothing is kept for it, so nothing is forgotten or told twice.
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.exchange import access_requests, consents, emergencies, recovering
+from simdes.exchange import access_requests, consents, emergencies, freezing, recovering
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import claim_news
@@ -23,6 +24,7 @@ RECOVERY: Final = "recovery"
 ROTATION: Final = "rotation"
 WALLET: Final = "wallet"
 GUARDIANS: Final = "guardians"
+FREEZE: Final = "freeze"
 CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.OPENED: "claim-opened",
     ClaimState.ASKED: "claim-asked",
@@ -33,7 +35,8 @@ CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.REVERSED: "claim-reversed",
 }
 """The states of a claim that its patient is told of; the others are work of somebody else."""
-KINDS: Final = (REQUEST, EMERGENCY, RECOVERY, ROTATION, WALLET, GUARDIANS, *CLAIMS.values())
+_TAKING: Final = (RECOVERY, ROTATION, WALLET, GUARDIANS, FREEZE)
+KINDS: Final = (REQUEST, EMERGENCY, *_TAKING, *CLAIMS.values())
 RECENT_SECONDS: Final = 30 * 86_400
 """How long an emergency that is over, or a change of a claim, is told."""
 
@@ -43,6 +46,7 @@ class Notice:
     """Something to look at: what it is, by which organisation (None: by nobody known), when.
 
     ``claim`` is its id on the ledger, and ``vault`` whose it is, where it is about a claim.
+    ``signed`` of ``needed`` guardians, as their ward calls them in ``by``, freeze the account.
     """
 
     kind: str
@@ -50,6 +54,9 @@ class Notice:
     at_ms: int
     claim: bytes = b""
     vault: bytes = b""
+    by: tuple[str, ...] = ()
+    signed: int = 0
+    needed: int = 0
 
 
 def listed(node: Node, session: Session) -> list[Notice]:
@@ -84,10 +91,27 @@ def _taking_over(node: Node, account: bytes) -> list[Notice]:
         WALLET: wallet,
         GUARDIANS: accounts.pending_guardians(account),
     }
-    return [
+    return _freezing(node, account) + [
         Notice(kind=kind, organisation=None, at_ms=one.ready_at * 1000)
         for kind, one in pending.items()
         if one is not None
+    ]
+
+
+def _freezing(node: Node, account: bytes) -> list[Notice]:
+    """Guardians who freeze the account, and until when they may."""
+    found = freezing.gathered(node, account)
+    if found is None:
+        return []
+    return [
+        Notice(
+            kind=FREEZE,
+            organisation=None,
+            at_ms=found.until_seconds * 1000,
+            by=tuple(one.label for one in found.guardians if one.label),
+            signed=found.signed,
+            needed=found.needed,
+        )
     ]
 
 

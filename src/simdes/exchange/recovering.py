@@ -28,7 +28,7 @@ from simdes.crypto import cbor
 from simdes.crypto.keys import SigningKey, unwrap, wrap
 from simdes.errors import Invalid, NotFound, SimdesError, Tampered
 from simdes.exchange import credentials
-from simdes.exchange.guardians import Ward, wards
+from simdes.exchange.guardians import guarded
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import authorization, sessions
@@ -121,10 +121,10 @@ def vouch(node: Node, session: Session, ward: bytes, code: str) -> str:
     another key.
     """
     start = start_of_code(code)
-    guarded = _guarded(node, session, ward)
+    found = guarded(node, session.actor.account, ward)
     caller = node.caller(session.key)
-    body = VouchBody(account=hexed(ward), code=code_of(start), seat=SeatBody.of(guarded.seat))
-    said = ask(caller, guarded.organisation, "vouch", body).body
+    body = VouchBody(account=hexed(ward), code=code_of(start), seat=SeatBody.of(found.seat))
+    said = ask(caller, found.organisation, "vouch", body).body
     key, deadline = said.get("key"), said.get("deadline")
     known = node.contracts.accounts.account(ward)
     if (
@@ -144,15 +144,8 @@ def vouch(node: Node, session: Session, ward: bytes, code: str) -> str:
         seat=body.seat,
         signature=hexed(session.key.sign(digest)),
     )
-    ask(caller, guarded.organisation, "vouch", signed)
-    return signed.code
-
-
-def _guarded(node: Node, session: Session, ward: bytes) -> Ward:
-    for one in wards(node, session.actor.account):
-        if one.account == ward and not one.waiting:
-            return one
-    raise NotFound("You are no guardian of this account, or not yet.")
+    ask(caller, found.organisation, "vouch", signed)
+    return code_of(start)
 
 
 def veto(node: Node, session: Session) -> None:

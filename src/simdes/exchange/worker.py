@@ -14,7 +14,7 @@ import structlog
 from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
-from simdes.exchange import anchoring, guardians, indexing, recovering, resharing
+from simdes.exchange import anchoring, freezing, guardians, indexing, recovering, resharing
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.claims import arriving, fingerprints, opening, steps
@@ -33,7 +33,8 @@ LONGEST_PAUSE_SECONDS = 8.0
 TEND_SECONDS = 30.0
 """How often vaults in a new epoch, guardians, recoveries and fingerprints are looked after."""
 CLAIM_SECONDS = 2.0
-"""How often claims are gone on with: each asks the ledger how it stands."""
+"""How often claims, and freezes of accounts, are gone on with: each asks the ledger how it
+stands."""
 ARRIVE_SECONDS = 5.0
 """How often providers are asked which claims an insurer may look at."""
 REST_SECONDS = 60.0
@@ -60,6 +61,7 @@ def run(node: Node, stop: threading.Event) -> None:
             issuing.work(node)
             settling.settle(node)
             if claimed.due():
+                freezing.tend(node)
                 opening.work(node)
                 steps.settle(node)
             pause = 0.0 if bulk else _pause(done, left)

@@ -51,3 +51,32 @@ table(
     blob("proof"),
     PrimaryKeyConstraint("account", "address", "signer"),
 )
+
+# What guardians of people of ours sign to freeze their accounts, until it is sent or time is over.
+table(
+    "account_freeze",
+    id32("account"),
+    integer("nonce"),
+    integer("deadline_seconds"),
+    integer("begun_ms"),
+    PrimaryKeyConstraint("account"),
+)
+
+# What each of them signed.
+table(
+    "freeze_proof",
+    id32("account"),
+    blob("signer", length=20),
+    blob("proof"),
+    PrimaryKeyConstraint("account", "signer"),
+)
+
+# What administrators signed who saw a person of ours and their papers.
+table(
+    "recovery_attestation",
+    id32("account"),
+    blob("address", length=20),  # the new key
+    id32("organisation"),
+    blob("details_wrapped"),
+    PrimaryKeyConstraint("account", "address", "organisation"),
+)

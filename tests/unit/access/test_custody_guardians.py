@@ -14,6 +14,7 @@ from simdes.access.messages import AppointBody, SeatBody, VouchBody
 from simdes.access.requests import hexed
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden
+from simdes.index import freezes
 from simdes.index import guardians as rows
 from unit.access.conftest import Scene
 from unit.access.network import Organisation
@@ -146,3 +147,57 @@ def test_nobody_else_learns_that_an_account_is_being_recovered(
     with pytest.raises(Forbidden, match="NO_RECOVERY"):  # its time is over
         ask(second.caller(key_of(scene, 0)), scene.home.id, "vouch",
             body_of(scene, seats[0], right))  # fmt: skip
+
+
+def freeze_of(scene: Scene, seat: Seat, signature: bytes | None = None) -> VouchBody:
+    return VouchBody(
+        account=hexed(scene.home.people["ada"][0].account),
+        seat=SeatBody.of(seat),
+        signature=None if signature is None else hexed(signature),
+    )
+
+
+def test_what_guardians_sign_to_freeze_is_the_same_for_all_and_kept_of_each_once(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, seats, _ = guarded
+    home, ada = scene.home, scene.home.people["ada"][0].account
+    own, other = key_of(scene, 0), key_of(scene, 1)
+    caller = scene.second.caller(own)
+    with pytest.raises(Forbidden, match="DEADLINE"):  # signed before anybody asked what
+        ask(caller, home.id, "vouch", freeze_of(scene, seats[0], b"\1" * 65))
+    said = ask(caller, home.id, "vouch", freeze_of(scene, seats[0])).body
+    assert (said["signed"], said["needed"]) == (0, 2)
+    again = ask(scene.second.caller(other), home.id, "vouch", freeze_of(scene, seats[1])).body
+    assert again == said
+    accounts, nonce = home.contracts.accounts, int(said["nonce"])  # type: ignore[arg-type]
+    deadline = int(said["deadline"])  # type: ignore[arg-type]
+    digest = accounts.freeze_digest(account=ada, nonce=nonce, deadline=deadline)
+    later = accounts.freeze_digest(account=ada, nonce=nonce, deadline=deadline + 1)
+    old = accounts.freeze_digest(account=ada, nonce=nonce + 1, deadline=deadline)
+    for bad in (own.sign(later), own.sign(old), other.sign(digest), b"\1" * 65):
+        with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
+            ask(caller, home.id, "vouch", freeze_of(scene, seats[0], bad))
+    for _ in range(2):
+        kept = ask(caller, home.id, "vouch", freeze_of(scene, seats[0], own.sign(digest))).body
+        assert kept["signed"] == 1, "twice is once"
+    named = vouched(home)[-1].vault  # so that she finds it in her log
+    vault = accounts.vault(named) if named else None
+    assert vault is not None and vault.control == ada
+
+
+def test_nobody_else_asks_for_a_freeze_or_learns_of_one(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, seats, _ = guarded
+    guardian = scene.second.caller(key_of(scene, 0))
+    for signature in (None, b"\1" * 65):
+        for stranger in (scene.third.caller(), scene.home.caller(), scene.home.caller("ada")):
+            with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
+                ask(stranger, scene.home.id, "vouch", freeze_of(scene, seats[0], signature))
+        with pytest.raises(Forbidden, match="NOT_GUARDIAN"):  # another guardian's seat
+            ask(guardian, scene.home.id, "vouch", freeze_of(scene, seats[1], signature))
+        with pytest.raises(Forbidden, match="NOT_HOSTED"):
+            ask(guardian, scene.third.id, "vouch", freeze_of(scene, seats[0], signature))
+    with scene.home.database.read() as tx:
+        assert freezes.freezes(tx) == []

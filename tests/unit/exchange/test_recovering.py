@@ -2,90 +2,44 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Role
 from simdes.access.guardians import code_of, start_of_code
-from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
-from simdes.crypto import cbor
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
-from simdes.exchange import consents, enrolment, freezing, guardians, recovering, renewal
+from simdes.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+)
+from simdes.exchange import (
+    consents,
+    enrolment,
+    guardians,
+    recovering,
+    renewal,
+)
 from simdes.exchange.guardians import Chosen
 from simdes.exchange.renewal import Change
-from simdes.exchange.signin import Session, sign_in
+from simdes.exchange.signin import sign_in
 from simdes.index import guardians as rows
-from simdes.index import vaults
-from support import consortium
-from support.consortium import Clock, Consortium, passphrase_of
+from support.consortium import passphrase_of
+from support.town import Town, chosen, opened_town
 
 ADDRESS = "203.0.113.7"
 NEW = "a whole new passphrase"
 
 
-@dataclass(slots=True)
-class Town:
-    """A network with a patient, and people at three organisations to guard her."""
-
-    network: Consortium
-    clock: Clock
-    vault: bytes
-
-    @property
-    def rosa(self) -> Session:
-        """The patient by her first passphrase."""
-        return self.network.session("north", "rosa")
-
-    def friend(self, name: str) -> Session:
-        """Somebody at an organisation who may guard her."""
-        return self.network.session(name, f"friend.{name}")
-
-    def work(self) -> None:
-        """What the workers of all do now and then."""
-        for one in self.network.members.values():
-            guardians.put_in_force(one.node)
-            recovering.tend(one.node)
-
-    def wait(self) -> None:
-        """Let the network's delay pass."""
-        node = self.network["north"].node
-        self.clock.ahead_seconds += node.contracts.accounts.delay_seconds() + 1
-        self.network.sessions.clear()
-        self.work()
-
-
-def befriend(network: Consortium, name: str) -> Person:
-    return enrolment.add_person(
-        network[name].node,
-        network.session(name, ADMINISTRATOR),
-        f"friend.{name}",
-        role=Role.PATIENT,
-        passphrase=passphrase_of(f"friend.{name}"),
-    )
-
-
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder, clock = tmp_path_factory.mktemp("recovery") / "network", Clock()
-    consortium.found(folder)
-    with consortium.cheap_locks(), consortium.opened(folder, clock=clock) as network:
-        network.submit("north", *consortium.sample_messages()[0])
-        network.settle()
-        with network["north"].node.database.read() as tx:
-            [tag] = [one.tag for one in vaults.page(tx) if one.control is None][:1]
-        network.enrol(tag, "rosa")
-        for name in network.members:
-            befriend(network, name)
-        yield Town(network, clock, tag)
-
-
-def chosen(town: Town, *names: str) -> list[Chosen]:
-    return [Chosen(account=town.friend(one).actor.account, label=f"from {one}") for one in names]
+    with opened_town(tmp_path_factory.mktemp("recovery") / "network") as one:
+        yield one
 
 
 def appoint(town: Town) -> None:
@@ -333,59 +287,6 @@ def test_a_rotation_in_force_leaves_the_key_of_a_recovery_that_waits(town: Town)
     known = node.contracts.accounts.account(person.account)
     assert known is not None
     assert sign_in(node, "olga", NEW).key.address == known.key
-
-
-def signed_by_another(town: Town, text: str, session: Session) -> str:
-    """The seat of a guardian with the signature of somebody who is none."""
-    said = cbor.decode(base64.urlsafe_b64decode(text.removeprefix("freeze:")))
-    assert isinstance(said, dict)
-    digest = town.network["north"].node.contracts.accounts.freeze_digest(
-        account=said["account"], nonce=said["nonce"], deadline=said["deadline"]
-    )
-    said["signature"] = session.key.sign(digest)
-    return "freeze:" + base64.urlsafe_b64encode(cbor.encode(said)).decode()
-
-
-def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
-    node, ward = town.network["south"].node, befriend(town.network, "south").account
-    user = "friend.south"
-    owner = sign_in(node, user, passphrase_of(user))
-    people = [chosen(town, one)[0] for one in ("north", "east")]
-    guardians.appoint(node, owner, people, threshold=2, name="South")
-    town.wait()
-    until = node.now_seconds() + freezing.LASTING_SECONDS
-
-    def signed(name: str, until: int = until) -> str:
-        one = town.network[name].node
-        return freezing.sign(one, town.friend(name), ward, until_seconds=until)
-
-    with pytest.raises(NotFound):
-        freezing.sign(
-            town.network["north"].node, town.friend("north"), bytes(32), until_seconds=until
-        )
-    with pytest.raises(Invalid):
-        signed("north", until=1)
-    first, second = signed("north"), signed("east")
-    accounts = node.contracts.accounts
-    for wrong in ([first, "freeze:x"], [first, signed("east", until + 1)], ["freeze:oA=="]):
-        with pytest.raises(Invalid):
-            freezing.freeze(node, wrong)
-    forged = signed_by_another(town, second, owner)
-    for few in ([first], [first, first], [first, forged]):
-        for dry in (True, False):
-            with pytest.raises((Forbidden, Invalid, Conflict)):
-                freezing.freeze(node, few, dry=dry)
-    assert freezing.freeze(node, [second, first], dry=True) == (ward, 2, 2)
-    before = accounts.account(ward)
-    assert before is not None and not before.frozen
-    freezing.freeze(town.network["east"].node, [second, first])
-    known = accounts.account(ward)
-    assert known is not None and known.frozen
-    with pytest.raises(Forbidden):
-        sign_in(node, user, passphrase_of(user))
-    for dry in (True, False):
-        with pytest.raises((Forbidden, Invalid, Conflict)):
-            freezing.freeze(node, [second, first], dry=dry)
 
 
 def test_a_key_that_is_not_lost_is_rotated_after_the_delay(town: Town) -> None:

@@ -111,6 +111,8 @@ PLACES: Final = (
     Place(wards.PATH, "GET", wards.show, Needs.SIGNED_IN),
     Place(wards.VOUCH, "GET", wards.show_vouch, Needs.RECENT),
     Place(wards.VOUCH, "POST", wards.vouch, Needs.RECENT),
+    Place(wards.FREEZE, "GET", wards.show_freeze, Needs.RECENT),
+    Place(wards.FREEZE, "POST", wards.freeze, Needs.RECENT),
     *PATIENT_PLACES,
     *STAFF_PLACES,
     *OFFICE_PLACES,

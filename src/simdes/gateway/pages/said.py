@@ -123,7 +123,7 @@ SAID: Final = (
     _("The account is suspended."),
     _("Ask an administrator of the organisation."),
     _("The account is frozen by its guardians."),
-    _("Recover it to a new key."),
+    _("It opens again by a new key, which guardians or two organisations let in."),
     _("The account's organisation is not verified."),
     _("The network's administrators must verify it."),
     # Apps
@@ -288,6 +288,9 @@ SAID: Final = (
     _("Call it off first."),
     _("Somebody asked for a new key to your account."),
     _("Stop it first, if it was not you: a wallet can't do so on these pages."),
+    _("The answer would have something else signed than a freeze."),
+    _("The guardians sign something else meanwhile."),
+    _("Ask again."),
     # Health links
     _("A link's name has 1 to 80 characters."),
     _("There are as many links as there may be."),
@@ -399,6 +402,7 @@ REASONS: Final = (
     _("the entry does not concern both who asks and who is asked"),
     _("the entry shown is not one that the chain holds"),
     _("who asks is no guardian of the account, or signed something else"),
+    _("the account is frozen already"),
     _("nobody there asked to recover the account under this code"),
     _("the budget for counts is used up"),
     _("this release does not know how to do this"),

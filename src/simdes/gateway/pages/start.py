@@ -20,6 +20,7 @@ WHERE: Final[Mapping[str, str]] = {
     notices.ROTATION: "/guardians",
     notices.WALLET: moving.PATH,
     notices.GUARDIANS: "/guardians",
+    notices.FREEZE: "/guardians",
     **dict.fromkeys(notices.CLAIMS.values(), claim.PATH),
 }
 """Where each kind of notice is looked at."""

@@ -23,6 +23,8 @@ _HEADINGS: Final[Mapping[int, str]] = {
     429: _("Too many tries"),
     503: _("That does not answer now"),
 }
+_BACK: Final[Mapping[str, str]] = {"FROZEN_ACTOR": "/lost"}
+"""Where a person goes on from what went wrong, by its reason, where that is not the usual."""
 _OTHER: Final = _("Something went wrong")
 
 
@@ -40,12 +42,16 @@ def page(asked: Asked, error: SimdesError, *, back: str = "") -> Shown:
         {
             "heading": asked.reader.text(_HEADINGS.get(status, _OTHER)),
             "problem": error,
-            "back": back or ("/sign-in" if isinstance(error, Unauthenticated) else START),
+            "back": back or _BACK.get(error.reason) or _usual(error),
         },
         here=START,  # what was asked could hold anything; nothing of it is said again
         status=status,
         headers={"Retry-After": "60"} if isinstance(error, TooLarge) else {},
     )
+
+
+def _usual(error: SimdesError) -> str:
+    return "/sign-in" if isinstance(error, Unauthenticated) else START
 
 
 def unexpected(path: str, error: Exception) -> Unexpected:

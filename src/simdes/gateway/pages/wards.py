@@ -1,17 +1,18 @@
-"""Whom I guard: people who appointed me, and letting one of them in again."""
+"""Whom I guard: people who appointed me, letting one of them in again, freezing their account."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from simdes.errors import Forbidden, Invalid, NotFound, SimdesError
-from simdes.exchange import guardians, members, recovering
+from simdes.errors import Conflict, Forbidden, Invalid, SimdesError, Unavailable
+from simdes.exchange import freezing, guardians, members, recovering
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/wards"
 VOUCH: Final = "/wards/vouch"
+FREEZE: Final = "/wards/freeze"
 
 
 def show(asked: Asked) -> Shown:
@@ -33,7 +34,7 @@ def show(asked: Asked) -> Shown:
 
 def show_vouch(asked: Asked) -> Shown:
     """Where the code is typed that the ward reads out."""
-    return _form(asked, asked.asked("ward", most=64), None)
+    return _form(asked, "wards_vouch.html", VOUCH, asked.asked("ward", most=64), None)
 
 
 def vouch(asked: Asked) -> Shown | Moved:
@@ -44,18 +45,31 @@ def vouch(asked: Asked) -> Shown | Moved:
             asked.node, asked.visit.session, id_of(named), asked.field("code", most=64)
         )
     except (Invalid, Forbidden) as error:
-        return _form(asked, named, error)
+        return _form(asked, "wards_vouch.html", VOUCH, named, error)
     return Moved(f"{PATH}?done=let-in")
 
 
-def _form(asked: Asked, named: str, problem: SimdesError | None) -> Shown:
-    account = id_of(named)
-    for one in guardians.wards(asked.node, asked.visit.session.actor.account):
-        if one.account == account and not one.waiting:
-            return Shown(
-                "wards_vouch.html",
-                {"problem": problem, "ward": one},
-                here=f"{VOUCH}?ward={named}",
-                status=STATUS[type(problem)] if problem else 200,
-            )
-    raise NotFound("You are no guardian of this account, or not yet.")
+def show_freeze(asked: Asked) -> Shown:
+    """What a freeze stops and what not, before it is asked for."""
+    return _form(asked, "wards_freeze.html", FREEZE, asked.asked("ward", most=64), None)
+
+
+def freeze(asked: Asked) -> Shown | Moved:
+    """Sign, with whoever of the guardians does, that a ward's account be frozen."""
+    named = asked.field("ward", most=64)
+    try:
+        found = freezing.join(asked.node, asked.visit.session, id_of(named))
+    except (Forbidden, Conflict, Unavailable) as error:
+        return _form(asked, "wards_freeze.html", FREEZE, named, error)
+    enough = found.signed >= found.needed
+    return Moved(f"{PATH}?done={'freeze-enough' if enough else 'freeze-signed'}")
+
+
+def _form(asked: Asked, template: str, path: str, named: str, problem: SimdesError | None) -> Shown:
+    ward = guardians.guarded(asked.node, asked.visit.session.actor.account, id_of(named))
+    return Shown(
+        template,
+        {"problem": problem, "ward": ward},
+        here=f"{path}?ward={named}",
+        status=STATUS[type(problem)] if problem else 200,
+    )

@@ -107,6 +107,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "rotation": _("A new key waits for your account"),
         "wallet": _("Your account moves to a wallet"),
         "guardians": _("A change of your guardians waits"),
+        "freeze": _("Your guardians are freezing your account"),
         "claim-opened": _("A claim was opened for you"),
         "claim-asked": _("Your insurer asks for more about a claim"),
         "claim-approved": _("Your insurer approved a claim"),
@@ -231,7 +232,9 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "claim": _("An insurer decided a claim"),
         "prescription": _("A prescription is ready for a pharmacy"),
         "emergency": _("Somebody opened your record in an emergency"),
-        "recovery": _("Somebody asks for a new key to your account, or for other guardians"),
+        "recovery": _(
+            "Somebody asks for a new key to your account, for other guardians, or to freeze it"
+        ),
         "erasure": _("Your record is being erased (the last mail)"),
     },
     "done": {
@@ -263,6 +266,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "wallet-sent": _("It is on the ledger and counts from now on."),
         "vetoed": _("It is stopped. Appoint other guardians if you do not trust these any more."),
         "renewed": _("Your record's custodians have new keys for it."),
+        "freeze-signed": _("You asked. It is frozen once enough of the guardians ask."),
+        "freeze-enough": _("Enough guardians asked: the account is frozen within seconds."),
         "let-in": _("You let them in. With enough guardians it goes on by itself."),
         "link-ended": _("It has ended. The code leads nowhere any more."),
         "link-renewed": _("The code opens your record as it is now."),

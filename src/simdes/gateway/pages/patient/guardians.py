@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simdes.errors import Invalid, NotFound, SimdesError
-from simdes.exchange import guardians, members, recovering, renewal
+from simdes.exchange import freezing, guardians, members, recovering, renewal
 from simdes.exchange.guardians import Chosen, Guardian
 from simdes.exchange.renewal import Change
 from simdes.gateway.pages.answering import Moved, Shown
@@ -43,7 +43,11 @@ def show(asked: Asked) -> Shown:
     named = {each.organisation for one in sets for each in one.guardians}
     return Shown(
         "guardians.html",
-        {"seen": seen, "names": {one: members.name_of(node, one) for one in named}},
+        {
+            "seen": seen,
+            "freeze": freezing.gathered(node, account),
+            "names": {one: members.name_of(node, one) for one in named},
+        },
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import enrolment, guardians, recovering
+from simdes.exchange import enrolment, freezing, guardians, recovering
 from simdes.gateway.app import create_gateway
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
@@ -56,6 +56,7 @@ class Town:
         for one in self.network.members.values():
             guardians.put_in_force(one.node)
             recovering.tend(one.node)
+            freezing.tend(one.node)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,48 @@ def test_from_a_lost_passphrase_back_into_the_account(town: Town) -> None:
     done = back.post("/guardians/renew", {})
     assert done.headers["location"] == "/guardians?done=renewed"
     assert back.get("/record").status_code == 200
+
+
+def test_guardians_freeze_an_account_on_their_pages(town: Town) -> None:
+    enrolment.add_person(
+        town.network["north"].node,
+        town.network.session("north", ADMINISTRATOR),
+        "olaf",
+        role=Role.PATIENT,
+        passphrase=NEW,
+    )
+    olaf = town.visitor("north", "olaf", NEW)
+    ines = town.visitor("south", "friend.south")
+    ward = town.network["north"].node.desk.keystore.person("olaf").account.hex()
+    fields = {"number-1": number(ines), "label-1": "Ines <b>", "needed": "1", "name": "Olaf"}
+    assert olaf.post("/guardians/new", fields).status_code == 303
+    assert f"freeze?ward={ward}" not in ines.get("/wards").text, "not before it counts"
+    assert ines.post("/wards/freeze", {"ward": ward}).status_code == 404
+    town.wait()
+    ines, olaf = town.visitor("south", "friend.south"), town.visitor("north", "olaf", NEW)
+    assert f"/wards/freeze?ward={ward}" in ines.get("/wards").text
+    page = ines.get(f"/wards/freeze?ward={ward}").text
+    assert "What it stops" in page and "Only by a new key" in page
+    assert town.visitor("south", "dr.lee").post("/wards/freeze", {"ward": ward}).status_code == 404
+    done = ines.post("/wards/freeze", {"ward": ward})
+    assert done.headers["location"] == "/wards?done=freeze-enough"
+    assert "Enough guardians asked" in ines.get("/wards?done=freeze-enough").text
+    home = olaf.get("/home").text
+    assert "Your guardians are freezing your account" in home
+    assert "1 of 1 guardians: Ines &lt;b&gt;" in home
+    page = olaf.get("/guardians").text
+    assert "Ines &lt;b&gt;" in page and "only they can stop" in page
+    town.work()
+    shown = olaf.get("/home")
+    assert shown.status_code == 403 and "frozen by its guardians" in shown.text
+    assert 'href="/lost"' in shown.text
+    again = Visitor(town.apps["north"]).sign_in("olaf", NEW)
+    assert again.status_code == 403
+    assert "frozen by its guardians" in again.text and "Ask for a new key" in again.text
+    page = ines.get("/wards").text
+    assert "Their account is frozen." in page and f"freeze?ward={ward}" not in page
+    refused = ines.post("/wards/freeze", {"ward": ward})
+    assert refused.status_code == 403 and "frozen already" in refused.text
 
 
 def test_the_owner_stops_what_they_did_not_ask_for(town: Town) -> None:
