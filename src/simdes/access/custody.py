@@ -59,6 +59,7 @@ from simdes.access.messages import (
 )
 from simdes.access.requests import Question, decode, read_request, sign_answer, unhex
 from simdes.errors import NotFound, SimdesError, Tampered, Unauthenticated
+from simdes.index import audit
 from simdes.index import custody as nonces
 from simdes.index.transaction import Transaction
 
@@ -245,7 +246,11 @@ class Custodian:
             nonces.purge_nonces(tx, now_ms=now_ms)
             if not nonces.spend_nonce(tx, question.nonce, expires_ms=expires_ms):
                 raise Unauthenticated("The request was answered before; sign a new one.")
-            desk.trail.append(tx, outcome.attempts)
+            attempts = outcome.attempts
+            if outcome.still is not None:
+                audit.lock_head(tx)
+                attempts = tuple(one for one in attempts if outcome.still(tx, one))
+            desk.trail.append(tx, attempts)
             return outcome.write(tx) if outcome.write else {}
 
         return desk.database.write(write)

@@ -147,7 +147,8 @@ class Asker:
 class Outcome:
     """What a verb decided: audit records, and either an error or a receipt with a sealed body.
 
-    `write` runs in the transaction that writes the audit entries and may add to the body.
+    `write` runs in the transaction that writes the audit entries and may add to the body; `still`
+    says there, alone among all who write entries, which of the attempts are still to be entered.
     """
 
     attempts: tuple[Attempt, ...]
@@ -155,6 +156,7 @@ class Outcome:
     body: Body = field(default_factory=dict)
     error: SimdesError | None = None
     write: Callable[[Transaction], Body] | None = None
+    still: Callable[[Transaction, Attempt], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def released(desk: Desk, asker: Asker, body: ReleasedBody) -> Outcome:
     if found is None:
         return _refuse(asker, reason or NOT_RELEASED)
     with desk.database.read() as tx:
+        seen = audit.head(tx).seq
         if not all(_takes_part(desk, tx, one, study, tags) for one in grounds):
             return _refuse(asker, NOT_RELEASED)
         named = {one.vault: one for one in grounds}
@@ -63,6 +64,7 @@ def released(desk: Desk, asker: Asker, body: ReleasedBody) -> Outcome:
             for one in new
         ),
         receipt={"study": body.study, "number": body.number, "count": len(grounds)},
+        still=lambda tx, one: not _is_entered(desk, tx, one.vault, found, after=seen),
     )
 
 
@@ -76,9 +78,13 @@ def _release(desk: Desk, study: bytes, number: int, tags: set[bytes]) -> Release
     return found if found and found.members == members_digest(tuple(tags)) else None
 
 
-def _is_entered(desk: Desk, tx: Transaction, vault: bytes, release: Release) -> bool:
-    """Whether our trail has the patient's entry of a release: looked for from its time on."""
-    after, from_ms = 0, release.at * 1000 - _SKEW_MS
+def _is_entered(
+    desk: Desk, tx: Transaction, vault: bytes | None, release: Release, *, after: int = 0
+) -> bool:
+    """Whether our trail has the patient's entry of a release: looked for from its time on, behind
+    an entry's number."""
+    assert vault is not None  # noqa: S101 (entries of releases are about somebody)
+    from_ms = release.at * 1000 - _SKEW_MS
     while listed := audit.of_vault(tx, vault, after=after, limit=100, from_ms=from_ms):
         for row in listed:
             try:
