@@ -145,12 +145,17 @@ def file_bytes(path: Path) -> bytes:
         raise NotFound(f"{path} does not exist") from None
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads and that was not there before."""
+def write_new(path: Path, content: bytes, *, advice: str = "Choose another name.") -> None:
+    """Write a file that only its owner reads; never over something, never through a link.
+
+    Raises Conflict, with the advice, where there is one; NotFound where it can't be written.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
-        raise Conflict(f"{path} exists already", advice="Choose another name.") from None
+        raise Conflict(f"{path} exists already.", advice=advice) from None
+    except OSError as error:
+        raise NotFound(f"{path} can't be written: {error.strerror}.") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import time
@@ -24,8 +23,9 @@ from simdes.commands.common import (
     file_bytes,
     organisation,
     signed_in,
+    write_new,
 )
-from simdes.errors import Conflict, Invalid
+from simdes.errors import Invalid
 from simdes.exchange import disclosing
 from simdes.exchange.rights import ask as rights_of
 from simdes.proofs import facts
@@ -60,12 +60,8 @@ def make_key(
 ) -> None:
     """For the patient: make a key, and print the holder that facts are to be stated for."""
     key = int.from_bytes(secrets.token_bytes(_KEY_BYTES), "big")
-    try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise Conflict(f"{out} exists already", advice="Facts are bound to their key.") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"v": 1, "holder_key": f"{key:#066x}"}, file)
+    kept = json.dumps({"v": 1, "holder_key": f"{key:#066x}"}).encode()
+    write_new(out, kept, advice="Facts are bound to their key.")
     holder = f"{facts.holder_of(key):#066x}"
     if as_json:
         console.print_json({"holder": holder})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +11,19 @@ import typer
 from simdes import console
 from simdes.app import Opened
 from simdes.commands import quarantine_views as views
-from simdes.commands.common import AsJson, Data, Token, User, organisation, seconds, signed_in
+from simdes.commands.common import (
+    AsJson,
+    Data,
+    Token,
+    User,
+    organisation,
+    seconds,
+    signed_in,
+    write_new,
+)
 from simdes.commands.mapping import SourceKind
 from simdes.commands.records import anchor
-from simdes.errors import Conflict, NotFound, TooLarge
+from simdes.errors import NotFound, TooLarge
 from simdes.exchange import quarantine
 from simdes.exchange import replay as replays
 from simdes.exchange.quarantine import Entry, Selection
@@ -168,7 +176,7 @@ def show(
             session = signed_in(one, user, token)
             opened = quarantine.open_content(one.node, session, number, original=original)
     if opened is not None and out is not None:
-        _write_new(out, opened.data)
+        write_new(out, opened.data)
     if as_json:
         document = views.entry_json(shown.entry) | {
             "corrected": shown.corrected,
@@ -351,15 +359,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} can't be read: {error.strerror}.") from error
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that nobody else may read; never over something, never through a link."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        raise Conflict(f"{path} exists already.", advice="Name a new file.") from None
-    except OSError as error:
-        raise NotFound(f"{path} can't be written: {error.strerror}.") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
