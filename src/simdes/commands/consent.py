@@ -28,6 +28,20 @@ OwnVault = Annotated[
     str | None, typer.Option("--vault", help="The vault's tag; needed by who has several.")
 ]
 
+To = Annotated[
+    str, typer.Option("--to", help="ORGANISATION, ROLE@ORGANISATION, or an account's id (0x…).")
+]
+Categories = Annotated[
+    list[str], typer.Option("--category", help="observations, medications …; repeatable.")
+]
+Purposes = Annotated[list[str] | None, typer.Option("--purpose", help="Default TREAT; repeatable.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="Sensitive records it opens too (HIV, PSY …); repeatable."),
+]
+Valid = Annotated[str, typer.Option("--for", help="How long: 12h, 30d, 1y.")]
+"""What a grant says, whoever signs it (`simdes wallet grant`, too)."""
+
 
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's commands."""
@@ -38,21 +52,11 @@ def add_commands(cli: typer.Typer) -> None:
 
 def grant(
     data: Data,
-    to: Annotated[
-        str,
-        typer.Option("--to", help="ORGANISATION, ROLE@ORGANISATION, or an account's id (0x…)."),
-    ],
-    category: Annotated[
-        list[str], typer.Option("--category", help="observations, medications …; repeatable.")
-    ],
-    purpose: Annotated[
-        list[str] | None, typer.Option("--purpose", help="Default TREAT; repeatable.")
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", help="Sensitive records it opens too (HIV, PSY …); repeatable."),
-    ] = None,
-    valid: Annotated[str, typer.Option("--for", help="How long: 12h, 30d, 1y.")] = "30d",
+    to: To,
+    category: Categories,
+    purpose: Purposes = None,
+    label: Labels = None,
+    valid: Valid = "30d",
     vault: OwnVault = None,
     user: User = None,
     token: Token = None,

@@ -29,7 +29,7 @@ from simdes.commands.common import (
     write_new,
 )
 from simdes.commands.common import administrator as administrator_session
-from simdes.commands.consent import grantee_of
+from simdes.commands.consent import Categories, Labels, Purposes, To, Valid, grantee_of
 from simdes.errors import Invalid
 from simdes.exchange import enrolment, members, moving, wallets
 from simdes.exchange.node import Node
@@ -109,22 +109,12 @@ def enrol(
 def grant(
     data: Data,
     vault: Vault,
-    to: Annotated[
-        str,
-        typer.Option("--to", help="ORGANISATION, ROLE@ORGANISATION, or an account's id (0x…)."),
-    ],
-    category: Annotated[
-        list[str], typer.Option("--category", help="observations, medications …; repeatable.")
-    ],
+    to: To,
+    category: Categories,
     out: Out,
-    purpose: Annotated[
-        list[str] | None, typer.Option("--purpose", help="Default TREAT; repeatable.")
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", help="Sensitive records it opens too (HIV, PSY …); repeatable."),
-    ] = None,
-    valid: Annotated[str, typer.Option("--for", help="How long: 12h, 30d, 1y.")] = "30d",
+    purpose: Purposes = None,
+    label: Labels = None,
+    valid: Valid = "30d",
 ) -> None:
     """Ask the vault's wallet to let somebody read, for a purpose, for a time."""
     with organisation(data) as one:
