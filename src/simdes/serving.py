@@ -150,9 +150,9 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
             threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails"),
         ]
-        if one.node.claims.pays:
+        if one.node.claims.pays or one.node.rules.dispenses:
             threads.append(
-                threading.Thread(target=worker.hear, args=(one.node, stop), name="claims")
+                threading.Thread(target=worker.hear, args=(one.node, stop), name="hearing")
             )
         if one.settings.backup_folder:
             threads.append(threading.Thread(target=keeping.run, args=(one, stop), name="keys"))

@@ -65,6 +65,7 @@ class Verb(StrEnum):
     EVALUATE = "evaluate"
     FINGERPRINTS = "fingerprints"
     CLAIMS = "claims"
+    PRESCRIPTIONS = "prescriptions"
     REQUEST = "request"
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
@@ -107,6 +108,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.EVALUATE: ("operation", "E"),
     Verb.FINGERPRINTS: ("search", "R"),
     Verb.CLAIMS: ("search", "R"),
+    Verb.PRESCRIPTIONS: ("search", "R"),
     Verb.REQUEST: ("create", "C"),
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),

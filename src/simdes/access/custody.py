@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from simdes.access import passes
 from simdes.access.audit_event import Verb
-from simdes.access.custody_claims import ClaimsBody, claims
 from simdes.access.custody_erasure import erase
 from simdes.access.custody_fingerprints import conclude, contribute, evaluate, fingerprints
 from simdes.access.custody_guardians import appoint, vouch
@@ -27,6 +26,7 @@ from simdes.access.custody_release import release
 from simdes.access.custody_renewal import accept, deal, renew
 from simdes.access.custody_requests import explain, request
 from simdes.access.custody_store import blocks, drop, keep
+from simdes.access.custody_told import ToldBody, claims, prescriptions
 from simdes.access.custody_vaults import ack, attest, vaults
 from simdes.access.desk import CHANGED, RATE, STALE, Asker, Body, Desk, Outcome, refuse
 from simdes.access.fingerprint_messages import (
@@ -88,7 +88,8 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "conclude": (ConcludeBody, conclude),
     "evaluate": (EvaluateBody, evaluate),
     "fingerprints": (FingerprintsBody, fingerprints),
-    "claims": (ClaimsBody, claims),
+    "claims": (ToldBody, claims),
+    "prescriptions": (ToldBody, prescriptions),
     "request": (RequestBody, request),
     "explain": (ExplainBody, explain),
     "appoint": (AppointBody, appoint),

@@ -26,7 +26,6 @@ from simdes.errors import Invalid, Unauthenticated
 from simdes.index import (
     access_requests,
     chain,
-    claim_vaults,
     contents,
     copies,
     custody,
@@ -34,6 +33,7 @@ from simdes.index import (
     health_links,
     resources,
     vaults,
+    whereabouts,
 )
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import State, Vault
@@ -138,7 +138,8 @@ def _close_chart(desk: Desk, tx: Transaction, tag: bytes) -> str:
     access_requests.drop_vault(tx, tag)
     emergencies.drop_vault(tx, tag)
     health_links.drop_vault(tx, tag)
-    claim_vaults.drop_vault(tx, tag)
+    whereabouts.CLAIMS.drop_vault(tx, tag)
+    whereabouts.PRESCRIPTIONS.drop_vault(tx, tag)
     if chart == KEPT:
         vaults.close(tx, tag)
     elif vaults.get(tx, tag) is not None:  # a reader has a local key, too

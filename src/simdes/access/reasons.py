@@ -51,6 +51,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "PLAN_NOT_AGREED": "nobody there agreed to this plan, or it does not name the asker",
     "KEY_NOT_HELD": "the organisation holds no share of this key",
     "NOT_INSURER": "this is for verified insurers",
+    "NOT_DISPENSER": "this is for verified pharmacies and hospitals",
     "BAD_DEALING": "what the custodians dealt does not hold together",
     "STALE_LEDGER": "the custodian's ledger is behind",
     "CHANGED_CONTRACTS": "the contracts changed and the custodian's operator has not accepted it",

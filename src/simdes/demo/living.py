@@ -227,7 +227,7 @@ def _reads(one: Opened, vault: bytes) -> bool:
 
 def _has_prescription(north: Opened, vault: bytes) -> bool:
     asking = rights.ask(north.node, _session(north, "rosa"))
-    return bool(holding.all_held(north.node, asking, vault=vault))
+    return bool(holding.all_held(north.node, asking, vaults=(vault,)))
 
 
 def _until(holds: Callable[[], bool], otherwise: str, one: Opened) -> None:

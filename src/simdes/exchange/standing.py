@@ -53,6 +53,13 @@ class Standing:
             named = [vault for one in _names(actor) for vault in self._by_grantee[one]]
         return list(dict.fromkeys(named))
 
+    def named_by(self, tx: Transaction, actor: Actor) -> list[Consent]:
+        """Every consent, standing or not, that names the actor."""
+        self._learn(tx)
+        with self._lock:
+            known = [its for one in _names(actor) for its in self._by_grantee[one].values()]
+        return [consent for its in known for consent in its]
+
     def of(
         self,
         tx: Transaction,
@@ -67,6 +74,8 @@ class Standing:
         view = ChainView(tx, self._ledger)
         for vault in vaults:
             for consent in self._naming(actor, vault):
+                if not consent.terms.not_before <= now_seconds < consent.terms.expiry:
+                    continue
                 if (ground := _ground(view, consent, actor, purpose, now_seconds)) is not None:
                     yield Stands(consent, ground)
 

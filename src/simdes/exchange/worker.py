@@ -21,7 +21,7 @@ from simdes.exchange.claims import arriving, fingerprints, opening, steps
 from simdes.exchange.elsewhere import Resting
 from simdes.exchange.mail import sending
 from simdes.exchange.node import Node
-from simdes.exchange.prescriptions import issuing, settling
+from simdes.exchange.prescriptions import announcing, issuing, settling, waiting
 from simdes.exchange.running import worker_name
 from simdes.exchange.subscriptions import telling
 from simdes.index import copies, studies
@@ -36,7 +36,7 @@ CLAIM_SECONDS = 2.0
 """How often claims, and freezes of accounts, are gone on with: each asks the ledger how it
 stands."""
 ARRIVE_SECONDS = 5.0
-"""How often providers are asked which claims an insurer may look at."""
+"""How often providers are asked which claims, or prescriptions, may be looked at."""
 REST_SECONDS = 60.0
 """How long one that did not answer is not asked."""
 RETIRE_SECONDS = 3_600.0
@@ -59,6 +59,7 @@ def run(node: Node, stop: threading.Event) -> None:
             done = anchoring.work(node, worker=name)
             bulk = jobs.work(node, worker=name, kinds=(jobs.EXPORT,))
             issuing.work(node)
+            announcing.announce(node)
             settling.settle(node)
             if claimed.due():
                 freezing.tend(node)
@@ -115,16 +116,18 @@ def write_mails(node: Node, stop: threading.Event) -> None:
 
 
 def hear(node: Node, stop: threading.Event) -> None:
-    """Ask providers which claims an insurer may look at until ``stop`` is set; apart from `run`,
-    which no provider may hold up."""
+    """Ask providers which claims an insurer may look at, and which prescriptions a pharmacy, until
+    ``stop`` is set; apart from `run`, which no provider may hold up."""
     resting, tidied = Resting(REST_SECONDS), _Every(RETIRE_SECONDS)
     while not stop.is_set():
         pause = ARRIVE_SECONDS
         try:
             node.following.catch_up()
             arriving.collect(node, resting)
+            waiting.collect(node, resting)
             if tidied.due():
                 arriving.tidy(node)
+                waiting.tidy(node)
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import Conflict, Unavailable
+from simdes.index import prescriptions
 from simdes.index.rows import read, row_of, select
 from simdes.index.transaction import Row, Transaction
 
@@ -266,6 +267,7 @@ def _entry(row: Row) -> ManifestEntry:
 def add_terms(tx: Transaction, terms: Terms) -> None:
     """Keep the opened terms of a consent; known ones stay as they are."""
     tx.insert("terms", [row_of(terms)], conflict="(vault, handle) DO NOTHING")
+    prescriptions.note(tx, terms.vault)
 
 
 def terms(tx: Transaction, vault: bytes, handle: bytes) -> Terms | None:

@@ -112,13 +112,43 @@ def unissued(tx: Transaction, batch: int, *, limit: int) -> list[Prescription]:
     return [read(Prescription, row) for row in rows]
 
 
-def issue(tx: Transaction, id_: int) -> bool:
+def issue(tx: Transaction, one: Prescription) -> bool:
     """Say that a statement is issued: its batch stands in the forest. False: it was said."""
-    return bool(
-        tx.run(
-            "UPDATE prescription SET state = 'issued' WHERE id = :id AND state = 'built'", id=id_
-        )
+    said = tx.run(
+        "UPDATE prescription SET state = 'issued' WHERE id = :id AND state = 'built'", id=one.id
     )
+    if said:
+        note(tx, one.vault)
+    return bool(said)
+
+
+def issued(tx: Transaction, vault: bytes) -> list[Prescription]:
+    """Issued statements of a vault that nobody cancelled, oldest first."""
+    rows = tx.all(
+        _PRESCRIPTION + " WHERE vault = :vault AND state = 'issued' AND cancel = 'no' ORDER BY id",
+        vault=vault,
+    )
+    return [read(Prescription, row) for row in rows]
+
+
+def note(tx: Transaction, vault: bytes) -> None:
+    """Have a vault looked at for whom to tell of its prescriptions, if it has any."""
+    tx.run(
+        "INSERT INTO prescription_announce (vault) SELECT DISTINCT vault FROM prescription"
+        " WHERE vault = :vault ON CONFLICT DO NOTHING",
+        vault=vault,
+    )
+
+
+def to_announce(tx: Transaction, *, limit: int) -> list[bytes]:
+    """Vaults that wait to be looked at."""
+    rows = tx.all("SELECT vault FROM prescription_announce ORDER BY vault LIMIT :n", n=limit)
+    return [bytes(row[0]) for row in rows]
+
+
+def announced(tx: Transaction, vault: bytes) -> None:
+    """Say that a vault is looked at now."""
+    tx.run("DELETE FROM prescription_announce WHERE vault = :vault", vault=vault)
 
 
 def to_cancel(tx: Transaction, *, limit: int) -> list[Prescription]:

@@ -53,6 +53,41 @@ table(
     partial_index("cancel", "cancel = 'wanted'", "id", table="prescription"),
 )
 
+# Vaults that are looked at for whom to tell of their prescriptions.
+table("prescription_announce", id32("vault"), PrimaryKeyConstraint("vault"))
+
+# Prescriptions (by tag) whose patient let a pharmacy in, in the order in which it is told of them.
+table(
+    "prescription_told",
+    integer("number", primary_key=True, autoincrement=False),
+    id32("prescription"),
+    id32("vault"),
+    id32("pharmacy"),
+    id32("handle"),
+    UniqueConstraint("prescription", "handle"),
+    Index(None, "pharmacy", "number"),
+    Index(None, "vault"),
+)
+
+# At the pharmacy: up to which number it heard a hospital.
+table(
+    "prescription_heard",
+    id32("provider"),
+    integer("number"),
+    PrimaryKeyConstraint("provider"),
+)
+
+# At the pharmacy: in whose vault a prescription is, as its hospital told under this number.
+table(
+    "prescription_known",
+    id32("prescription"),
+    id32("vault"),
+    id32("provider"),
+    integer("number"),
+    PrimaryKeyConstraint("prescription"),
+    Index(None, "vault"),
+)
+
 # The forest of prescriptions as events tell it: the roots of batches by forest and place.
 table(
     "chain_statement",

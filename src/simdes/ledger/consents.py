@@ -236,6 +236,27 @@ class ConsentsContract(Bound):
         """Return how often everything of this vault was revoked."""
         return int(self.read("generation", tag))
 
+    def standing(self, asked: Sequence[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
+        """Which of these consents (vault, handle) nobody withdrew, by one exchange."""
+        questions = [
+            (self.address, self.artifact.call_data(verb, *arguments))
+            for tag, handle in asked
+            for verb, arguments in (("consent", (tag, handle)), ("generation", (tag,)))
+        ]
+        answers = []
+        for answer in self.ledger.call_many(questions):
+            if isinstance(answer, Reverted):
+                raise translate(answer) from answer
+            if isinstance(answer, SimdesError):
+                raise answer
+            answers.append(answer)
+        found = set()
+        for one, said, generation in zip(asked, answers[::2], answers[1::2], strict=True):
+            _, state, its, _ = self._results("consent", said)
+            if (state, its) == (ConsentState.GRANTED, self._results("generation", generation)):
+                found.add(one)
+        return found
+
     def is_nonce_used(self, *, tag: bytes, nonce: int) -> bool:
         """Say whether a relayed signature with this nonce was spent for the vault."""
         return bool(self.read("isNonceUsed", tag, nonce))

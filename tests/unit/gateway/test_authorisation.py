@@ -14,8 +14,8 @@ import pytest
 from simdes.access.asking import Because, Caller, ask
 from simdes.access.categories import Kind, Purpose, Role
 from simdes.access.consent import Grantee
-from simdes.access.custody_claims import ClaimsBody
 from simdes.access.custody_fingerprints import deal
+from simdes.access.custody_told import ToldBody
 from simdes.access.fingerprint_messages import (
     ConcludeBody,
     ContributeBody,
@@ -126,7 +126,8 @@ def body(scene: Scene, verb: str, because: Because) -> object:
             elements=[hexed(scene.key.public)],  # type: ignore[attr-defined]
         ),
         "fingerprints": lambda: FingerprintsBody(function=vault),
-        "claims": lambda: ClaimsBody(after=0),
+        "claims": lambda: ToldBody(after=0),
+        "prescriptions": lambda: ToldBody(after=0),
         "request": lambda: RequestBody(
             vault=vault, categories=1, purpose=0, days=1, name="", text="Why."
         ),

@@ -23,7 +23,7 @@ from simdes.exchange.following import known_consents
 from simdes.exchange.mail import news
 from simdes.exchange.mail.kinds import CLAIM
 from simdes.exchange.node import Node
-from simdes.index import claim_news, claim_vaults, claims
+from simdes.index import claim_news, claims, whereabouts
 from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.openings import number
@@ -107,10 +107,12 @@ def _disclose(node: Node, step: Step, claim: Claim) -> str:
 def _tell(node: Node, step: Step) -> None:
     """Have the insurer told in whose vault the claim is, before the ledger says it may look."""
     with node.database.read() as tx:
-        if claim_vaults.is_settled(tx, step.claim, step.vault):
+        if whereabouts.CLAIMS.is_settled(tx, step.claim, step.vault):
             return
     node.database.write(
-        lambda tx: claim_vaults.tell(tx, step.claim, step.vault, step.other, now_ms=node.now_ms())
+        lambda tx: whereabouts.CLAIMS.tell(
+            tx, step.claim, step.vault, step.other, now_ms=node.now_ms()
+        )
     )
 
 

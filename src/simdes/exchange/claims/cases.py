@@ -27,7 +27,7 @@ from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking, again
 from simdes.fhir.json import loads
 from simdes.fhir.search.parse import parse
-from simdes.index import claim_vaults, claims
+from simdes.index import claims, whereabouts
 from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.claim_openings import ClaimOpening, decode
@@ -117,7 +117,7 @@ def inbox(node: Node, asking: Asking) -> list[Row]:
     """
     require_clerk(node, asking)
     with node.database.read() as tx:
-        vaults = claim_vaults.known(tx)
+        vaults = whereabouts.CLAIMS.known(tx)
     found = _rows(node, vaults, _decided(node))
     return sorted(found, key=lambda one: (one.due_seconds, one.claim))
 
@@ -126,7 +126,7 @@ def row(node: Node, asking: Asking, claim: bytes) -> Row:
     """A claim as `inbox` has it. Raises NotFound where it is not there, Forbidden as `inbox`."""
     require_clerk(node, asking)
     with node.database.read() as tx:
-        vault = claim_vaults.vault_of(tx, claim)
+        vault = whereabouts.CLAIMS.vault_of(tx, claim)
     found = _rows(node, {} if vault is None else {claim: vault}, _decided(node, claim))
     if not found:
         raise NotFound("There is no such claim, or nothing of it is disclosed to you.")
@@ -204,7 +204,7 @@ def case(node: Node, asking: Asking, claim: bytes) -> Case:
     """
     require_clerk(node, asking)
     with node.database.read() as tx:
-        vault = claim_vaults.vault_of(tx, claim)
+        vault = whereabouts.CLAIMS.vault_of(tx, claim)
         decided = claims.steps(tx, claim=claim)
     vaults = {vault} if vault is not None else {one.vault for one in decided}
     if vaults:

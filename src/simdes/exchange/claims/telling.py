@@ -25,7 +25,7 @@ from simdes.exchange.rights import Asking
 from simdes.fhir.json import loads
 from simdes.fhir.search.grammar import escaped
 from simdes.fhir.search.parse import parse
-from simdes.index import claim_vaults, claims
+from simdes.index import claims, whereabouts
 from simdes.index.claims import Step
 from simdes.ledger.contracts import ClaimState
 from simdes.proofs.openings import number
@@ -140,7 +140,7 @@ def _day(row: Step) -> date:
 
 def _open(node: Node, asking: Asking, names: Names) -> State | None:
     with node.database.read() as tx:
-        vaults = tuple(dict.fromkeys(claim_vaults.known(tx).values()))
+        vaults = tuple(dict.fromkeys(whereabouts.CLAIMS.known(tx).values()))
     for at in range(0, len(vaults), _AT_ONCE):
         group = vaults[at : at + _AT_ONCE]
         found = _open_in(node, cases.reached(node, asking, group), names, group)

@@ -91,14 +91,15 @@ def hold(
     ``tag``: of the statement that a consent names, where it names one. Raises NotFound where they
     see no opening, Conflict where the order says something else than its statement.
     """
-    asking, _ = reached(node, asking, vault)
-    openings = list(_openings(node, asking, vault, related=f"{TYPE}/{request_id}"))
+    vaults = None if vault is None else (vault,)
+    asking, _ = reached(node, asking, vaults)
+    openings = list(_openings(node, asking, vaults, related=f"{TYPE}/{request_id}"))
     if not openings:
         raise NotFound(
             "There is no prescription to dispense from, or not for you.",
             advice="It may wait for its batch, or the patient has not submitted it to you.",
         )
-    requests = _matches(node, asking, TYPE, (("_id", request_id),), openings[0][1])
+    requests = _matches(node, asking, TYPE, (("_id", request_id),), (openings[0][1],))
     if not requests:
         raise NotFound("There is no such MedicationRequest, or not for you.")
     request = loads(requests[0].content)
@@ -114,11 +115,11 @@ def hold(
     )
 
 
-def all_held(node: Node, asking: Asking, *, vault: bytes | None = None) -> list[Held]:
-    """Every prescription that the caller sees, of a vault or of all; unsound ones left out."""
+def all_held(node: Node, asking: Asking, *, vaults: tuple[bytes, ...] | None = None) -> list[Held]:
+    """Every prescription that the caller sees, of some vaults or of all; unsound ones left out."""
     found: dict[str, Held] = {}
-    asking, _ = reached(node, asking, vault)
-    for opening, its_vault in _openings(node, asking, vault):
+    asking, _ = reached(node, asking, vaults)
+    for opening, its_vault in _openings(node, asking, vaults):
         id_ = opening.request.rpartition("/")[2]
         try:
             found.setdefault(opening.request, hold(node, asking, id_, vault=its_vault))
@@ -127,24 +128,31 @@ def all_held(node: Node, asking: Asking, *, vault: bytes | None = None) -> list[
     return list(found.values())
 
 
-def reached(node: Node, asking: Asking, vault: bytes | None) -> tuple[Asking, tuple[str, ...]]:
-    """The caller with everything that consents open for them of a vault (None: of any), and what
-    could not be opened. Whoever looks twice with one `Asking` would not see it the second time."""
-    found = reach(node, asking, vaults=None if vault is None else (vault,), categories=_NEEDED)
+def reached(
+    node: Node, asking: Asking, vaults: tuple[bytes, ...] | None
+) -> tuple[Asking, tuple[str, ...]]:
+    """The caller with everything that consents open for them of these vaults (None: of any), and
+    what could not be opened. Whoever looks twice with one `Asking` would not see it the second
+    time."""
+    found = reach(node, asking, vaults=vaults, categories=_NEEDED)
     with node.database.read() as tx:
         return again(node, found.asking, tx), found.warnings
 
 
 def _openings(
-    node: Node, asking: Asking, vault: bytes | None, *, related: str = ""
+    node: Node, asking: Asking, vaults: tuple[bytes, ...] | None, *, related: str = ""
 ) -> Iterator[tuple[Opening, bytes]]:
     """The openings that the caller sees, newest first, of this network, with their vaults."""
-    pairs = [("category", f"{DOCUMENT_SYSTEM}|{PRESCRIPTION_CODE}"), ("_sort", "-_lastUpdated")]
+    pairs = [
+        ("category", f"{DOCUMENT_SYSTEM}|{PRESCRIPTION_CODE}"),
+        ("_sort", "-_lastUpdated"),
+        ("_count", "1000"),
+    ]
     if related:
         pairs.append(("related", related))
     contracts = node.contracts
     here = (contracts.ledger.chain_id(), contracts.addresses.prescriptions)
-    for one in _matches(node, asking, "DocumentReference", tuple(pairs), vault):
+    for one in _matches(node, asking, "DocumentReference", tuple(pairs), vaults):
         try:
             data = loads(one.content)["content"][0]["attachment"]["data"]
             opening = decode(b64decode(data, validate=True))
@@ -159,10 +167,10 @@ def _matches(
     asking: Asking,
     type_: str,
     pairs: tuple[tuple[str, str], ...],
-    vault: bytes | None,
+    vaults: tuple[bytes, ...] | None,
 ) -> tuple[Found, ...]:
     query = parse((type_,), pairs, now_ms=node.now_ms())
-    return find(node, asking, query, vaults=None if vault is None else (vault,)).matches
+    return find(node, asking, query, vaults=vaults).matches
 
 
 def _tag(node: Node, opening: Opening) -> int:

@@ -120,7 +120,7 @@ def _finish_one(node: Node, batch: Batch, author: records.Author) -> int:
 
     def write(tx: Transaction) -> int | None:
         held = prescriptions.unissued(tx, batch.id, limit=OPENED_AT_ONCE)
-        issued = [one for one in held if prescriptions.issue(tx, one.id)]
+        issued = [one for one in held if prescriptions.issue(tx, one)]
         for one in issued:
             if one.cancel == prescriptions.NO:
                 _open(node, tx, one, batch, tree, author)

@@ -58,9 +58,10 @@ def open_(node: Node, asking: Asking, where: At) -> Seen:
 def _held(node: Node, asking: Asking, where: At) -> Held:
     if where.request_id:
         return holding.hold(node, asking, where.request_id, vault=where.vault, tag=where.tag)
+    vaults = None if where.vault is None else (where.vault,)
     found = [
         one
-        for one in holding.all_held(node, asking, vault=where.vault)
+        for one in holding.all_held(node, asking, vaults=vaults)
         if where.tag in (b"", one.tag_bytes)
     ]
     if not found:

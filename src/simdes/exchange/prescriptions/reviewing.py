@@ -45,7 +45,7 @@ class Review:
 def review(node: Node, asking: Asking, held: Held) -> Review:
     """Check a prescription against the record of its patient."""
     types = tuple(one for one in TYPES if asking.rights.scopes(Interaction.SEARCH, one))
-    asking, unreached = holding.reached(node, asking, held.vault)
+    asking, unreached = holding.reached(node, asking, (held.vault,))
     page = find(
         node,
         asking,

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.access.categories import Category, Kind, Label, Role, State, labels_of, members
+from simdes.access.categories import Category, Label, Role, State, labels_of, members
 from simdes.access.consent import Consent, Grantee
+from simdes.access.custody_told import DISPENSERS
 from simdes.access.rights import Interaction
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import consents
@@ -32,7 +33,6 @@ from simdes.proofs.openings import number
 PHARMACIST: Final = "pharmacist"
 SUBMITTED_SECONDS: Final = 14 * 86_400
 PREFERRED_SECONDS: Final = 365 * 86_400
-_DISPENSERS: Final = (Kind.PHARMACY, Kind.HOSPITAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,8 @@ def consent_of_code(node: Node, asking: Asking, code: str) -> Consent:
     node.following.catch_up()
     actor, now = asking.session.actor, node.now_seconds()
     with node.database.read() as tx:
-        vaults = node.standing.vaults(tx, actor)
+        named = node.standing.named_by(tx, actor)
+        vaults = [one.vault for one in named if is_code_of(code, one.handle)]
         for one in node.standing.of(tx, actor, asking.purpose, vaults, now_seconds=now):
             if is_code_of(code, one.consent.handle):
                 return one.consent
@@ -220,7 +221,7 @@ def _require_patient(asking: Asking, vault: bytes) -> None:
 def _require_dispenser(node: Node, organisation: bytes) -> None:
     with node.database.read() as tx:
         found = chain.organisation(tx, organisation)
-    if found is None or found.kind not in _DISPENSERS or found.state != State.VERIFIED:
+    if found is None or found.kind not in DISPENSERS or found.state != State.VERIFIED:
         raise Invalid("This organisation dispenses nothing.", advice="Name a pharmacy.")
 
 

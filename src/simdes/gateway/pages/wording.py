@@ -90,6 +90,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "link": _("opened a summary by your QR code"),
         "attest": _("confirmed who you are"),
         "claims": _("was told that a claim is about you"),
+        "prescriptions": _("was told that a prescription of yours is there"),
         "reconcile": _("compared trails"),
         "released": _("put what your record says, without your name, into a research release"),
         "quarantine-read": _("read a message in quarantine"),

@@ -11,7 +11,7 @@ from simdes.access.audit_event import Verb
 from simdes.errors import NotFound
 from simdes.exchange import reach
 from simdes.exchange.claims import arriving, cases, disclosing, paying
-from simdes.index import claim_vaults
+from simdes.index import whereabouts
 from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import Visit
@@ -79,7 +79,7 @@ def test_a_provider_that_lost_what_it_told_tells_again_and_is_heard_once(
 def heard(visit: Visit) -> int:
     """Up to which number the insurer heard the hospital."""
     with visit.node("east").database.read() as tx:
-        return claim_vaults.heard_up_to(tx, visit.node("north").organisation)
+        return whereabouts.CLAIMS.heard_up_to(tx, visit.node("north").organisation)
 
 
 def test_nobody_is_told_of_a_vault_that_was_erased(visits: list[Visit]) -> None:
@@ -88,9 +88,9 @@ def test_nobody_is_told_of_a_vault_that_was_erased(visits: list[Visit]) -> None:
 
     def erased(tx: Transaction) -> None:
         tx.run("UPDATE vault SET state = 'erased' WHERE tag = :vault", vault=one.vault)
-        claim_vaults.drop_vault(tx, one.vault)
-        assert not claim_vaults.tell(tx, b"\x08" * 32, one.vault, east, now_ms=north.now_ms())
-        assert one.vault not in {its.vault for its in claim_vaults.told(tx, east, after=0)}
+        whereabouts.CLAIMS.drop_vault(tx, one.vault)
+        assert not whereabouts.CLAIMS.tell(tx, b"\x08" * 32, one.vault, east, now_ms=north.now_ms())
+        assert one.vault not in {its.vault for its in whereabouts.CLAIMS.told(tx, east, after=0)}
         raise _Enough
 
     with pytest.raises(_Enough):
@@ -107,14 +107,14 @@ def test_a_claim_that_is_not_the_tellers_own_or_not_for_us_is_not_believed(
     north, east = visits[0].node("north"), visits[0].node("east")
     arriving.collect(east)
     north.database.write(
-        lambda tx: claim_vaults.tell(
+        lambda tx: whereabouts.CLAIMS.tell(
             tx, b"\x07" * 32, visits[0].vault, east.organisation, now_ms=north.now_ms()
         )
     )
     try:
         assert arriving.collect(east) == 0
         with east.database.read() as tx:
-            assert b"\x07" * 32 not in claim_vaults.known(tx)
+            assert b"\x07" * 32 not in whereabouts.CLAIMS.known(tx)
     finally:
         north.database.write(
             lambda tx: tx.run("DELETE FROM claim_told WHERE claim = :c", c=b"\x07" * 32)
@@ -132,5 +132,5 @@ def test_of_a_claim_that_ended_the_vault_is_forgotten_and_its_decision_stays(
     assert arriving.tidy(east) >= 1
     assert arriving.collect(east) == 0, "what was forgotten is not told again"
     with east.database.read() as tx:
-        assert claim_vaults.vault_of(tx, claim) is None
+        assert whereabouts.CLAIMS.vault_of(tx, claim) is None
     assert cases.row(east, one.clerk(), claim).state is ClaimState.REVERSED

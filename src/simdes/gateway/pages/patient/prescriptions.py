@@ -51,7 +51,9 @@ class Prescription:
 def show(asked: Asked) -> Shown:
     """Every prescription, those that go on first, and the preferred pharmacy."""
     mine, node = own(asked), asked.node
-    found = [in_words(asked, one) for one in holding.all_held(node, mine.asking, vault=mine.vault)]
+    found = [
+        in_words(asked, one) for one in holding.all_held(node, mine.asking, vaults=(mine.vault,))
+    ]
     preferred = submitting.preferred(node, mine.vault)
     return Shown(
         "prescriptions.html",

@@ -12,7 +12,7 @@ from simdes.errors import Conflict, Invalid, NotFound, SimdesError, TooLarge, Un
 from simdes.exchange import rights
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.read import read
-from simdes.exchange.prescriptions import codes, dispensing, holding, opening
+from simdes.exchange.prescriptions import codes, dispensing, holding, opening, waiting
 from simdes.exchange.prescriptions.dispensing import Wanted
 from simdes.exchange.prescriptions.holding import Held
 from simdes.exchange.prescriptions.opening import At
@@ -22,6 +22,7 @@ from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.prescriptions import in_words
+from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.pages.record.saying import dig, say, text
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
@@ -121,16 +122,18 @@ def dispensed(asked: Asked) -> Shown:
 
 
 def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
-    asking = rights.ask(asked.node, asked.visit.session)
-    asking, missing = holding.reached(asked.node, asking, None)
-    found = [in_words(asked, one) for one in holding.all_held(asked.node, asking)]
+    number = page_number(asked) or 1
+    page = waiting.look(asked.node, rights.ask(asked.node, asked.visit.session), number)
+    found = [(in_words(asked, one.held), one.code) for one in page.found]
     return Shown(
         "counter.html",
         {
-            "partly": bool(missing),
+            "partly": bool(page.warnings),
             "problem": problem,
-            "waiting": [one for one in found if one.goes_on],
-            "over": len([one for one in found if not one.goes_on]),
+            "waiting": [(one, code) for one, code in found if one.goes_on],
+            "page": number,
+            "pages": number + page.more,
+            "address": lambda number: f"{PATH}?page={number}" if number > 1 else PATH,
         },
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from simdes.exchange import reach
+from simdes.exchange.prescriptions import waiting
 from support import consortium
 from support.consortium import Clock
 from support.fhir_api import Api, Json, application
@@ -67,10 +67,12 @@ def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town
     assert "Pharmacy West" in form
     code = code_of(town)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reach, "MOST_VAULTS", 0)
-        assert "This list is not whole." in town.pharmacist.get("/counter").text
+        patched.setattr(waiting, "PATIENTS", 0)
+        assert 'href="/counter?page=2"' in town.pharmacist.get("/counter").text
     whole = town.pharmacist.get("/counter").text
-    assert "Amoxicillin" in whole and "This list is not whole." not in whole
+    assert "Amoxicillin" in whole and "page=2" not in whole
+    assert f'name="code" value="{code}"' in whole, "a prescription is opened where it is"
+    assert "Nothing of the patients" in town.pharmacist.get("/counter?page=2").text
 
     opened = town.pharmacist.post("/counter/open", {"code": code})
     assert opened.status_code == 200
