@@ -374,6 +374,7 @@ REASONS: Final = (
     _("the custodian holds no share of this epoch"),
     _("the asker keeps, or had evaluated today, as much here as it may"),
     _("this is for verified insurers"),
+    _("this is for verified pharmacies and hospitals"),
     _("nobody there agreed to this plan, or it does not name the asker"),
     _("what the custodians dealt does not hold together"),
     _("the organisation holds no share of this key"),
