@@ -172,7 +172,7 @@ def _examine(ground: Ground, network: Consortium, told: list[dict[str, Any]]) ->
     north, west = network["north"].node, network["west"].node
     assert settling.settle(west) == settling.Settled()
     patient = ask(north, network.session("north", USER))
-    [held] = holding.all_held(north, patient, vault=ground.vault)
+    [held] = holding.all_held(north, patient, vaults=(ground.vault,))
     where = holding.tell(north, held)
     assert (where.state.value, where.dispensed["value"]) == ("cancelled", FILL + PART)
     assert {one["prescribed"] for one in told if "prescribed" in one} == {held.request["id"]}

@@ -274,9 +274,9 @@ def test_by_preference_a_pharmacy_has_every_prescription(counter: Counter) -> No
     submitting.prefer(north, counter.patient(), counter.vault, west.organisation)
     assert submitting.preferred(north, counter.vault) == west.organisation
     asking = counter.pharmacist("west")
-    assert [one.request["id"] for one in holding.all_held(west, asking, vault=counter.vault)] == [
-        counter.id
-    ]
+    assert [
+        one.request["id"] for one in holding.all_held(west, asking, vaults=(counter.vault,))
+    ] == [counter.id]
     submitting.prefer(north, counter.patient(), counter.vault, cove.organisation)
     assert submitting.preferred(north, counter.vault) == cove.organisation
     with pytest.raises(NotFound):
