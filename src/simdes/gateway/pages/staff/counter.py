@@ -22,7 +22,6 @@ from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.prescriptions import in_words
-from simdes.gateway.pages.patient.record import page_number
 from simdes.gateway.pages.record.saying import dig, say, text
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
@@ -122,7 +121,7 @@ def dispensed(asked: Asked) -> Shown:
 
 
 def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
-    number = page_number(asked) or 1
+    number = asked.page or 1
     page = waiting.look(asked.node, rights.ask(asked.node, asked.visit.session), number)
     found = [(in_words(asked, one.held), one.code) for one in page.found]
     return Shown(
