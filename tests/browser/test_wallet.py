@@ -153,6 +153,7 @@ def test_without_javascript_a_signature_made_elsewhere_is_typed(
     )
     page, request = context.new_page(), asked_for(place, owned[0])
     page.goto("/sign-in")
+    page.locator("a[href='/sign-in/wallet']").click()
     page.locator("a[href='/wallet']").click()
     page.locator("#request").fill(wallets.written(request))
     page.locator("form:has(#request) button").click()

@@ -75,8 +75,13 @@ def subjects_of(
     return (
         Subject(_name(keystore, "user-at", user, address), USER_AT_ADDRESS),
         Subject(_name(keystore, "user", user), USER_ANYWHERE),
-        Subject(_name(keystore, "address", address), ADDRESS, lasting=True),
+        *address_subject(keystore, address),
     )
+
+
+def address_subject(keystore: KeyStore, address: str) -> tuple[Subject, ...]:
+    """What a failure is counted for that no name is tried by: the network address alone."""
+    return (Subject(_name(keystore, "address", address), ADDRESS, lasting=True),)
 
 
 def code_subject(keystore: KeyStore, account: bytes) -> tuple[Subject, ...]:

@@ -75,8 +75,8 @@ def sign_in(
     """A session of the wallet's owner, which reads by the pass that it signed.
 
     With a cookie it goes on for whoever is signed in, as a fresh proof. Raises Unauthenticated for
-    a signature that is not the wallet's, not of this, or was used before, Forbidden where the
-    account may not act.
+    a signature that is not the wallet's, not of this, or was used before, TooLarge where wrong ones
+    have to wait, Forbidden where the account may not act.
     """
     made = _held(node, held, binding)
     person = _person(node, made.wallet)
@@ -88,6 +88,8 @@ def sign_in(
     except Tampered:
         right = b""
     if right != made.wallet:
+        subjects = attempts.address_subject(node.desk.keystore, client.address)
+        node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
         credentials.refuse(node, person, attempts.WRONG_SIGNATURE)
         raise Unauthenticated(
             "This is not a signature of that wallet, or not of this.",

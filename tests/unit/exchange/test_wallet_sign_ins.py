@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from simdes.access import attempts
 from simdes.access.accounts import suspend_account, verify_account
 from simdes.access.asking import Because
 from simdes.access.audit_event import Verb
@@ -19,7 +20,7 @@ from simdes.access.keystore import Person
 from simdes.access.reading import list_records
 from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Unauthenticated
+from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, TooLarge, Unauthenticated
 from simdes.exchange import (
     consents,
     credentials,
@@ -222,6 +223,24 @@ def test_a_signature_of_anything_else_is_refused_and_written_down(
             town.node, asking.held, changed(town, **what), binding=BINDING, client=BROWSER
         )
     assert town.last() == (Verb.SIGN_IN, "WRONG_SIGNATURE")
+
+
+def test_wrong_signatures_of_a_network_address_have_to_wait_and_right_ones_never(
+    town: Town,
+) -> None:
+    asking, noisy = town.ask(), replace(BROWSER, address="192.0.2.1")
+    said = set()
+    for _ in range(attempts.ADDRESS.free + 2):
+        with pytest.raises((Unauthenticated, TooLarge)) as refused:
+            wallet_sign_ins.sign_in(
+                town.node, asking.held, bytes(65), binding=BINDING, client=noisy
+            )
+        said.add(type(refused.value))
+    assert said == {Unauthenticated, TooLarge}
+    signature = sign(asking, town.wallet)
+    assert wallet_sign_ins.sign_in(
+        town.node, asking.held, signature, binding=BINDING, client=noisy
+    ).whole
 
 
 def test_a_strangers_wallet_and_a_hosted_persons_key_are_nobodys_here(town: Town) -> None:

@@ -23,8 +23,9 @@ class Needs(Enum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """A page at an address. ``roles``: of these people alone; none: of everybody. ``signed``: its
-    form needs no browser of ours, because its address is one that we signed. ``per_minute``: how
-    often one network address may ask, 0 as often as it likes."""
+    form needs no browser of ours, because its address is one that we signed. ``signs``: it takes
+    the person's key, so whose wallet keeps theirs is told before a form. ``per_minute``: how often
+    one network address may ask, 0 as often as it likes."""
 
     path: str
     method: str
@@ -32,4 +33,5 @@ class Place:
     needs: Needs
     roles: frozenset[str] = frozenset()
     signed: bool = False
+    signs: bool = False
     per_minute: int = 0

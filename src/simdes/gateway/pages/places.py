@@ -21,6 +21,7 @@ from simdes.exchange import credentials
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.credentials import Half, Visit
 from simdes.exchange.node import Node
+from simdes.exchange.signin import needs_wallet
 from simdes.gateway.pages import (
     account,
     applications,
@@ -32,6 +33,7 @@ from simdes.gateway.pages import (
     static_files,
     trouble,
     wallet,
+    wallet_sign_in,
     wards,
 )
 from simdes.gateway.pages.answering import Moved, Shown, respond
@@ -74,6 +76,14 @@ PLACES: Final = (
     Place("/sign-in/second", "POST", sign_in.second, Needs.NOBODY),
     Place("/sign-in/confirm", "GET", sign_in.show_confirm, Needs.SIGNED_IN),
     Place("/sign-in/confirm", "POST", sign_in.confirm, Needs.SIGNED_IN),
+    Place(wallet_sign_in.PATH, "GET", wallet_sign_in.show, Needs.NOBODY),
+    Place(
+        wallet_sign_in.PATH,
+        "POST",
+        wallet_sign_in.act,
+        Needs.NOBODY,
+        per_minute=wallet_sign_in.PER_MINUTE,
+    ),
     Place(lost.PATH, "GET", lost.show, Needs.NOBODY),
     Place(lost.PATH, "POST", lost.begin, Needs.NOBODY),
     # Who has the wallet signs; whoever relays can change nothing.
@@ -85,17 +95,17 @@ PLACES: Final = (
     Place("/language", "POST", sign_in.language, Needs.NOBODY),
     Place("/account", "GET", account.show, Needs.SIGNED_IN),
     Place("/account/sessions/end", "POST", account.end_session, Needs.SIGNED_IN),
-    Place("/account/passkeys/new", "GET", account.show_new_passkey, Needs.RECENT),
-    Place("/account/passkeys/new", "POST", account.new_passkey, Needs.RECENT),
-    Place("/account/passkeys/rename", "POST", account.rename_passkey, Needs.SIGNED_IN),
-    Place("/account/passkeys/remove", "POST", account.remove_passkey, Needs.RECENT),
-    Place("/account/codes", "GET", account.show_codes, Needs.RECENT),
-    Place("/account/codes", "POST", account.confirm_codes, Needs.RECENT),
-    Place("/account/codes/begin", "POST", account.begin_codes, Needs.RECENT),
-    Place("/account/codes/end", "POST", account.end_codes, Needs.RECENT),
-    Place("/account/recovery", "POST", account.renew_recovery, Needs.RECENT),
-    Place("/account/passphrase", "GET", account.show_passphrase, Needs.RECENT),
-    Place("/account/passphrase", "POST", account.change_passphrase, Needs.RECENT),
+    Place("/account/passkeys/new", "GET", account.show_new_passkey, Needs.RECENT, signs=True),
+    Place("/account/passkeys/new", "POST", account.new_passkey, Needs.RECENT, signs=True),
+    Place("/account/passkeys/rename", "POST", account.rename_passkey, Needs.SIGNED_IN, signs=True),
+    Place("/account/passkeys/remove", "POST", account.remove_passkey, Needs.RECENT, signs=True),
+    Place("/account/codes", "GET", account.show_codes, Needs.RECENT, signs=True),
+    Place("/account/codes", "POST", account.confirm_codes, Needs.RECENT, signs=True),
+    Place("/account/codes/begin", "POST", account.begin_codes, Needs.RECENT, signs=True),
+    Place("/account/codes/end", "POST", account.end_codes, Needs.RECENT, signs=True),
+    Place("/account/recovery", "POST", account.renew_recovery, Needs.RECENT, signs=True),
+    Place("/account/passphrase", "GET", account.show_passphrase, Needs.RECENT, signs=True),
+    Place("/account/passphrase", "POST", account.change_passphrase, Needs.RECENT, signs=True),
     Place(mail.PATH, "GET", mail.show, Needs.SIGNED_IN),
     Place(mail.NEW, "GET", mail.show_new, Needs.RECENT),
     Place(mail.NEW, "POST", mail.give, Needs.RECENT),
@@ -106,13 +116,13 @@ PLACES: Final = (
     Place(mail.STOP, "GET", mail.show_stop, Needs.NOBODY),
     Place(mail.STOP, "POST", mail.stop, Needs.NOBODY, signed=True),
     Place("/account/apps/revoke", "POST", applications.revoke, Needs.SIGNED_IN),
-    Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN),
-    Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN),
+    Place(applications.PATH, "GET", applications.show, Needs.SIGNED_IN, signs=True),
+    Place(applications.PATH, "POST", applications.answer, Needs.SIGNED_IN, signs=True),
     Place(wards.PATH, "GET", wards.show, Needs.SIGNED_IN),
-    Place(wards.VOUCH, "GET", wards.show_vouch, Needs.RECENT),
-    Place(wards.VOUCH, "POST", wards.vouch, Needs.RECENT),
-    Place(wards.FREEZE, "GET", wards.show_freeze, Needs.RECENT),
-    Place(wards.FREEZE, "POST", wards.freeze, Needs.RECENT),
+    Place(wards.VOUCH, "GET", wards.show_vouch, Needs.RECENT, signs=True),
+    Place(wards.VOUCH, "POST", wards.vouch, Needs.RECENT, signs=True),
+    Place(wards.FREEZE, "GET", wards.show_freeze, Needs.RECENT, signs=True),
+    Place(wards.FREEZE, "POST", wards.freeze, Needs.RECENT, signs=True),
     *PATIENT_PLACES,
     *STAFF_PLACES,
     *OFFICE_PLACES,
@@ -223,6 +233,8 @@ def _elsewhere(asked: Asked, place: Place) -> Moved | None:
         raise Forbidden(
             "This page is for people in another role.", advice="Go on from your own start page."
         )
+    if place.signs and asked.visit.session.wallet:
+        raise needs_wallet()
     if place.needs is Needs.RECENT and not credentials.is_recent(asked.node, asked.state):
         return Moved(sign_in.CONFIRM + then)
     return None

@@ -61,6 +61,18 @@ SAID: Final = (
     _("Copy all of it, from the first to the last."),
     _("The public key cannot be sealed to."),
     # A patient's own wallet
+    _("This takes your wallet's signature."),
+    _(
+        "No key of yours is kept here. What a wallet can sign is prepared for it and signed on the"
+        " page “My own wallet”; for the rest ask your organisation."
+    ),
+    _("No patient of this organisation has this wallet."),
+    _("Choose the wallet that your account here belongs to, in your wallet."),
+    _("What was to be signed is too old."),
+    _("Begin again."),
+    _("This was signed and used before."),
+    _("The wallet is another person's."),
+    _("Sign just this, with the wallet of the address."),
     _("That is no request for a wallet."),
     _("The request is for another network, or was changed."),
     _("Have it prepared anew, by an organisation of this network."),
@@ -385,6 +397,8 @@ REASONS: Final = (
     _("an app's code or refresh token came twice: somebody may have stolen it"),
     _("what an app showed for a token does not hold"),
     _("the passkey's counter went back: somebody may have copied it"),
+    _("it is not signed by the account's wallet, or something else is"),
+    _("this takes the account's own key, and not a pass for reading"),
     _("the deadline is past or too far away"),
     _("the app was not allowed to do this"),
     _("a second factor was needed to go on"),

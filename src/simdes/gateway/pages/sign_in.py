@@ -18,6 +18,7 @@ from simdes.gateway.problems import STATUS
 HOME = "/account"
 SECOND = "/sign-in/second"
 CONFIRM = "/sign-in/confirm"
+WALLET = "/sign-in/wallet"
 
 
 def show(asked: Asked) -> Shown | Moved:
@@ -38,7 +39,7 @@ def sign_in(asked: Asked) -> Shown | Moved:
         )
     except (Unauthenticated, TooLarge, Forbidden) as error:
         return _page(asked, error)
-    return _on(asked, admitted)
+    return go_on(asked, admitted)
 
 
 def show_second(asked: Asked) -> Shown | Moved:
@@ -46,7 +47,7 @@ def show_second(asked: Asked) -> Shown | Moved:
     if isinstance(asked.state, Visit):
         return Moved(asked.next or START)
     if asked.state is None:
-        return Moved(_with_next("/sign-in", asked))
+        return Moved(with_next("/sign-in", asked))
     return _prove(asked, asked.state, None)
 
 
@@ -58,12 +59,16 @@ def second(asked: Asked) -> Shown | Moved:
 
 
 def show_confirm(asked: Asked) -> Shown | Moved:
-    """Ask once more who it is, for what needs a fresh proof."""
+    """Ask once more who it is, for what needs a fresh proof: of whoever has a wallet, there."""
+    if asked.visit.session.wallet:
+        return Moved(with_next(WALLET, asked))
     return _prove(asked, asked.visit, None)
 
 
 def confirm(asked: Asked) -> Shown | Moved:
     """The fresh proof: code or passphrase."""
+    if asked.visit.session.wallet:
+        return Moved(with_next(WALLET, asked))
     return _proven(asked, asked.visit)
 
 
@@ -80,7 +85,7 @@ def passkey(asked: Asked) -> Shown | Moved:
         )
     except (Unauthenticated, Forbidden) as error:
         return _page(asked, error) if asked.state is None else _prove(asked, asked.state, error)
-    return _on(asked, admitted)
+    return go_on(asked, admitted)
 
 
 def sign_out(asked: Asked) -> Moved:
@@ -106,7 +111,7 @@ def _page(asked: Asked, problem: SimdesError | None) -> Shown:
             "next": asked.next,
             "user": asked.form.get("user", [""])[0][:64],
         },
-        here=_with_next("/sign-in", asked),
+        here=with_next("/sign-in", asked),
         status=STATUS[type(problem)] if problem else 200,
         script=True,
     )
@@ -128,7 +133,7 @@ def _prove(asked: Asked, state: Visit | Half, problem: SimdesError | None) -> Sh
             "wanted": sorted(state.wanted),
             "again": isinstance(state, Visit),
         },
-        here=_with_next(CONFIRM if isinstance(state, Visit) else SECOND, asked),
+        here=with_next(CONFIRM if isinstance(state, Visit) else SECOND, asked),
         status=STATUS[type(problem)] if problem else 200,
         script=True,
     )
@@ -139,19 +144,22 @@ def _proven(asked: Asked, state: Visit | Half) -> Shown | Moved:
     code, passphrase = asked.field("code", most=64), asked.field("passphrase")
     try:
         if code:
-            return _on(asked, credentials.add_code(node, cookie, code))
-        return _on(asked, credentials.add_passphrase(node, cookie, passphrase, client=asked.client))
+            return go_on(asked, credentials.add_code(node, cookie, code))
+        return go_on(
+            asked, credentials.add_passphrase(node, cookie, passphrase, client=asked.client)
+        )
     except (Unauthenticated, TooLarge, Forbidden) as error:
         return _prove(asked, state, error)
 
 
-def _on(asked: Asked, admitted: Admitted) -> Moved:
+def go_on(asked: Asked, admitted: Admitted) -> Moved:
     """Go on with the new session; the visitor's secret from before it is void."""
     if not admitted.whole:
-        return Moved(_with_next(SECOND, asked), {SESSION: admitted.cookie})
+        return Moved(with_next(SECOND, asked), {SESSION: admitted.cookie})
     given = {SESSION: admitted.cookie, VISITOR: "", DEVICE: admitted.device}
     return Moved(asked.next or START, given)
 
 
-def _with_next(path: str, asked: Asked) -> str:
+def with_next(path: str, asked: Asked) -> str:
+    """The address of a form for a proof, which leads on to where the person was going."""
     return f"{path}?{urlencode({'next': asked.next})}" if asked.next else path

@@ -26,6 +26,7 @@ from simdes.exchange.findings import KINDS
 from simdes.exchange.prescriptions.states import _WHY, State
 from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
 from simdes.exchange.quarantine import STATES, STEPS
+from simdes.exchange.signin import needs_wallet
 from simdes.gateway.pages.insurer.words import CLAIM_WORDS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
 from simdes.gateway.pages.office.words import OFFICE_WORDS
@@ -38,6 +39,7 @@ ROOT = Path(__file__).parents[4]
 SOURCE = Path(simdes.__file__).parent
 RAISING = (
     "exchange/credentials.py",
+    "exchange/wallet_sign_ins.py",
     "exchange/second_factors.py",
     "exchange/apps.py",
     "exchange/authorization.py",
@@ -169,6 +171,7 @@ def test_what_errors_say_on_pages_is_marked_for_translation() -> None:
     assert said - set(SAID) == set()
     assert {text for pair in _ADVICE.values() for text in pair} <= set(SAID)
     assert {text for _, text in _WAITS} <= set(SAID)
+    assert {needs_wallet().message, needs_wallet().advice} <= set(SAID)
     assert set(_WHY.values()) <= set(SAID)
     assert set(REASON_WORDS.values()) == set(REASONS)
 

@@ -36,7 +36,7 @@ def show(asked: Asked) -> Shown:
     node, account = asked.node, asked.visit.session.actor.account
     seen = guardians.standing(node, account)
     untold = [one for listed in (seen.present, seen.waiting) if listed for one in listed.guardians]
-    if not all(one.told for one in untold):
+    if asked.visit.session.wallet is None and not all(one.told for one in untold):
         guardians.tell(node, asked.visit.session)
         seen = guardians.standing(node, account)
     sets = [one for one in (seen.present, seen.waiting) if one is not None]

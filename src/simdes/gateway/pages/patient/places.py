@@ -32,8 +32,35 @@ _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 """What signs or takes everything along asks for a fresh proof; ending and looking do not."""
 
 
+_SIGNED: Final = frozenset(
+    {
+        sharing.NEW,
+        sharing.END,
+        sharing.CLOSE,
+        prescriptions.SUBMIT,
+        prescriptions.WITHDRAW,
+        prescriptions.PHARMACY,
+        guardians.NEW,
+        guardians.CANCEL,
+        guardians.VETO,
+        guardians.RENEW,
+        research.JOIN,
+        research.PREFER,
+        research.LEAVE,
+        erasing.PATH,
+        claim.APPEAL,
+        claims.DISCLOSE,
+        claims.WITHDRAW,
+        claims.PREFER,
+        moving.PATH,
+        moving.OFF,
+    }
+)
+"""What takes the account's key, which these pages have not where a wallet keeps it."""
+
+
 def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs) -> Place:
-    return Place(path, method, page, needs, PATIENT)
+    return Place(path, method, page, needs, PATIENT, signs=path in _SIGNED)
 
 
 PATIENT_PLACES: Final = (
