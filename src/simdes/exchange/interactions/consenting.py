@@ -28,10 +28,13 @@ TYPE: Final = "Consent"
 _ENDED: Final = frozenset(("inactive", "rejected", "entered-in-error"))
 
 
-def concerns(changes: Sequence[Change]) -> bool:
-    """Whether a request is about consents; one that is about other things besides is refused."""
+def concerns(changes: Sequence[Change], *, alone: bool) -> bool:
+    """Whether a request is about consents; one that is about other things besides is refused.
+
+    ``alone``: nothing else is to be in the same commit; the chain has none with us.
+    """
     about = [one for one in changes if one.type == TYPE]
-    if about and len(changes) > 1:
+    if about and (len(changes) > 1 or not alone):
         raise Invalid(
             "A Consent is granted on chain and can't be part of a transaction.",
             advice="Send each Consent by itself.",

@@ -72,15 +72,15 @@ def apply(
 
     ``base`` is this server's FHIR base URL, without a slash at its end. ``by_server``: a
     Subscription's status is what we found out, not what its owner asks for. ``then`` writes what
-    has to be in the same commit; it may run again, as all of it may. Raises Forbidden,
-    BrokenRules (with places), Mismatch for a condition of the caller that does not hold, Conflict,
-    NotFound.
+    has to be in the same commit; it may run again, as all of it may, and none goes with a Consent.
+    Raises Forbidden, BrokenRules (with places), Mismatch for a condition of the caller that does
+    not hold, Conflict, NotFound.
     """
     if len(changes) > MOST_CHANGES:
         raise Invalid(f"A transaction holds at most {MOST_CHANGES} changes.")
     for change in changes:
         check(asking, change)
-    if consenting.concerns(changes):
+    if consenting.concerns(changes, alone=then is None):
         return [consenting.apply(node, asking, changes[0])]
     warned = validated(node, changes, by_server=by_server)
     asked = queries(node, asking, changes)

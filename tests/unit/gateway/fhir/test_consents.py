@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 from starlette.applications import Starlette
 
 from simdes.access import tokens
 from simdes.access.app_context import Context
+from simdes.errors import Invalid
 from simdes.exchange import consents
+from simdes.exchange.interactions import writing
+from simdes.exchange.interactions.changes import Change, Method
+from simdes.exchange.rights import ask
 from simdes.index.vaults import Identifier, find
 from support.consortium import Consortium
 from support.fhir_api import Api, Json, application
@@ -103,6 +108,18 @@ def consent(network: Consortium, patient: Json) -> Callable[..., Json]:
         }
 
     return make
+
+
+def test_nothing_is_to_be_written_in_one_commit_with_a_consent(
+    network: Consortium, own: Api, consent: Callable[..., Json], number: str
+) -> None:
+    node, then = network["north"].node, mock.Mock()
+    asking = ask(node, network.session("north", f"p.{number}"))
+    change = Change(method=Method.CREATE, type="Consent", id="", resource=consent())
+    with pytest.raises(Invalid, match="can't be part of a transaction"):
+        writing.apply(node, asking, [change], base=node.issuer.audience, then=then)
+    then.assert_not_called()
+    assert own.found("Consent") == []
 
 
 def test_a_consent_sent_as_a_resource_opens_and_its_end_closes(
