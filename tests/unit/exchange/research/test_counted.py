@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from simdes.access.requests import hexed
+from simdes.cli import command_line
 from simdes.errors import Conflict, Forbidden, Invalid, SimdesError, Tampered
 from simdes.exchange import disclosing
 from simdes.exchange.research import counted, studies
@@ -15,7 +20,7 @@ from simdes.exchange.rights import ask as rights_of
 from simdes.proofs import facts
 from simdes.proofs.disclosures import Kept
 from support import researching
-from support.consortium import Clock, Consortium
+from support.consortium import Clock, Consortium, passphrase_of
 from support.fhir_api import Api
 from support.researching import A1C, DAY, PERCENT
 
@@ -103,6 +108,43 @@ def test_a_patient_is_counted_once_by_proofs_that_name_nobody(
     found = network["north"].node.contracts.studies.study(studies.id_of(anybody, document))
     assert found is not None
     assert found.counted == 2
+
+
+def test_a_patient_proves_by_a_command_and_is_counted_by_one(
+    network: Consortium, doctor: Api, tmp_path: Path
+) -> None:
+    document = researching.running(network, title="By commands", criteria=CRITERIA[1:])
+    somebody = stated(network, doctor, "counted-by-commands", 0xC0DE)
+    study, key, out = tmp_path / "study.json", tmp_path / "key.json", tmp_path / "proofs.json"
+    study.write_bytes(msgspec.json.encode(document))
+    key.write_text(json.dumps({"v": 1, "holder_key": hex(somebody.key)}))
+    facts_: list[object] = []
+    for number, one in enumerate(somebody.kept):
+        path = tmp_path / f"{number}.fact.json"
+        path.write_bytes(msgspec.json.encode(one))
+        facts_ += ["--fact", path]
+    proving = ("--study", study, *facts_, "--key", key, "--out", out)
+    asked = ("prove", "--data", network["east"].data, *proving)
+    told = json.loads(simdes_study(*asked, "--json"))
+    assert told["study"] == hexed(studies.id_of(network["east"].node, document))
+    assert (told["proofs"], out.stat().st_mode & 0o777) == (1, 0o600)
+    with pytest.raises(Conflict, match="exists already"):
+        simdes_study(*asked)
+    collecting = ("--data", network["south"].data, "--study", study, "--user", "prof.ray")
+    counting_ = ("count", out, *collecting)
+    assert json.loads(simdes_study(*counting_, "--json")) == {"counted": 1}
+    with pytest.raises(Conflict):
+        simdes_study(*counting_)
+
+
+def simdes_study(*words: object) -> str:
+    """What `simdes study` prints; its refusal is raised."""
+    given = ["study", *map(str, words)]
+    env = {"SIMDES_USER_PASSPHRASE": passphrase_of("prof.ray")}
+    done = CliRunner().invoke(command_line(), given, env=env)
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
 
 
 def test_a_diagnosis_is_a_fact_with_its_day_unless_it_is_not_confirmed(
