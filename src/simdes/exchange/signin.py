@@ -65,9 +65,9 @@ class Session:
 def needs_wallet() -> Forbidden:
     """The one answer to whatever a key that is kept here would have to sign."""
     return Forbidden(
-        "This takes your wallet's signature.",
-        advice="No key of yours is kept here. What a wallet can sign is prepared for it and signed"
-        " on the page “My own wallet”; for the rest ask your organisation.",
+        "This takes more than your wallet can sign here yet.",
+        advice="No key of yours is kept here. You share under “Who may see it”, and end there, too,"
+        " what pharmacies, insurers and studies were let read; for the rest ask your organisation.",
     )
 
 

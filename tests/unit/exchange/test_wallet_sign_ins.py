@@ -151,14 +151,14 @@ def test_one_signature_opens_a_session_that_reads_and_can_not_decide(town: Town)
     assert (visit.person, visit.wanted) == (town.person, frozenset({"wallet"}))
     assert town.last() == (Verb.SIGN_IN, "")
     assert credentials.is_recent(town.node, visit)
-    with pytest.raises(Forbidden, match="wallet's signature"):
+    with pytest.raises(Forbidden, match="more than your wallet"):
         _ = session.key
-    with pytest.raises(Forbidden, match="wallet's signature"):
+    with pytest.raises(Forbidden, match="more than your wallet"):
         session.unlock()
     assert held(session) is session
     log = logbook.read_log(town.node, session, vault=town.vault)
     assert log.entries and not log.silent
-    with pytest.raises(Forbidden, match="wallet's signature"):
+    with pytest.raises(Forbidden, match="more than your wallet"):
         consents.grant(
             town.node,
             session,
@@ -168,7 +168,7 @@ def test_one_signature_opens_a_session_that_reads_and_can_not_decide(town: Town)
             purposes=["TREAT"],
             valid_seconds=60,
         )
-    with pytest.raises(Forbidden, match="wallet's signature"):
+    with pytest.raises(Forbidden, match="more than your wallet"):
         consents.revoke_all(town.node, session, vault=town.vault)
 
 
@@ -294,7 +294,7 @@ def test_a_fresh_proof_is_a_fresh_signature_and_takes_the_old_sessions_place(tow
     assert visit.session.by != begun.session.by
     with pytest.raises(SimdesError):
         credentials.add_passphrase(town.node, second.cookie, "a passphrase", client=BROWSER)
-    with pytest.raises(Forbidden, match="wallet's signature"):
+    with pytest.raises(Forbidden, match="more than your wallet"):
         credentials.add_code(town.node, second.cookie, "123456")
 
 

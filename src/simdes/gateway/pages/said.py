@@ -61,10 +61,10 @@ SAID: Final = (
     _("Copy all of it, from the first to the last."),
     _("The public key cannot be sealed to."),
     # A patient's own wallet
-    _("This takes your wallet's signature."),
+    _("This takes more than your wallet can sign here yet."),
     _(
-        "No key of yours is kept here. What a wallet can sign is prepared for it and signed on the"
-        " page “My own wallet”; for the rest ask your organisation."
+        "No key of yours is kept here. You share under “Who may see it”, and end there, too,"
+        " what pharmacies, insurers and studies were let read; for the rest ask your organisation."
     ),
     _("No patient of this organisation has this wallet."),
     _("Choose the wallet that your account here belongs to, in your wallet."),

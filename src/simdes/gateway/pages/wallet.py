@@ -8,6 +8,7 @@ how the page's script speaks to the wallet; without JavaScript the signature is 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from simdes.errors import Invalid, SimdesError
@@ -17,6 +18,7 @@ from simdes.gateway.pages.asking import Asked
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/wallet"
+_NOTHING: Final[Mapping[str, str]] = {}
 PER_MINUTE: Final = 30
 """Forms of one network address: somebody signs a few, each of which costs the ledger a block."""
 
@@ -31,16 +33,16 @@ def act(asked: Asked) -> Shown | Moved:
     step = asked.field("step", most=16)
     try:
         if step == "stop":
-            return _request(asked, wallets.revoke_all(asked.node, vault=_vault(asked)), None)
+            return show_request(asked, wallets.revoke_all(asked.node, vault=_vault(asked)), None)
         request = wallets.read(asked.node, asked.field("request", most=wallets.MOST_BYTES))
     except SimdesError as error:
         return _begin(asked, error)
     if step != "send":
-        return _request(asked, request, None)
+        return show_request(asked, request, None)
     try:
-        wallets.send(asked.node, request, _signature(asked))
+        wallets.send(asked.node, request, signature_of(asked))
     except SimdesError as error:
-        return _request(asked, request, error)
+        return show_request(asked, request, error)
     return Moved(f"{PATH}?done=wallet-sent")
 
 
@@ -54,7 +56,19 @@ def _begin(asked: Asked, problem: SimdesError | None) -> Shown:
     )
 
 
-def _request(asked: Asked, request: wallets.Request, problem: SimdesError | None) -> Shown:
+def show_request(
+    asked: Asked,
+    request: wallets.Request,
+    problem: SimdesError | None,
+    *,
+    back: str = PATH,
+    action: str = PATH,
+    kept: Mapping[str, str] = _NOTHING,
+) -> Shown:
+    """A request in words and as typed data, to be signed.
+
+    ``action`` takes the signature, with what is ``kept`` beside it; ``back`` leads away.
+    """
     node = asked.node
     given = wallets.given(node, request) if request.verb == wallets.GRANT else None
     document: dict[str, Any] = request.data.document()
@@ -71,8 +85,11 @@ def _request(asked: Asked, request: wallets.Request, problem: SimdesError | None
             "document": json.dumps(document),
             "shown": json.dumps(document["message"], indent=1),
             "domain": document["domain"],
+            "back": back,
+            "action": action,
+            "kept": kept,
         },
-        here=PATH,
+        here=back,
         status=STATUS[type(problem)] if problem else 200,
         script="wallet.js",
     )
@@ -82,7 +99,8 @@ def _vault(asked: Asked) -> bytes:
     return typed_bytes(asked.field("vault", most=80), 32, "That is no number of a record.")
 
 
-def _signature(asked: Asked) -> bytes:
+def signature_of(asked: Asked) -> bytes:
+    """The signature that a form brings; Invalid for what is none."""
     return typed_bytes(asked.field("signature", most=140), 65, "That is no signature.")
 
 

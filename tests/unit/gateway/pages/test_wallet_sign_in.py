@@ -28,7 +28,7 @@ from support.portal import SYSTEM, history
 from unit.gateway.pages.conftest import Place
 
 PATH = wallet_sign_in.PATH
-_TAKES = "This takes your wallet&#39;s signature."
+_TAKES = "This takes more than your wallet can sign here yet."
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from simdes.gateway.pages.patient import (
     record,
     research,
     sharing,
+    signing,
     whose,
 )
 from simdes.gateway.pages.place import Needs, Place
@@ -34,9 +35,6 @@ _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 
 _SIGNED: Final = frozenset(
     {
-        sharing.NEW,
-        sharing.END,
-        sharing.CLOSE,
         prescriptions.SUBMIT,
         prescriptions.WITHDRAW,
         prescriptions.PHARMACY,
@@ -74,6 +72,7 @@ PATIENT_PLACES: Final = (
     _place(sharing.END, "POST", sharing.end, _ANY),
     _place(sharing.DECLINE, "POST", sharing.decline, _ANY),
     _place(sharing.CLOSE, "POST", sharing.close, _ANY),
+    _place(signing.PATH, "POST", signing.send, _ANY),
     _place(corrections.PATH, "GET", corrections.show, _ANY),
     _place(corrections.NEW, "GET", corrections.show_new, _ANY),
     _place(corrections.NEW, "POST", corrections.new, _ANY),

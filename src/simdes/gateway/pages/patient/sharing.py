@@ -1,19 +1,26 @@
 """Who may see my record: what was granted, granting with a preview, narrowing, ending.
 
 Granting is signed by the patient's own key, which their session unlocks, after a fresh proof of who
-they are. A consent's terms stand on chain and can't be changed, so a narrower one is granted and
-the old one ended. Ending needs no fresh proof: it is the safe direction.
+they are; where a wallet keeps it, what it has to sign is shown instead (`signing`). A consent's
+terms stand on chain and can't be changed, so a narrower one is granted and the old one ended.
+Ending needs no fresh proof: it is the safe direction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import urlencode
+from typing import Any, Final
 
 from simdes.errors import Invalid, NotFound, SimdesError
-from simdes.exchange import access_requests, consents, emergencies, members, previewing
+from simdes.exchange import (
+    access_requests,
+    consents,
+    emergencies,
+    members,
+    previewing,
+    wallets,
+)
 from simdes.exchange.access_requests import Asked as AskedFor
 from simdes.exchange.consents import Given
 from simdes.exchange.members import Member
@@ -21,13 +28,15 @@ from simdes.exchange.node import Node
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.languages import mark as _
+from simdes.gateway.pages.patient import signing
 from simdes.gateway.pages.patient.own import Own, own
+from simdes.gateway.pages.patient.signing import address_of
 from simdes.gateway.pages.record.kinds import PARTS
 from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.timeline import lines, parts
 from simdes.gateway.problems import STATUS
 
-PATH: Final = "/sharing"
+PATH: Final = signing.BACK
 NEW: Final = "/sharing/new"
 END: Final = "/sharing/end"
 DECLINE: Final = "/sharing/decline"
@@ -79,7 +88,7 @@ def show(asked: Asked) -> Shown:
             "ended": [one for one in given if one.state != "active"],
             "names": _names(asked.node, given),
             "kept": mine.kept,
-            "address": lambda **more: _address(mine, **more),
+            "address": lambda **more: address_of(mine, **more),
         },
     )
 
@@ -113,18 +122,17 @@ def decline(asked: Asked) -> Moved:
     mine = own(asked)
     named = id_of(asked.field("request", most=64))
     access_requests.decline(asked.node, asked.visit.session, mine.vault, named)
-    return Moved(_address(mine, done="declined"))
+    return Moved(address_of(mine, done="declined"))
 
 
-def close(asked: Asked) -> Moved:
+def close(asked: Asked) -> Shown | Moved:
     """End an emergency at once, for every record that was not opened yet."""
     mine, session = own(asked), asked.visit.session
     named = id_of(asked.field("emergency", most=64))
     broken = emergencies.of_vault(asked.node, session, mine.vault)
     if named not in {one.handle for one in broken}:
         raise NotFound("There is nothing like that.")
-    consents.revoke(asked.node, session, vault=mine.vault, handle=named)
-    return Moved(_address(mine, done="ended"))
+    return _revoke(asked, mine, named, done="ended")
 
 
 def show_end(asked: Asked) -> Shown:
@@ -138,45 +146,60 @@ def show_end(asked: Asked) -> Shown:
             "given": given,
             "names": _names(asked.node, [given] if given else ()),
             "kept": mine.kept,
-            "address": lambda **more: _address(mine, **more),
+            "narrowed": asked.asked("narrowed", most=3) == "yes",
+            "address": lambda **more: address_of(mine, **more),
         },
     )
 
 
-def end(asked: Asked) -> Moved:
+def end(asked: Asked) -> Shown | Moved:
     """End a consent, or everything that was granted so far."""
     mine, session = own(asked), asked.visit.session
     named = asked.field("consent", most=64)
     if named == "all":
+        if session.wallet:
+            request = wallets.revoke_all(asked.node, vault=mine.vault)
+            return signing.ask(asked, mine, request, {"done": "all-ended"})
         consents.revoke_all(asked.node, session, vault=mine.vault)
-        return Moved(_address(mine, done="all-ended"))
+        return Moved(address_of(mine, done="all-ended"))
     given = _given(asked, mine, named)
-    consents.revoke(asked.node, session, vault=mine.vault, handle=given.handle)
-    return Moved(_address(mine, done="ended"))
+    narrowed = asked.field("narrowed", most=3) == "yes"
+    return _revoke(asked, mine, given.handle, done="narrowed" if narrowed else "ended")
 
 
-def _grant(asked: Asked, mine: Own, choice: Choice) -> Moved:
+def _revoke(asked: Asked, mine: Own, handle: bytes, *, done: str) -> Shown | Moved:
+    if asked.visit.session.wallet:
+        request = wallets.revoke(asked.node, vault=mine.vault, handle=handle)
+        return signing.ask(asked, mine, request, {"done": done})
+    consents.revoke(asked.node, asked.visit.session, vault=mine.vault, handle=handle)
+    return Moved(address_of(mine, done=done))
+
+
+def _grant(asked: Asked, mine: Own, choice: Choice) -> Shown | Moved:
     before = _given(asked, mine, choice.replaces) if choice.replaces else None
     session = asked.visit.session
     answers = id_of(choice.request) if choice.request else None
     if answers is not None:
         access_requests.get(asked.node, session, mine.vault, answers)
-    granted = consents.grant(
-        asked.node,
-        session,
-        vault=mine.vault,
-        grantee=consents.whom(_member(asked.node, choice).id, choice.role),
-        categories=choice.categories,
-        labels=choice.labels,
-        purposes=[choice.purpose],
-        valid_seconds=choice.days * 86_400,
-    )
+    what: dict[str, Any] = {
+        "vault": mine.vault,
+        "grantee": consents.whom(_member(asked.node, choice).id, choice.role),
+        "categories": choice.categories,
+        "labels": choice.labels,
+        "purposes": [choice.purpose],
+        "valid_seconds": choice.days * 86_400,
+    }
+    if session.wallet:
+        request = wallets.grant(asked.node, **what)
+        kept = {"done": "granted", "replaces": choice.replaces, "answers": choice.request}
+        return signing.ask(asked, mine, request, kept)
+    granted = consents.grant(asked.node, session, **what)
     if answers is not None:
         access_requests.accept(asked.node, session, mine.vault, answers, handle=granted.handle)
     if before is None:
-        return Moved(_address(mine, done="granted"))
+        return Moved(address_of(mine, done="granted"))
     consents.revoke(asked.node, asked.visit.session, vault=mine.vault, handle=before.handle)
-    return Moved(_address(mine, done="narrowed"))
+    return Moved(address_of(mine, done="narrowed"))
 
 
 def _preview(asked: Asked, mine: Own, choice: Choice) -> Shown:
@@ -203,7 +226,7 @@ def _preview(asked: Asked, mine: Own, choice: Choice) -> Shown:
             ],
             "preview": found,
         },
-        here=_address(mine, path=NEW),
+        here=address_of(mine, path=NEW),
     )
 
 
@@ -224,7 +247,7 @@ def _form(asked: Asked, mine: Own, choice: Choice, problem: SimdesError | None) 
             "days": DAYS,
             "kept": mine.kept,
         },
-        here=_address(mine, path=NEW),
+        here=address_of(mine, path=NEW),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -294,8 +317,3 @@ def _given(asked: Asked, mine: Own, named: str) -> Given:
 
 def _names(node: Node, given: Sequence[Given]) -> dict[bytes, str]:
     return {one: members.name_of(node, one) for one in {its.organisation for its in given}}
-
-
-def _address(mine: Own, *, path: str = PATH, **more: str) -> str:
-    said = mine.kept | more
-    return f"{path}?{urlencode(said)}" if said else path
