@@ -14,7 +14,7 @@ from simdes.access.policy import Actor, Held, View
 from simdes.errors import SimdesError
 from simdes.index import chain as rows
 from simdes.index import chain_consents as consents
-from simdes.index import mail
+from simdes.index import claims, mail
 from simdes.index.transaction import Transaction
 from simdes.ledger import events
 from simdes.ledger.digests import selector
@@ -254,6 +254,11 @@ def _taking_over(
     mail.alarm(tx, event.account, at_ms=event.ready_at * 1000)
 
 
+def _claim_reversed(tx: Transaction, event: events.ClaimReversed) -> None:
+    """A claim of ours may have ended with its payment before: its provider's software goes on."""
+    claims.resume(tx, event.claim.to_bytes(32, "big"))
+
+
 Writer = Callable[[Transaction, Any], None]
 _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.OrganisationRegistered: _organisation,
@@ -285,4 +290,5 @@ _WRITERS: Final[Mapping[type[events.ChainEvent], Writer]] = {
     events.Superseded: lambda tx, e: _leaf(tx, e, e.successor),
     events.Erased: lambda tx, e: _leaf(tx, e, None),
     events.Appended: _appended,
+    events.ClaimReversed: _claim_reversed,
 }

@@ -295,6 +295,15 @@ def end(tx: Transaction, id_: int) -> None:
     tx.run("UPDATE claim_step SET ended = 1 WHERE id = :id", id=id_)
 
 
+def resume(tx: Transaction, claim: bytes) -> None:
+    """Have a claim that had ended looked at once more by its provider's software."""
+    tx.run(
+        "UPDATE claim_step SET ended = 0"
+        " WHERE claim = :claim AND verb = 'open' AND state = 'done' AND ended = 1",
+        claim=claim,
+    )
+
+
 def opened(tx: Transaction, vault: bytes, resource: str) -> Step | None:
     """The step by which a Claim was opened here."""
     row = tx.one(

@@ -42,6 +42,8 @@ def advance(node: Node, step: Step) -> str:
     claim = node.contracts.claims.claim(number(step.claim))
     if claim.state in DECIDED:
         news.once(node, step.vault, CLAIM, step.claim, b"%d" % claim.appeals)  # each is decided
+    if claim.state is ClaimState.REVERSED:
+        news.once(node, step.vault, CLAIM, step.claim, b"reversed")
     try:
         _keep_news(node, step, claim)
         if claim.state is ClaimState.OPENED and lines.offer(node, step, _needs(node, step)):
@@ -149,7 +151,11 @@ def _end(node: Node, step: Step, claim: Claim) -> str:
         storekeeping.erase(node, sealed)
     if not freeing.is_freed(node, step, claim) and not freeing.free(node, step, claim):
         return ""
-    return _close(node, step)
+    done = _close(node, step)
+    if node.contracts.claims.claim(number(step.claim)).state is not claim.state:
+        # Taken back meanwhile: its event may have come before the claim counted as ended.
+        node.database.write(lambda tx: claims.resume(tx, step.claim))
+    return done
 
 
 def _close(node: Node, step: Step) -> str:

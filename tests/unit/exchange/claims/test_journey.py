@@ -11,6 +11,7 @@ import pytest
 from simdes.claims.reasons import Group
 from simdes.claims.responses import Outcome
 from simdes.errors import Conflict, Forbidden, NotFound
+from simdes.exchange import notices
 from simdes.exchange.claims import billing_desk, cases, deciding, disclosing, paying
 from simdes.exchange.mail import news, sealing, sending, words
 from simdes.exchange.mail.kinds import CLAIM
@@ -114,6 +115,21 @@ def test_a_claim_opens_by_itself_is_disclosed_decided_and_paid(visit: Visit) -> 
         visit.shown(claim)
     [own] = visit.mine()
     assert (own.state, own.ended) == (ClaimState.PAID, True)
+    the_payment_is_taken_back(visit, claim)
+
+
+def the_payment_is_taken_back(visit: Visit, claim: bytes) -> None:
+    """The patient hears of it, and the cost can be claimed again."""
+    east, north = visit.node("east"), visit.node("north")
+    before = len(mails(visit))
+    paying.reverse(east, visit.clerk(), claim)
+    north.following.catch_up()
+    assert visit.work().ended == 1
+    [newest] = [one for one in notices.listed(north, visit.patient.session) if one.claim == claim]
+    assert newest.kind == notices.CLAIMS[ClaimState.REVERSED]
+    assert len(mails(visit)) == before + 1
+    assert north.contracts.claims.claim(number_of(claim)).counted == 0
+    assert visit.work().ended == 0, "once"
 
 
 def test_a_stay_that_patient_administration_and_charges_tell_of_is_paid(
