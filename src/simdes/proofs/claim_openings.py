@@ -9,11 +9,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from simdes.decoding import ready
 from simdes.errors import Invalid, Tampered
 from simdes.proofs.claims import MOST_AMOUNT, Amount, claimed_amount, currency_element, salt_of
 from simdes.proofs.facts import element_of_code
-from simdes.proofs.openings import Bytes32, number
+from simdes.proofs.openings import Bytes32, number, read
 
 MOST_LINES: Final = 2_000
 _MOST_BYTES: Final = 65_536
@@ -71,12 +70,4 @@ def encode(opening: ClaimOpening) -> bytes:
 
 def decode(content: bytes) -> ClaimOpening:
     """Read an opening. Raises Invalid for anything else, or another version."""
-    try:
-        if len(content) > _MOST_BYTES:
-            raise Invalid("This is no opening of a claim.")
-        found = msgspec.msgpack.decode(content, type=ready(ClaimOpening))
-    except msgspec.DecodeError:
-        raise Invalid("This is no opening of a claim.") from None
-    if found.v != 1:
-        raise Invalid("The opening of the claim is of another version.")
-    return found
+    return read(content, ClaimOpening, most_bytes=_MOST_BYTES, of="a claim")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -23,6 +23,13 @@ ELEMENT_BYTES: Final = 32
 _SALT_TAG: Final = b"simdes/prescription-salt/v1\0"
 _MOST_BYTES: Final = 8_192
 
+
+class _Versioned(Protocol):
+    @property
+    def v(self) -> int: ...
+
+
+Kind = TypeVar("Kind", bound=_Versioned)
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
@@ -91,14 +98,19 @@ def encode(opening: Opening) -> bytes:
 
 def decode(content: bytes) -> Opening:
     """Read an opening. Raises Invalid for anything else, or another version."""
+    return read(content, Opening, most_bytes=_MOST_BYTES, of="a prescription")
+
+
+def read(content: bytes, kind: type[Kind], *, most_bytes: int, of: str) -> Kind:
+    """Read an opening of a kind. Raises Invalid for anything else, or another version."""
     try:
-        if len(content) > _MOST_BYTES:
-            raise Invalid("This is no opening of a prescription.")
-        found = msgspec.msgpack.decode(content, type=ready(Opening))
+        if len(content) > most_bytes:
+            raise Invalid(f"This is no opening of {of}.")
+        found = msgspec.msgpack.decode(content, type=ready(kind))
     except msgspec.DecodeError:
-        raise Invalid("This is no opening of a prescription.") from None
+        raise Invalid(f"This is no opening of {of}.") from None
     if found.v != 1:
-        raise Invalid("The opening of the prescription is of another version.")
+        raise Invalid(f"The opening of {of} is of another version.")
     return found
 
 

@@ -9,7 +9,6 @@ along in the patient's copy of the claim, with which any organisation can send t
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -185,7 +184,7 @@ def appeal_with(node: Node, copy: bytes) -> bytes:
 def _opening(node: Node, step: Step) -> ClaimOpening:
     made = map(loads, steps.content_of(node, step).made)
     document = next(one for one in made if one["resourceType"] == "DocumentReference")
-    return decode(b64decode(document["content"][0]["attachment"]["data"]))
+    return decode(records.attached(document))
 
 
 def _step(node: Node, claim: bytes) -> Step:

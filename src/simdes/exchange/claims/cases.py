@@ -7,8 +7,6 @@ disclosed of it does not.
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,6 +21,7 @@ from simdes.errors import Conflict, Forbidden, NotFound, SimdesError, Tampered
 from simdes.exchange.claims import proving, steps
 from simdes.exchange.interactions.search import every
 from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import records
 from simdes.exchange.reach import reach
 from simdes.exchange.rights import Asking, again
 from simdes.fhir.json import loads
@@ -232,9 +231,8 @@ def openings(
     found = []
     for one in every(node, asking, query, vaults=vaults):
         try:
-            data = loads(one.content)["content"][0]["attachment"]["data"]
-            opening = decode(b64decode(data, validate=True))
-        except (KeyError, IndexError, TypeError, NotBase64, SimdesError):
+            opening = decode(records.attached(loads(one.content)))
+        except SimdesError:
             continue
         if (opening.chain, opening.contract) == here and opening.payer == node.organisation:
             found.append((opening, one.vault))

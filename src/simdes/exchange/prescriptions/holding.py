@@ -7,8 +7,6 @@ ordered must be what it commits to.
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as NotBase64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,7 +20,7 @@ from simdes.exchange import members
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import find
 from simdes.exchange.node import Node
-from simdes.exchange.prescriptions import forest, stating
+from simdes.exchange.prescriptions import forest, records, stating
 from simdes.exchange.prescriptions.states import State, state_of
 from simdes.exchange.provenance import instant
 from simdes.exchange.reach import reach
@@ -154,9 +152,8 @@ def _openings(
     here = (contracts.ledger.chain_id(), contracts.addresses.prescriptions)
     for one in _matches(node, asking, "DocumentReference", tuple(pairs), vaults):
         try:
-            data = loads(one.content)["content"][0]["attachment"]["data"]
-            opening = decode(b64decode(data, validate=True))
-        except (KeyError, IndexError, TypeError, NotBase64, SimdesError):
+            opening = decode(records.attached(loads(one.content)))
+        except SimdesError:
             continue
         if (opening.chain, opening.contract) == here and related in ("", opening.request):
             yield opening, one.vault

@@ -7,6 +7,7 @@ that finishes after a crash what a person began.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose, Role, classify
 from simdes.access.vaults import vault_key
-from simdes.errors import Conflict, Forbidden
+from simdes.errors import Conflict, Forbidden, Invalid
 from simdes.exchange.indexing import Written, index_own
 from simdes.exchange.interactions.changes import Method
 from simdes.exchange.interactions.writers import writing_provenance
@@ -46,6 +47,14 @@ def software(node: Node) -> Author:
     if standing is None:
         raise Forbidden("The organisation's agent is not registered.")
     return Author(standing.account, address, Role.AGENT, node.organisation)
+
+
+def attached(document: Resource) -> bytes:
+    """What a DocumentReference has attached first. Raises Invalid where it has nothing."""
+    try:
+        return b64decode(document["content"][0]["attachment"]["data"], validate=True)
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise Invalid("Nothing is attached to this DocumentReference.") from None
 
 
 def home_of(node: Node, tx: Transaction, vault: bytes) -> Home:
