@@ -203,6 +203,8 @@ def gallery(folder: Path) -> str:
         parts += [
             f'<img src="{one}.webp" width="410" alt="{one.replace("-", " ")}">' for one in own
         ] + ([""] if own else [])
+    parts += ["## Without a picture", ""]
+    parts += [f"- `{path}`: {why}" for path, why in NOT_IN_THE_DEMO.items()]
     return "\n".join(parts).rstrip() + "\n"
 
 
