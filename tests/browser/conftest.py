@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from browser.beyond_axe import BEYOND_AXE
 from simdes.access.categories import Role
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR, Opened
@@ -145,7 +146,8 @@ def page(context: BrowserContext, watched: Watched) -> Page:
 class Looking:
     """Judges a page by axe-core; keeps a picture of it where ``SIMDES_SCREENSHOTS`` names a folder.
 
-    https://github.com/dequelabs/axe-core, every rule of WCAG 2.2 A and AA and of best practice.
+    https://github.com/dequelabs/axe-core, every rule of WCAG 2.2 A and AA and of best practice,
+    and what it leaves out (`beyond_axe`).
     """
 
     axe: str
@@ -162,6 +164,7 @@ class Looking:
         told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
         assert told == [], name
         assert found["passes"] > 10
+        assert page.evaluate(BEYOND_AXE) == [], name
 
 
 @pytest.fixture(scope="session")

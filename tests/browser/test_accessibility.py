@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from browser.beyond_axe import BEYOND_AXE
 from browser.conftest import WIDTH, Authenticator, Looking, Place, Watched
 from browser.steps import (
     add_passkey,
@@ -142,6 +143,36 @@ def test_every_page_is_accessible_in_both_languages(
     # Those of one role alone are looked at with the role's own tests.
     pages = {one.path for one in PLACES if one.method == "GET" and not one.roles} - {"/"}
     assert seen >= pages, "a page that nobody looked at"
+
+
+WRONG = """<!doctype html><style>
+  a { display: block; line-height: 14px; } :focus { outline: none; } p { position: fixed; }
+</style><h1>A</h1><h3>B</h3><main><a href="/a">a</a><a href="/b">b</a><p>c</p>
+<div id="trouble" role="alert">Wrong.</div><div class="done">Done.</div>
+<form><input type="password" name="word" autocomplete="off" onpaste="return false"></form></main>"""
+RIGHT = """<!doctype html><style>
+  a { display: block; line-height: 24px; } :focus { outline: 2px solid; }
+</style><h1>A</h1><h2>B</h2><main><a href="/a">a</a><a href="/b">b</a><p>c <a href="/c">d</a></p>
+<div id="trouble" role="alert">Wrong.</div><div class="done" role="status">Done.</div>
+<form aria-describedby="trouble"><input type="password" name="word" autocomplete="new-password">
+</form></main>"""
+
+
+def test_what_axe_leaves_out_is_seen_where_it_is_wrong(page: Page) -> None:
+    page.set_content(RIGHT)
+    assert page.evaluate(BEYOND_AXE) == []
+    page.set_content(WRONG)
+    told = {one.partition(":")[0] for one in page.evaluate(BEYOND_AXE)}
+    assert told == {
+        "a heading skips a level",
+        "a target is small and close to another",
+        "its focus is not seen",
+        "may hide the focus",
+        "an error is tied to no field or form",
+        "is not announced",
+        "can't be filled in by a password manager",
+        "takes no paste",
+    }
 
 
 def test_a_page_fits_a_narrow_screen_and_large_text(page: Page, place: Place) -> None:

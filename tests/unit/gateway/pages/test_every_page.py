@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from simdes.access.categories import Role
+from simdes.gateway import pages
 from simdes.gateway.pages.places import PLACES
 from simdes.gateway.pages.static_files import files
 from support.pages import Visitor
@@ -75,3 +77,27 @@ def _judge(path: str, text: str, *, refused: bool) -> None:
     main = text.partition("<main")[2].partition("</main>")[0]
     assert not refused or "<p" in main, f"{path} refuses without a word"
     assert not refused or "<a " in main or "<button" in main, f"{path} leads nowhere"
+
+
+# Templates, without a page (WCAG 2.2, 2.4.2 and 3.3.1) -------------------------------------------
+
+TEMPLATES = sorted((Path(pages.__file__).parent / "templates").rglob("*.html"))
+FIELD = re.compile(r'<(?:select|textarea|input(?![^>]*type="(?:hidden|radio|checkbox)"))')
+TIED = re.compile(r'parts\.(?:wrong|told)\(|aria-describedby="[^"]*trouble')
+
+
+def test_no_two_pages_have_one_title() -> None:
+    titles = [
+        found.group(1)
+        for one in TEMPLATES
+        if (found := re.search(r"{% block title %}(.+){% endblock %}", one.read_text()))
+    ]
+    assert len(titles) > 60
+    assert {one for one in titles if titles.count(one) > 1} == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda one: one.name)
+def test_what_is_wrong_is_tied_to_its_form(template: Path) -> None:
+    text = template.read_text()
+    if "parts.trouble(" in text and FIELD.search(text.partition("<form")[2]):
+        assert TIED.search(text), "who can't see the form hears an error that belongs nowhere"

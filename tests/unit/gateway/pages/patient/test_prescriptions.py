@@ -95,6 +95,7 @@ def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town
     for quantity in ("many", "NaN", "1e99999999"):
         wrong = town.pharmacist.post("/counter/dispense", own | {"quantity": quantity})
         assert wrong.status_code == 400 and "The quantity is no number." in wrong.text
+        assert f'value="{quantity}"' in wrong.text, "what was typed stays"
     done = town.pharmacist.post(
         "/counter/dispense",
         own | {"quantity": "10", "instead": "Amoxi Z 250 mg capsule", "swap": "Not in stock."},
