@@ -100,10 +100,11 @@ def _wait(
 
     def write(tx: Transaction) -> None:
         waiting = [one for one in rows.recoveries(tx, person.account) if one.state == rows.OPEN]
-        untouched = [one for one in waiting if not rows.proofs(tx, one.account, one.address)]
-        if len(waiting) >= MOST_OPEN:  # strangers push out nothing that a guardian signed for
-            for one in untouched[: len(waiting) - MOST_OPEN + 1]:
+        over = len(waiting) - MOST_OPEN + 1
+        for one in waiting:  # strangers push out nothing that a guardian signed for
+            if over > 0 and not rows.proofs(tx, one.account, one.address):
                 rows.drop_recovery(tx, one.account, one.address)
+                over -= 1
         rows.drop_recovery(
             tx, person.account, address
         )  # a wallet's: asked for before, and not sent
