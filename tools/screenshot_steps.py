@@ -25,6 +25,8 @@ from simdes.demo.people import NUMBER
 from simdes.exchange import clients, emergencies, enrolment
 from simdes.exchange.clients import Kind
 from simdes.exchange.signin import sign_in
+from simdes.exchange.submit import submit
+from simdes.mapper import map_bytes
 
 _CALLBACK: Final = "https://app.example/callback"
 _WAIT_SECONDS: Final = 60
@@ -159,6 +161,28 @@ def _in_mails(data: Path, pattern: str) -> str:
     raise TimeoutError(f"No mail has {pattern}.")
 
 
+def _merges(page: Page, data: Path) -> None:
+    """The hospital's reception gave the patient a second number, and found out."""
+    system, number = NUMBER
+    head = r"MSH|^~\&|REG|NORTH|||20260101120000||{event}|{event}|P|2.5.1"
+    first, second = (f"{one}^^^&{system}&URI^MR" for one in (number, "DEMO-2044"))
+    person = "||Okafor^Rosa||19741130|F"
+    admitted = (head.format(event="ADT^A01"), f"PID|1||{second}{person}", "PV1|1|O")
+    merged = (head.format(event="ADT^A40"), f"PID|1||{first}{person}", f"MRG|{second}")
+    with app.opened(data / "north") as north:
+        for name, lines in (("admitted", admitted), ("merged", merged)):
+            mapped = map_bytes(f"{name}.hl7", "\r".join(lines).encode(), site=north.node.site)
+            submit(north.node, mapped)
+    page.goto("/merges")
+    page.locator("main a[href*='/merges/answer']").wait_for()
+
+
+def _merge(page: Page, _: Path) -> None:
+    page.goto("/merges")
+    page.locator("main a[href*='/merges/answer']").click()
+    page.wait_for_url(re.compile("/merges/answer"))
+
+
 def _authorize(page: Page, data: Path) -> None:
     with app.opened(data / "north") as north:
         made = clients.register(
@@ -198,6 +222,9 @@ STEPS: Final[tuple[tuple[str, str, str, Callable[[Page, Path], None]], ...]] = (
     ("nurse", "nurse-account-codes", "wide", _codes),
     ("nurse", "nurse-sign-in-second", "wide", _second),
     ("patient", "patient-authorize", "wide", _authorize),
+    ("patient", "patient-merges", "wide", _merges),
+    ("patient", "patient-merges-answer", "wide", _merge),
+    ("patient", "patient-merges-answer-fr-dark-phone", "phone", _merge),
     ("patient", "patient-account-mail-code", "wide", _mail_code),
     ("patient", "patient-mail-stop", "wide", _mail_stop),
 )

@@ -59,7 +59,7 @@ OUTSIDE: Final = ("/sign-in", "/lost", "/first")
 BY_A_STEP: Final = frozenset(
     (
         *("/account/codes", "/account/mail/code", "/authorize", "/claims/appeal"),
-        *("/counter/dispensed", "/mail/stop", "/sign-in/second"),
+        *("/counter/dispensed", "/mail/stop", "/merges", "/merges/answer", "/sign-in/second"),
     )
 )
 """Pages that an answered form leads to."""

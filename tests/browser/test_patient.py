@@ -31,7 +31,7 @@ FILES = {
 }
 CLAIMS = {"/claims/claim", "/claims/appeal", "/claims/disclose", "/claims/insurer"}
 """Looked at in test_claims.py."""
-WITH_MORE = {"/prescriptions/submit", "/corrections/new", "/links/code"} | CLAIMS
+WITH_MORE = {"/prescriptions/submit", "/corrections/new", "/links/code", "/merges/answer"} | CLAIMS
 """Looked at with what they are about."""
 
 

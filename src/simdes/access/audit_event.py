@@ -75,6 +75,7 @@ class Verb(StrEnum):
     RECOVER = "recover"
     LINK = "link"
     RELEASED = "released"
+    MERGE = "merge"
 
 
 # FHIR restful-interaction and AuditEvent.action of each verb.
@@ -118,6 +119,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.RECOVER: ("update", "U"),
     Verb.LINK: ("read", "R"),
     Verb.RELEASED: ("operation", "E"),
+    Verb.MERGE: ("update", "U"),
 }
 
 # The same for what a request asked in FHIR's own words; operations and jobs are the default.

@@ -24,7 +24,7 @@ from simdes.commands.common import (
 from simdes.commands.mapping import SourceKind
 from simdes.commands.records import anchor
 from simdes.errors import NotFound, TooLarge
-from simdes.exchange import quarantine
+from simdes.exchange import merge_telling, quarantine
 from simdes.exchange import replay as replays
 from simdes.exchange.quarantine import Entry, Selection
 from simdes.exchange.replay import Replayed
@@ -171,6 +171,7 @@ def show(
     """
     with organisation(data) as one:
         shown = quarantine.show(one.node, None, number)
+        merge = merge_telling.of_document(one.node, None, number)
         opened = None
         if content or out is not None:
             session = signed_in(one, user, token)
@@ -181,12 +182,15 @@ def show(
         document = views.entry_json(shown.entry) | {
             "corrected": shown.corrected,
             "history": [asdict(decision) for decision in shown.history],
+            "merge": None if merge is None else asdict(merge),
         }
         if opened is not None and content:
             document |= views.content_json(opened)
         console.print_json(document)
         return
     views.print_shown(shown)
+    if merge is not None:
+        views.print_merge(merge)
     if opened is not None and content:
         views.print_content(opened)
     if out is not None:

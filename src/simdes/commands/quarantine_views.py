@@ -9,6 +9,7 @@ from typing import Any
 from simdes import console
 from simdes.errors import TooLarge
 from simdes.exchange import quarantine
+from simdes.exchange.merge_telling import Standing
 from simdes.exchange.quarantine import Content, Entry, Group
 from simdes.exchange.replay import Replayed
 
@@ -21,6 +22,8 @@ NEXT = {
     "upgrade": "After an upgrade: simdes quarantine replay --reason {code} --dry-run",
     "settings": "Correct the settings or the mapping, then: replay --reason {code} --dry-run",
     "decide": "Decide who the patient is (show ID), then: replay ID, or dismiss ID",
+    "patient": "The patient is asked (show ID says who); once they accepted: replay ID",
+    "replay": "simdes quarantine replay --reason {code}",
     "correct": "Ask the sender to send it again; or fix ID FILE, replay ID; or dismiss ID",
 }
 """What a step (`quarantine.STEPS`) means for somebody at the command line."""
@@ -157,6 +160,15 @@ def _ahead(shown: quarantine.Shown) -> tuple[tuple[str, str], ...]:
     return (
         ("Next", NEXT[quarantine.step_of(code)].format(code=code)),
         ("A replay takes", "the corrected copy" if shown.corrected else "the original"),
+    )
+
+
+def print_merge(merge: Standing) -> None:
+    """Print who has yet to answer before two records are joined."""
+    console.print_table(
+        f"The merge is {merge.state}; asked until {console.instant(merge.until_seconds)}",
+        ("Who", "Answer"),
+        [(one.user or f"an account of {one.organisation}", one.answer) for one in merge.people],
     )
 
 

@@ -3,7 +3,8 @@
 While both vaults are provisional the prior's identifiers and records follow to the survivor: the
 records are sealed again there, and what is anchored in the prior's vault stays, unreachable by
 identifier. Where a patient controls one of the vaults nothing moves without the patient: the merge
-is noted, and the message waits in quarantine (docs/decisions/0016-whose-records.md).
+is noted, the message waits in quarantine, and whoever controls a vault is asked
+(`merge_questions`, docs/decisions/0016-whose-records.md).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simdes.access.vaults import vault_key
+from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap
+from simdes.exchange import merge_questions
 from simdes.exchange.checking import Ready, refusal
 from simdes.exchange.indexing import Written, index_own, resource_context
 from simdes.exchange.node import Node
@@ -20,18 +23,13 @@ from simdes.exchange.patients import Merge
 from simdes.exchange.placing import Home
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import loads
-from simdes.index import chain, entries, merges, moments, outbox, resources, unindexed, vaults
+from simdes.index import entries, merges, moments, outbox, resources, unindexed, vaults
 from simdes.index.resources import NewResource, Resource
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Vault
 from simdes.mapper import Quarantined
 
 _ALL_CATEGORIES = range(64)
-_WAITS = (
-    "merge-needs-patient",
-    "The merge is of two vaults, and a patient, or another organisation, controls one of them.",
-    "Nothing was moved. Ask the patient; until then send records of either under its own number.",
-)
 _NOT_THEIRS = (
     "merge-needs-registration",
     "The message merges two patients, which its sender may not.",
@@ -69,19 +67,57 @@ def settle(
     for pair in pairs:
         if pair.prior.is_closed or pair.survivor.is_closed:
             return refusal(ready.message, *_ERASED)
-    held = [pair for pair in pairs if not _free(tx, pair)]
-    for pair in held:
-        _note(node, tx, pair, merges.WAITING)
-    if held:
-        return refusal(ready.message, *_WAITS)
+    if (held := _held(node, tx, ready, pairs)) is not None:
+        return held
     for merge in ready.merges:
         found = _pair(tx, merge)  # again: the merge before this one may have moved its vaults
         if found is not None:
+            found = _moving(tx, found)
             _note(node, tx, found, merges.MOVED)
             vaults.relink(tx, found.prior.tag, found.survivor.tag)
             _copy(node, tx, found)
         _join(tx, merge)
     return None
+
+
+def _held(node: Node, tx: Transaction, ready: Ready, pairs: Sequence[_Pair]) -> Quarantined | None:
+    """Why the merges wait for somebody else, None where nobody else has a say, or all accepted.
+
+    Patients are asked about one merge of two vaults that were opened here; a message with several
+    is taken apart by hand first.
+    """
+    held = [pair for pair in pairs if not _free(tx, pair)]
+    if not held:
+        return None
+    for pair in held:
+        _note(node, tx, _moving(tx, pair), merges.WAITING)
+    [first, *more] = pairs
+    if more or not (first.prior.home and first.survivor.home):
+        return refusal(ready.message, *merge_questions.NEEDS_PATIENT)
+    question = merge_questions.asked(
+        node,
+        tx,
+        sha256(ready.message.source),
+        prior=first.prior,
+        survivor=first.survivor,
+        kept=_moving(tx, first).survivor.tag,
+    )
+    if merge_questions.agreed(node, tx, question):
+        return None
+    if merge_questions.declined(node, tx, question):
+        return refusal(ready.message, *merge_questions.REFUSED)
+    return refusal(ready.message, *merge_questions.NEEDS_PATIENT)
+
+
+def _moving(tx: Transaction, pair: _Pair) -> _Pair:
+    """The pair as records move: into the survivor, or into the one vault that a patient has.
+
+    Else a patient's records would go on in a vault that is nobody's.
+    """
+    controls = [merge_questions.control(tx, one) for one in (pair.prior, pair.survivor)]
+    if controls[0] is not None and controls[1] is None:
+        return _Pair(pair.survivor, pair.prior)
+    return pair
 
 
 def _note(node: Node, tx: Transaction, pair: _Pair, state: str) -> None:
@@ -113,14 +149,9 @@ def _pair(tx: Transaction, merge: Merge) -> _Pair | None:
 def _free(tx: Transaction, pair: _Pair) -> bool:
     """Whether both are provisional and ours, here and on the chain as far as it was followed."""
     return all(
-        vault.home and vault.control is None and not _controlled(tx, vault)
+        vault.home and merge_questions.control(tx, vault) is None
         for vault in (pair.prior, pair.survivor)
     )
-
-
-def _controlled(tx: Transaction, vault: Vault) -> bool:
-    known = chain.vault(tx, vault.tag)
-    return known is not None and known.control is not None
 
 
 def _join(tx: Transaction, merge: Merge) -> None:

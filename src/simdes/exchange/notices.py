@@ -1,6 +1,6 @@
 """What a patient should know of when they come: somebody asks, looked in an emergency, wants in;
-a new key, a wallet or other guardians wait, guardians freeze the account; a claim for them was
-opened, decided, paid.
+a new key, a wallet or other guardians wait, guardians freeze the account; two records are said to
+be theirs; a claim for them was opened, decided, paid.
 
 Made of what stands elsewhere (requests, the ledger's emergencies and what waits there, how claims
 stand): nothing is kept for it, so nothing is forgotten or told twice.
@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.exchange import access_requests, consents, emergencies, freezing, recovering
+from simdes.exchange import (
+    access_requests,
+    consents,
+    emergencies,
+    freezing,
+    merge_telling,
+    recovering,
+)
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import claim_news
@@ -25,6 +32,7 @@ ROTATION: Final = "rotation"
 WALLET: Final = "wallet"
 GUARDIANS: Final = "guardians"
 FREEZE: Final = "freeze"
+MERGE: Final = "merge"
 CLAIMS: Final[Mapping[ClaimState, str]] = {
     ClaimState.OPENED: "claim-opened",
     ClaimState.ASKED: "claim-asked",
@@ -36,7 +44,7 @@ CLAIMS: Final[Mapping[ClaimState, str]] = {
 }
 """The states of a claim that its patient is told of; the others are work of somebody else."""
 _TAKING: Final = (RECOVERY, ROTATION, WALLET, GUARDIANS, FREEZE)
-KINDS: Final = (REQUEST, EMERGENCY, *_TAKING, *CLAIMS.values())
+KINDS: Final = (REQUEST, EMERGENCY, *_TAKING, MERGE, *CLAIMS.values())
 RECENT_SECONDS: Final = 30 * 86_400
 """How long an emergency that is over, or a change of a claim, is told."""
 
@@ -77,6 +85,10 @@ def listed(node: Node, session: Session) -> list[Notice]:
             if one.open or one.opened_seconds > now - RECENT_SECONDS
         ]
         found += _of_claims(node, vault)
+    found += [
+        Notice(kind=MERGE, organisation=node.organisation, at_ms=one.asked_ms)
+        for one in merge_telling.waiting(node, session)
+    ]
     found.sort(key=lambda one: one.at_ms, reverse=True)
     return _taking_over(node, session.actor.account) + found
 

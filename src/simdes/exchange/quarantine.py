@@ -68,11 +68,14 @@ STEPS = {
     "wrong-encoding": "settings",
     "not-valid-r4": "settings",
     "identifiers-of-two-patients": "decide",
-    "merge-needs-patient": "decide",
+    "merge-needs-patient": "patient",
+    "merge-declined": "decide",
+    "merge-accepted": "replay",
     "vault-erased": "decide",
 }
 """What brings a reason's documents on: an upgrade, the site's settings, a decision about the
-patient; else a correction, by the sender or here ("correct")."""
+patient, the patient's own answer, a replay alone; else a correction, by the sender or here
+("correct")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def listed(
 
     Raises Invalid for a limit outside 1 to `PAGE_LIMIT` or an unknown state, Forbidden as `show`.
     """
-    _may_look(node, session)
+    permit_look(node, session)
     if not 1 <= limit <= PAGE_LIMIT:
         raise Invalid(f"A page has 1 to {PAGE_LIMIT} entries.")
     if selection.state not in (None, *STATES):
@@ -144,7 +147,7 @@ def listed(
 def summary(node: Node, session: Session | None, selection: Selection) -> tuple[Group, ...]:
     """Counts by reason, event and sender, what unblocks most first: the reason that holds up most
     documents, and in it the largest group. Raises Forbidden as `show`."""
-    _may_look(node, session)
+    permit_look(node, session)
     with node.database.read() as tx:
         found = rows.groups(tx, selection)
     total: dict[str, int] = {}
@@ -171,7 +174,7 @@ def show(node: Node, session: Session | None, quarantine_id: int) -> Shown:
     Raises NotFound, and Forbidden for a session that is not an administrator's of this
     organisation.
     """
-    _may_look(node, session)
+    permit_look(node, session)
     with node.database.read() as tx:
         row = row_of(tx, quarantine_id)
         history = rows.history(tx, quarantine_id)
@@ -291,6 +294,12 @@ def expire(node: Node, session: Session, *, settled_seconds: int, dry_run: bool 
     return total
 
 
+def permit_look(node: Node, session: Session | None) -> None:
+    """Let an administrator of ours look, or the operator. Raises Forbidden."""
+    if session is not None:
+        _may(node, session, Verb.QUARANTINE_READ)
+
+
 def permit(node: Node, session: Session | None) -> bytes | None:
     """Who replays: an administrator's account, or None for the operator. Raises Forbidden."""
     if session is None:
@@ -321,11 +330,6 @@ def _decide(
         return entry_of(row_of(tx, quarantine_id))
 
     return node.database.write(body)
-
-
-def _may_look(node: Node, session: Session | None) -> None:
-    if session is not None:
-        _may(node, session, Verb.QUARANTINE_READ)
 
 
 def _may(node: Node, session: Session, verb: Verb, row: rows.Quarantined | None = None) -> None:

@@ -202,10 +202,15 @@ def take_request(tx: Transaction, id: bytes) -> bool:
 
 
 def patient_id(tx: Transaction, vault: bytes) -> str | None:
-    """Return the FHIR id of a vault's Patient, the last one written; None without one."""
+    """Return the FHIR id of a vault's Patient, the last one written; None without one.
+
+    What was brought along from a vault that was joined to this one comes last.
+    """
     row = tx.one(
         "SELECT logical_id FROM resource WHERE vault = :vault AND type = 'Patient'"
-        " ORDER BY id DESC LIMIT 1",
+        " ORDER BY CASE WHEN logical_id IN (SELECT r.logical_id FROM vault_merge AS m"
+        " JOIN resource AS r ON r.vault = m.prior AND r.type = 'Patient'"
+        " WHERE m.survivor = :vault AND m.state = 'moved') THEN 1 ELSE 0 END, id DESC LIMIT 1",
         vault=vault,
     )
     return None if row is None else str(row[0])

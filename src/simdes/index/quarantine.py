@@ -118,6 +118,10 @@ _EXPIRED = (
     " WHERE state IN ('replayed', 'dismissed') AND settled_ms < :before"
     " AND content_wrapped IS NOT NULL"
 )
+_HOLDING = (
+    " WHERE state = 'open' AND (digest = :digest OR id IN"
+    " (SELECT quarantine_id FROM quarantine_action WHERE digest = :digest)) ORDER BY id"
+)
 _BEHIND = (
     "(received_ms, position, id) > (SELECT received_ms, position, id FROM quarantine"
     " WHERE id = :after)"
@@ -207,6 +211,29 @@ def refuse(tx: Transaction, document: Quarantined, *, now_ms: int) -> bool:
             now=now_ms,
             id=document.id,
         )
+    )
+
+
+def holding(tx: Transaction, digest: bytes) -> Quarantined | None:
+    """Return the open document whose newest copy has this digest; None where nothing waits."""
+    rows = tx.all(_QUARANTINED + _HOLDING, digest=digest)
+    for row in rows:
+        found = read(Quarantined, row)
+        copy = correction(tx, found.id)
+        if (found.digest if copy is None else copy.digest) == digest:
+            return found
+    return None
+
+
+def explain(tx: Transaction, quarantine_id: int, code: str, reason: str, advice: str) -> None:
+    """Say why an open document waits now."""
+    tx.run(
+        "UPDATE quarantine SET code = :code, reason = :reason, advice = :advice"
+        " WHERE id = :id AND state = 'open'",
+        code=code,
+        reason=reason,
+        advice=advice,
+        id=quarantine_id,
     )
 
 

@@ -72,6 +72,10 @@ _LATEST = (
     " AND newer.logical_id = r.logical_id AND newer.vault = r.vault"
     " AND newer.version > r.version)"
 )
+_KINDS = (
+    "SELECT r.category, r.labels, count(*) FROM resource AS r"
+    " WHERE r.vault = :vault AND r.deleted = 0 AND"
+)
 Key = tuple[str, str, bytes]
 """Type, logical id and vault of a resource."""
 _Name = tuple[str, str, bytes, int]
@@ -236,6 +240,15 @@ def history(tx: Transaction, *, vault: bytes, type: str, logical_id: str) -> lis
 def any_of_vault(tx: Transaction, vault: bytes) -> bool:
     """Whether anything was ever written into a vault here."""
     return tx.one("SELECT 1 FROM resource WHERE vault = :vault LIMIT 1", vault=vault) is not None
+
+
+def kinds(tx: Transaction, vault: bytes) -> list[tuple[int, int, int]]:
+    """Return category, labels and how many of a vault's resources have both, no tombstones."""
+    rows = tx.all(
+        _KINDS + _LATEST + " GROUP BY r.category, r.labels ORDER BY r.category, r.labels",
+        vault=vault,
+    )
+    return [(int(category), int(labels), int(count)) for category, labels, count in rows]
 
 
 def of_vault(

@@ -11,7 +11,7 @@ from simdes.exchange.notices import Notice
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.navigation import PATIENT, links_of
-from simdes.gateway.pages.patient import claim, moving
+from simdes.gateway.pages.patient import claim, merges, moving
 
 WHERE: Final[Mapping[str, str]] = {
     notices.REQUEST: "/sharing",
@@ -21,6 +21,7 @@ WHERE: Final[Mapping[str, str]] = {
     notices.WALLET: moving.PATH,
     notices.GUARDIANS: "/guardians",
     notices.FREEZE: "/guardians",
+    notices.MERGE: merges.PATH,
     **dict.fromkeys(notices.CLAIMS.values(), claim.PATH),
 }
 """Where each kind of notice is looked at."""

@@ -12,7 +12,7 @@ from contextlib import closing
 from simdes.errors import Conflict
 from simdes.index.database import Database, open_database
 
-HEAD = "0032"
+HEAD = "0033"
 """The newest revision; a test compares it with the files."""
 
 

@@ -70,6 +70,8 @@ RAISING = (
     "gateway/pages/patient/sharing.py",
     "gateway/pages/patient/prescriptions.py",
     "gateway/pages/patient/log.py",
+    "gateway/pages/patient/merges.py",
+    "exchange/merge_questions.py",
     "gateway/pages/insurer/claim.py",
     "gateway/pages/patient/claims.py",
     "exchange/claims/appealing.py",

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
-from simdes.exchange import quarantine
+from simdes.exchange import merge_telling, quarantine
 from simdes.exchange.quarantine import Content, Selection
 from simdes.exchange.replay import Replayed, replay
 from simdes.gateway.pages.answering import Moved, Shown
@@ -135,6 +135,7 @@ def _document(
             "shown": shown,
             "entry": shown.entry,
             "step": quarantine.step_of(shown.entry.code),
+            "merge": merge_telling.of_document(asked.node, asked.visit.session, number),
             "told": told,
             "problem": problem,
             "content": f"{CONTENT}?{urlencode({'id': number})}",

@@ -22,6 +22,8 @@ OFFICE_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "upgrade": _("A later release will take it; then replay."),
         "settings": _("Correct the settings or the mapping; then replay."),
         "decide": _("Decide who the patient is; then replay, or dismiss."),
+        "patient": _("Whoever has the records answers on their own pages; then replay."),
+        "replay": _("Replay it."),
         "correct": _("Ask the sender to send it again, or correct it here; then replay."),
     },
     "document": {
@@ -32,6 +34,13 @@ OFFICE_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "refused": _("refused again"),
         "reopened": _("opened again"),
         "expired": _("content removed"),
+    },
+    "merge-answer": {
+        "waiting": _("has not answered yet"),
+        "accepted": _("accepted"),
+        "declined": _("declined"),
+        "withdrawn": _("accepted, and took it back"),
+        "unable": _("may not act now: the account is not verified, or frozen"),
     },
     "component": {
         "ledger": _("Ledger"),

@@ -34,14 +34,14 @@ EVERYTHING = " ".join(one.name for one in kinds.KINDS if not one.always)
 def account(place: Place, rosa: Enrolled) -> Iterator[bytes]:
     """Rosa, who is written to about everything from now on."""
     place.clock.ahead_seconds += 86_400  # counts of a day begin anew
-    write_to(place, rosa)
+    write_to(place, rosa.session.actor.account, ROSA)
     yield rosa.session.actor.account
 
 
-def write_to(place: Place, who: Enrolled, **changes: object) -> None:
-    node, account = place.north.node, who.session.actor.account
+def write_to(place: Place, account: bytes, address: str, **changes: object) -> None:
+    node = place.north.node
     with node.database.transaction() as tx:
-        vault, wrapped = sealing.seal(node, tx, account, ROSA)
+        vault, wrapped = sealing.seal(node, tx, account, address)
         given = {
             "account": account,
             "vault": vault,
@@ -109,7 +109,7 @@ def test_what_the_trail_says_is_told_where_it_was_chosen(
     assert come(place, after=58) == [], "more may come"
     (mail,) = come(place, after=3)
     assert mail.to == (ROSA,) and mail.message["Subject"] == words.subject(words.NEWS, "en")
-    write_to(place, rosa, kinds=EVERYTHING.replace(kind, ""))
+    write_to(place, rosa.session.actor.account, ROSA, kinds=EVERYTHING.replace(kind, ""))
     place.clock.ahead_seconds += 61  # equal refusals of a minute are one entry
     happens(place, rosa)  # type: ignore[operator]
     assert come(place, after=130) == []
@@ -131,7 +131,7 @@ def test_many_things_are_one_mail(place: Place, rosa: Enrolled, account: bytes) 
 def test_an_emergency_is_told_at_once_whatever_was_chosen(
     place: Place, rosa: Enrolled, account: bytes
 ) -> None:
-    write_to(place, rosa, kinds="", most=1, digest=1)
+    write_to(place, rosa.session.actor.account, ROSA, kinds="", most=1, digest=1)
     made = emergencies.open_(
         place.network["south"].node, lee(place), vault=rosa.vault, reason="unconscious", name="Lee"
     )
@@ -189,7 +189,7 @@ def test_what_a_vault_is_told_of_directly_is_told_once(
 def test_a_day_has_as_many_mails_as_were_chosen(
     place: Place, rosa: Enrolled, account: bytes
 ) -> None:
-    write_to(place, rosa, most=2)
+    write_to(place, rosa.session.actor.account, ROSA, most=2)
     told = []
     for _ in range(3):
         read(place, rosa)
@@ -210,7 +210,7 @@ def test_alarms_of_a_day_have_an_end(place: Place, account: bytes) -> None:
 
 
 def test_a_daily_mail_comes_at_eight(place: Place, rosa: Enrolled, account: bytes) -> None:
-    write_to(place, rosa, digest=1)
+    write_to(place, rosa.session.actor.account, ROSA, digest=1)
     read(place, rosa)
     assert come(place, after=61) == []
     with place.north.node.database.read() as tx:

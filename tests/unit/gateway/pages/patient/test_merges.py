@@ -1,0 +1,222 @@
+"""Two records that are said to be one person's: what each patient sees, answers, and never sees."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from simdes.exchange import consents, merge_telling, quarantine
+from simdes.exchange.consents import Grantee
+from simdes.exchange.quarantine import Selection
+from simdes.index import mail as mail_rows
+from simdes.index.vaults import Identifier, find
+from support.bundles import SYSTEM, bundle
+from support.consortium import passphrase_of
+from support.pages import Visitor
+from unit.exchange.test_merging import merge
+from unit.gateway.pages.conftest import Place
+from unit.gateway.pages.patient.test_mail_news import write_to
+
+_numbers = count(7001)
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """Two numbers at north that are said to be one person, and the document that says so."""
+
+    old: str
+    new: str
+    vaults: dict[str, bytes]
+    document: int
+
+
+def vault_of(place: Place, number: str) -> bytes | None:
+    with place.north.node.database.read() as tx:
+        return find(tx, Identifier(SYSTEM, number))
+
+
+def two(place: Place, owners: dict[str, str]) -> Two:
+    """``owners``: the user of the old and of the new number, where somebody has it."""
+    number = next(_numbers)
+    old, new = f"{number}-old-00417", f"{number}-new-00932"
+    for one in (old, new):
+        place.network.submit("north", f"{one}.json", bundle(one))
+    place.network.settle()
+    vaults = {"old": vault_of(place, old), "new": vault_of(place, new)}
+    for which, user in owners.items():
+        vault = vaults[which]
+        assert vault is not None
+        place.network.enrol(vault, user)
+    place.network.submit("north", f"merge-{number}", merge(new, old))
+    listed = quarantine.listed(place.north.node, None, Selection(), limit=1000).entries
+    [entry] = [one for one in listed if one.name == f"merge-{number}"]
+    return Two(old, new, {name: one for name, one in vaults.items() if one}, entry.id)
+
+
+def browser_of(place: Place, user: str) -> Visitor:
+    visitor = place.visitor()
+    assert visitor.sign_in(user).headers["location"] == "/home"
+    return visitor
+
+
+def address(visitor: Visitor) -> str:
+    """Where the newest question is answered."""
+    found = re.search(r'href="(/merges/answer\?merge=[0-9a-f]{64})"', visitor.get("/merges").text)
+    assert found
+    return found.group(1)
+
+
+def fields(where: str, **others: str) -> dict[str, str]:
+    return {"merge": where.rpartition("=")[2], "step": "accept", "understood": "yes"} | others
+
+
+def test_who_has_both_reads_of_both_accepts_and_the_administrator_replays(place: Place) -> None:
+    found = two(place, {"old": "ines", "new": "ines"})
+    south = place.network["south"].node
+    consents.grant(
+        place.north.node,
+        place.network.session("north", "ines"),
+        vault=found.vaults["new"],
+        grantee=Grantee.role_in(south.organisation, "doctor"),
+        categories=["observations"],
+        purposes=["TREAT"],
+        valid_seconds=86_400,
+    )
+    ines = browser_of(place, "ines")
+    assert "You are asked whether two records are both yours" in ines.get("/home").text
+    where = address(ines)
+    page = ines.get(where).text
+    for number in (found.old, found.new):
+        assert f"Family of {number}" in page and number in page
+    assert "Doctors, Clinic South" in page and "2 entries more than now" in page
+    assert f"condition of {found.old}" in page, "what is brought over"
+    assert f"condition of {found.new}" not in page
+    assert "…" not in page.partition("<main")[2], "nothing of one's own is masked"
+    unread = ines.post("/merges/answer", fields(where, understood=""))
+    assert unread.status_code == 400 and "Read first what accepting opens." in unread.text
+    done = ines.post("/merges/answer", fields(where))
+    assert done.headers["location"] == "/merges?done=merge-accepted"
+    assert "You are asked whether" not in ines.get("/home").text
+    office = browser_of(place, "admin")
+    document = office.get(f"/quarantine/document?id={found.document}").text
+    assert "merge-accepted" in document and "<code>ines</code>: accepted" in document
+    replayed = office.post("/quarantine/decide", {"id": str(found.document), "step": "replay"})
+    assert "done=document-replayed" in replayed.headers["location"]
+    assert vault_of(place, found.old) == found.vaults["new"]
+    assert "They were joined." in ines.get("/merges").text
+    assert "They were joined." in ines.get(where).text
+    place.network.settle()
+    record = ines.get(f"/record?patient={found.new}&part=history").text
+    assert f"condition of {found.old}" in record and f"condition of {found.new}" in record
+    assert ines.get("/whose?next=/sharing").status_code == 200
+    assert "Clinic South" in ines.get(f"/sharing?patient={found.new}").text
+    assert "Clinic South" not in ines.get(f"/sharing?patient={found.old}").text
+
+
+def test_of_a_record_that_is_not_theirs_nobody_sees_more_than_how_its_number_ends(
+    place: Place,
+) -> None:
+    found = two(place, {"old": "jon", "new": "kay"})
+    for user, own, other in (("jon", found.old, found.new), ("kay", found.new, found.old)):
+        visitor = browser_of(place, user)
+        page = visitor.get(address(visitor)).text
+        assert f"Family of {own}" in page
+        assert other not in page, "no name, no number, no entry of somebody else's"
+        assert f"…{other[-3:]}" in page
+    jon = browser_of(place, "jon")
+    assert "Accept only if that account is yours, too." in jon.get(address(jon)).text
+    assert (
+        "Accept only if that account is yours, too."
+        not in browser_of(place, "kay").get(address(browser_of(place, "kay"))).text
+    )
+
+
+def test_two_people_who_do_not_both_accept_keep_their_records(place: Place) -> None:
+    found = two(place, {"old": "lena", "new": "marc"})
+    lena, marc = browser_of(place, "lena"), browser_of(place, "marc")
+    lena.post("/merges/answer", fields(address(lena)))
+    assert "It waits for another account to accept." in lena.get("/merges").text
+    done = marc.post("/merges/answer", fields(address(marc), step="decline"))
+    assert done.headers["location"] == "/merges?done=merge-declined"
+    office = browser_of(place, "admin")
+    document = office.get(f"/quarantine/document?id={found.document}").text
+    assert "<code>lena</code>: accepted" in document and "<code>marc</code>: declined" in document
+    assert "merge-declined" in document
+    refused = office.post("/quarantine/decide", {"id": str(found.document), "step": "replay"})
+    assert "merge-declined" in refused.text
+    assert vault_of(place, found.old) == found.vaults["old"]
+    late = marc.post("/merges/answer", fields(address(marc)))
+    assert late.status_code == 409
+
+
+def test_one_record_that_is_nobodys_comes_into_the_patients_own(place: Place) -> None:
+    found = two(place, {"old": "nora"})
+    nora = browser_of(place, "nora")
+    page = nora.get(address(nora)).text
+    assert "Your record, which goes on" in page
+    assert found.new not in page and f"condition of {found.old}" not in page
+    assert "You share the record that goes on with nobody." in page
+
+
+def test_a_stranger_and_staff_find_no_question(place: Place) -> None:
+    two(place, {"old": "olga"})
+    where = address(browser_of(place, "olga"))
+    place.network.submit("north", "pete.json", bundle("merges-pete"))
+    place.network.settle()
+    other = vault_of(place, "merges-pete")
+    assert other is not None
+    place.network.enrol(other, "pete")
+    pete, doctor = browser_of(place, "pete"), browser_of(place, "dr.north")
+    assert "Nobody asked you about two records." in pete.get("/merges").text
+    assert pete.get(where).status_code == 404
+    for step in ("accept", "decline"):
+        assert pete.post("/merges/answer", fields(where, step=step)).status_code == 404
+    assert pete.post("/merges/withdraw", fields(where)).status_code == 404
+    assert doctor.get("/merges").status_code in (403, 404)
+    assert doctor.get(where).status_code in (403, 404)
+    for wrong in ("", "zz", "00" * 32):
+        assert pete.get(f"/merges/answer?merge={wrong}").status_code == 404
+
+
+def test_accepting_needs_a_fresh_proof_and_taking_it_back_does_not(place: Place) -> None:
+    two(place, {"old": "quin"})
+    quin = browser_of(place, "quin")
+    where = address(quin)
+    place.clock.ahead_seconds += 901
+    assert quin.get(where).headers["location"].startswith("/sign-in/confirm")
+    later = quin.post("/merges/answer", fields(where))
+    assert later.headers["location"].startswith("/sign-in/confirm")
+    session = place.network.session("north", "quin")
+    assert [one.answer for one in merge_telling.listed(place.north.node, session)] == ["waiting"]
+    again = browser_of(place, "quin")
+    again.post("/merges/answer", fields(where))
+    place.clock.ahead_seconds += 901
+    done = again.post("/merges/withdraw", fields(where))
+    assert done.headers["location"] == "/merges?done=merge-withdrawn"
+    assert "You took your acceptance back." in again.get("/merges").text
+
+
+def test_who_gave_an_address_is_written_to_that_something_is_new(place: Place) -> None:
+    found = two(place, {"old": "rita"})
+    session = place.network.session("north", "rita")
+    write_to(place, session.actor.account, "rita@example.net")
+    again = merge(found.new, found.old, control="2")
+    place.north.node.following.catch_up()
+    place.network.submit("north", "another", again)
+    with place.north.node.database.read() as tx:
+        row = mail_rows.get(tx, session.actor.account)
+    assert row is not None and row.due_ms is not None, "a mail is due"
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_pages_speak_both_languages(place: Place, language: str) -> None:
+    user = f"sam-{language}"
+    two(place, {"old": user})
+    sam = browser_of(place, user)
+    sam.post("/language", {"language": language})
+    page = sam.get(address(sam)).text
+    assert ("Accept, and sign it" in page) is (language == "en")
+    assert passphrase_of(user) not in page
