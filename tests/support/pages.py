@@ -16,6 +16,11 @@ from support.consortium import passphrase_of
 ORIGIN = "http://127.0.0.1"
 
 
+def undrawn(text: str) -> str:
+    """A text without its tokens and ids: among their drawn digits a short word stands by chance."""
+    return re.sub(r"[A-Za-z0-9_-]{32,}", "", text)
+
+
 @dataclass(slots=True)
 class Visitor:
     """One browser at one gateway."""
