@@ -183,7 +183,7 @@ def test_who_left_has_nothing_that_helps(scene: Scene) -> None:
     assert {read_capsule(one).epoch for one in new.values()} == {2}
     for _ in FIVE:  # nothing is destroyed while what was sealed just before may still come
         assert scene.keys("west") == {1: custody.BOUND}
-    scene.clock.ahead_seconds = resharing.GRACE_SECONDS + 60
+    scene.clock.ahead_seconds += resharing.GRACE_SECONDS + 60
     for name in (*FIVE, "lake"):
         resharing.retire(scene.node(name))
     assert scene.keys("west") == {1: custody.DESTROYED}
@@ -217,7 +217,7 @@ def test_keys_stay_while_a_record_has_no_capsule_of_the_new_epoch(scene: Scene) 
     record = next(iter(scene.capsules(2)))
     south = scene.node("south")
     south.database.write(lambda tx: renewals.drop_capsules(tx, [record], epoch=2))
-    scene.clock.ahead_seconds = resharing.GRACE_SECONDS + 60
+    scene.clock.ahead_seconds += resharing.GRACE_SECONDS + 60
     assert resharing.retire(south) == 0
     assert scene.keys("south")[1] == custody.BOUND
     assert resharing.tend(scene.node("north")) == 0, "north has them all; south is not asked again"

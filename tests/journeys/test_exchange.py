@@ -131,7 +131,7 @@ def test_an_account_or_a_whole_organisation_may_be_named(scene: Scene) -> None:
 def test_an_expired_consent_is_refused(scene: Scene) -> None:
     scene.grant("observations", valid_seconds=60)
     assert ids(scene.read()) == OBSERVATIONS
-    scene.clock.ahead_seconds = 61
+    scene.clock.ahead_seconds += 61
     with pytest.raises(Forbidden, match="EXPIRED"):
         scene.read()
 

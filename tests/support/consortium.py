@@ -70,7 +70,6 @@ def passphrase_of(user: str) -> str:
     return f"the passphrase of {user}"
 
 
-@dataclass(slots=True)
 class Clock:
     """The time of a network in seconds, which a test may move forward and nobody moves back.
 
@@ -78,7 +77,18 @@ class Clock:
     have consents that run out before they begin.
     """
 
-    ahead_seconds: float = 0.0
+    def __init__(self) -> None:
+        self._ahead_seconds = 0.0
+
+    @property
+    def ahead_seconds(self) -> float:
+        """How far it is ahead of the machine's."""
+        return self._ahead_seconds
+
+    @ahead_seconds.setter
+    def ahead_seconds(self, seconds: float) -> None:
+        assert seconds >= self._ahead_seconds, "a network's clock never goes back"
+        self._ahead_seconds = seconds
 
     def __call__(self) -> float:
         return time.time() + self.ahead_seconds

@@ -161,7 +161,7 @@ def test_what_is_missing_or_damaged_here_is_taken_from_a_keeper(
     lost, damaged = stored[0].cid, stored[1].cid
     block_file(network, "north", lost).unlink()
     block_file(network, "north", damaged).write_bytes(b"rubbish")
-    clock.ahead_seconds = 2 * DAY
+    clock.ahead_seconds += 2 * DAY
     keeping.work("north", rounds=1)
     for cid in (lost, damaged):
         network["north"].node.store.verify(cid)
@@ -174,7 +174,7 @@ def test_a_keeper_that_lost_a_copy_fetches_it_again(
     one = body(network)
     name = keeper_of(network, one)
     block_file(network, name, one.cid).write_bytes(b"rubbish")
-    clock.ahead_seconds = 2 * DAY
+    clock.ahead_seconds += 2 * DAY
     keeping.work(name)
     assert network[name].node.store.verify(one.cid)
 
@@ -187,7 +187,7 @@ def test_a_copy_that_cannot_be_mended_now_is_said_and_mended_later(
     others = [name for name in NAMES if name != "north"]
     for name in others:
         network.down(name)
-    clock.ahead_seconds = 2 * DAY
+    clock.ahead_seconds += 2 * DAY
     keeping.work("north", rounds=1)
     assert body(network).damaged == 1
     for name in others:
@@ -229,7 +229,7 @@ def test_a_copy_that_a_keeper_only_says_to_hold_is_found_out(
         its = [row[0] for row in rows]
     for cid in its:
         liar.store.delete(cid)  # it says to hold them, and holds none
-    clock.ahead_seconds = 2 * DAY
+    clock.ahead_seconds += 2 * DAY
     keeping.work("north", rounds=1)
     states = [copies(network["north"], cid)[liar.organisation].state for cid in its]
     assert states.count(contents.WANTED) == 1  # the one that was asked for, by chance
@@ -365,6 +365,6 @@ def test_one_process_of_an_organisation_tends_its_store_at_a_time(
     one, two = (Storekeeper(node, Options()) for _ in range(2))
     assert one._on_duty("one")
     assert not two._on_duty("two")
-    clock.ahead_seconds = 60
+    clock.ahead_seconds += 60
     assert two._on_duty("two")
     assert not one._on_duty("one")
