@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from simdes import config
+from support.starting import starter
 
 START_SECONDS = 180
 STOP_SECONDS = 30
@@ -49,15 +50,8 @@ def simdes(
     *words: object, timeout: float = 120, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a person would; environment variables come on top, "" removes one."""
-    return subprocess.run(
-        [sys.executable, "-m", "simdes", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=cwd,
-        env=variables(environment),
-        stdin=subprocess.DEVNULL,
-        check=False,
+    return starter().run(
+        [*map(str, words)], environment=variables(environment), folder=cwd, timeout=timeout
     )
 
 

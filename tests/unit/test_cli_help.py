@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -49,7 +51,8 @@ def test_the_promised_commands_are_there_and_print_json() -> None:
 
 
 def test_the_program_prints_its_help() -> None:
-    done = simdes("--help")
+    program = [sys.executable, "-m", "simdes", "--help"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert all(name in done.stdout for name in PROMISED)
 
