@@ -66,6 +66,11 @@ class Notice:
     signed: int = 0
     needed: int = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``at_ms`` is when it takes effect, not since when it is there."""
+        return self.kind in (RECOVERY, ROTATION, WALLET, GUARDIANS)
+
 
 def listed(node: Node, session: Session) -> list[Notice]:
     """What waits for a patient or happened lately, newest first; what can be stopped comes first.

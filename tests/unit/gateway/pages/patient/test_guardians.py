@@ -99,7 +99,8 @@ def test_from_a_lost_passphrase_back_into_the_account(town: Town) -> None:
     assert done.headers["location"] == "/guardians?done=appointed"
     page = rosa.get("/guardians").text
     assert "My &lt;b&gt;sister&lt;/b&gt;" in page and "not told yet" not in page
-    assert "A change of your guardians waits" in rosa.get("/home").text
+    told = rosa.get("/home").text
+    assert "A change of your guardians waits</a> · takes effect" in told, "not when it was asked"
     ines = town.visitor("south", "friend.south")
     assert "it does not count yet" in ines.get("/wards").text
     town.wait()

@@ -249,6 +249,7 @@ def test_a_record_is_erased_after_a_word_and_everybody_signed(
     page = browser.get("/erasure").text
     assert "Not answered yet: Clinic South" in re.sub(r"\s+", " ", page)
     assert "asked again until they sign, without you" in page
+    assert "Ask them again now" in page and "Keep it" not in page, "nobody can keep it any more"
     network.up("south")
     browser.post("/erasure", {"vault": named, "word": "ERASE"})
     page = browser.get("/erasure").text
