@@ -77,8 +77,8 @@ class Clock:
     have consents that run out before they begin.
     """
 
-    def __init__(self) -> None:
-        self._ahead_seconds = 0.0
+    def __init__(self, ahead_seconds: float = 0.0) -> None:
+        self._ahead_seconds = ahead_seconds
 
     @property
     def ahead_seconds(self) -> float:
