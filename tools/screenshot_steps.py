@@ -42,6 +42,12 @@ def _preview(page: Page, _: Path) -> None:
     page.locator("button[value=preview]").click()
 
 
+def _moving(page: Page, _: Path) -> None:
+    page.goto("/account/wallet")
+    page.locator("#address").fill(f"0x{'5a' * 20}")
+    page.locator("form:has(#address) button[type=submit]").click()
+
+
 def patient_of(page: Page) -> str:
     """The address of the demo's patient's record, for staff."""
     page.goto("/patients")
@@ -211,6 +217,7 @@ def _authorize(page: Page, data: Path) -> None:
 STEPS: Final[tuple[tuple[str, str, str, Callable[[Page, Path], None]], ...]] = (
     ("patient", "patient-sharing-preview", "wide", _preview),
     ("patient", "patient-sharing-preview-fr-dark-phone", "phone", _preview),
+    ("patient", "patient-account-wallet-sign", "wide", _moving),
     ("doctor", "doctor-patients-found", "wide", _found),
     ("doctor", "doctor-visit-unusual", "wide", _visit),
     ("doctor", "doctor-prescribe-checks-fr-dark-phone", "phone", _checks),

@@ -195,7 +195,7 @@ def move(
 
     In two steps: --address and --out, then --request and --signature. It counts from the end of
     the network's delay on; until then: simdes key cancel. From then on nobody here can sign for
-    you or let you in again; your passphrase, passkeys, codes, sessions and apps end.
+    you, or let you in again by themselves; your passphrase, passkeys, codes, sessions and apps end.
     """
     first, then = (address, out), (request, signature)
     if (None in first) == (None in then) or not (all(first) or all(then)):
@@ -218,9 +218,9 @@ def move(
 def _warn(node: Node, session: Session) -> None:
     """What somebody should know before the wallet signs."""
     standing = moving.standing(node, session)
-    console.say("Nobody here can sign for you or let you in again once it counts.")
+    console.say("Once it counts, nobody here can sign for you or let you in by themselves.")
     if not standing.guarded:
-        console.say("You have no guardians: without the wallet the account is lost for good.")
+        console.say("You have no guardians: with the wallet the account may be lost for good.")
     if standing.wards:
         console.say("You are somebody's guardian and would not be any more; tell them.")
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
+from simdes.access.categories import Role
+from simdes.app import ADMINISTRATOR
 from simdes.errors import Forbidden
-from simdes.exchange import access_requests, consents, emergencies, retrieve
+from simdes.exchange import (
+    access_requests,
+    consents,
+    emergencies,
+    enrolment,
+    guardians,
+    recovering,
+    retrieve,
+)
 from simdes.exchange.consents import Given
+from simdes.exchange.guardians import Chosen
 from simdes.gateway.app import create_gateway
 from support import consortium
-from support.consortium import Clock, Consortium
+from support.consortium import Clock, Consortium, passphrase_of
 from support.fhir_api import Api
 from support.pages import Visitor
 from support.portal import Enrolled, enrolled, measured
 from support.wallet_owner import Owner
 
+NEW = "words that nobody guesses"
 SHARE = {"category": "observations", "purpose": "TREAT", "days": "30"}
 
 
@@ -30,8 +44,29 @@ class Town:
         self.node, self.south = network["north"].node, network["south"].node
         self.app = create_gateway(network["north"].custody, node=self.node)
         self.owner = Owner()
+        self.befriend()
         self.owner.take_over(self.node, rosa.session, clock)
         network.sessions.clear()
+
+    def befriend(self) -> None:
+        """Somebody at south guards her."""
+        friend = enrolment.add_person(
+            self.south,
+            self.network.session("south", ADMINISTRATOR),
+            "friend.south",
+            role=Role.PATIENT,
+            passphrase=passphrase_of("friend.south"),
+        )
+        one = Chosen(account=friend.account, label="a friend")
+        guardians.appoint(self.node, self.rosa.session, [one], threshold=1, name="Rosa")
+        self.pass_delay()
+        guardians.put_in_force(self.node)
+        self.rosa = replace(self.rosa, session=self.network.session("north", "rosa"))
+
+    def pass_delay(self) -> None:
+        """Let the network's delay pass."""
+        self.clock.ahead_seconds += self.node.contracts.accounts.delay_seconds() + 1
+        self.network.sessions.clear()
 
     def visitor(self) -> Visitor:
         return self.owner.sign_in(self.node, self.app)
@@ -172,3 +207,28 @@ def test_no_request_of_another_kind_or_record_is_relayed_here(town: Town) -> Non
     assert town.standing() == []
     stranger = Visitor(town.app)
     assert stranger.post("/sharing/sign", right).headers["location"].startswith("/sign-in")
+
+
+# The last one: the wallet is lost.
+
+
+def test_a_wallet_that_is_lost_is_no_end_the_new_key_is_kept_here_again(town: Town) -> None:
+    rosa, account = town.visitor(), town.rosa.session.actor.account
+    lost = Visitor(town.app)
+    assert "when a wallet of your own is lost" in lost.get("/lost").text
+    shown = lost.post("/lost", {"user": "rosa", "passphrase": NEW, "again": NEW}).text
+    code = re.search("<code>([0-9A-Z-]{19})</code>", shown)
+    assert code
+    friend = town.network.session("south", "friend.south")
+    recovering.vouch(town.south, friend, account, code.group(1))
+    recovering.tend(town.node)
+    page = rosa.get("/guardians").text
+    assert "vetoRecovery" in page and 'action="/guardians/veto"' not in page
+    town.pass_delay()
+    assert recovering.tend(town.node) == 1
+    assert rosa.get("/home").headers["location"].startswith("/sign-in")
+    back = Visitor(town.app)
+    assert back.sign_in("rosa", NEW).headers["location"] == "/home"
+    assert back.get("/record").status_code == 200
+    shared = back.post("/sharing/new", SHARE | town.whom | {"step": "share"})
+    assert shared.headers["location"] == "/sharing?done=granted", "a key that is kept here signs"
