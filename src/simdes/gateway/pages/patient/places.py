@@ -47,6 +47,8 @@ _SIGNED: Final = frozenset(
         research.PREFER,
         research.LEAVE,
         erasing.PATH,
+        merges.ANSWER,
+        merges.WITHDRAW,
         claim.APPEAL,
         claims.DISCLOSE,
         claims.WITHDRAW,
