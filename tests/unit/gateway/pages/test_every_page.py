@@ -32,6 +32,12 @@ def pages_of(role: str) -> list[str]:
     return sorted(open_to - FILES - {"/"})
 
 
+def test_styles_load_nothing_more() -> None:
+    for one in files().values():
+        if one.media_type == "text/css":
+            assert not re.search(rb"@import|url\((?![\"']?data:)", one.content), one.name
+
+
 def weight(text: str) -> int:
     """What a browser loads for a page that was never here."""
     served = {one.name: len(one.packed) for one in files().values()}
@@ -73,6 +79,9 @@ def test_who_is_not_signed_in_gets_a_small_page_that_asks_little(
 def _judge(path: str, text: str, *, refused: bool) -> None:
     assert text.count("<h1") == 1, path
     assert weight(text) < LARGEST, path
+    head = text.partition("</head>")[0]
+    assert head.count('rel="stylesheet"') == 2, path
+    assert all(" defer>" in one for one in re.findall(r"<script\b[^>]*>", text)), f"{path} waits"
     assert not NOTHING.search(text), f"{path} shows an empty list"
     main = text.partition("<main")[2].partition("</main>")[0]
     assert not refused or "<p" in main, f"{path} refuses without a word"

@@ -17,6 +17,8 @@ from simdes.gateway.pages.record.timeline import Line, Source, lines, months, pa
 
 LINES: Final = 50
 SERIES: Final = 8
+MORE_SERIES: Final = 12
+"""Charts on the overview, and on each page of the results."""
 RECENT: Final = 30
 HISTORY: Final = "all"
 """The part that is everything in the order of its days."""
@@ -94,20 +96,22 @@ def view(
 
     part = part if part == HISTORY or part in by_part else ""
     chosen = _chosen(listed, by_part, part)
-    page = max(1, min(page, -(-len(chosen) // LINES)))
+    pages = max(1, -(-len(chosen) // LINES))
+    if part == kinds.RESULTS:
+        pages = max(pages, -(-len(measured) // MORE_SERIES))
+    page = max(1, min(page, pages))
     shown = chosen[(page - 1) * LINES : page * LINES] if part else chosen[:RECENT]
-    later = bool(part) and len(chosen) > page * LINES
     return View(
         person=person(record.patient, reader),
         tabs=_tabs(by_part, len(listed), part, reader, address),
         part=part,
         heading=reader.text(kinds.PARTS.get(part, "")),
         current=() if part else tuple(_current(by_part, reader)),
-        series=_measured(measured, part),
+        series=_measured(measured, part, page),
         more_series=address(part=kinds.RESULTS) if not part and len(measured) > SERIES else "",
         months=tuple((name, tuple(its)) for name, its in months(shown, reader)),
         before=address(part=part, page=page - 1) if page > 1 else "",
-        after=address(part=part, page=page + 1) if later else "",
+        after=address(part=part, page=page + 1) if part and page < pages else "",
         older=address(part=part or HISTORY, older=record.older) if record.older else "",
         files=files,
         empty=not listed,
@@ -122,9 +126,9 @@ def _chosen(listed: Sequence[Line], by_part: Mapping[str, list[Line]], part: str
     return by_part[part]
 
 
-def _measured(measured: Sequence[Series], part: str) -> tuple[Series, ...]:
+def _measured(measured: Sequence[Series], part: str, page: int) -> tuple[Series, ...]:
     if part == kinds.RESULTS:
-        return tuple(measured[:LINES])
+        return tuple(measured[(page - 1) * MORE_SERIES : page * MORE_SERIES])
     return tuple(measured[:SERIES]) if not part else ()
 
 

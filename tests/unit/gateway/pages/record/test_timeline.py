@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from simdes.fhir.definitions import resource_types
 from simdes.fhir.json import loads
+from simdes.gateway.pages import answering
 from simdes.gateway.pages.languages import reader
 from simdes.gateway.pages.record.charts import HEIGHT, WIDTH, chart
 from simdes.gateway.pages.record.kinds import KINDS, LEFT_OUT, PARTS
 from simdes.gateway.pages.record.loading import Record
 from simdes.gateway.pages.record.results import series
-from simdes.gateway.pages.record.showing import LINES, view
+from simdes.gateway.pages.record.showing import LINES, MORE_SERIES, view
 from simdes.gateway.pages.record.timeline import Source, lines
 from support.portal import history, measured, pressure
 
+LARGEST = 85_000
+"""Bytes of a page's record; its frame, styles and icon have the rest of 100,000."""
 ENGLISH = reader(chosen="en", accepted="en-GB", zone="UTC")
 FRENCH = reader(chosen="fr", accepted="fr-FR", zone="Europe/Paris")
 
@@ -136,6 +139,36 @@ def test_a_labelled_record_says_so_and_messages_as_they_came_are_left_out() -> N
     }
     [only] = lines(sources(closed, source), ENGLISH)
     assert only.closed
+
+
+def counted(kind: int, number: int) -> dict[str, Any]:
+    """A measurement of a kind on a day of its own."""
+    day = f"{2010 + number // 336}-{number // 28 % 12 + 1:02}-{number % 28 + 1:02}"
+    code = {"coding": [{"system": "urn:test", "code": f"k{kind}"}], "text": f"Kind {kind}"}
+    return measured("p", day, 3.5 + number % 9, code=code)
+
+
+def test_every_kind_of_measurement_is_on_one_page_of_the_results() -> None:
+    many = record(*(counted(kind, 0) for kind in range(2 * MORE_SERIES + 1)))
+    shown = [
+        view(many, ENGLISH, base="/record", kept={}, part="results", page=page)
+        for page in range(1, 4)
+    ]
+    assert [len(one.series) for one in shown] == [MORE_SERIES, MORE_SERIES, 1]
+    assert len({its.name for one in shown for its in one.series}) == 2 * MORE_SERIES + 1
+    assert [bool(one.after) for one in shown] == [True, True, False]
+    assert not shown[2].months and shown[2].before
+
+
+@pytest.mark.parametrize("part", ["", "results", "all"])
+@pytest.mark.parametrize(("kinds", "each"), [(MORE_SERIES, 80), (50, 20)])
+def test_the_page_of_a_long_record_is_small(kinds: int, each: int, part: str) -> None:
+    long = record(*(counted(kind, at) for kind in range(kinds) for at in range(each)))
+    shown = view(long, ENGLISH, base="/record", kept={}, part=part, files="/record/file?")
+    parts = answering._environment("en").globals["records"]
+    text = str(parts.record(shown, ENGLISH, own=True, correct="/corrections/new?about="))  # type: ignore[attr-defined]
+    assert shown.person is None and shown.tabs
+    assert len(text.encode()) < LARGEST
 
 
 def test_long_parts_are_read_in_pages_and_addresses_lead_on() -> None:
