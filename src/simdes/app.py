@@ -11,27 +11,24 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from simdes import config
-from simdes.access import accounts, anomaly
-from simdes.access.asking import Caller
-from simdes.access.attestations import Attestations
-from simdes.access.audit import Trail
+from simdes.access import accounts
+from simdes.access.accounts import Agent
 from simdes.access.categories import Role, kind_of
 from simdes.access.claims import Remembered
 from simdes.access.descriptors import OrganisationDescriptor
-from simdes.access.desk import Desk, Limits, PinWatch
-from simdes.access.directory import Directory
+from simdes.access.desk import Desk
 from simdes.access.keystore import KeyStore, read_passphrase, write_passphrase
 from simdes.access.tokens import Issuer
 from simdes.app_keys_http import HttpKeySource
 from simdes.config import Settings
 from simdes.custody_http import LocalCustody
-from simdes.errors import Conflict, Invalid, NotFound, SimdesError
+from simdes.errors import Conflict, Invalid, SimdesError
 from simdes.exchange import membership
 from simdes.exchange.claims.rules import claim_rules
 from simdes.exchange.custody import CustodyDesk
@@ -46,21 +43,20 @@ from simdes.fhir_credentials import read_credentials, read_hosts
 from simdes.fhir_http import HttpSource
 from simdes.hook_http import HttpHooks
 from simdes.import_http import HttpFiles
-from simdes.index.database import open_database
-from simdes.index.migrations import bring_up, migrate
+from simdes.index.migrations import migrate
 from simdes.index.transactions import Transactions
 from simdes.lanes import LANES, Leases, sending
 from simdes.ledger.contracts import Contracts
 from simdes.ledger.deploy import DEMO, PRODUCTION, Delays, deploy
 from simdes.ledger.embedded import EmbeddedLedger
 from simdes.ledger.lane import Lane, MemoryTransactionStore, StoredTransaction
-from simdes.ledger.ledger import Ledger, open_ledger
-from simdes.ledger.network import Addresses, Pins, pins
+from simdes.ledger.ledger import open_ledger
+from simdes.ledger.network import Addresses, pins
 from simdes.mapper import Site
-from simdes.own_ledger import own_ledger, send_lost_again
+from simdes.own_desk import own_desk, share_of
+from simdes.own_ledger import read_network, send_lost_again
 from simdes.own_mail import own_mail
 from simdes.own_proofs import verifiers_for
-from simdes.own_store import own_store
 from simdes.secret_files import named, secret_of
 from simdes.storage.store import open_store
 
@@ -153,13 +149,7 @@ def create(
         Contracts(ledger, addresses),
         store,
         lane,
-        OrganisationDescriptor(
-            organisation=organisation,
-            kind=int(kind_of(settings.kind)),
-            name=settings.name,
-            url=settings.custody_url,
-            public=keystore.descriptor_key.public,
-        ),
+        _descriptor(settings, keystore),
         account=person.account,
         agents=keystore.lane_addresses(),
         random=random,
@@ -171,23 +161,14 @@ def create(
     return addresses
 
 
-def read_network(path: Path, ledger: Ledger) -> Addresses:
-    """Read a network's description and compare it with the ledger; Conflict if it is another's."""
-    try:
-        addresses = Addresses.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise NotFound(
-            f"{path} does not exist.", advice="Ask a member for the network's network.json."
-        ) from None
-    except ValueError as error:
-        raise Conflict(f"{path} is not a network description.") from error
-    genesis = ledger.block(0)
-    if ledger.chain_id() != addresses.chain_id or (genesis and genesis.hash != addresses.genesis):
-        raise Conflict(
-            "The ledger is not the one of this network.",
-            advice="Point --ledger at a node of the network that network.json describes.",
-        )
-    return addresses
+def _descriptor(settings: Settings, keystore: KeyStore) -> OrganisationDescriptor:
+    return OrganisationDescriptor(
+        organisation=keystore.organisation,
+        kind=int(kind_of(settings.kind)),
+        name=settings.name,
+        url=settings.custody_url,
+        public=keystore.descriptor_key.public,
+    )
 
 
 @contextmanager
@@ -212,84 +193,43 @@ def opened(
     program behind.
     """
     settings = config.load(data)
-    if (data / RESTORING).exists():
-        raise Conflict(
-            "A restore of this organisation is under way, or was broken off.",
-            advice="Wait for it, or repeat `simdes restore` as it was given.",
-        )
+    _require_restored(data)
     word = passphrase or read_passphrase(passphrase_file(data))
     with ExitStack() as stack:
-        keystore = KeyStore.open(data / "keystore.json", word, random=random)
-        database = open_database(settings.database_url)
-        stack.callback(database.close)
-        bring_up(database, settings.database_url, upgrade=upgrade)
-        ledger = own_ledger(data, settings, database, clock)
-        stack.callback(ledger.close)
-        contracts = Contracts(ledger, read_network(data / "network.json", ledger))
-        agent = Caller(keystore.lanes[0], _here, contracts, clock, random)
-        store, custody = own_store(data, settings, database, agent, stack)
-        directory = Directory(contracts, store)
-        app_keys = HttpKeySource(clock)
-        stack.callback(app_keys.close)
-        hooks = HttpHooks(settings.subscription_hosts)
-        stack.callback(hooks.close)
-        files = HttpFiles(
-            settings.import_hosts,
-            credentials=read_hosts(
-                named(data, settings.import_credentials_file), clock=clock, random=random
-            ),
-        )
-        stack.callback(files.close)
-        desk = Desk(
-            keystore=keystore,
-            contracts=contracts,
-            directory=directory,
-            database=database,
-            store=store,
-            trail=Trail(keystore, contracts, clock=clock, random=random),
-            attestations=Attestations(data / "attest.json", keystore.organisation),
+        parts = own_desk(
+            data,
+            settings,
+            word,
+            here=_here,
             clock=clock,
             random=random,
-            pins=PinWatch(read_pins(data)),
-            limits=_limits(settings, processes),
-            chart_duty=settings.chart_duty,
+            processes=processes,
+            upgrade=upgrade,
         )
-        transactions = Transactions(database, StoredTransaction)
-        # A ledger in this process says what its head is for nothing; another's is asked over HTTP.
-        following = Following(
-            desk,
-            believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS,
-            reorganised=partial(send_lost_again, ledger, transactions),
-        )
-        lanes = keystore.lanes
-        shared = settings.database_url.startswith("postgres")
-        (data / "lanes").mkdir(exist_ok=True)
-        leases = Leases(data, database, lanes, clock) if shared else None
-        lane = sending(data, ledger, lanes, transactions, borrow=processes > 1, leases=leases)
+        desk, custody = stack.enter_context(parts)
+        app_keys = stack.enter_context(closing(HttpKeySource(clock)))
+        hooks = stack.enter_context(closing(HttpHooks(settings.subscription_hosts)))
+        credentials = named(data, settings.import_credentials_file)
+        known = read_hosts(credentials, clock=clock, random=random)
+        files = stack.enter_context(closing(HttpFiles(settings.import_hosts, credentials=known)))
+        transactions = Transactions(desk.database, StoredTransaction)
+        following = _following(desk, transactions)
         node = Node(
             name=settings.name,
             desk=desk,
             following=following,
-            agent=stack.enter_context(lane),
+            agent=stack.enter_context(_lane(desk, settings, data, transactions, processes)),
             custody=custody,
             app_keys=app_keys,
             hooks=hooks,
             files=files,
             mail=own_mail(data, settings),
             transactions=transactions,
-            issuer=Issuer(
-                keystore=keystore,
-                database=database,
-                name=settings.custody_url.rstrip("/"),
-                audience=f"{settings.custody_url.rstrip('/')}/fhir",
-                clock=clock,
-                random=random,
-                remembered=Remembered(following.head),
-            ),
+            issuer=_issuer(desk, settings, following),
             site=_site(data, settings),
             shares_needed=settings.shares_needed,
             custodians=settings.custodians,
-            standing=Standing(ledger),
+            standing=Standing(desk.contracts.ledger),
             profiles=_profiles(data),
             profiles_bind=settings.profile_errors == "refuse",
             rules=_rules(settings, data, processes),
@@ -300,28 +240,55 @@ def opened(
         yield Opened(settings, data, node, CustodyDesk(desk, following))
 
 
+def _require_restored(data: Path) -> None:
+    if (data / RESTORING).exists():
+        raise Conflict(
+            "A restore of this organisation is under way, or was broken off.",
+            advice="Wait for it, or repeat `simdes restore` as it was given.",
+        )
+
+
+def _following(desk: Desk, transactions: Transactions[StoredTransaction]) -> Following:
+    """A ledger in this process says what its head is for nothing; another's is asked over HTTP."""
+    ledger = desk.contracts.ledger
+    return Following(
+        desk,
+        believed_seconds=0.0 if isinstance(ledger, EmbeddedLedger) else BELIEVED_SECONDS,
+        reorganised=partial(send_lost_again, ledger, transactions),
+    )
+
+
+def _lane(
+    desk: Desk,
+    settings: Settings,
+    data: Path,
+    transactions: Transactions[StoredTransaction],
+    processes: int,
+) -> AbstractContextManager[Agent]:
+    """The ledger lane that this process sends with."""
+    lanes, ledger = desk.keystore.lanes, desk.contracts.ledger
+    shared = settings.database_url.startswith("postgres")
+    (data / "lanes").mkdir(exist_ok=True)
+    leases = Leases(data, desk.database, lanes, desk.clock) if shared else None
+    return sending(data, ledger, lanes, transactions, borrow=processes > 1, leases=leases)
+
+
+def _issuer(desk: Desk, settings: Settings, following: Following) -> Issuer:
+    name = settings.custody_url.rstrip("/")
+    return Issuer(
+        keystore=desk.keystore,
+        database=desk.database,
+        name=name,
+        audience=f"{name}/fhir",
+        clock=desk.clock,
+        random=desk.random,
+        remembered=Remembered(following.head),
+    )
+
+
 def _rules(settings: Settings, data: Path, processes: int) -> Rules:
     whole = rules_of(settings, data)
     return replace(whole, proofs_per_minute=share_of(whole.proofs_per_minute, processes))
-
-
-def _limits(settings: Settings, processes: int) -> Limits:
-    whole = Limits()
-    return replace(
-        whole,
-        calls_per_minute=share_of(whole.calls_per_minute, processes),
-        locates_per_minute=share_of(whole.locates_per_minute, processes),
-        keep_bytes=settings.keep_gib << 30,
-        counts_of_researcher=settings.counts_of_researcher,
-        counts_of_organisation=settings.counts_of_organisation,
-        evaluations_per_day=settings.fingerprints_per_day,
-        stale_after_seconds=settings.stale_after_seconds,
-        reading=anomaly.rules(
-            strangers_per_hour=settings.strangers_per_hour,
-            patients_per_hour=settings.patients_per_hour,
-            patients_per_day=settings.patients_per_day,
-        ),
-    )
 
 
 def _site(data: Path, settings: Settings) -> Site:
@@ -379,11 +346,6 @@ def facade(one: Opened) -> Iterator[Facade]:
         )
 
 
-def share_of(whole: int, processes: int) -> int:
-    """One process's share of a limit, rounded up."""
-    return -(-whole // processes)
-
-
 @contextmanager
 def answering(one: Opened) -> Iterator[None]:
     """Let this organisation's custody API be asked inside this process, without a server."""
@@ -408,17 +370,6 @@ def accept_pins(data: Path, one: Opened) -> None:
     """Write down the network's contracts as they are now: the operator accepted them."""
     found = pins(one.node.contracts.ledger, one.node.contracts.addresses)
     _write_json(data / "pins.json", found.to_dict())
-
-
-def read_pins(data: Path) -> Pins:
-    """Read what the operator accepted of the network; Conflict where it can't be read."""
-    try:
-        return Pins.from_dict(json.loads((data / "pins.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, SimdesError) as error:
-        raise Conflict(
-            "What the operator accepted of the network (pins.json) can't be read.",
-            advice="Restore it, or accept the network anew with `simdes doctor --accept`.",
-        ) from error
 
 
 def _write_json(path: Path, document: dict[str, object]) -> None:

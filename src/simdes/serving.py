@@ -33,7 +33,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp
 
 from simdes import logs, tracing
-from simdes.app import Opened, facade, share_of
+from simdes.app import Opened, facade
 from simdes.backup import keeping
 from simdes.config import Settings, places
 from simdes.errors import Invalid, Unavailable
@@ -47,6 +47,7 @@ from simdes.gateway.app import Running, create_gateway
 from simdes.gateway.facade import Notified
 from simdes.gateway.limits import LIMITS
 from simdes.gateway.stopping import Stage, Stopping
+from simdes.own_desk import share_of
 from simdes.own_store import storekeeper
 from simdes.secret_files import secret_of
 

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 import httpx
 
-from simdes import app
 from simdes.access.asking import Caller, ask
 from simdes.access.messages import BlocksBody
 from simdes.app import Opened
@@ -27,6 +26,7 @@ from simdes.index import erasures as erasing
 from simdes.index.backlog import backlog
 from simdes.index.storekeeping import storekeeping
 from simdes.ledger.network import check_pins
+from simdes.own_ledger import read_pins
 from simdes.storage.cid import cid_of
 
 CLOCK_SECONDS: Final = 30
@@ -65,7 +65,7 @@ def ledger(one: Opened) -> Iterator[Said]:
 def contracts(one: Opened) -> Iterator[Said]:
     """Genesis, contracts and their code are those that the operator accepted."""
     found = one.node.contracts
-    check_pins(found.ledger, found.addresses, app.read_pins(one.data))
+    check_pins(found.ledger, found.addresses, read_pins(one.data))
     yield good("Genesis, contracts and their code are those accepted.")
 
 
