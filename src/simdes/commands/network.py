@@ -35,6 +35,15 @@ class Delays(StrEnum):
     DEMO = "demo"
 
 
+StaleAfter = Annotated[
+    int,
+    typer.Option(
+        "--stale-after",
+        help="Seconds without a block after which custodians refuse; 0: blocks come on demand.",
+    ),
+]
+
+
 def add_commands(cli: typer.Typer) -> None:
     """Add this module's command."""
     cli.command("init")(init)
@@ -72,13 +81,7 @@ def init(
         Path | None,
         typer.Option("--keys", help="A ceremony's keys of proofs, for a network that is founded."),
     ] = None,
-    stale_after: Annotated[
-        int,
-        typer.Option(
-            "--stale-after",
-            help="Seconds without a block after which custodians refuse; 0: blocks come on demand.",
-        ),
-    ] = 0,
+    stale_after: StaleAfter = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a new organisation: keys, database, contracts or their addresses.
@@ -111,18 +114,23 @@ def init(
         delays=app.DELAYS[str(delays)],
         keys=keys,
     )
-    made = {
-        "organisation": settings.organisation,
-        "name": name,
-        "data": str(data),
-        "network": str(data / "network.json"),
-        "verified": network is None,
-    }
+    _tell(data, settings, founded=network is None, as_json=as_json)
+
+
+def _tell(data: Path, settings: config.Settings, *, founded: bool, as_json: bool) -> None:
     if as_json:
-        console.print_json(made)
+        console.print_json(
+            {
+                "organisation": settings.organisation,
+                "name": settings.name,
+                "data": str(data),
+                "network": str(data / "network.json"),
+                "verified": founded,
+            }
+        )
         return
-    console.say(f"{name} is {settings.organisation}, in {data}.")
-    if network is None:
+    console.say(f"{settings.name} is {settings.organisation}, in {data}.")
+    if founded:
         console.say(f"It founded a network; others join with --network {data / 'network.json'}.")
     else:
         console.say("An owner of the network must verify it:")

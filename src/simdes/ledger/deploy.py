@@ -113,7 +113,7 @@ def deploy(
     as it must.
     """
     others = {one.name: one for one in verifiers}
-    first_block = lane.ledger.head().number
+    ledger, first_block = lane.ledger, lane.ledger.head().number
     timelock, manager, *implementations = _create(
         lane,
         ("TimelockController", delays.timelock_seconds, [], [_NOBODY], lane.address),
@@ -140,25 +140,11 @@ def deploy(
         _proxy("Statements", code["statements"], manager, *forests, *pause),
         ("AuditLog", accounts),
     )
-    used = (
-        accounts,
-        statements,
-        *(places[name] for name in ("tags", "dispense_verifier", "poseidon2", "poseidon3")),
-    )
-    counted = ("tags", "nullifiers", "cohort_verifier")
-    researched = (accounts, statements, *(places[name] for name in counted))
-    claiming = ("claim_book", "claim_verifier", "settle_verifier", "free_verifier")
-    insured = (accounts, statements, *(places[name] for name in claiming))
-    waits = (delays.answer_seconds, delays.decide_seconds, delays.appeal_seconds)
-    prescriptions, studies, claims = _create(
-        lane,
-        _proxy("Prescriptions", code["prescriptions"], manager, used, *pause),
-        _proxy("Studies", code["studies"], manager, researched, *pause),
-        _proxy("Claims", code["claims"], manager, insured, waits, *pause),
-    )
-    genesis = lane.ledger.block(0)
+    proving = _proving(code, manager, (accounts, statements), places, delays)
+    prescriptions, studies, claims = _create(lane, *proving)
+    genesis = ledger.block(0)
     addresses = Addresses(
-        chain_id=lane.ledger.chain_id(),
+        chain_id=ledger.chain_id(),
         genesis=genesis.hash if genesis is not None else b"",
         first_block=first_block,
         accounts=accounts,
@@ -175,11 +161,35 @@ def deploy(
         keys=keys,
         **places,
     )
-    _carry_out(lane, _wiring(lane.ledger, addresses, lane.address))
-    check_deployment(
-        lane.ledger, addresses, deployer=lane.address, delays=delays, verifiers=verifiers
-    )
+    _carry_out(lane, _wiring(ledger, addresses, lane.address))
+    check_deployment(ledger, addresses, deployer=lane.address, delays=delays, verifiers=verifiers)
     return addresses
+
+
+def _proving(
+    code: Mapping[str, Address],
+    manager: Address,
+    under: tuple[Address, Address],
+    places: Mapping[str, Address],
+    delays: Delays,
+) -> list[tuple[object, ...]]:
+    """What takes proofs about statements, each with its verifiers; ``under``: accounts, statements.
+
+    `Prescriptions`, `Studies` and `Claims`, as `_create` takes them.
+    """
+    dispensing = ("tags", "dispense_verifier", "poseidon2", "poseidon3")
+    counting = ("tags", "nullifiers", "cohort_verifier")
+    claiming = ("claim_book", "claim_verifier", "settle_verifier", "free_verifier")
+    used, researched, insured = (
+        (*under, *(places[name] for name in names)) for names in (dispensing, counting, claiming)
+    )
+    pause = (delays.pause_seconds, delays.cool_down_seconds)
+    waits = (delays.answer_seconds, delays.decide_seconds, delays.appeal_seconds)
+    return [
+        _proxy("Prescriptions", code["prescriptions"], manager, used, *pause),
+        _proxy("Studies", code["studies"], manager, researched, *pause),
+        _proxy("Claims", code["claims"], manager, insured, waits, *pause),
+    ]
 
 
 def check_deployment(

@@ -205,18 +205,22 @@ def _planned(node: Node, cost: Cost, kept: stating.Kept, bill: Bill, turn: _Turn
             total=(after.sum, after.version, octets(after.salt)),
             coverage=str(bill.coverages[at]["id"]),
         ),
-        call=lambda: contract.open(
-            ProvenClaim(
-                root=signals["root"],
-                tag=tag,
-                payer=payer,
-                before=signals["before"],
-                after=signals["after"],
-                claimed=signals["claimed"],
-                voice=appealing.voice(node, identity),
-                proof=proving.prove(node, "claim", signals),
-            )
-        ),
+        call=lambda: contract.open(_proven(node, identity, tag, payer, signals)),
+    )
+
+
+def _proven(
+    node: Node, identity: int, tag: int, payer: bytes, signals: Mapping[str, Any]
+) -> ProvenClaim:
+    return ProvenClaim(
+        root=signals["root"],
+        tag=tag,
+        payer=payer,
+        before=signals["before"],
+        after=signals["after"],
+        claimed=signals["claimed"],
+        voice=appealing.voice(node, identity),
+        proof=proving.prove(node, "claim", signals),
     )
 
 

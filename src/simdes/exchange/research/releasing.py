@@ -127,11 +127,7 @@ def release(
             into=into,
         )
         included = [members[subject] for subject in outcome.subjects]
-        if not included:
-            raise Conflict(
-                "Nobody is left in the release: too few meet the criteria, or are alike.",
-                advice="Wait for more patients; what was read stands in their logs.",
-            )
+        _require_anybody(included)
         if tables:
             write_tables(into, views().values(), formats=tables)
         until = node.now_seconds() + kept_seconds
@@ -149,15 +145,7 @@ def release(
         about = msgspec.json.encode({"study": f"0x{found.id.hex()}", "numbers": numbers})
         with zipfile.ZipFile(drafted, "a") as file:
             file.writestr(ABOUT, about)
-        _on_record(node, session, included, manifest)
-        parts = parts_of(sorted(one.tag for one in included))
-        tell(
-            node,
-            session,
-            study=found.id,
-            parts=dict(zip(numbers, parts, strict=True)),
-            released={one.tag: one.consent for one in included},
-        )
+        _enter(node, session, found, numbers, included, manifest)
         shutil.move(drafted, package)
     return Released(
         study=found.id,
@@ -167,6 +155,34 @@ def release(
         report=outcome.report(),
         pictures=html_report(outcome, title=document.title),
         package=package,
+    )
+
+
+def _require_anybody(included: Sequence[_Member]) -> None:
+    if not included:
+        raise Conflict(
+            "Nobody is left in the release: too few meet the criteria, or are alike.",
+            advice="Wait for more patients; what was read stands in their logs.",
+        )
+
+
+def _enter(
+    node: Node,
+    session: Session,
+    found: Stands,
+    numbers: tuple[int, ...],
+    included: list[_Member],
+    manifest: bytes,
+) -> None:
+    """Write a recorded release into our trail and have the other custodians enter it."""
+    _on_record(node, session, included, manifest)
+    parts = parts_of(sorted(one.tag for one in included))
+    tell(
+        node,
+        session,
+        study=found.id,
+        parts=dict(zip(numbers, parts, strict=True)),
+        released={one.tag: one.consent for one in included},
     )
 
 
