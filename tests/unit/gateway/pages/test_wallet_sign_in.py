@@ -22,9 +22,10 @@ from simdes.exchange.credentials import Client
 from simdes.gateway.pages import wallet_sign_in
 from simdes.gateway.pages.places import PLACES
 from simdes.index.vaults import Identifier, find
+from support.elsewhere import write_at
 from support.fhir_api import Api
 from support.pages import Visitor
-from support.portal import SYSTEM, history
+from support.portal import SYSTEM, concept, history, measured
 from unit.gateway.pages.conftest import Place
 
 PATH = wallet_sign_in.PATH
@@ -105,6 +106,9 @@ def owner(founded_pages: Place) -> Owner:
     )
     wallets.send(north, request, wallet.sign(request.data.digest))
     network.settle()
+    seen = measured(patient["id"], "2025-10-01", 4.2)
+    seen["code"] = concept("http://loinc.org", "8867-4", "Pulse at the clinic")
+    write_at(network, "south", vault, seen)
     return Owner(founded_pages, patient["id"], vault, wallet)
 
 
@@ -249,6 +253,24 @@ def test_the_record_its_files_and_its_log_with_proofs(owner: Owner, browser: Vis
     everything = browser.get("/download/everything")
     assert everything.json()["resourceType"] == "Bundle"
     assert browser.get("/download/summary").json()["resourceType"] == "Bundle"
+
+
+def test_what_another_organisation_wrote_is_opened_by_the_pass_at_its_custodians(
+    place: Place, owner: Owner, browser: Visitor
+) -> None:
+    page = browser.get("/record?part=all").text
+    assert "Pulse at the clinic" in page and "Clinic South" in page
+    for name in ("north", "south"):
+        node = place.network[name].node
+        asked = [
+            one.attempt
+            for _, one in node.desk.trail.entries(node.database, vault=owner.vault)
+            if one.attempt.account == owner.person.account
+        ]
+        verbs = {(one.verb, one.reason, one.address) for one in asked}
+        assert (Verb.RELEASE, "", owner.wallet.address) in verbs
+        assert {one.reason for one in asked} == {""}
+    assert "Pulse at the clinic" in browser.get("/download/everything").text
 
 
 def test_the_account_page_tells_of_the_wallet_and_of_no_passphrase(
