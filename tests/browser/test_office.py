@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Looking, Place, Watched
 from browser.steps import enter
+from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import emergencies, enrolment, findings
+from simdes.exchange import emergencies, enrolment, findings, recovering
 from support.fhir_api import Api
 from support.portal import SYSTEM, enrolled
 
@@ -121,6 +122,29 @@ def test_a_patient_gets_a_slip_and_signs_in_first(page: Page, place: Place, look
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Your account and your record are yours.")
     look(page, "first-account")
+
+
+def test_an_administrator_lets_a_patient_in_again(page: Page, place: Place, look: Looking) -> None:
+    node = place.north.node
+    user = f"lost-{os.urandom(3).hex()}"
+    session = place.network.session("north", ADMINISTRATOR)
+    enrolment.add_person(node, session, user, role=Role.PATIENT, passphrase="words to be lost")
+    code = recovering.begin(node, user, "words that are new", address="192.0.2.77").code
+    enter(page, ADMINISTRATOR)
+    page.goto("/people?only=patients")
+    page.get_by_role("button", name=f"Let them in again {user}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Let a patient in again")
+    look(page, "office-recover")
+    page.get_by_label("The code they bring").fill("0" * 16)
+    page.get_by_label("How you know").fill("Passport, seen in person.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("under this code")
+    page.get_by_label("The code they bring").fill(code)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Another organisation must, too.")
+    look(page, "office-recover-done")
+    page.goto("/people/recover")
+    look(page, "office-recover-elsewhere")
 
 
 def _registered(place: Place) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from simdes.access import passes
 from simdes.access.audit_event import Verb
+from simdes.access.custody_attesting import recover
 from simdes.access.custody_erasure import erase
 from simdes.access.custody_fingerprints import conclude, contribute, evaluate, fingerprints
 from simdes.access.custody_guardians import appoint, vouch
@@ -51,6 +52,7 @@ from simdes.access.messages import (
     LogBody,
     ManifestsBody,
     ReconcileBody,
+    RecoverBody,
     ReleaseBody,
     RenewBody,
     RequestBody,
@@ -94,6 +96,7 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "explain": (ExplainBody, explain),
     "appoint": (AppointBody, appoint),
     "vouch": (VouchBody, vouch),
+    "recover": (RecoverBody, recover),
 }
 """Every verb with the form of its body; the authorisation matrix has a row for each."""
 
@@ -229,6 +232,7 @@ class Custodian:
             "blocks": limits.blocks_per_minute,
             "reconcile": limits.reconciles_per_minute,
             "request": limits.locates_per_minute,
+            "recover": limits.locates_per_minute,
             "count": limits.counts_per_minute,
             "released": limits.counts_per_minute,
         }.get(method, limits.calls_per_minute)

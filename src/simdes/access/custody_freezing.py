@@ -7,10 +7,11 @@ sends it). A seat was proved before; nobody else learns that anybody asked.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from simdes.access.audit_event import Verb
 from simdes.access.desk import Asker, Body, Desk, Outcome, refuse
+from simdes.access.guardians import Seat, is_seated
 from simdes.access.messages import VouchBody
 from simdes.access.requests import unhex
 from simdes.crypto import cbor
@@ -20,7 +21,7 @@ from simdes.index import freezes as rows
 from simdes.index import mail
 from simdes.index.freezes import Freeze, FreezeProof
 from simdes.index.transaction import Transaction
-from simdes.ledger.accounts import Account
+from simdes.ledger.accounts import Account, GuardianProof
 
 FROZEN_ALREADY: Final = "FROZEN_ALREADY"
 NOT_SIGNED: Final = "NOT_GUARDIAN"
@@ -61,7 +62,7 @@ def freeze(
         return {
             "nonce": found.nonce,
             "deadline": found.deadline_seconds,
-            "signed": len(rows.proofs(tx, account)),
+            "signed": sum(seated(one, known) is not None for one in rows.proofs(tx, account)),
             "needed": known.guardian_threshold,
         }
 
@@ -70,6 +71,15 @@ def freeze(
         receipt={"account": body.account, "freeze": True, "signed": body.signature is not None},
         write=write,
     )
+
+
+def seated(kept: FreezeProof, known: Account) -> GuardianProof | None:
+    """What a guardian of the set in force signed; None for who is none any more."""
+    said: Any = cbor.decode(kept.proof)
+    seat = Seat(said["salt"], said["index"], known.guardian_count, tuple(said["path"]))
+    if not is_seated(seat, kept.signer, known.guardians_root):
+        return None
+    return GuardianProof(seat.salt, seat.index, seat.path, said["signature"])
 
 
 def _present(tx: Transaction, account: bytes, known: Account, now: int) -> Freeze | None:

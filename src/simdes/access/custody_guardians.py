@@ -100,7 +100,7 @@ def vouch(desk: Desk, asker: Asker, body: VouchBody) -> Outcome:
     """Which key a code means; with the guardian's signature over it, keep that. Without a code,
     what guardians sign to freeze the account."""
     account, seat = unhex(body.account), body.seat.value()
-    vault = _vault_of(desk, account)
+    vault = vault_of(desk, account)
     known = desk.contracts.accounts.account(account)
     reason = asker.unfit or why_inactive(asker.standing)
     if not reason and (known is None or not _is_ours(desk, account, known, body)):
@@ -111,7 +111,7 @@ def vouch(desk: Desk, asker: Asker, body: VouchBody) -> Outcome:
             reason = NOT_GUARDIAN
     if not reason and known is not None and body.code is None:
         return freeze(desk, asker, body, known, vault)
-    found = None if reason or known is None else _meant(desk, account, body.code or "")
+    found = None if reason or known is None else meant(desk, account, body.code or "")
     if not reason and (known is None or found is None or found.nonce != known.guardian_nonce):
         reason = NO_RECOVERY
     if not reason and found is not None and body.signature is not None:
@@ -186,7 +186,8 @@ def _set_of(
     return next(iter(found), None), [root for root, _, _ in sets]
 
 
-def _meant(desk: Desk, account: bytes, code: str) -> Recovery | None:
+def meant(desk: Desk, account: bytes, code: str) -> Recovery | None:
+    """The new key of an account that waits under a code; None where none does."""
     try:
         start = start_of_code(code)
     except Invalid:
@@ -219,7 +220,7 @@ def _why_not_signed(desk: Desk, found: Recovery, signer: bytes, signature: bytes
         return NOT_GUARDIAN
 
 
-def _vault_of(desk: Desk, account: bytes) -> bytes | None:
+def vault_of(desk: Desk, account: bytes) -> bytes | None:
     """The ward's vault, so that the patient finds it in their log; None where there is none."""
     with desk.database.read() as tx:
         return next((one.tag for one in vaults.controlled_by(tx, account)), None)

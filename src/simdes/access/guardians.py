@@ -7,15 +7,20 @@ learns how many there are, not who. A guardian is given salt and path when appoi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from simdes.crypto.anchor import path, root, verify_path
+from simdes.crypto.cbor import Value
 from simdes.crypto.digest import keccak256
-from simdes.errors import Invalid
+from simdes.errors import Invalid, Tampered
 
 MOST_GUARDIANS: Final = 10
+LASTING_SECONDS: Final = 7 * 86_400
+"""How long a new key waits to be let in, from the moment that it was asked for."""
+SKEW_SECONDS: Final = 300
+"""How far the clock of another organisation may be ahead of ours."""
 CODE_BYTES: Final = 10
 _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32 (https://www.crockford.com/base32.html): nothing that is easily misread."""
@@ -79,3 +84,19 @@ def start_of_code(code: str) -> bytes:
     for letter in plain:
         number = number << 5 | _LETTERS.index(letter)
     return number.to_bytes(CODE_BYTES, "big")
+
+
+def key_said(said: Mapping[str, Value], start: bytes, *, now_seconds: int) -> tuple[bytes, int]:
+    """Key and deadline that an organisation names for a code. Raises Tampered for another key than
+    the code's, or a time that no new key is given."""
+    key, deadline = said.get("key"), said.get("deadline")
+    latest = now_seconds + LASTING_SECONDS + SKEW_SECONDS
+    if (
+        not isinstance(key, bytes)
+        or len(key) != 20
+        or not key.startswith(start)
+        or not isinstance(deadline, int)
+        or not now_seconds < deadline <= latest
+    ):
+        raise Tampered("The answer names another key than the code.")
+    return key, deadline

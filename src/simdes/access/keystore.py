@@ -337,6 +337,11 @@ class KeyStore:
         """How the identity of people was checked, by account, of whom it was written down."""
         return {account: Checked(**said) for account, said in self._all_said("checked").items()}
 
+    def keep_checked(self, account: bytes, checked: Checked) -> None:
+        """Keep how somebody's identity was checked last; `NotFound` where nobody is hosted."""
+        with self._entry(account) as entry:
+            entry["checked"] = self._said("checked", account, asdict(checked))
+
     def attest_first(self, account: bytes, first: First) -> None:
         """Keep what a first sign-in needs; `NotFound` where none is to come."""
         with self._entry(account) as entry:

@@ -34,6 +34,7 @@ MAX_RECONCILED = 32
 MAX_GUARDIANS = 10
 MAX_RELEASED = 400
 MAX_NAME = 64
+MOST_CHECKED = 300
 MAX_ORDER = 2_048
 
 Records = Annotated[list[Hex32], Meta(min_length=1, max_length=MAX_RECORDS)]
@@ -390,6 +391,22 @@ class VouchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     seat: SeatBody
     code: Annotated[str, Meta(min_length=16, max_length=32)] | None = None
     signature: Hex65 | None = None
+
+
+class AttestationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An administrator's signature over `AttestRecovery`, and how they knew who it was."""
+
+    signature: Hex65
+    checked: Annotated[str, Meta(min_length=1, max_length=MOST_CHECKED)]
+
+
+class RecoverBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`recover`: an administrator asks which key a code means, and with `attestation` lets it in,
+    as one of two organisations that saw the patient."""
+
+    account: Hex32
+    code: Annotated[str, Meta(min_length=16, max_length=32)]
+    attestation: AttestationBody | None = None
 
 
 class CriterionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

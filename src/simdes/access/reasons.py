@@ -86,6 +86,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_CONCERNED": "the entry does not concern both who asks and who is asked",
     "BAD_PROOF": "the entry shown is not one that the chain holds",
     "NOT_GUARDIAN": "who asks is no guardian of the account, or signed something else",
+    "NOT_SIGNED": "the signature is not the asker's, or of something else",
     "FROZEN_ALREADY": "the account is frozen already",
     "NO_RECOVERY": "nobody there asked to recover the account under this code",
     "UNSUPPORTED": "this release does not know how to do this",

@@ -18,7 +18,7 @@ from simdes.commands.common import (
     signed_in,
 )
 from simdes.errors import Invalid
-from simdes.exchange import freezing, guardians, members, recovering
+from simdes.exchange import attesting, freezing, guardians, members, recovering
 from simdes.exchange.guardians import Chosen, GuardianSet
 from simdes.exchange.node import Node
 
@@ -43,6 +43,7 @@ def add_commands(cli: typer.Typer) -> None:
     lost.command("begin")(begin)
     lost.command("status")(status)
     lost.command("veto")(veto)
+    lost.command("attest")(attest)
     lost.command("finish")(finish)
     cli.add_typer(lost, name="recovery")
     key = typer.Typer(help="The key of your account, while you have it.", no_args_is_help=True)
@@ -333,6 +334,7 @@ def status(data: Data, as_json: AsJson = False) -> None:
                         "code": each.code,
                         "signed": each.signed,
                         "needed": each.needed,
+                        "attested": each.attested,
                         "until": each.until_seconds,
                         "readyAt": each.ready_at or None,
                     }
@@ -342,17 +344,46 @@ def status(data: Data, as_json: AsJson = False) -> None:
             return
         console.print_table(
             "Recoveries",
-            ("User", "Code", "Guardians", "Counts from"),
+            ("User", "Code", "Guardians", "Organisations", "Counts from"),
             [
                 (
                     each.user,
                     each.code,
                     f"{each.signed} of {each.needed}",
+                    f"{each.attested} of {attesting.NEEDED}",
                     console.instant(each.ready_at) if each.ready_at else "–",
                 )
                 for each in found
             ],
         )
+
+
+def attest(
+    data: Data,
+    account: Annotated[
+        str, typer.Option("--account", help="The patient's account, 0x and 64 digits.")
+    ],
+    code: Annotated[str, typer.Option("--code", help="What the patient brought from /lost.")],
+    checked: Annotated[str, typer.Option("--checked", help="How you know that it is them.")],
+    user: User = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a patient in again whom you saw with their papers, as an administrator.
+
+    Two organisations do, the patient's own and another one. Nobody can stop it then: whoever chose
+    the passphrase of this code has the record after the network's delay.
+    """
+    with organisation(data) as one:
+        session = signed_in(one, user, token)
+        said = attesting.attest(one.node, session, _account(account), code, checked=checked)
+        if as_json:
+            console.print_json(
+                {"account": said.account, "code": said.code, "organisations": said.organisations}
+            )
+            return
+        names = ", ".join(members.name_of(one.node, each) for each in said.organisations)
+        console.say(f"Attested by {names}, for {said.code}; two organisations are needed.")
 
 
 def veto(data: Data, user: User = None, token: Token = None) -> None:

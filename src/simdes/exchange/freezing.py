@@ -16,8 +16,8 @@ from typing import Any, Final
 import structlog
 
 from simdes.access.asking import ask
-from simdes.access.custody_freezing import LASTING_SECONDS
-from simdes.access.guardians import Seat, is_seated
+from simdes.access.custody_freezing import LASTING_SECONDS, seated
+from simdes.access.guardians import SKEW_SECONDS
 from simdes.access.messages import SeatBody, VouchBody
 from simdes.access.requests import hexed
 from simdes.crypto import cbor
@@ -28,13 +28,11 @@ from simdes.exchange.guardians import Guardian
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import freezes as rows
-from simdes.index.freezes import Freeze, FreezeProof
+from simdes.index.freezes import Freeze
 from simdes.ledger.accounts import Account, GuardianProof
 
 __all__ = ["LASTING_SECONDS", "Gathered", "freeze", "gathered", "join", "sign", "tend"]
 
-SKEW_SECONDS: Final = 300
-"""How far the clock of the ward's organisation may be ahead of a guardian's."""
 _START: Final = "freeze:"
 
 _log = structlog.get_logger("simdes.freezing")
@@ -92,7 +90,9 @@ def gathered(node: Node, account: bytes) -> Gathered | None:
     known = accounts.account(account) if found is not None and signed else None
     if found is None or known is None or _is_over(node, found, known):
         return None
-    signers = {one.signer for one in signed}
+    signers = {one.signer for one in signed if seated(one, known)}
+    if not signers:
+        return None
     present = guardians.standing(node, account).present
     named = []
     for one in present.guardians if present else ():
@@ -127,7 +127,7 @@ def _advance(node: Node, one: Freeze) -> bool:
         node.database.write(lambda tx: rows.drop(tx, one.account))
         return False
     with node.database.read() as tx:
-        proofs = [proof for kept in rows.proofs(tx, one.account) if (proof := _seated(kept, known))]
+        proofs = [proof for kept in rows.proofs(tx, one.account) if (proof := seated(kept, known))]
     if not 0 < known.guardian_threshold <= len(proofs):
         return False
     deadline = one.deadline_seconds
@@ -141,15 +141,6 @@ def _is_over(node: Node, one: Freeze, known: Account) -> bool:
     is late."""
     over = one.deadline_seconds <= node.now_seconds()
     return over or known.frozen or one.nonce != known.guardian_nonce
-
-
-def _seated(kept: FreezeProof, known: Account) -> GuardianProof | None:
-    """What a guardian of the set in force signed; None for who is none any more."""
-    said: Any = cbor.decode(kept.proof)
-    seat = Seat(said["salt"], said["index"], known.guardian_count, tuple(said["path"]))
-    if not is_seated(seat, kept.signer, known.guardians_root):
-        return None
-    return GuardianProof(seat.salt, seat.index, seat.path, said["signature"])
 
 
 def sign(node: Node, session: Session, ward: bytes, *, until_seconds: int) -> str:

@@ -1,4 +1,5 @@
-"""A lost key: guardians let a new one in, after a delay in which the owner can say no.
+"""A lost key: guardians let a new one in, after a delay in which the owner can say no; or two
+organisations do (`exchange.attesting`), which nobody can stop.
 
 Whoever lost their passphrase chooses a new one; a new key waits under it and has a code. The owner
 reads the code to their guardians, who let just that key in (`exchange.guardians`). With enough of
@@ -20,18 +21,18 @@ from simdes.access import accounts as people
 from simdes.access import attempts
 from simdes.access.asking import ask
 from simdes.access.audit_event import Verb
-from simdes.access.guardians import code_of, start_of_code
+from simdes.access.guardians import LASTING_SECONDS, code_of, key_said, start_of_code
 from simdes.access.keystore import Person
 from simdes.access.messages import SeatBody, VouchBody
 from simdes.access.requests import hexed
 from simdes.crypto import cbor
 from simdes.crypto.keys import SigningKey, unwrap, wrap
-from simdes.errors import Invalid, NotFound, SimdesError, Tampered
-from simdes.exchange import credentials
+from simdes.errors import Invalid, NotFound, SimdesError
+from simdes.exchange import attesting, credentials
 from simdes.exchange.guardians import guarded
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import authorization, sessions
+from simdes.index import attested_recoveries, authorization, sessions
 from simdes.index import credentials as credential_rows
 from simdes.index import guardians as rows
 from simdes.index.guardians import Recovery
@@ -39,8 +40,6 @@ from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import Account, GuardianProof, PendingKey
 from simdes.ledger.lane import Call
 
-LASTING_SECONDS: Final = 7 * 86_400
-"""How long guardians have, from the moment that a new key was asked for."""
 MOST_OPEN: Final = 500
 """Keys that wait for one account at a time, so that strangers who ask for keys in somebody's name
 neither fill the table nor soon push the right one out; a newer one takes the oldest one's place."""
@@ -101,8 +100,8 @@ def _wait(
     def write(tx: Transaction) -> None:
         waiting = [one for one in rows.recoveries(tx, person.account) if one.state == rows.OPEN]
         over = len(waiting) - MOST_OPEN + 1
-        for one in waiting:  # strangers push out nothing that a guardian signed for
-            if over > 0 and not rows.proofs(tx, one.account, one.address):
+        for one in waiting:  # strangers push out nothing that somebody signed for
+            if over > 0 and not _is_signed_for(tx, one):
                 rows.drop_recovery(tx, one.account, one.address)
                 over -= 1
         rows.drop_recovery(
@@ -112,6 +111,12 @@ def _wait(
         credentials.audit(node, tx, person, Verb.RECOVER)
 
     node.database.write(write)
+
+
+def _is_signed_for(tx: Transaction, one: Recovery) -> bool:
+    """Whether a guardian, or an administrator, said that a key is its owner's."""
+    signed = rows.proofs(tx, one.account, one.address)
+    return bool(signed or attested_recoveries.of_key(tx, one.account, one.address))
 
 
 def vouch(node: Node, session: Session, ward: bytes, code: str) -> str:
@@ -126,16 +131,10 @@ def vouch(node: Node, session: Session, ward: bytes, code: str) -> str:
     caller = node.caller(session.key)
     body = VouchBody(account=hexed(ward), code=code_of(start), seat=SeatBody.of(found.seat))
     said = ask(caller, found.organisation, "vouch", body).body
-    key, deadline = said.get("key"), said.get("deadline")
+    key, deadline = key_said(said, start, now_seconds=node.now_seconds())
     known = node.contracts.accounts.account(ward)
-    if (
-        not isinstance(key, bytes)
-        or len(key) != 20
-        or not key.startswith(start)
-        or not isinstance(deadline, int)
-        or known is None
-    ):
-        raise Tampered("The answer names another key than the code.")
+    if known is None:
+        raise NotFound("The network knows no such account.")
     digest = node.contracts.accounts.recover_digest(
         account=ward, key=key, nonce=known.guardian_nonce, deadline=deadline
     )
@@ -171,13 +170,14 @@ def veto(node: Node, session: Session) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnderWay:
-    """A recovery of somebody here: its code, how many guardians let it in, of how many needed;
-    ``ready_at`` 0 while the chain does not have it."""
+    """A recovery of somebody here: its code, how many guardians let it in, of how many needed, how
+    many organisations attested it; ``ready_at`` 0 while the chain does not have it."""
 
     user: str
     code: str
     signed: int
     needed: int
+    attested: int
     until_seconds: int
     ready_at: int
 
@@ -199,6 +199,7 @@ def under_way(node: Node) -> list[UnderWay]:
                 code=code_of(one.address),
                 signed=signed,
                 needed=known.guardian_threshold,
+                attested=len(attesting.standing(node, one, known)),
                 until_seconds=one.deadline_seconds,
                 ready_at=pending.ready_at if pending is not None else 0,
             )
@@ -239,20 +240,27 @@ def _advance(node: Node, one: Recovery) -> bool:
         # Vetoed, replaced by another one, or nobody came.
         node.database.write(lambda tx: rows.drop_recovery(tx, one.account, one.address))
         return False
-    with node.database.read() as tx:
-        signed = _signed(tx, one)
-    enough = 0 < known.guardian_threshold <= len(signed)
-    if enough and one.nonce == known.guardian_nonce:
-        node.agent.transact(
-            accounts.recover(
-                account=one.account,
-                key=one.address,
-                deadline=one.deadline_seconds,
-                proofs=signed,
-            )
-        )
+    call = _let_in(node, one, known) if one.nonce == known.guardian_nonce else None
+    if call is not None:
+        node.agent.transact(call)
         node.database.write(lambda tx: rows.set_sent(tx, one.account, one.address))
     return False
+
+
+def _let_in(node: Node, one: Recovery, known: Account) -> Call | None:
+    """What asks the ledger for a new key: two organisations' word, or enough guardians'; None
+    while there is neither."""
+    accounts = node.contracts.accounts
+    key, deadline = one.address, one.deadline_seconds
+    if attested := attesting.signatures(node, one, known):
+        return accounts.recover_attested(
+            account=one.account, key=key, deadline=deadline, attestations=attested
+        )
+    with node.database.read() as tx:
+        signed = _signed(tx, one)
+    if 0 < known.guardian_threshold <= len(signed):
+        return accounts.recover(account=one.account, key=key, deadline=deadline, proofs=signed)
+    return None
 
 
 def _pending(node: Node, one: Recovery) -> tuple[PendingKey | None, Callable[[bytes], Call]]:
@@ -339,6 +347,7 @@ def _install(node: Node, one: Recovery) -> None:
     """
     keystore, account = node.desk.keystore, one.account
     keystore.replace_key(account, one.address, _locked(node, one))
+    attesting.keep_checked(node, one)
     person, waits = keystore.person_of(account), node.contracts.accounts.pending_recovery(account)
 
     def write(tx: Transaction) -> None:

@@ -159,7 +159,7 @@ def set_sent(tx: Transaction, account: bytes, address: bytes) -> None:
 
 def drop_recovery(tx: Transaction, account: bytes, address: bytes) -> None:
     """Forget a recovery, with what was signed for it."""
-    for table in ("recovery", "recovery_proof"):
+    for table in ("recovery", "recovery_proof", "recovery_attestation"):
         tx.run(
             f"DELETE FROM {table} WHERE account = :account AND address = :address",  # noqa: S608 - names of this file
             account=account,

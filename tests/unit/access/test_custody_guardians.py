@@ -10,11 +10,17 @@ from simdes.access.asking import ask
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Role
 from simdes.access.guardians import Seat, code_of, seat_all
-from simdes.access.messages import AppointBody, SeatBody, VouchBody
+from simdes.access.messages import (
+    AppointBody,
+    AttestationBody,
+    RecoverBody,
+    SeatBody,
+    VouchBody,
+)
 from simdes.access.requests import hexed
 from simdes.crypto.keys import SigningKey
-from simdes.errors import Forbidden
-from simdes.index import freezes
+from simdes.errors import Forbidden, Invalid
+from simdes.index import attested_recoveries, freezes
 from simdes.index import guardians as rows
 from unit.access.conftest import Scene
 from unit.access.network import Organisation
@@ -191,6 +197,8 @@ def test_nobody_else_asks_for_a_freeze_or_learns_of_one(
 ) -> None:
     scene, seats, _ = guarded
     guardian = scene.second.caller(key_of(scene, 0))
+    with scene.home.database.read() as tx:
+        before = freezes.freezes(tx)
     for signature in (None, b"\1" * 65):
         for stranger in (scene.third.caller(), scene.home.caller(), scene.home.caller("ada")):
             with pytest.raises(Forbidden, match="NOT_GUARDIAN"):
@@ -200,4 +208,74 @@ def test_nobody_else_asks_for_a_freeze_or_learns_of_one(
         with pytest.raises(Forbidden, match="NOT_HOSTED"):
             ask(guardian, scene.third.id, "vouch", freeze_of(scene, seats[0], signature))
     with scene.home.database.read() as tx:
-        assert freezes.freezes(tx) == []
+        assert freezes.freezes(tx) == before
+
+
+def attested_of(
+    scene: Scene, code: str, signature: bytes | None = None, checked: str = "passport"
+) -> RecoverBody:
+    said = AttestationBody(signature=hexed(signature), checked=checked) if signature else None
+    account = hexed(scene.home.people["ada"][0].account)
+    return RecoverBody(account=account, code=code, attestation=said)
+
+
+def test_an_administrator_anywhere_learns_the_key_of_a_code_and_signs_for_just_that(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, _, address = guarded
+    home, ada, code = scene.home, scene.home.people["ada"][0].account, code_of(address)
+    own, accounts = scene.second.administrator, home.contracts.accounts
+    caller = scene.second.caller(own)
+    said = ask(caller, home.id, "recover", attested_of(scene, code)).body
+    assert said["key"] == address and said["organisations"] == []
+    nonce, deadline = int(said["nonce"]), int(said["deadline"])  # type: ignore[arg-type]
+
+    def digest(key: bytes, nonce: int = nonce, attested: bool = True) -> bytes:
+        return accounts.recover_digest(
+            account=ada, key=key, nonce=nonce, deadline=deadline, attested=attested
+        )
+
+    for bad in (
+        own.sign(digest(os.urandom(20))),
+        own.sign(digest(address, nonce + 1)),
+        own.sign(digest(address, attested=False)),  # as a guardian's
+        scene.third.administrator.sign(digest(address)),
+        b"\1" * 65,
+    ):
+        with pytest.raises(Forbidden, match="NOT_SIGNED"):
+            ask(caller, home.id, "recover", attested_of(scene, code, bad))
+    good = attested_of(scene, code, own.sign(digest(address)), "passport, seen in person")
+    for _ in range(2):
+        kept = ask(caller, home.id, "recover", good).body
+        assert kept["organisations"] == [scene.second.id], "twice is once"
+    with home.database.read() as tx:
+        [row] = attested_recoveries.of_key(tx, ada, address)
+    assert b"passport" not in row.details_wrapped
+    with pytest.raises(Invalid):  # without a word how they knew
+        ask(caller, home.id, "recover", attested_of(scene, code, own.sign(digest(address)), ""))
+
+
+def test_nobody_but_administrators_with_the_code_learns_that_a_key_waits(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    scene, _, address = guarded
+    right, wrong = code_of(address), code_of(bytes(20))
+    office = scene.second.caller(scene.second.administrator)
+    doctor = f"doctor-{os.urandom(4).hex()}"
+    scene.second.enrol(doctor, Role.DOCTOR)
+    for signature in (None, b"\1" * 65):
+        for code in (right, wrong):
+            for who in (
+                scene.second.caller(),
+                scene.second.caller(doctor),
+                scene.home.caller("ada"),
+            ):
+                with pytest.raises(Forbidden, match="WRONG_ROLE"):
+                    ask(who, scene.home.id, "recover", attested_of(scene, code, signature))
+            with pytest.raises(Forbidden, match="NOT_HOSTED"):
+                ask(office, scene.third.id, "recover", attested_of(scene, code, signature))
+        with pytest.raises(Forbidden, match="NO_RECOVERY"):
+            ask(office, scene.home.id, "recover", attested_of(scene, wrong, signature))
+    scene.home.network.clock.advance(3600)
+    with pytest.raises(Forbidden, match="NO_RECOVERY"):  # its time is over
+        ask(office, scene.home.id, "recover", attested_of(scene, right))

@@ -7,6 +7,7 @@ import pytest
 from simdes import errors
 from simdes.access import (
     attempts,
+    custody_attesting,
     custody_erasure,
     custody_fingerprints,
     custody_freezing,
@@ -38,6 +39,7 @@ OF_VERBS = {
         custody_reconcile,
         custody_erasure,
         custody_fingerprints,
+        custody_attesting,
         custody_freezing,
         custody_guardians,
         custody_told,

@@ -22,6 +22,7 @@ from simdes.access.fingerprint_messages import (
     EvaluateBody,
     FingerprintsBody,
 )
+from simdes.access.guardians import code_of
 from simdes.access.messages import (
     AckBody,
     AppointBody,
@@ -39,6 +40,7 @@ from simdes.access.messages import (
     LogBody,
     ManifestsBody,
     ReconcileBody,
+    RecoverBody,
     ReleaseBody,
     ReleasedBody,
     RenewalBody,
@@ -57,7 +59,7 @@ from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange.custody import METHODS
 from simdes.gateway.app import create_gateway
 from simdes.gateway.fhir.routes import endpoints
-from simdes.index import fingerprints
+from simdes.index import fingerprints, guardians
 from simdes.ledger.accounts import GuardianProof
 from simdes.storage.cid import cid_of
 from unit.access.conftest import Scene
@@ -67,8 +69,9 @@ from unit.access.renewing import accept_body, deal_body, next_epoch, signed
 PAGE = (Path(__file__).parents[3] / "docs/security/authorisation.md").read_text()
 ROLES = ("patient", "doctor", "nurse", "pharmacist", "insurer", "researcher", "administrator")
 READING = ("release", "manifests", "capsules")
-AT_THE_PATIENTS = ("request", "explain")
+AT_THE_PATIENTS = ("request", "explain", "recover")
 """Verbs that the organisation alone takes that hosts the patient's account."""
+LOST = b"\x51" * 20
 NO_SEAT = SeatBody(salt="0x" + "0" * 64, index=0, count=1, path=[])
 
 
@@ -139,6 +142,9 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         ),
         "released": lambda: ReleasedBody(study=vault, number=1, members=[vault], patients=[basis]),
         "appoint": lambda: AppointBody(guardian=vault, seat=NO_SEAT, threshold=1, name="somebody"),
+        "recover": lambda: RecoverBody(
+            account=hexed(scene.home.people["ada"][0].account), code=code_of(LOST)
+        ),
         "vouch": lambda: VouchBody(account=vault, code="0" * 16, seat=NO_SEAT),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
@@ -170,7 +176,27 @@ def stage(scene: Scene) -> Scene:
         account=scene.home.people["ada"][0].account,
     )
     make_key(scene)
+    lose_key(scene)
     return scene
+
+
+def lose_key(scene: Scene) -> None:
+    """A new key of ada's waits."""
+    account = scene.home.people["ada"][0].account
+    known = scene.home.contracts.accounts.account(account)
+    assert known is not None
+    waiting = guardians.Recovery(
+        account=account,
+        address=LOST,
+        locked_wrapped=b"locked",
+        nonce=known.guardian_nonce,
+        deadline_seconds=int(scene.network.clock()) + 3600,
+        begun_ms=1,
+        state=guardians.OPEN,
+    )
+    with scene.home.database.transaction() as tx:
+        guardians.drop_recovery(tx, account, LOST)
+        guardians.add_recovery(tx, waiting)
 
 
 def make_key(scene: Scene) -> None:

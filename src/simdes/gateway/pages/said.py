@@ -426,6 +426,7 @@ REASONS: Final = (
     _("the entry shown is not one that the chain holds"),
     _("who asks is no guardian of the account, or signed something else"),
     _("the account is frozen already"),
+    _("the signature is not the asker's, or of something else"),
     _("nobody there asked to recover the account under this code"),
     _("the budget for counts is used up"),
     _("this release does not know how to do this"),

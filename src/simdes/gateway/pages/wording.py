@@ -87,6 +87,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "read": _("read records"),
         "write": _("wrote into your record"),
         "vouch": _("answered for you as a guardian"),
+        "recover": _("said who you are, so that you get a new key"),
         "link": _("opened a summary by your QR code"),
         "attest": _("confirmed who you are"),
         "claims": _("was told that a claim is about you"),

@@ -15,6 +15,7 @@ from simdes.gateway.pages.office import (
     patient,
     people,
     quarantine,
+    recover,
     trails,
     upgrades,
 )
@@ -40,6 +41,8 @@ OFFICE_PLACES: Final = (
     _place(patient.PATH, "GET", patient.show, _FRESH),
     _place(patient.PATH, "POST", patient.give, _FRESH),
     _place(patient.END, "POST", patient.end, _FRESH),
+    _place(recover.PATH, "GET", recover.show, _FRESH),
+    _place(recover.PATH, "POST", recover.attest, _FRESH),
     _place(quarantine.PATH, "GET", quarantine.show, _ANY),
     _place(quarantine.DOCUMENT, "GET", quarantine.show_document, _FRESH),
     _place(quarantine.CONTENT, "GET", quarantine.show_content, _FRESH),

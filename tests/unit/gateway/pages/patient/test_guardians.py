@@ -258,3 +258,63 @@ def test_strangers_guard_nobody(town: Town) -> None:
     assert "You guard nobody" in friend.get("/wards").text
     asked = friend.post("/wards/vouch", {"ward": rosa_account(town), "code": "0" * 16})
     assert asked.status_code == 404
+
+
+def test_two_organisations_let_a_patient_in_on_their_pages(town: Town) -> None:
+    node = town.network["north"].node
+    person = enrolment.add_person(
+        node,
+        town.network.session("north", ADMINISTRATOR),
+        "petra",
+        role=Role.PATIENT,
+        passphrase=passphrase_of("petra"),
+    )
+    with node.database.transaction() as tx:
+        tx.run("DELETE FROM sign_in_delay")
+    shown = Visitor(town.apps["north"]).post(
+        "/lost", {"user": "petra", "passphrase": NEW, "again": NEW}
+    )
+    assert "Without guardians" in shown.text
+    code = re.search(r"<code>([0-9A-Z-]{19})</code>", shown.text)
+    assert code
+    said = {"code": code.group(1), "checked": "passport <b>"}
+
+    north = town.visitor("north", ADMINISTRATOR)
+    assert f"/people/recover?of={person.account.hex()}" in north.get("/people?only=patients").text
+    page = north.get(f"/people/recover?of={person.account.hex()}").text
+    assert "petra" in page and "Nobody can stop it afterwards." in page
+    wrong = north.post("/people/recover", said | {"of": person.account.hex(), "code": "0" * 16})
+    assert wrong.status_code == 403 and "under this code" in wrong.text
+    assert "passport &lt;b&gt;" in wrong.text, "what was typed comes back"
+    done = north.post("/people/recover", said | {"of": person.account.hex()})
+    assert done.status_code == 200 and "Print this page for the patient." in done.text
+    number = re.search(r"<code>(0x[0-9a-f]{64})</code>", done.text)
+    assert number and code.group(1) in done.text
+
+    south = town.visitor("south", ADMINISTRATOR)
+    assert "petra" not in south.get(f"/people/recover?of={person.account.hex()}").text
+    for bad in ("", "0x12", "0x" + "7" * 64):
+        refused = south.post("/people/recover", said | {"of": bad})
+        assert refused.status_code in (400, 404) and 'role="alert"' in refused.text
+    silent = south.post("/people/recover", said | {"of": number.group(1), "checked": " "})
+    assert silent.status_code == 400 and "how you know" in silent.text
+    done = south.post("/people/recover", said | {"of": number.group(1)})
+    assert done.status_code == 200 and "Two organisations did." in done.text
+    town.work()
+    old = town.visitor("north", "petra")
+    page = old.get("/guardians").text
+    assert "it can't be stopped here" in page and "/guardians/veto" not in page
+    assert "Somebody asked for a new key" in old.get("/home").text
+    town.wait()
+    assert Visitor(town.apps["north"]).sign_in("petra").status_code == 401
+    town.visitor("north", "petra", NEW)
+    page = town.visitor("north", ADMINISTRATOR).get("/people?only=patients").text
+    assert "passport &lt;b&gt;" in page, "how they knew stays with the account"
+
+
+def test_nobody_but_administrators_lets_patients_in(town: Town) -> None:
+    for member, user in (("north", "dr.north"), ("south", "dr.lee"), ("south", "friend.south")):
+        somebody = town.visitor(member, user)
+        assert somebody.get("/people/recover").status_code == 403
+        asked = {"of": rosa_account(town), "code": "0" * 16, "checked": "passport"}
+        assert somebody.post("/people/recover", asked).status_code == 403
