@@ -206,7 +206,7 @@ def test_a_passphrase_signs_nobody_in_whose_key_a_wallet_keeps(
 READ = {
     "/home", "/record", "/sharing", "/corrections", "/log", "/prescriptions",
     "/guardians", "/research", "/claims", "/links", "/links/new", "/download", "/own-copy",
-    "/account", "/account/mail", "/account/mail/new", "/wards", "/whose", "/wallet",
+    "/account", "/account/mail", "/account/mail/new", "/merges", "/wards", "/whose", "/wallet",
 }  # fmt: skip
 """What a wallet's session reads; each answers with its page."""
 

@@ -82,7 +82,6 @@ def _page(asked: Asked, id_: bytes, problem: SimdesError | None) -> Shown:
             "persons": {each.vault: _person(asked, each) for each in (one.moved, one.kept)},
             "opened": _opened(asked, one) if one.open else [],
             "readers": readers,
-            "wallet": asked.visit.session.wallet is not None,
             "names": _names(asked, readers),
             "list": PATH,
         },

@@ -53,6 +53,7 @@ _SIGNED: Final = frozenset(
         claims.DISCLOSE,
         claims.WITHDRAW,
         claims.PREFER,
+        merges.ANSWER,
         moving.PATH,
         moving.OFF,
     }
