@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "ceremony": ("ceremony",),
     "vaults": ("vault",),
     "guardians": ("guardian", "recovery", "key"),
+    "merges": ("merge",),
     "prescriptions": ("prescription",),
     "claims": ("claim",),
     "fingerprints": ("fingerprints",),
