@@ -54,7 +54,7 @@ NOT_IN_THE_DEMO: Final = {
     "/wards/vouch": "guardians count when the network's days of delay are over",
 }
 """Pages without a picture, and why; tests look at them (tests/browser)."""
-OUTSIDE: Final = ("/sign-in", "/lost", "/first")
+OUTSIDE: Final = ("/sign-in", "/sign-in/wallet", "/lost", "/first")
 """Before anybody signed in."""
 BY_A_STEP: Final = frozenset(
     (
@@ -179,7 +179,7 @@ def visit(facts: dict[str, Any], folder: Path, data: Path, *, steps: bool) -> No
         page = browser.new_page(base_url=people["patient"]["url"], **LOOKS["wide"])
         for path in OUTSIDE:
             page.goto(path)
-            keep(page, folder / f"{path.strip('/')}.webp")
+            keep(page, folder / f"{path.strip('/').replace('/', '-')}.webp")
         for role in () if steps else ROLES:
             for path in tour(browser, people[role], folder):
                 print(f"not reached: {path} ({role})", flush=True)
