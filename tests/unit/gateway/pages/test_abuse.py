@@ -30,10 +30,17 @@ def signed_in(place: Place, display: str = "") -> tuple[Visitor, str]:
 # Forged forms -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def two(founded_pages: Place) -> tuple[Visitor, Visitor]:
+    """Two people's browsers, signed in; tests share them, for what is refused changes nothing."""
+    return signed_in(founded_pages)[0], signed_in(founded_pages)[0]
+
+
 @pytest.mark.parametrize("path", POSTS)
-def test_a_form_without_this_browsers_token_is_refused(place: Place, path: str) -> None:
-    visitor, _ = signed_in(place)
-    other, _ = signed_in(place)
+def test_a_form_without_this_browsers_token_is_refused(
+    two: tuple[Visitor, Visitor], path: str
+) -> None:
+    visitor, other = two
     for token in ("", "x" * 43, other.token("/account"), visitor.token("/account")[:-1]):
         assert visitor.post(path, {}, token=token).status_code == 403
     assert visitor.get("/account").status_code == 200, "nothing was ended"
@@ -51,9 +58,9 @@ def test_a_form_without_this_browsers_token_is_refused(place: Place, path: str) 
     ids=lambda one: next(f"{name}={value}" for name, value in one.items()),
 )
 def test_a_form_from_elsewhere_is_refused_even_with_the_token(
-    place: Place, path: str, headers: dict[str, str]
+    two: tuple[Visitor, Visitor], path: str, headers: dict[str, str]
 ) -> None:
-    visitor, _ = signed_in(place)
+    visitor, _ = two
     token = visitor.token("/account")
     assert visitor.post(path, {}, token=token, **headers).status_code == 403
     assert visitor.get("/account").status_code == 200
