@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 from simdes.access import trails
-from simdes.access.audit import build_batch
+from simdes.access.audit_batches import build_batch
 from simdes.access.audit_event import Attempt, Verb, decode
 from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Grantee

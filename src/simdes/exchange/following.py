@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from simdes.access import fetching
 from simdes.access import following as access_following
 from simdes.access.consent import Consent, decode_terms_row
 from simdes.access.desk import Desk
@@ -62,7 +63,7 @@ class Following:
         self._believed_seconds = believed_seconds
         self._monotonic = monotonic
         self._looked = float("-inf")
-        self._fetcher = access_following.Fetcher(
+        self._fetcher = fetching.Fetcher(
             keystore=desk.keystore,
             contracts=desk.contracts,
             directory=desk.directory,

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simdes.access import audit, reading
+from simdes.access import audit_batches, reading
 from simdes.access.categories import Purpose, Role
 from simdes.access.cross_checking import Doubt, Trails, cross_check
 from simdes.access.epochs import ever
@@ -63,8 +63,8 @@ def anchor_trail(node: Node) -> int:
     """Put the audit entries that wait on chain; how many batches. A step of the worker."""
     own_openings(node.desk).close_unended(now_ms=node.now_ms())
     node.desk.trail.close_folds(node.database)
-    audit.build_batch(node.database, random=node.random, now_ms=node.now_ms())
-    return audit.send_batches(
+    audit_batches.build_batch(node.database, random=node.random, now_ms=node.now_ms())
+    return audit_batches.send_batches(
         node.database, node.contracts, node.agent, organisation=node.organisation
     )
 

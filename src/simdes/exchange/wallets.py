@@ -16,7 +16,7 @@ from typing import Any, Final
 from simdes.access import accounts, attempts, consent
 from simdes.access.categories import Category, Label, Purpose, Role, State, mask
 from simdes.access.consent import Consent, Grantee
-from simdes.access.following import letter_keys
+from simdes.access.fetching import letter_keys
 from simdes.access.keystore import Person
 from simdes.crypto.keys import recover
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge

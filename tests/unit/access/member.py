@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from simdes.access.accounts import register_person, verify_account
 from simdes.access.asking import Caller
-from simdes.access.audit import build_batch, send_batches
+from simdes.access.audit_batches import build_batch, send_batches
 from simdes.access.categories import Role
 from simdes.access.desk import Desk
 from simdes.access.directory import Directory
-from simdes.access.following import Fetcher, follow_chain
+from simdes.access.fetching import Fetcher
+from simdes.access.following import follow_chain
 from simdes.access.keystore import KeyStore, Person
 from simdes.crypto.keys import ArgonCost, SigningKey
 from simdes.exchange.custody import CustodyDesk

@@ -21,7 +21,7 @@ from simdes.access.custody_keys import fill_pool
 from simdes.access.descriptors import OrganisationDescriptor, VaultDescriptor, encode_organisation
 from simdes.access.desk import Desk, Limits, PinWatch
 from simdes.access.directory import Directory
-from simdes.access.following import Fetcher
+from simdes.access.fetching import Fetcher
 from simdes.access.keystore import KeyStore
 from simdes.access.tokens import Issuer
 from simdes.access.vaults import (

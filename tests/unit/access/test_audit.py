@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from simdes.access.audit import Trail, build_batch, send_batches
+from simdes.access.audit import Trail
+from simdes.access.audit_batches import build_batch, send_batches
 from simdes.access.audit_event import Attempt, Verb, decode, encode
 from simdes.access.categories import Purpose, Role
 from simdes.access.evidence import verify_audit_proof

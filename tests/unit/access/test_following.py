@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from simdes.access.consent import Grantee, decode_terms_row
-from simdes.access.following import FETCHED, Fetcher, follow_chain
+from simdes.access.fetching import FETCHED, Fetcher
+from simdes.access.following import follow_chain
 from simdes.crypto import anchor
 from simdes.crypto.manifest import Manifest, encode_manifest
 from simdes.errors import Unavailable
