@@ -40,8 +40,11 @@ def appoint(desk: Desk, asker: Asker, body: AppointBody) -> Outcome:
     guardian, seat, ward = unhex(body.guardian), body.seat.value(), asker.standing.account
     reason = asker.unfit or why_inactive(asker.standing)
     root, others = _set_of(desk, ward, guardian, seat, body.threshold)
+    person = desk.keystore.person_of(guardian)
+    if not reason and (person is None or person.wallet):
+        reason = NOT_HOSTED  # no key that could sign for a ward here
     if not reason and root is None:
-        reason = NOT_GUARDIAN if desk.keystore.person_of(guardian) else NOT_HOSTED
+        reason = NOT_GUARDIAN
     with desk.database.read() as tx:
         known = {one.account for one in rows.guardianships(tx, guardian)}
     if not reason and ward not in known and len(known) >= MOST_WARDS:

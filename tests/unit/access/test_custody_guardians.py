@@ -102,6 +102,23 @@ def test_a_guardian_is_told_by_their_ward_alone(
             ask(scene.home.caller("ada"), scene.second.id, "appoint", wrong)
 
 
+def test_who_signs_by_a_wallet_is_not_taken_for_a_guardian(
+    guarded: tuple[Scene, list[Seat], bytes],
+) -> None:
+    """They could let nobody in: these pages have no key of theirs to sign with."""
+    scene, seats, _ = guarded
+    friend = scene.friends[0]  # type: ignore[attr-defined]
+    keystore = scene.second.keystore
+    keystore.replace_key(friend.account, friend.address, b"")
+    body = AppointBody(
+        guardian=hexed(friend.account), seat=SeatBody.of(seats[0]), threshold=2, name="Ada"
+    )
+    with pytest.raises(Forbidden, match="NOT_HOSTED"):
+        ask(scene.home.caller("ada"), scene.second.id, "appoint", body)
+    with scene.second.database.read() as tx:
+        assert rows.guardianships(tx, friend.account) == []
+
+
 def test_a_guardian_learns_the_key_of_a_code_and_signs_for_just_that(
     guarded: tuple[Scene, list[Seat], bytes],
 ) -> None:

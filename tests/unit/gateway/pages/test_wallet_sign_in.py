@@ -283,6 +283,12 @@ def test_the_account_page_tells_of_the_wallet_and_of_no_passphrase(
     assert "Where you are signed in" in text
 
 
+def test_a_wallets_owner_is_told_not_to_become_a_guardian(owner: Owner, browser: Visitor) -> None:
+    text = browser.get("/wards").text
+    assert f"0x{owner.person.account.hex()}" not in text
+    assert "let yourself be appointed" in text
+
+
 def test_a_fresh_proof_is_asked_of_the_wallet(place: Place, owner: Owner, browser: Visitor) -> None:
     place.clock.ahead_seconds += credentials.RECENT_SECONDS + 1
     asked = browser.get("/own-copy").headers["location"]
