@@ -123,10 +123,14 @@ def _asking(node: Node, one: Pass, held: str) -> Asking:
 
 
 def _person(node: Node, wallet: bytes) -> Person:
-    """The patient here whose present key the chain says this is."""
+    """The patient here whose present key the chain says this is, and whose key is not kept here.
+
+    A key store that was restored from before they moved to the wallet still has the old key.
+    """
     standing = node.contracts.accounts.standing(wallet)
     person = None if standing is None else node.desk.keystore.person_of(standing.account)
-    if person is None or not person.wallet or person.role is not Role.PATIENT:
+    hosted = person is not None and not person.wallet and person.address == wallet
+    if person is None or hosted or person.role is not Role.PATIENT:
         raise NotFound(
             _STRANGER, advice="Choose the wallet that your account here belongs to, in your wallet."
         )
@@ -134,7 +138,8 @@ def _person(node: Node, wallet: bytes) -> Person:
 
 
 def _at(node: Node, person: Person, wallet: bytes) -> Person:
-    """The person with the wallet that the chain knows now; it was recovered to another one."""
+    """The person with the wallet that the chain knows now; it was recovered to another one, or
+    the key store is of before they moved."""
     if person.address != wallet:
         node.desk.keystore.replace_key(person.account, wallet, b"")
     return replace(person, address=wallet)

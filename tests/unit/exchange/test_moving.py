@@ -25,6 +25,7 @@ from simdes.exchange import (
     guardians,
     moving,
     recovering,
+    wallet_sign_ins,
     wallets,
 )
 from simdes.exchange.credentials import Client
@@ -206,6 +207,8 @@ def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(town: Town) -> N
     node, wallet = town.node, key()
     accounts, keystore = node.contracts.accounts, node.desk.keystore
     befriend(town)
+    file = town.network["north"].data / "keystore.json"
+    before = file.read_bytes()
     client = Client("203.0.113.7", "a browser")
     cookie = credentials.sign_in(node, "rosa", passphrase_of("rosa"), client=client).cookie
     for after in (False, True):  # before the ledger has it, and after
@@ -240,6 +243,8 @@ def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(town: Town) -> N
     with pytest.raises(Unauthenticated):
         credentials.resume(node, cookie)
     decides_by_wallet(town, wallet)
+    file.write_bytes(before)
+    signs_in_after_a_restore(town, wallet)
     lets_a_new_key_in(town)
 
 
@@ -280,6 +285,19 @@ def decides_by_wallet(town: Town, wallet: SigningKey) -> None:
     assert given.organisation == south.organisation
     request = wallets.revoke(node, vault=town.vault, handle=given.handle)
     wallets.send(node, request, wallet.sign(request.data.digest))
+
+
+def signs_in_after_a_restore(town: Town, wallet: SigningKey) -> None:
+    """The key store is of before the move: the chain says whose key it is, and the wallet signs."""
+    node = town.node
+    assert not node.desk.keystore.person("rosa").wallet
+    with pytest.raises(Forbidden):
+        sign_in(node, "rosa", passphrase_of("rosa"))
+    asking = wallet_sign_ins.prepare(node, wallet.address, binding="a browser")
+    signature = wallet.sign(asking.data.digest)
+    client = Client("203.0.113.7", "a browser")
+    wallet_sign_ins.sign_in(node, asking.held, signature, binding="a browser", client=client)
+    assert node.desk.keystore.person("rosa").wallet
 
 
 def lets_a_new_key_in(town: Town) -> None:

@@ -47,8 +47,6 @@ _SIGNED: Final = frozenset(
         research.PREFER,
         research.LEAVE,
         erasing.PATH,
-        merges.ANSWER,
-        merges.WITHDRAW,
         claim.APPEAL,
         claims.DISCLOSE,
         claims.WITHDRAW,
