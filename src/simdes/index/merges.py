@@ -43,3 +43,18 @@ def of(tx: Transaction, tag: bytes) -> list[Merge]:
         _MERGE + " WHERE prior = :tag OR survivor = :tag ORDER BY created_ms, prior", tag=tag
     )
     return [read(Merge, row) for row in rows]
+
+
+def joined(tx: Transaction, tag: bytes) -> list[bytes]:
+    """Return the vaults whose records were brought to this one, those joined to them included."""
+    found: dict[bytes, None] = {}
+    left = [tag]
+    while left:
+        rows = tx.all(
+            "SELECT prior FROM vault_merge WHERE survivor IN :tags AND state = 'moved'"
+            " ORDER BY created_ms, prior",
+            tags=left,
+        )
+        left = [bytes(row[0]) for row in rows if bytes(row[0]) not in found]
+        found |= dict.fromkeys(left)
+    return [one for one in found if one != tag]

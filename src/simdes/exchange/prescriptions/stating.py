@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from simdes.access.categories import Role
+from simdes.access.vaults import vault_key
 from simdes.crypto.keys import unwrap, wrap
 from simdes.decoding import ready
 from simdes.errors import Forbidden, Invalid
@@ -22,7 +23,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.placing import Home
 from simdes.exchange.signin import Session
 from simdes.fhir.prescribing import TYPE, Terms, essence, is_controlled, is_order, terms_of
-from simdes.index import prescriptions
+from simdes.index import merges, prescriptions, vaults
 from simdes.index.prescriptions import NewPrescription, Prescription
 from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import element_of_contract, element_of_id
@@ -87,26 +88,29 @@ def state(node: Node, tx: Transaction, session: Session, orders: Iterable[Order]
 
 
 def _follow(node: Node, tx: Transaction, session: Session, order: Order) -> None:
-    standing = next(
-        (
-            one
-            for one in reversed(prescriptions.of_request(tx, order.home.tag, order.id))
-            if one.state != prescriptions.WITHDRAWN and one.cancel == prescriptions.NO
-        ),
-        None,
-    )
+    standing = _standing(tx, order)
     resource = order.resource
     terms = _terms(node, order) if resource is not None and is_order(resource) else None
     if standing is not None:
         ended = resource is None or resource.get("status") in _ENDED
-        differs = terms is not None and not _same(order, standing, terms)
+        differs = terms is not None and not _same(node, tx, order, standing, terms)
         if not ended and not differs:
             return
-        prescriptions.withdraw(tx, order.home.tag, order.id)
+        prescriptions.withdraw(tx, standing.vault, order.id)
         if ended:
             return
     if terms is not None and prescribes(node, session.actor.role):
         prescriptions.add(tx, [_made(node, session, order, terms)])
+
+
+def _standing(tx: Transaction, order: Order) -> Prescription | None:
+    """The newest statement of an order that was not ended, also one made in a vault that was
+    joined to the order's since: it can be dispensed from, and goes on being the order's."""
+    for tag in (order.home.tag, *merges.joined(tx, order.home.tag)):
+        for one in reversed(prescriptions.of_request(tx, tag, order.id)):
+            if one.state != prescriptions.WITHDRAWN and one.cancel == prescriptions.NO:
+                return one
+    return None
 
 
 def _terms(node: Node, order: Order) -> Terms | None:
@@ -129,8 +133,14 @@ def why_not(node: Node, resource: Resource) -> str:
     return "It was not written by a prescriber of a hospital of this network."
 
 
-def _same(order: Order, standing: Prescription, terms: Terms) -> bool:
-    kept = opened(order.home.key, standing).opening
+def _same(node: Node, tx: Transaction, order: Order, standing: Prescription, terms: Terms) -> bool:
+    key = order.home.key
+    if standing.vault != order.home.tag:
+        row = vaults.get(tx, standing.vault)
+        if row is None or row.key_wrapped is None:
+            return False  # it was erased here since
+        key = vault_key(node.desk.keystore, row)
+    kept = opened(key, standing).opening
     assert order.resource is not None  # noqa: S101
     digest = sha256(essence(order.resource)).digest()
     return (kept.essence, kept.controlled) == (digest, terms.controlled)
