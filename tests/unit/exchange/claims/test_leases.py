@@ -96,7 +96,8 @@ def test_a_denial_that_landed_is_written_down_once_however_often_it_was_begun(
         with pytest.raises(KeyboardInterrupt):
             visit.decide(claim, deny=DENIED)
     visit.clock.ahead_seconds += 3 * steps.LEASE_MS // 1_000
-    assert [steps.settle(east), steps.settle(east)] == [1, 0]
+    for _ in range(2):
+        steps.settle(east)
     with east.database.read() as tx:
         assert len(claims.steps(tx, claim=claim, verb="adjudicate")) == 1
 
@@ -110,17 +111,17 @@ def test_a_step_that_the_ledger_refused_is_looked_for_ever_more_seldom(
         patch.setattr(type(east.contracts.claims), "adjudicate", refuses)
         with pytest.raises(Conflict):
             visit.decide(claim, deny=DENIED)
-    asked: list[Step] = []
+    asked: list[bytes] = []
 
     def took(_: Node, row: Step) -> bool:
-        asked.append(row)
+        asked.append(row.claim)
         return False
 
     monkeypatch.setattr(steps, "took", took)
     for _ in range(200):
         visit.clock.ahead_seconds += steps.LEASE_MS // 1_000
-        assert steps.settle(east) == 0
-    assert 4 <= len(asked) <= 10
+        steps.settle(east)
+    assert 4 <= asked.count(claim) <= 10
 
 
 def died(*_: object, **__: object) -> None:
