@@ -17,9 +17,11 @@ from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.errors import Forbidden, SimdesError, Unauthenticated
 from simdes.exchange import (
+    attesting,
     consents,
     enrolment,
     erasure,
+    freezing,
     guardians,
     logbook,
     notices,
@@ -76,6 +78,7 @@ def work(scene: Scene) -> None:
     for one in scene.network.members.values():
         guardians.put_in_force(one.node)
         recovering.tend(one.node)
+        freezing.tend(one.node)
 
 
 def wait(scene: Scene) -> None:
@@ -174,6 +177,39 @@ def test_the_old_key_is_nobody_s_afterwards_whoever_kept_it(guarded: Scene) -> N
             tried(scene, stolen)
             pytest.fail(f"the old key {what}")
     assert scene.network["north"].node.contracts.accounts.account_of(stolen.key.address) is None
+
+
+def test_a_stolen_key_is_frozen_and_two_organisations_let_its_owner_in(guarded: Scene) -> None:
+    """The guardians stop the thief; ada, who can't reach them again, takes papers to two desks."""
+    scene, north = guarded, guarded.network["north"].node
+    scene.grant("observations", valid_seconds=30 * 86_400)
+    shared = [one.content for one in scene.read().resources]
+    account, stolen = north.desk.keystore.person("ada").account, held(ada(scene))
+    for name in ("south", "east"):
+        one, session = scene.network[name].node, scene.network.session(name, friend(name))
+        freezing.join(one, session, account)
+    assert [one.kind for one in notices.listed(north, ada(scene))] == [notices.FREEZE]
+    work(scene)
+    for what, tried in OPENS.items():
+        with pytest.raises(SimdesError):
+            tried(scene, stolen)
+            pytest.fail(f"the thief {what}")
+    assert [one.content for one in scene.read().resources] == shared, "care goes on"
+    code = ask(scene, NEW)
+    for name in ("north", "south"):
+        one, clerk = scene.network[name].node, scene.network.session(name, ADMINISTRATOR)
+        attesting.attest(one, clerk, account, code, checked="passport, seen in person")
+    work(scene)
+    wait(scene)
+    new = sign_in(north, "ada", NEW)
+    assert consents.vaults_of(north, new) == [scene.ada]
+    assert retrieve.retrieve(north, new, vault=scene.ada).resources
+    told = logbook.read_log(north, new, vault=scene.ada)
+    assert told.silent == {}
+    by = {(one.verb, one.organisation) for one in told.entries}
+    ids = {name: scene.network[name].node.organisation for name in GUARDIANS}
+    assert {("vouch", ids["south"]), ("vouch", ids["east"])} <= by
+    assert {("recover", ids["north"]), ("recover", ids["south"])} <= by, "all is in her log"
 
 
 def test_the_owner_is_told_of_a_thief_s_key_and_stops_it(guarded: Scene) -> None:
