@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from typer.testing import CliRunner
 
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Role
 from simdes.access.guardians import code_of, start_of_code
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
+from simdes.cli import command_line
+from simdes.commands import guardians as commands
+from simdes.commands.common import USER_PASSPHRASE
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, Unauthenticated
 from simdes.exchange import attesting, enrolment, freezing, guardians, recovering
 from simdes.exchange.signin import Session, sign_in
 from simdes.index import attested_recoveries
 from simdes.index import guardians as rows
+from support.consortium import passphrase_of
 from support.town import Town, chosen, opened_town
 
 OLD, NEW = "a first passphrase", "a whole new passphrase"
@@ -230,3 +237,23 @@ def test_nobody_signs_for_another_key_than_the_code_s(
         with pytest.raises(Tampered):
             attest(town, "south", nora, code)
         assert asked.call_count == 1, "nothing signed left the gateway"
+
+
+def test_an_administrator_attests_on_the_command_line(
+    town: Town, nora: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, south = begin(town, nora), town.network["south"]
+    monkeypatch.setattr(commands, "organisation", lambda _: nullcontext(south))
+    monkeypatch.setenv(USER_PASSPHRASE, passphrase_of(ADMINISTRATOR))
+    told = ["recovery", "attest", "--data", "x", "--user", ADMINISTRATOR, "--checked", PASSPORT]
+    told += ["--account", f"0x{nora.account.hex()}", "--code", code]
+    done = CliRunner().invoke(command_line(), [*told, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    said = json.loads(done.stdout)
+    assert said["code"] == code and said["organisations"] == [f"0x{south.node.organisation.hex()}"]
+    done = CliRunner().invoke(command_line(), told, catch_exceptions=False)
+    assert "Attested by Clinic South" in done.output
+    monkeypatch.setattr(commands, "organisation", lambda _: nullcontext(town.network["north"]))
+    done = CliRunner().invoke(command_line(), ["recovery", "status", "--data", "x", "--json"])
+    [one] = [each for each in json.loads(done.stdout) if each["user"] == nora.user]
+    assert (one["code"], one["attested"]) == (code, 1)

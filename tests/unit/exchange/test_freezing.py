@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from typer.testing import CliRunner
 
 from simdes.access.categories import Role
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
+from simdes.cli import command_line
+from simdes.commands import guardians as commands
+from simdes.commands.common import USER_PASSPHRASE
 from simdes.crypto import cbor
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange import enrolment, freezing, guardians, notices, recovering
 from simdes.exchange.signin import Session, sign_in
 from simdes.index import guardians as rows
 from support.consortium import passphrase_of
-from support.town import Town, befriend, chosen, opened_town
+from support.town import Town, chosen, opened_town
 
 NEW = "a whole new passphrase"
 
@@ -152,8 +158,11 @@ def signed_by_another(town: Town, text: str, session: Session) -> str:
 
 
 def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
-    node, ward = town.network["south"].node, befriend(town.network, "south").account
-    user = "friend.south"
+    node, user = town.network["south"].node, "tessa"
+    admin = town.network.session("south", ADMINISTRATOR)
+    words = passphrase_of(user)
+    person = enrolment.add_person(node, admin, user, role=Role.PATIENT, passphrase=words)
+    ward = person.account
     owner = sign_in(node, user, passphrase_of(user))
     people = [chosen(town, one)[0] for one in ("north", "east")]
     guardians.appoint(node, owner, people, threshold=2, name="South")
@@ -191,3 +200,31 @@ def test_enough_guardians_freeze_an_account_at_once(town: Town) -> None:
     for dry in (True, False):
         with pytest.raises((Forbidden, Invalid, Conflict)):
             freezing.freeze(node, [second, first], dry=dry)
+
+
+def test_a_guardian_freezes_on_the_command_line(
+    town: Town, lena: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ["guardian", "freeze", "--data", "x", "--ward", f"0x{lena.account.hex()}", "--json"]
+
+    def run(name: str, *more: str) -> dict[str, object]:
+        user = f"friend.{name}"
+        monkeypatch.setattr(commands, "organisation", lambda _: nullcontext(town.network[name]))
+        monkeypatch.setenv(USER_PASSPHRASE, passphrase_of(user))
+        done = CliRunner().invoke(
+            command_line(), [*told, "--user", user, *more], catch_exceptions=False
+        )
+        said = json.loads(done.stdout)
+        assert isinstance(said, dict)
+        return said
+
+    assert (run("south", "--dry")["signed"], run("south")["signed"]) == (0, 1)
+    assert run("east")["signed"] == 2
+    with pytest.raises(Invalid, match="--ward"):
+        CliRunner().invoke(
+            command_line(),
+            ["guardian", "freeze", "--data", "x"],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
+    assert freezing.tend(town.network["north"].node) == 1
