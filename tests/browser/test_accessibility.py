@@ -71,7 +71,7 @@ def test_every_page_is_accessible_in_both_languages(
     judge("sign-in")
     give_passphrase(page, person.user, "wrong passphrase")
     judge("sign-in-refused")
-    for path in ("/lost", "/first", "/own-copy/open", "/wallet"):
+    for path in ("/lost", "/first", "/own-copy/open", "/wallet", "/sign-in/wallet"):
         page.goto(path)
         judge(path[1:].replace("/", "-"))
     page.goto("/sign-in")
