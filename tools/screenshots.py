@@ -51,6 +51,7 @@ NO_PAGES: Final = frozenset(
 NOT_IN_THE_DEMO: Final = {
     "/account/passkeys/new": "browsers make passkeys under a host name, and the demo has none",
     "/trails/close": "all trails agree",
+    "/wards/freeze": "guardians count when the network's days of delay are over",
     "/wards/vouch": "guardians count when the network's days of delay are over",
 }
 """Pages without a picture, and why; tests look at them (tests/browser)."""
