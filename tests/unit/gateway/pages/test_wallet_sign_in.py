@@ -17,7 +17,7 @@ from simdes.access.audit_event import Verb
 from simdes.access.keystore import Person
 from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import credentials, enrolment, wallet_sign_ins, wallets
+from simdes.exchange import credentials, enrolment, own_copies, wallet_sign_ins, wallets
 from simdes.exchange.credentials import Client
 from simdes.gateway.pages import wallet_sign_in
 from simdes.gateway.pages.places import PLACES
@@ -205,7 +205,7 @@ def test_a_passphrase_signs_nobody_in_whose_key_a_wallet_keeps(
 
 READ = {
     "/home", "/record", "/sharing", "/corrections", "/log", "/prescriptions",
-    "/guardians", "/research", "/claims", "/links", "/links/new", "/download", "/own-copy",
+    "/guardians", "/research", "/claims", "/links", "/download", "/own-copy",
     "/account", "/account/mail", "/account/mail/new", "/merges", "/wards", "/whose", "/wallet",
 }  # fmt: skip
 """What a wallet's session reads; each answers with its page."""
@@ -281,6 +281,21 @@ def test_the_account_page_tells_of_the_wallet_and_of_no_passphrase(
     for gone in ("/account/passphrase", "/account/passkeys/new", "/account/codes/begin"):
         assert gone not in text
     assert "Where you are signed in" in text
+
+
+def test_a_copy_is_sealed_a_correction_asked_for_and_no_link_outlives_the_session(
+    browser: Visitor,
+) -> None:
+    key = own_copies.new_key("words of my own key")
+    copy = browser.post("/own-copy", {"key": key.public, "understood": "yes"})
+    assert b"Penicillin" in own_copies.opened(copy.content, key.file, "words of my own key")
+    page = browser.get("/record?part=all")
+    about = html.unescape(found(page, r'href="/corrections/new\?about=(AllergyIntolerance/[^"]+)"'))
+    sent = browser.post("/corrections/new", {"about": about, "text": "It was another medicine"})
+    assert sent.status_code == 303
+    assert "It was another medicine" in browser.get("/corrections").text
+    refused = browser.post("/links/new", {"label": "For the road", "days": "7"})
+    assert refused.status_code == 403 and "For the road" not in browser.get("/links").text
 
 
 def test_a_wallets_owner_is_told_not_to_become_a_guardian(owner: Owner, browser: Visitor) -> None:

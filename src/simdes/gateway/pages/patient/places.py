@@ -47,16 +47,18 @@ _SIGNED: Final = frozenset(
         research.PREFER,
         research.LEAVE,
         erasing.PATH,
+        links.NEW,
+        links.RENEW,
         claim.APPEAL,
         claims.DISCLOSE,
         claims.WITHDRAW,
         claims.PREFER,
-        merges.ANSWER,
         moving.PATH,
         moving.OFF,
     }
 )
-"""What takes the account's key, which these pages have not where a wallet keeps it."""
+"""What takes the account's key, which these pages have not where a wallet keeps it, and links: who
+has one reads on after a session that a wallet let read."""
 
 
 def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs) -> Place:
