@@ -99,6 +99,11 @@ def _decided(page: Page, data: Path) -> None:
     page.wait_for_url(re.compile("done="))
 
 
+def _billed(page: Page, _: Path) -> None:
+    page.goto("/billing?only=all")
+    page.locator("main h2 a").first.click()
+
+
 def _appeal(page: Page, _: Path) -> None:
     until = time.monotonic() + _WAIT_SECONDS
     link = page.locator("main a[href*='/claims/appeal']")
@@ -224,6 +229,7 @@ STEPS: Final[tuple[tuple[str, str, str, Callable[[Page, Path], None]], ...]] = (
     ("pharmacist", "pharmacist-counter-open", "wide", _counter),
     ("insurer", "insurer-decision", "wide", _decision),
     ("insurer", "insurer-decided", "wide", _decided),
+    ("doctor", "doctor-billing-claim", "wide", _billed),
     ("patient", "patient-claims-appeal", "wide", _appeal),
     ("pharmacist", "pharmacist-counter-dispensed", "wide", _dispensed),
     ("nurse", "nurse-account-codes", "wide", _codes),

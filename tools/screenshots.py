@@ -59,8 +59,9 @@ OUTSIDE: Final = ("/sign-in", "/sign-in/wallet", "/lost", "/first")
 """Before anybody signed in."""
 BY_A_STEP: Final = frozenset(
     (
-        *("/account/codes", "/account/mail/code", "/authorize", "/claims/appeal"),
-        *("/counter/dispensed", "/mail/stop", "/merges", "/merges/answer", "/sign-in/second"),
+        *("/account/codes", "/account/mail/code", "/authorize", "/billing/claim"),
+        *("/claims/appeal", "/counter/dispensed", "/mail/stop", "/merges", "/merges/answer"),
+        "/sign-in/second",
     )
 )
 """Pages that an answered form leads to."""

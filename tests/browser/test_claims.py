@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Watched
 from browser.steps import enter, press, reach
-from simdes.exchange.claims import billing_desk, fingerprint_keys, noticing, remitting
+from simdes.exchange.claims import fingerprint_keys, noticing, remitting
 from simdes.exchange.claims.x12 import Interchange
 from simdes.exchange.research import answering
 from simdes.gateway.pages.study import releases
@@ -110,11 +110,23 @@ def signalled(town: Town) -> None:
     east.database.write(lambda tx: fingerprints.see(tx, key.public, other, batch, size=16))
 
 
-def accepted(town: Town) -> None:
-    """The provider's clerk takes the decision as final."""
-    town.network.settle()
-    [own] = town.visit.mine()
-    billing_desk.accept(town.visit.node("north"), town.visit.biller, own.claim)
+def accepted(town: Town, page: Page, look: Looking) -> None:
+    """A doctor of the provider reads the decision, without a mouse, and takes it as final."""
+    aside(town.network.settle)
+    enter(page, "dr.north")
+    press(page, "Our claims")
+    look(page, "billing")
+    press(page, "Insurer East")
+    expect(page.locator("main")).to_contain_text("Deductible of the period")
+    look(page, "billing-claim")
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    look(page, "billing-claim-phone")
+    press(page, "Accept the decision")
+    expect(page.get_by_role("status")).to_contain_text("Accepted: the decision is final.")
+    page.get_by_role("link", name="Back to the claims").click()
+    expect(page.get_by_text("No claim waits for somebody here.")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def remitted(town: Town) -> list[Interchange]:
@@ -200,7 +212,8 @@ def test_a_claim_goes_from_the_patients_phone_to_its_payment_and_back(
         look(page, "inbox-appealed")
         page.get_by_role("button", name="Show the decision").click()
         page.get_by_role("button", name="Decide", exact=True).click()
-        aside(lambda: accepted(town))
+        with at(town.north) as doctor:  # type: ignore[attr-defined]
+            accepted(town, doctor, look)
         page.goto("/inbox?only=decided")
         page.get_by_role("link", name=re.compile("^Hospital North")).click()
         page.get_by_role("button", name="Pay €153.00").click()

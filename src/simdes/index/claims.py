@@ -95,6 +95,7 @@ _COST = select(Cost, "cost")
 _BATCH = select(CostBatch, "cost_batch")
 _STEP = select(Step, "claim_step")
 _HERE = " AND EXISTS (SELECT 1 FROM vault AS v WHERE v.tag = vault AND v.key_wrapped IS NOT NULL)"
+_OPENED = " WHERE verb = 'open' AND state = 'done'" + _HERE
 _ANEW = (
     "EXISTS (SELECT 1 FROM claim_step AS other WHERE other.claim = claim_step.claim"
     " AND other.verb = claim_step.verb AND other.expects = claim_step.expects"
@@ -279,15 +280,17 @@ def steps(
     return [read(Step, row) for row in rows]
 
 
-def running(tx: Transaction) -> list[Step]:
-    """The openings of claims that may still need something of their provider, oldest first.
+def opened_here(tx: Transaction) -> list[Step]:
+    """The openings of claims, oldest first.
 
     None of a vault that was erased here: what their steps hold can't be opened any more.
     """
-    rows = tx.all(
-        _STEP + " WHERE verb = 'open' AND ended = 0 AND state = 'done'" + _HERE + " ORDER BY id"
-    )
-    return [read(Step, row) for row in rows]
+    return [read(Step, row) for row in tx.all(_STEP + _OPENED + " ORDER BY id")]
+
+
+def running(tx: Transaction) -> list[Step]:
+    """The same of claims that may still need something of their provider."""
+    return [read(Step, row) for row in tx.all(_STEP + _OPENED + " AND ended = 0 ORDER BY id")]
 
 
 def end(tx: Transaction, id_: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from simdes.errors import SimdesError
@@ -37,6 +38,18 @@ class Bound:
         except Reverted as error:
             raise translate(error) from error
         return self._results(verb, answer)
+
+    def read_many(self, questions: Sequence[tuple[str, tuple[object, ...]]]) -> list[Any]:
+        """What views (verb, arguments) return, in order, by one exchange with the node."""
+        asked = [(self.address, self.artifact.call_data(verb, *its)) for verb, its in questions]
+        found = []
+        for (verb, _), answer in zip(questions, self.ledger.call_many(asked), strict=True):
+            if isinstance(answer, Reverted):
+                raise translate(answer) from answer
+            if isinstance(answer, SimdesError):
+                raise answer
+            found.append(self._results(verb, answer))
+        return found
 
     def read_at_head(self, verb: str, *arguments: object) -> tuple[Block, Any]:
         """Return the head, and what a view returns on it, by one exchange with the node."""

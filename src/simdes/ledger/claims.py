@@ -6,6 +6,7 @@ commitments, 0 for none. Times are Unix seconds. Writes return a `Call`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -197,6 +198,11 @@ class ClaimsContract(Bound):
         """A claim; its state is `NONE` where there is none."""
         state, *rest = self.read("claimOf", claim)
         return Claim(ClaimState(state), *rest)
+
+    def claims(self, claims: Sequence[int]) -> list[Claim]:
+        """Several claims, in order, by one exchange with the node."""
+        found = self.read_many([("claimOf", (one,)) for one in claims])
+        return [Claim(ClaimState(state), *rest) for state, *rest in found]
 
     def total(self, tag: int) -> int:
         """The commitment to what is claimed of an encounter in all."""

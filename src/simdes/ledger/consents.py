@@ -238,22 +238,16 @@ class ConsentsContract(Bound):
 
     def standing(self, asked: Sequence[tuple[bytes, bytes]]) -> set[tuple[bytes, bytes]]:
         """Which of these consents (vault, handle) nobody withdrew, by one exchange."""
-        questions = [
-            (self.address, self.artifact.call_data(verb, *arguments))
-            for tag, handle in asked
-            for verb, arguments in (("consent", (tag, handle)), ("generation", (tag,)))
-        ]
-        answers = []
-        for answer in self.ledger.call_many(questions):
-            if isinstance(answer, Reverted):
-                raise translate(answer) from answer
-            if isinstance(answer, SimdesError):
-                raise answer
-            answers.append(answer)
+        answers = self.read_many(
+            [
+                question
+                for tag, handle in asked
+                for question in (("consent", (tag, handle)), ("generation", (tag,)))
+            ]
+        )
         found = set()
         for one, said, generation in zip(asked, answers[::2], answers[1::2], strict=True):
-            _, state, its, _ = self._results("consent", said)
-            if (state, its) == (ConsentState.GRANTED, self._results("generation", generation)):
+            if (said[1], said[2]) == (ConsentState.GRANTED, generation):
                 found.add(one)
         return found
 

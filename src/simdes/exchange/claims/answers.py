@@ -75,17 +75,27 @@ def _answers(node: Node, asking: Asking, step: Step) -> Iterator[Json]:
             yield loads(one.content)
 
 
+def opens(answer: Json, step: Step, commitment: int) -> bool:
+    """Whether an answer is the one that the ledger has under a commitment."""
+    return _read(answer, step, commitment) is not None
+
+
+def benefit_of(answer: Json) -> Money:
+    """What an answer says is paid. Raises StopIteration, KeyError or Invalid where it says none."""
+    currency = next(
+        str(one["amount"]["currency"]) for one in answer.get("total") or () if "amount" in one
+    )
+    return amount_of(answer, "benefit", currency)
+
+
 def _read(answer: Json, step: Step, commitment: int) -> Answered | None:
     blind = steps.blind_of(answer)
     try:
-        currency = next(
-            str(one["amount"]["currency"]) for one in answer.get("total") or () if "amount" in one
-        )
-        money = amount_of(answer, "benefit", currency)
+        money = benefit_of(answer)
         amount = Amount(
             claim=number(step.claim),
             amount=money.minor,
-            currency=currency_element(currency),
+            currency=currency_element(money.currency),
             blind=-1 if blind is None else blind,
         )
         lines = {one.sequence: one.benefit for one in read_lines(answer.get("item") or ())}

@@ -7,6 +7,7 @@ appealing has it decided again; reversing ends a claim; what an insurer asks for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from simdes.access.rights import Interaction
@@ -49,21 +50,44 @@ def require_biller(node: Node, asking: Asking) -> None:
     asking.rights.require(Interaction.CREATE, "Claim")
 
 
-def mine(node: Node, asking: Asking) -> list[Own]:
-    """Every claim that was opened here, by when it is due; those that have ended last."""
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A claim that was opened here, as far as it is known without opening what was kept of it."""
+
+    step: Step
+    known: Claim
+
+
+def billed(node: Node, asking: Asking) -> list[Billed]:
+    """Every claim that was opened here, by when it is due; those that have ended last.
+
+    Raises Forbidden for who does not bill for this organisation.
+    """
     require_biller(node, asking)
     with node.database.read() as tx:
-        opened = claims.steps(tx, verb="open")
+        opened = claims.opened_here(tx)
+    known = node.contracts.claims.claims([number(one.claim) for one in opened])
+    found = [Billed(*one) for one in zip(opened, known, strict=True)]
+    return sorted(found, key=lambda one: (bool(one.step.ended), one.known.due, one.step.claim))
+
+
+def mine(node: Node, asking: Asking) -> list[Own]:
+    """The same, each with what is claimed."""
+    return owns(node, billed(node, asking))
+
+
+def owns(node: Node, rows: Sequence[Billed]) -> list[Own]:
+    """What was kept of claims, opened; those left out that were erased meanwhile."""
     found = []
-    for one in opened:
-        try:
-            found.append(_own(node, one, node.contracts.claims.claim(number(one.claim))))
-        except Conflict:
-            continue  # erased with the vault
-    return sorted(found, key=lambda one: (one.ended, one.due_seconds, one.claim))
+    for one in rows:
+        with suppress(Conflict):  # erased with the vault
+            found.append(own(node, one))
+    return found
 
 
-def _own(node: Node, step: Step, known: Claim) -> Own:
+def own(node: Node, billed: Billed) -> Own:
+    """A claim with what was kept of it. Raises Conflict where its vault was erased."""
+    step, known = billed.step, billed.known
     content = steps.content_of(node, step)
     return Own(
         claim=step.claim,
@@ -82,13 +106,13 @@ def _own(node: Node, step: Step, known: Claim) -> Own:
 
 def accept(node: Node, asking: Asking, claim: bytes) -> None:
     """Take a decision as final. Raises Conflict where there is none, NotFound for no own claim."""
-    step = _step(node, asking, claim)
+    step = step_of(node, asking, claim)
     _send(node, asking, step, node.contracts.claims.accept(number(claim)))
 
 
 def appeal(node: Node, asking: Asking, claim: bytes) -> None:
     """Have the insurer decide again. Raises Conflict where it is too late or final."""
-    step = _step(node, asking, claim)
+    step = step_of(node, asking, claim)
     _send(node, asking, step, node.contracts.claims.appeal(number(claim)))
 
 
@@ -99,7 +123,7 @@ def answer(node: Node, asking: Asking, claim: bytes, references: Sequence[str] =
     more, and it goes on at once. Raises Conflict where nothing was asked, NotFound for a resource
     that is not in the patient's record here.
     """
-    step = _step(node, asking, claim)
+    step = step_of(node, asking, claim)
     known = node.contracts.claims.claim(number(claim))
     if known.state is not ClaimState.ASKED:
         raise Conflict("The insurer did not ask for more.")
@@ -111,7 +135,7 @@ def answer(node: Node, asking: Asking, claim: bytes, references: Sequence[str] =
 
 def reverse(node: Node, asking: Asking, claim: bytes) -> None:
     """End a claim that is not paid. Raises Conflict for one that is or has ended."""
-    step = _step(node, asking, claim)
+    step = step_of(node, asking, claim)
     contract = node.contracts.claims
     steps.carry_out(
         node,
@@ -137,7 +161,7 @@ def again(node: Node, asking: Asking, claim: bytes) -> None:
     Its cost is stated anew; the claim opens by itself once that stands. Raises Conflict for a
     claim that was not reversed, or was claimed again already.
     """
-    step = _step(node, asking, claim)
+    step = step_of(node, asking, claim)
     known = node.contracts.claims.claim(number(claim))
     if known.state is not ClaimState.REVERSED:
         raise Conflict("Reverse the claim first.")
@@ -153,7 +177,8 @@ def again(node: Node, asking: Asking, claim: bytes) -> None:
     _note(node, asking, step)
 
 
-def _step(node: Node, asking: Asking, claim: bytes) -> Step:
+def step_of(node: Node, asking: Asking, claim: bytes) -> Step:
+    """The step by which a claim was opened here. Raises NotFound for no claim of ours."""
     require_biller(node, asking)
     with node.database.read() as tx:
         rows = claims.steps(tx, claim=claim, verb="open")

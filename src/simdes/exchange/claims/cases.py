@@ -136,8 +136,9 @@ def _rows(
     node: Node, vaults: Mapping[bytes, bytes], decided: Mapping[bytes, _Decision]
 ) -> list[Row]:
     found = []
-    for claim, vault in {**vaults, **{it: one[0].vault for it, one in decided.items()}}.items():
-        known = node.contracts.claims.claim(number(claim))
+    every = {**vaults, **{it: one[0].vault for it, one in decided.items()}}
+    stand = node.contracts.claims.claims([number(claim) for claim in every])
+    for (claim, vault), known in zip(every.items(), stand, strict=True):
         if claim in decided or known.state in _HERE:
             found.append(_row(claim, vault, known, decided.get(claim)))
     return found

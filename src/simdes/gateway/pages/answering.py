@@ -114,7 +114,7 @@ def render(asked: Asked, page: Shown) -> str:
         organisation=asked.node.name,
         languages=LANGUAGES,
         visit=visit,
-        links=links_of(asked.role) if visit else (),
+        links=links_of(asked.role, bills=asked.node.claims.opens) if visit else (),
         whose=f"?{urlencode({'patient': asked.whose})}" if asked.whose else "",
         whose_name=name_of(asked) if asked.whose else "",
         here=page.here or _address(asked),

@@ -10,6 +10,8 @@ from simdes.gateway.pages.languages import mark as _
 PATIENT: Final = frozenset({"patient"})
 CLINICIANS: Final = frozenset({"doctor", "nurse"})
 PHARMACISTS: Final = frozenset({"pharmacist"})
+BILLERS: Final = frozenset({"doctor", "pharmacist"})
+"""Who may write Claims, at an organisation that claims."""
 INSURERS: Final = frozenset({"insurer"})
 RESEARCHERS: Final = frozenset({"researcher"})
 APPROVERS: Final = frozenset({"administrator", "doctor"})
@@ -19,12 +21,14 @@ ADMINISTRATORS: Final = frozenset({"administrator"})
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page that people go to by themselves: its address, name, what it is for, and for whom."""
+    """A page that people go to by themselves: its address, name, what it is for, and for whom.
+    ``bills``: at an organisation that claims alone."""
 
     path: str
     name: str
     about: str
     roles: frozenset[str]
+    bills: bool = False
 
 
 LINKS: Final = (
@@ -89,6 +93,13 @@ LINKS: Final = (
         PHARMACISTS,
     ),
     Link(
+        "/billing",
+        _("Our claims"),
+        _("What insurers decided of what was done here: accept, appeal, answer."),
+        BILLERS,
+        bills=True,
+    ),
+    Link(
         "/inbox",
         _("Claims"),
         _("Claims beside what patients disclosed for them: decide, ask, pay."),
@@ -145,6 +156,6 @@ LINKS: Final = (
 )
 
 
-def links_of(role: str) -> tuple[Link, ...]:
-    """The links of a role, in order."""
-    return tuple(one for one in LINKS if role in one.roles)
+def links_of(role: str, *, bills: bool) -> tuple[Link, ...]:
+    """The links of a role, in order, at an organisation that claims or not."""
+    return tuple(one for one in LINKS if role in one.roles and (bills or not one.bills))

@@ -35,7 +35,7 @@ def show(asked: Asked) -> Shown:
     return Shown(
         "home.html",
         {
-            "cards": links_of(asked.role),
+            "cards": links_of(asked.role, bills=asked.node.claims.opens),
             "role": asked.role,
             "notices": found,
             "where": lambda one: _where(one, patients),

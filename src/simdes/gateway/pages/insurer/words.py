@@ -26,6 +26,12 @@ CLAIM_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "decided": _("Decided"),
         "all": _("Everything"),
     },
+    "billing": {
+        "": _("To do"),
+        "waiting": _("Waiting for others"),
+        "ended": _("Ended"),
+        "all": _("Everything"),
+    },
     "signal": {
         "duplicate": _(
             "Another insurer has a line for the same patient, the same service and day."
@@ -85,6 +91,12 @@ CLAIM_DONE: Final[Mapping[str, str]] = {
     "asked": _("The provider was asked for more."),
     "paid": _("The ledger took it: move the money now, once."),
     "reversed": _("It is taken back; the claim has ended."),
+    "decision-accepted": _("Accepted: the decision is final."),
+    "decision-appealed": _("Appealed. The insurer decides again."),
+    "more-offered": _(
+        "Offered to the patient. The claim goes on once they let the insurer see it."
+    ),
+    "no-more": _("The insurer was told that there is no more."),
     "appealed": _("You appealed. The insurer reads why, and decides again."),
     "disclosed": _("The insurer may look at it until the claim ends."),
     "undisclosed": _("Taken back. The insurer can't open it any more."),
@@ -98,6 +110,12 @@ CLAIM_SAID: Final = (
     _("There is no such claim, or nothing of it is disclosed to you."),
     _("A line is paid otherwise than proposed, without a reason."),
     _("Choose the reason beside it."),
+    _("Choose what is to be offered, or say that there is no more."),
+    _("No such claim was opened here."),
+    _("The insurer did not ask for more."),
+    _("Only who treats patients has claims of its own."),
+    _("This is not in the patient's record here."),
+    _("Name it as Type/id."),
     _("There is no such reason."),
     _("Choose one from the list."),
     _("Choose an insurer."),

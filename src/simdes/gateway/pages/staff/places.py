@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from simdes.gateway.pages.navigation import CLINICIANS, PHARMACISTS
+from simdes.gateway.pages.navigation import BILLERS, CLINICIANS, PHARMACISTS
 from simdes.gateway.pages.place import Needs, Place
 from simdes.gateway.pages.record import files as record_files
 from simdes.gateway.pages.staff import (
+    billing,
     correcting,
     counter,
     elsewhere,
@@ -50,4 +51,9 @@ STAFF_PLACES: Final = (
     Place(counter.ACCEPT, "POST", counter.accept, _ANY, PHARMACISTS),
     Place(counter.RELEASE, "POST", counter.release, _ANY, PHARMACISTS),
     Place(counter.DISPENSED, "GET", counter.dispensed, _ANY, PHARMACISTS),
+    Place(billing.PATH, "GET", billing.show, _ANY, BILLERS),
+    Place(billing.CLAIM, "GET", billing.show_claim, _RECENT, BILLERS),
+    Place(billing.ACCEPT, "POST", billing.accept, _RECENT, BILLERS),
+    Place(billing.APPEAL, "POST", billing.appeal, _RECENT, BILLERS),
+    Place(billing.ANSWER, "POST", billing.answer, _RECENT, BILLERS),
 )

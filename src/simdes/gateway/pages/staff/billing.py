@@ -1,0 +1,171 @@
+"""The provider's claims: how each stands, and what people do about one.
+
+A decision is accepted or appealed, an insurer that asks for more is answered; everything else
+software does by itself. Who may is who may write Claims here, as with `simdes claim`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError
+from simdes.exchange import members, rights
+from simdes.exchange.claims import billed, billing_desk
+from simdes.exchange.claims.billed import Looked
+from simdes.exchange.claims.billing_desk import Billed
+from simdes.exchange.interactions import finding
+from simdes.exchange.rights import Asking
+from simdes.gateway.pages.answering import Moved, Shown
+from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.record.saying import say
+from simdes.gateway.pages.record.showing import person
+from simdes.gateway.pages.record.timeline import Line, Source, lines
+from simdes.gateway.problems import STATUS
+from simdes.ledger.contracts import ClaimState
+
+PATH: Final = "/billing"
+CLAIM: Final = "/billing/claim"
+ACCEPT: Final = "/billing/accept"
+APPEAL: Final = "/billing/appeal"
+ANSWER: Final = "/billing/answer"
+ROWS: Final = 20
+FILTERS: Final = ("", "waiting", "ended", "all")
+_DECIDED: Final = (ClaimState.PARTLY, ClaimState.DENIED)
+_ENDED: Final = (ClaimState.PAID, ClaimState.REVERSED)
+
+
+def show(asked: Asked) -> Shown:
+    """What waits for somebody here first."""
+    found = billing_desk.billed(asked.node, _asking(asked))
+    wanted = asked.asked("only", most=16)
+    wanted = wanted if wanted in FILTERS else ""
+    now = asked.node.now_seconds()
+    chosen = [one for one in found if wanted in ("all", _kind(one, now))]
+    pages = max(1, -(-len(chosen) // ROWS))
+    page = min(asked.page, pages) or 1
+    shown = billing_desk.owns(asked.node, chosen[(page - 1) * ROWS : page * ROWS])
+
+    def address(only: str = wanted, page: int = 1) -> str:
+        said = {"only": only, "page": str(page) if page > 1 else ""}
+        kept = {name: one for name, one in said.items() if one}
+        return f"{PATH}?{urlencode(kept)}" if kept else PATH
+
+    return Shown(
+        "billing.html",
+        {
+            "rows": shown,
+            "names": _names(asked, [one.insurer for one in shown]),
+            "filters": FILTERS,
+            "only": wanted,
+            "page": page,
+            "pages": pages,
+            "address": address,
+            "claim": _address,
+            "now": now,
+        },
+    )
+
+
+def show_claim(asked: Asked) -> Shown:
+    """One claim: its lines, what the insurer answered and why, what can be done."""
+    return _page(asked, id_of(asked.asked("claim", most=64)), None)
+
+
+def accept(asked: Asked) -> Shown | Moved:
+    """Take the decision as final."""
+    return _done(asked, billing_desk.accept, "decision-accepted")
+
+
+def appeal(asked: Asked) -> Shown | Moved:
+    """Have it decided again."""
+    return _done(asked, billing_desk.appeal, "decision-appealed")
+
+
+def answer(asked: Asked) -> Shown | Moved:
+    """Offer the patient what was asked for, or say that there is no more."""
+    chosen = asked.chosen("resource") if asked.field("step") == "offer" else ()
+    if asked.field("step") == "offer" and not chosen:
+        problem = Invalid("Choose what is to be offered, or say that there is no more.")
+        return _page(asked, id_of(asked.field("claim", most=64)), problem)
+
+    def act(node: Any, asking: Asking, claim: bytes) -> None:
+        billing_desk.answer(node, asking, claim, chosen[: billed.OFFERS])
+
+    return _done(asked, act, "more-offered" if chosen else "no-more")
+
+
+def _done(asked: Asked, act: Callable[[Any, Asking, bytes], None], done: str) -> Shown | Moved:
+    claim = id_of(asked.field("claim", most=64))
+    try:
+        act(asked.node, _asking(asked), claim)
+    except (Conflict, Invalid, NotFound) as error:
+        return _page(asked, claim, error)
+    return Moved(_address(claim, done=done))
+
+
+def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
+    looked = billed.look(asked.node, _asking(asked), claim)
+    own = looked.own
+    return Shown(
+        "billing_claim.html",
+        {
+            "own": own,
+            "problem": problem,
+            "insurer": members.name_of(asked.node, own.insurer),
+            "person": person(_patient(asked, looked), asked.reader),
+            "services": _services(asked, looked),
+            "looked": looked,
+            "decidable": own.state in _DECIDED and not own.final,
+            "asked_for": own.state is ClaimState.ASKED,
+            "unread": looked.pays is None and own.state in (*_DECIDED, ClaimState.APPROVED),
+            "offers": _offers(asked, looked),
+        },
+        here=_address(claim),
+        status=STATUS[type(problem)] if problem else 200,
+    )
+
+
+def _asking(asked: Asked) -> Asking:
+    asked.node.following.catch_up()
+    return rights.ask(asked.node, asked.visit.session)
+
+
+def _kind(one: Billed, now_seconds: int) -> str:
+    """Which of the filters a claim is of: "" where somebody here has the next word."""
+    state, final = one.known.state, one.known.is_final(now_seconds)
+    if state in _ENDED or (state is ClaimState.DENIED and final):
+        return "ended"
+    return "" if state is ClaimState.ASKED or (state in _DECIDED and not final) else "waiting"
+
+
+def _address(claim: bytes, **more: str) -> str:
+    return f"{CLAIM}?{urlencode({'claim': claim.hex()} | more)}"
+
+
+def _names(asked: Asked, organisations: Sequence[bytes]) -> dict[bytes, str]:
+    return {one: members.name_of(asked.node, one) for one in set(organisations)}
+
+
+def _patient(asked: Asked, looked: Looked) -> Source | None:
+    if looked.patient is None:
+        return None
+    return Source(resource=looked.patient, organisation=asked.node.name, own=True)
+
+
+def _services(asked: Asked, looked: Looked) -> dict[int, tuple[str, str]]:
+    """What each line is for, and when."""
+    return {
+        int(one["sequence"]): (
+            say(one.get("productOrService"), asked.reader),
+            asked.reader.date(str(one.get("servicedDate", ""))),
+        )
+        for one in looked.claim.get("item") or ()
+    }
+
+
+def _offers(asked: Asked, looked: Looked) -> list[Line]:
+    found = [finding.parsed(one.content) for one in looked.offerable]
+    own = [Source(resource=one, organisation=asked.node.name, own=True) for one in found]
+    return lines(own, asked.reader)

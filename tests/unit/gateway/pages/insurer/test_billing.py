@@ -1,0 +1,154 @@
+"""A provider's page of its claims: who bills sees how each stands, accepts, appeals, answers."""
+
+from __future__ import annotations
+
+import html
+from unittest import mock
+
+import pytest
+
+from simdes.exchange.reached import FRESH_SECONDS
+from simdes.gateway.pages.staff import billing
+from simdes.ledger.contracts import ClaimState
+from support.claim_scene import Visit
+from support.fhir_api import application
+from support.pages import Visitor
+from support.two_patients import statements
+from unit.gateway.pages.insurer.conftest import Desk
+from unit.gateway.pages.insurer.test_claims import LARGEST, disclosed
+
+
+def biller(desk: Desk) -> Visitor:
+    """The browser of a doctor of the hospital."""
+    visitor = Visitor(desk.north)  # type: ignore[arg-type]
+    assert visitor.sign_in("dr.north").headers["location"] == "/home"
+    return visitor
+
+
+@pytest.fixture(scope="module")
+def visit(desk: Desk) -> Visit:
+    """A visit whose claim was disclosed."""
+    made = desk.visit()
+    disclosed(desk, made)
+    return made
+
+
+def decided(desk: Desk, visit: Visit, **how: str) -> str:
+    """Have the insurer decide as its plan proposes; the claim's id in hex."""
+    claim = visit.mine()[0].claim.hex()
+    desk.clerk().post("/inbox/decide", {"claim": claim, "step": "decide", **how})
+    passes(desk)
+    return claim
+
+
+def passes(desk: Desk) -> None:
+    """Let what the insurer wrote be anchored, and be looked for anew elsewhere."""
+    desk.network.settle()
+    desk.clock.ahead_seconds += FRESH_SECONDS + 1
+
+
+def test_what_an_insurer_asks_for_is_offered_or_said_to_be_all(desk: Desk, visit: Visit) -> None:
+    claim = visit.mine()[0].claim.hex()
+    page = biller(desk)
+    assert "No claim waits for somebody here." in page.get("/billing").text
+    assert claim[:12] in page.get("/billing?only=waiting").text
+    early = page.post("/billing/answer", {"claim": claim, "step": "none"})
+    assert early.status_code == 409 and "did not ask for more" in early.text
+    desk.clerk().post("/inbox/ask", {"claim": claim, "missing": "The <b>report</b>"})
+    passes(desk)
+    shown = page.get(f"/billing/claim?claim={claim}").text
+    assert "It asks for: The &lt;b&gt;report" in shown
+    assert shown.count('name="resource"') >= 1 and "Condition/" in shown
+    nothing = page.post("/billing/answer", {"claim": claim, "step": "offer"})
+    assert nothing.status_code == 400 and "Choose what is to be offered" in nothing.text
+    fields = {"claim": claim, "step": "offer", "resource": "Condition/of-somebody-else"}
+    strange = page.post("/billing/answer", fields)
+    assert strange.status_code == 404 and "not in the patient" in strange.text
+    chosen = f"Condition/{visit.condition['id']}"
+    offered = page.post("/billing/answer", fields | {"resource": chosen})
+    assert offered.headers["location"].endswith("done=more-offered"), offered.text
+    assert chosen in [one.reference for one in visit.requests()[0].lines]
+    done = page.post("/billing/answer", {"claim": claim, "step": "none"})
+    assert done.headers["location"].endswith("done=no-more"), done.text
+    assert visit.state(bytes.fromhex(claim)) is ClaimState.DISCLOSED
+
+
+def test_a_decision_is_shown_with_its_reasons_and_accepted_once(desk: Desk, visit: Visit) -> None:
+    claim = decided(desk, visit)
+    page = biller(desk)
+    listed = page.get("/billing").text
+    assert "Insurer East: €320.00" in listed and f"/billing/claim?claim={claim}" in listed
+    shown = page.get(f"/billing/claim?claim={claim}")
+    assert len(shown.content) < LARGEST
+    text = html.unescape(shown.text)
+    assert "Okafor" in text and "The insurer pays" in text and "€153.00" in text
+    assert "Deductible of the period" in text and "borne by the patient" in text
+    assert "the insurer pays €" in text, "line by line"
+    done = page.post("/billing/accept", {"claim": claim})
+    assert done.headers["location"].endswith("done=decision-accepted"), done.text
+    assert "Accepted: the decision is final." in page.get(done.headers["location"]).text
+    for path in ("accept", "appeal"):
+        again = page.post(f"/billing/{path}", {"claim": claim})
+        assert again.status_code == 409, path
+    assert "/billing/accept" not in page.get(f"/billing/claim?claim={claim}").text
+
+
+def test_a_denial_is_appealed(desk: Desk) -> None:
+    visit = desk.visit()
+    disclosed(desk, visit)
+    claim = decided(desk, visit, deny="CO-50", note="Not this time.")
+    page = biller(desk)
+    shown = page.get(f"/billing/claim?claim={claim}").text
+    assert "Not found necessary" in shown and "Not this time." in shown
+    done = page.post("/billing/appeal", {"claim": claim})
+    assert done.headers["location"].endswith("done=decision-appealed"), done.text
+    assert visit.state(bytes.fromhex(claim)) is ClaimState.APPEALED
+    french = page.get("/billing?only=waiting", **{"Accept-Language": "fr"}).text
+    assert "Nos demandes" in french and "un recours" in french
+
+
+def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> None:
+    page = biller(desk)
+    with statements(desk.network["north"].node) as count:
+        page.get("/billing?only=all")
+    few = count[0]
+    known = billing.billing_desk.billed
+
+    def many(*given: object) -> list[object]:
+        return 10 * known(*given)[:2]  # type: ignore[arg-type]
+
+    with (
+        mock.patch.object(billing.billing_desk, "billed", many),
+        statements(desk.network["north"].node) as more,
+    ):
+        shown = page.get("/billing?only=all").text
+    assert shown.count("<li>\n<h2>") == billing.ROWS
+    assert more[0] - few <= 2 * billing.ROWS, "what was kept of each is opened"
+    assert more[0] < 80
+
+
+def test_nobody_else_sees_or_moves_what_is_billed_here(desk: Desk, visit: Visit) -> None:
+    claim = visit.mine()[0].claim.hex()
+    about = f"?claim={claim}"
+    stranger = Visitor(application_of(desk, "south"))  # type: ignore[arg-type]
+    assert stranger.sign_in("dr.lee").headers["location"] == "/home"
+    assert claim[:12] not in stranger.get("/billing?only=all").text
+    assert stranger.get(f"/billing/claim{about}").status_code == 404
+    nurse = Visitor(application_of(desk, "south"))  # type: ignore[arg-type]
+    nurse.sign_in("nurse.kim")
+    for visitor, status in ((stranger, 404), (nurse, 403), (desk.clerk(), 403)):
+        for path in ("accept", "appeal", "answer"):
+            fields = {"claim": claim, "step": "none"}
+            assert visitor.post(f"/billing/{path}", fields).status_code == status, path
+    assert nurse.get("/billing").status_code == 403
+    assert "/billing" not in nurse.get("/home").text
+    assert desk.patient(visit).get("/billing").status_code == 403
+    assert biller(desk).get("/billing/claim?claim=zz").status_code == 404
+    desk.clock.ahead_seconds += 901
+    asked = stranger.get(f"/billing/claim{about}")
+    assert asked.headers["location"].startswith("/sign-in/confirm?next=")
+
+
+def application_of(desk: Desk, name: str) -> object:
+    """The gateway of another organisation."""
+    return application(desk.network[name])
