@@ -23,7 +23,6 @@ from simdes.gateway.pages.record.saying import say
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Line, Source, lines
 from simdes.gateway.problems import STATUS
-from simdes.ledger.contracts import ClaimState
 
 PATH: Final = "/billing"
 CLAIM: Final = "/billing/claim"
@@ -32,8 +31,8 @@ APPEAL: Final = "/billing/appeal"
 ANSWER: Final = "/billing/answer"
 ROWS: Final = 20
 FILTERS: Final = ("", "waiting", "ended", "all")
-_DECIDED: Final = (ClaimState.PARTLY, ClaimState.DENIED)
-_ENDED: Final = (ClaimState.PAID, ClaimState.REVERSED)
+_DECIDED: Final = ("partly", "denied")
+_ENDED: Final = ("paid", "reversed")
 
 
 def show(asked: Asked) -> Shown:
@@ -108,6 +107,7 @@ def _done(asked: Asked, act: Callable[[Any, Asking, bytes], None], done: str) ->
 def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
     looked = billed.look(asked.node, _asking(asked), claim)
     own = looked.own
+    state = own.state.name.lower()
     return Shown(
         "billing_claim.html",
         {
@@ -117,9 +117,9 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
             "person": person(_patient(asked, looked), asked.reader),
             "services": _services(asked, looked),
             "looked": looked,
-            "decidable": own.state in _DECIDED and not own.final,
-            "asked_for": own.state is ClaimState.ASKED,
-            "unread": looked.pays is None and own.state in (*_DECIDED, ClaimState.APPROVED),
+            "decidable": state in _DECIDED and not own.final,
+            "asked_for": state == "asked",
+            "unread": looked.pays is None and state in (*_DECIDED, "approved"),
             "offers": _offers(asked, looked),
         },
         here=_address(claim),
@@ -134,10 +134,10 @@ def _asking(asked: Asked) -> Asking:
 
 def _kind(one: Billed, now_seconds: int) -> str:
     """Which of the filters a claim is of: "" where somebody here has the next word."""
-    state, final = one.known.state, one.known.is_final(now_seconds)
-    if state in _ENDED or (state is ClaimState.DENIED and final):
+    state, final = one.known.state.name.lower(), one.known.is_final(now_seconds)
+    if state in _ENDED or (state == "denied" and final):
         return "ended"
-    return "" if state is ClaimState.ASKED or (state in _DECIDED and not final) else "waiting"
+    return "" if state == "asked" or (state in _DECIDED and not final) else "waiting"
 
 
 def _address(claim: bytes, **more: str) -> str:
