@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,7 +14,10 @@ from browser.providers import Wallet
 from browser.steps import enter, give_passphrase
 from simdes.access.categories import Role
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import recovering
+from simdes.errors import Forbidden
+from simdes.exchange import consents, recovering, retrieve
+from support.fhir_api import Api
+from support.portal import Enrolled, enrolled, history
 
 PHONE = {"width": 360, "height": 740}
 MOVE = "/account/wallet"
@@ -22,6 +27,14 @@ def wallet_of(place: Place) -> Wallet:
     """A fresh wallet in the network's chain."""
     chain = place.north.node.contracts.consents.ledger.chain_id()
     return Wallet(SigningKey.generate(secrets.token_bytes), chain)
+
+
+def pass_delay(place: Place, account: bytes) -> None:
+    """Let the network's delay pass, by the ledger's time, which no test turns back."""
+    waiting = recovering.waiting_wallet(place.north.node, account)
+    assert waiting is not None
+    place.clock.ahead_seconds += waiting.ready_at - place.north.node.now_seconds() + 1
+    assert recovering.tend(place.north.node) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,10 +103,96 @@ def test_without_javascript_address_and_signature_are_typed(
     )
     page.locator("form:has(#signature) button[type=submit]").click()
     expect(page.get_by_role("status")).to_be_visible()
-    place.clock.ahead_seconds += node.contracts.accounts.delay_seconds() + 1
-    assert recovering.tend(node) == 1
+    pass_delay(place, person.account)
     page.goto("/home")
     give_passphrase(page, person.user)
     expect(page.get_by_role("alert")).to_be_visible()
     assert node.desk.keystore.person(person.user).wallet
     context.close()
+
+
+@pytest.fixture(scope="module")
+def wanda(place: Place) -> Enrolled:
+    """A patient with a record, whose key is kept here."""
+
+    def begin() -> Enrolled:
+        doctor = Api.of(place.north, "dr.north")
+        who = enrolled(place.network, doctor, "moving-1", user="wanda", given="Wanda")
+        for one in history(who.patient["id"]):
+            doctor.create(one)
+        place.network.settle()
+        return who
+
+    # Playwright's event loop may run in this thread already, and a client of FHIR starts one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(begin).result()
+
+
+def test_from_a_hosted_key_to_a_wallet_that_signs_in_reads_shares_and_ends(
+    page: Page, place: Place, wanda: Enrolled, look: Looking
+) -> None:
+    wallet, node, south = wallet_of(place), place.north.node, place.network["south"].node
+    wallet.into(page)
+    enter(page, wanda.user)
+    page.goto(MOVE)
+    page.get_by_role("button", name="Take the wallet in this browser").click()
+    page.get_by_label("I know that with the wallet").check()
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("status")).to_contain_text("It is asked for")
+    pass_delay(place, wanda.session.actor.account)
+
+    page.goto("/home")
+    expect(page).to_have_url(re.compile("/sign-in"))
+    page.get_by_role("link", name="My record belongs to a wallet of my own").click()
+    page.get_by_role("button", name="Take the wallet in this browser").click()
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Hello")
+    page.goto("/record")
+    expect(page.locator("main")).to_contain_text("Penicillin")
+
+    share_with_doctors(page, south.organisation)
+    expect(page.get_by_role("heading", level=1)).to_have_text("What you are about to share")
+    look(page, "signing-preview")
+    page.get_by_role("button", name="Share this").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Let them read?")
+    look(page, "signing-grant")
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("status")).to_contain_text("It is shared.")
+    doctor = place.network.session("south", "dr.lee")
+    assert retrieve.retrieve(south, doctor, vault=wanda.vault).resources
+
+    page.get_by_role("button", name=re.compile("^Narrow or change")).click()
+    page.locator("#days").select_option("1")
+    page.get_by_role("button", name="Show what that opens").click()
+    page.get_by_role("button", name="Share this").click()
+    expect(page.locator("main")).to_contain_text("The first of two steps")
+    look(page, "signing-narrow-1")
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("status")).to_contain_text("One step is left")
+    look(page, "signing-narrow-between")
+    page.get_by_role("button", name="Stop sharing").click()
+    expect(page.locator("main")).to_contain_text("The second of two steps")
+    look(page, "signing-narrow-2")
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("status")).to_contain_text("The new one stands")
+
+    page.get_by_role("button", name=re.compile("^Stop sharing")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stop sharing?")
+    page.get_by_role("button", name="Stop sharing").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stop sharing this?")
+    page.get_by_role("button", name="Sign with my wallet").click()
+    expect(page.get_by_role("status")).to_contain_text("It has ended.")
+    assert not [g for g in consents.listed(node, wanda.vault) if g.state == "active"]
+    with pytest.raises(Forbidden):
+        retrieve.retrieve(south, doctor, vault=wanda.vault)
+    kinds = [one["primaryType"] for one in wallet.asked]
+    assert kinds == ["MoveAccount", "ReadPass", "Grant", "Grant", "Revoke", "Revoke"]
+
+
+def share_with_doctors(page: Page, organisation: bytes) -> None:
+    """Fill the form in and go on to the preview."""
+    page.goto("/sharing/new")
+    page.locator("#organisation").select_option(f"0x{organisation.hex()}")
+    page.locator("#role").select_option("doctor")
+    page.locator("#category-observations").check()
+    page.locator("button[value=preview]").click()

@@ -13,6 +13,7 @@ import pytest
 from eth_account import Account
 from typer.testing import CliRunner
 
+from simdes.access.accounts import suspend_account, verify_account
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
 from simdes.cli import command_line
@@ -23,20 +24,29 @@ from simdes.exchange import (
     credentials,
     enrolment,
     guardians,
+    indexing,
     moving,
     recovering,
+    resharing,
     wallet_sign_ins,
     wallets,
 )
+from simdes.exchange.claims import fingerprints, opening, steps
 from simdes.exchange.credentials import Client
 from simdes.exchange.guardians import Chosen
 from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import issuing, settling
 from simdes.exchange.signin import Session, sign_in
 from simdes.index import guardians as rows
 from simdes.index import vaults
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 
+STEPS = (
+    *(indexing.catch_up, issuing.work, settling.settle, opening.work, steps.settle),
+    *(resharing.tend, guardians.put_in_force, fingerprints.tend, resharing.retire),
+)
+"""What a worker does in turn, beside sealing and anchoring (`exchange.worker`)."""
 NEW = "a whole new passphrase"
 
 
@@ -188,6 +198,27 @@ def test_it_waits_and_can_be_called_off(town: Town) -> None:
     assert moving.standing(node, town.rosa).waiting is None
 
 
+def test_a_suspended_account_and_one_that_a_recovery_waits_for_stay(town: Town) -> None:
+    node, rosa, contracts = town.node, town.rosa, town.node.contracts
+    administrator = node.lane(town.network.session("north", ADMINISTRATOR).key)
+    suspend_account(contracts, administrator, town.account)
+    with pytest.raises(Forbidden, match="suspended"):
+        moving.prepare(node, rosa, key().address)
+    verify_account(contracts, administrator, town.account)
+    befriend(town)
+    begun = recovering.begin(node, "rosa", NEW, address="203.0.113.8")
+    friend = town.network.session("south", "friend.south")
+    recovering.vouch(town.network["south"].node, friend, town.account, begun.code)
+    recovering.tend(node)
+    with pytest.raises(Conflict, match="asked for a new key"):
+        moving.prepare(node, town.rosa, key().address)
+    recovering.veto(node, town.rosa)
+    seen = moving.standing(node, town.rosa)
+    assert seen.guarded and seen.wards == 0 and seen.waiting is None
+    friend_node = town.network["south"].node
+    assert moving.standing(friend_node, town.network.session("south", "friend.south")).wards == 1
+
+
 class Killed(BaseException):
     """A process ends in the middle."""
 
@@ -206,7 +237,6 @@ def killing(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, *, after: bo
 def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(town: Town) -> None:
     node, wallet = town.node, key()
     accounts, keystore = node.contracts.accounts, node.desk.keystore
-    befriend(town)
     file = town.network["north"].data / "keystore.json"
     before = file.read_bytes()
     client = Client("203.0.113.7", "a browser")
@@ -270,6 +300,8 @@ def decides_by_wallet(town: Town, wallet: SigningKey) -> None:
     node, network = town.node, town.network
     network.submit("north", *consortium.sample_messages()[0])
     network.settle()
+    for step in STEPS:
+        step(node)
     south = network["south"].node
     request = wallets.grant(
         node,
