@@ -25,7 +25,7 @@ from simdes.exchange.interactions import finding, writing
 from simdes.exchange.interactions.changes import Became, Change, Changed, Method
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.read import read
-from simdes.exchange.interactions.search import find
+from simdes.exchange.interactions.search import every, find
 from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
@@ -205,10 +205,10 @@ def _answer(
     }
     search = (("identifier", f"{_ANSWER}|{request.id}"),)
     made = Change(method=Method.CREATE, type="Communication", resource=resource, search=search)
-    every = [*changes, made]
-    sent = {"resourceType": "Bundle", "entry": [{"resource": one.resource} for one in every]}
+    whole = [*changes, made]
+    sent = {"resourceType": "Bundle", "entry": [{"resource": one.resource} for one in whole]}
     with attempting(node, asking, Trying("transaction", sent=sent)):
-        writing.apply(node, asking, every, base=node.issuer.audience, then=_require_first_answer)
+        writing.apply(node, asking, whole, base=node.issuer.audience, then=_require_first_answer)
 
 
 def _require_first_answer(_: Transaction, made: Sequence[Changed]) -> None:
@@ -225,13 +225,12 @@ def _answered(node: Node, asking: Asking, asked: Sequence[Request]) -> set[str]:
     pairs = [
         ("subject", ",".join(f"Patient/{one}" for one in patients)),
         ("_sort", "-_lastUpdated"),
-        ("_count", "1000"),
     ]
-    page = find(node, asking, parse(("Communication",), pairs, now_ms=node.now_ms()))
+    query = parse(("Communication",), pairs, now_ms=node.now_ms())
     wanted = {f"Communication/{one.id}" for one in asked}
     return wanted & {
         str(other.get("reference"))
-        for one in page.matches
+        for one in every(node, asking, query)
         if not one.deleted
         for other in finding.parsed(one.content).get("inResponseTo", ())
     }

@@ -10,6 +10,7 @@ import pytest
 
 from simdes.access.categories import Role
 from simdes.exchange import charting, correcting, rights
+from simdes.exchange.interactions import search
 from support.fhir_api import Api, Json
 from support.pages import Visitor
 from support.portal import Enrolled, enrolled, history
@@ -121,6 +122,23 @@ def test_a_refusal_has_a_reason_that_the_patient_reads(
     assert done.headers["location"] == f"{QUEUE}?done=correction-refused"
     said = herself.get("/corrections").text
     assert "It was not corrected." in said and "Measured twice." in said
+
+
+def test_what_was_answered_does_not_wait_behind_newer_messages(
+    desk: Visitor,
+    herself: Visitor,
+    doctor: Api,
+    mona: Enrolled,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked(herself, entry(doctor, mona, "Condition"), "Is it mine at all")
+    refused = {"request": request_of(desk, "Is it mine"), "what": "refuse", "text": "It is."}
+    assert desk.post(ANSWER, refused).status_code == 303
+    subject = {"reference": f"Patient/{mona.patient['id']}"}
+    for _ in range(2):
+        doctor.create({"resourceType": "Communication", "status": "completed", "subject": subject})
+    monkeypatch.setattr(search, "MOST", 2)
+    assert "Is it mine" not in desk.get(QUEUE).text
 
 
 def test_an_entry_is_struck_as_an_error(
