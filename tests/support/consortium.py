@@ -90,6 +90,12 @@ class Clock:
         assert seconds >= self._ahead_seconds, "a network's clock never goes back"
         self._ahead_seconds = seconds
 
+    def begin(self, period_seconds: int, *, room_seconds: float) -> None:
+        """Go on to the next period of so many seconds where less than this is left of one."""
+        left = period_seconds - self() % period_seconds
+        if left < room_seconds:
+            self.ahead_seconds += left + 1
+
     def __call__(self) -> float:
         return time.time() + self.ahead_seconds
 

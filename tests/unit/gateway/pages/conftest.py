@@ -74,7 +74,11 @@ def founded_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def place(founded_pages: Place) -> Place:
-    """With nothing counted against anybody; its clock goes on from wherever a test moves it."""
+    """With nothing counted against anybody; its clock goes on from wherever a test moves it.
+
+    Some things are counted by the day, so no day ends in the middle of a test.
+    """
+    founded_pages.clock.begin(86_400, room_seconds=60)
     with founded_pages.north.node.database.transaction() as tx:
         for table in ("sign_in_delay", "mail_count", "mail_code", "mail_address", "mail_letter"):
             tx.run(f"DELETE FROM {table}")
