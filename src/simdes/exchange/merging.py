@@ -23,7 +23,16 @@ from simdes.exchange.patients import Merge
 from simdes.exchange.placing import Home
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import loads
-from simdes.index import entries, merges, moments, outbox, resources, unindexed, vaults
+from simdes.index import (
+    entries,
+    merges,
+    moments,
+    outbox,
+    prescriptions,
+    resources,
+    unindexed,
+    vaults,
+)
 from simdes.index.resources import NewResource, Resource
 from simdes.index.transaction import Transaction
 from simdes.index.vaults import Vault
@@ -76,6 +85,7 @@ def settle(
             _note(node, tx, found, merges.MOVED)
             vaults.relink(tx, found.prior.tag, found.survivor.tag)
             _copy(node, tx, found)
+            prescriptions.note(tx, found.survivor.tag)  # pharmacies that it lets in are told
         _join(tx, merge)
     return None
 

@@ -58,3 +58,18 @@ def joined(tx: Transaction, tag: bytes) -> list[bytes]:
         left = [bytes(row[0]) for row in rows if bytes(row[0]) not in found]
         found |= dict.fromkeys(left)
     return [one for one in found if one != tag]
+
+
+def goes_on_in(tx: Transaction, tag: bytes) -> bytes:
+    """Return the vault that a vault's records go on in: itself, unless it was joined to another."""
+    seen = {tag}
+    while True:
+        row = tx.one(
+            "SELECT survivor FROM vault_merge WHERE prior = :tag AND state = 'moved'"
+            " ORDER BY created_ms DESC LIMIT 1",
+            tag=tag,
+        )
+        if row is None or bytes(row[0]) in seen:
+            return tag
+        tag = bytes(row[0])
+        seen.add(tag)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import Conflict
+from simdes.index import merges
 from simdes.index.rows import read, row_of, select
 from simdes.index.transaction import Transaction
 
@@ -132,11 +133,13 @@ def issued(tx: Transaction, vault: bytes) -> list[Prescription]:
 
 
 def note(tx: Transaction, vault: bytes) -> None:
-    """Have a vault looked at for whom to tell of its prescriptions, if it has any."""
+    """Have a vault looked at for whom to tell of its prescriptions, if it has any, or those that
+    were joined to it have."""
     tx.run(
-        "INSERT INTO prescription_announce (vault) SELECT DISTINCT vault FROM prescription"
-        " WHERE vault = :vault ON CONFLICT DO NOTHING",
+        "INSERT INTO prescription_announce (vault) SELECT tag FROM vault WHERE tag = :vault"
+        " AND EXISTS (SELECT 1 FROM prescription WHERE vault IN :tags) ON CONFLICT DO NOTHING",
         vault=vault,
+        tags=[vault, *merges.joined(tx, vault)],
     )
 
 

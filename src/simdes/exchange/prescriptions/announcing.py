@@ -6,6 +6,8 @@ a row in the same commit (`index/prescriptions`), so that neither is missed, whi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -14,7 +16,7 @@ from simdes.access.consent import Consent, decode_terms_row
 from simdes.errors import Conflict
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import records, stating
-from simdes.index import custody, prescriptions, whereabouts
+from simdes.index import custody, merges, prescriptions, whereabouts
 from simdes.index.transaction import Transaction
 from simdes.index.whereabouts import Told
 from simdes.ledger.contracts import Contracts
@@ -40,15 +42,14 @@ def _announce(node: Node, vault: bytes, tx: Transaction) -> int:
     # Whatever comes from now on leaves a row again.
     prescriptions.announced(tx, vault)
     try:
-        key = records.home_of(node, tx, vault).key
+        records.home_of(node, tx, vault)
     except Conflict:
         return 0  # erased
     now, count = node.now_seconds(), 0
     consents = [decode_terms_row(one) for one in custody.terms_of(tx, vault)]
     if any(one.terms.not_before > now for one in consents):
         prescriptions.note(tx, vault)
-    for one in prescriptions.issued(tx, vault):
-        kept = stating.opened(key, one)
+    for kept in _issued(node, tx, vault):
         tag = octets(tag_of(number(kept.opening.key), context=stating.context(node)))
         if kept.opening.last_day < stating.today(node):
             continue
@@ -58,6 +59,14 @@ def _announce(node: Node, vault: bytes, tx: Transaction) -> int:
             if pharmacy and terms.not_before <= now < terms.expiry:
                 count += _tell(node, tx, tag, consent, pharmacy)
     return count
+
+
+def _issued(node: Node, tx: Transaction, vault: bytes) -> Iterator[stating.Kept]:
+    """What stands of a vault, and of those that were joined to it; nothing of what was erased."""
+    for tag in (vault, *merges.joined(tx, vault)):
+        with suppress(Conflict):
+            key = records.home_of(node, tx, tag).key
+            yield from (stating.opened(key, one) for one in prescriptions.issued(tx, tag))
 
 
 def _tell(node: Node, tx: Transaction, tag: bytes, consent: Consent, pharmacy: bytes) -> bool:

@@ -28,7 +28,7 @@ from simdes.exchange.rights import Asking, again
 from simdes.fhir.json import loads
 from simdes.fhir.prescribing import TYPE, essence
 from simdes.fhir.search.parse import parse
-from simdes.index import chain_prescriptions, prescriptions
+from simdes.index import chain_prescriptions, merges, prescriptions
 from simdes.ledger.statements import PrescriptionStatus
 from simdes.proofs.openings import Opening, decode, number, octets
 from simdes.proofs.prescriptions import Prescription, tag_of
@@ -251,7 +251,8 @@ def tell(node: Node, held: Held) -> Told:
 def waits(node: Node, request_id: str, vault: bytes) -> bool:
     """Whether a prescription that was written here waits for its batch."""
     with node.database.read() as tx:
-        rows = prescriptions.of_request(tx, vault, request_id)
+        tags = (vault, *merges.joined(tx, vault))
+        rows = [one for tag in tags for one in prescriptions.of_request(tx, tag, request_id)]
     return any(one.state in (prescriptions.STATED, prescriptions.BUILT) for one in rows)
 
 

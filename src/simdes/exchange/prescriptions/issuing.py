@@ -24,7 +24,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import records, stating
 from simdes.exchange.prescriptions.replanting import replant
 from simdes.exchange.provenance import instant, security_of
-from simdes.index import prescriptions
+from simdes.index import merges, prescriptions
 from simdes.index.prescriptions import Batch, NewBatch, Prescription
 from simdes.index.transaction import Transaction
 from simdes.ledger.contracts import StatementKind
@@ -143,10 +143,12 @@ def _open(
     tree: Tree,
     author: records.Author,
 ) -> None:
-    """Write the opening into the patient's record, unless that was erased."""
+    """Write the opening into the patient's record, unless that was erased; where it was joined to
+    another since, into that one."""
     assert one.place is not None  # noqa: S101 (built)
     try:
         home = records.home_of(node, tx, one.vault)
+        goes_on = records.home_of(node, tx, merges.goes_on_in(tx, one.vault))
     except Conflict:
         return
     kept = stating.opened(home.key, one)
@@ -156,7 +158,8 @@ def _open(
         place=one.place,
         siblings=tuple(octets(node_) for node_ in tree.siblings(one.place)),
     )
-    records.write(node, tx, home, [document(node, opening, kept)], author)
+    records.write(node, tx, goes_on, [document(node, opening, kept)], author)
+    prescriptions.note(tx, goes_on.tag)
 
 
 def document(node: Node, opening: Opening, kept: stating.Kept) -> dict[str, Any]:
