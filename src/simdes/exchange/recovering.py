@@ -98,15 +98,15 @@ def _wait(
     )
 
     def write(tx: Transaction) -> None:
-        waiting = [one for one in rows.recoveries(tx, person.account) if one.state == rows.OPEN]
+        kept = rows.recoveries(tx, person.account)
+        waiting = [one for one in kept if one.state == rows.OPEN]
         over = len(waiting) - MOST_OPEN + 1
         for one in waiting:  # strangers push out nothing that somebody signed for
             if over > 0 and not _is_signed_for(tx, one):
                 rows.drop_recovery(tx, one.account, one.address)
                 over -= 1
-        rows.drop_recovery(
-            tx, person.account, address
-        )  # a wallet's: asked for before, and not sent
+        if any(one.address == address for one in kept):  # a wallet's, which was not sent
+            rows.drop_recovery(tx, person.account, address)
         rows.add_recovery(tx, row)
         credentials.audit(node, tx, person, Verb.RECOVER)
 

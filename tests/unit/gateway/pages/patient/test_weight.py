@@ -89,5 +89,5 @@ def test_asking_for_a_new_key_asks_as_often_however_many_wait(
             assert place.visitor().post("/lost", typed).status_code == 200
         asked.append(count[0])
     assert asked[:3] == [asked[0]] * 3
-    assert asked[3] == asked[4] <= asked[0] + 3, "the oldest goes for each"
+    assert asked[3] == asked[4] <= asked[0] + 5, "the oldest goes for each"
     assert max(asked) < 20
