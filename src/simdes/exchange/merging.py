@@ -35,7 +35,7 @@ from simdes.index import (
 )
 from simdes.index.resources import NewResource, Resource
 from simdes.index.transaction import Transaction
-from simdes.index.vaults import Vault
+from simdes.index.vaults import Identifier, Vault
 from simdes.mapper import Quarantined
 
 _ALL_CATEGORIES = range(64)
@@ -73,10 +73,11 @@ def settle(
     if not registers and (waits := unregistered(ready)) is not None:
         return waits
     pairs = [one for one in (_pair(tx, merge) for merge in ready.merges) if one is not None]
-    for pair in pairs:
-        if pair.prior.is_closed or pair.survivor.is_closed:
-            return refusal(ready.message, *_ERASED)
-    if (held := _held(node, tx, ready, pairs)) is not None:
+    alone = not pairs and len(ready.merges) < 2
+    joined = [] if alone else _joined(tx, ready.merges)
+    if any(vault.is_closed for its in joined for vault in its.values()):
+        return refusal(ready.message, *_ERASED)
+    if (held := _held(node, tx, ready, pairs, joined)) is not None:
         return held
     for merge in ready.merges:
         found = _pair(tx, merge)  # again: the merge before this one may have moved its vaults
@@ -90,19 +91,27 @@ def settle(
     return None
 
 
-def _held(node: Node, tx: Transaction, ready: Ready, pairs: Sequence[_Pair]) -> Quarantined | None:
+def _held(
+    node: Node,
+    tx: Transaction,
+    ready: Ready,
+    pairs: Sequence[_Pair],
+    joined: Sequence[dict[bytes, Vault]],
+) -> Quarantined | None:
     """Why the merges wait for somebody else, None where nobody else has a say, or all accepted.
 
     Patients are asked about one merge of two vaults that were opened here; a message with several
     is taken apart by hand first.
     """
-    held = [pair for pair in pairs if not _free(tx, pair)]
-    if not held:
+    if all(_free(tx, vault) for its in joined for vault in its.values()):
         return None
-    for pair in held:
-        _note(node, tx, _moving(tx, pair), merges.WAITING)
-    [first, *more] = pairs
-    if more or not (first.prior.home and first.survivor.home):
+    for pair in pairs:
+        if not (_free(tx, pair.prior) and _free(tx, pair.survivor)):
+            _note(node, tx, _moving(tx, pair), merges.WAITING)
+    if len(pairs) != 1 or not all(vault.home for its in joined for vault in its.values()):
+        return refusal(ready.message, *merge_questions.NEEDS_PATIENT)
+    [first] = pairs
+    if [set(its) for its in joined] != [{first.prior.tag, first.survivor.tag}]:
         return refusal(ready.message, *merge_questions.NEEDS_PATIENT)
     question = merge_questions.asked(
         node,
@@ -156,12 +165,25 @@ def _pair(tx: Transaction, merge: Merge) -> _Pair | None:
     return _Pair(held[prior.pop()], held[survivor.pop()])
 
 
-def _free(tx: Transaction, pair: _Pair) -> bool:
-    """Whether both are provisional and ours, here and on the chain as far as it was followed."""
-    return all(
-        vault.home and merge_questions.control(tx, vault) is None
-        for vault in (pair.prior, pair.survivor)
-    )
+def _joined(tx: Transaction, all_: Sequence[Merge]) -> list[dict[bytes, Vault]]:
+    """The vaults that a message's merges make one of, each group locked: also those that none of
+    them pairs now, but one does after another gave an identifier a vault, or a different one."""
+    groups: list[set[Identifier | bytes]] = []
+    for merge in all_:
+        its: set[Identifier | bytes] = {*merge.prior, *merge.survivor}
+        its |= set(vaults.find_many(tx, (*merge.prior, *merge.survivor)).values())
+        for other in [group for group in groups if group & its]:
+            groups.remove(other)
+            its |= other
+        groups.append(its)
+    tags = [{one for one in group if isinstance(one, bytes)} for group in groups]
+    held = vaults.lock_many(tx, sorted(set().union(*tags)))
+    return [{tag: held[tag] for tag in its} for its in tags if len(its) > 1]
+
+
+def _free(tx: Transaction, vault: Vault) -> bool:
+    """Whether it is provisional and ours, here and on the chain as far as it was followed."""
+    return bool(vault.home) and merge_questions.control(tx, vault) is None
 
 
 def _join(tx: Transaction, merge: Merge) -> None:

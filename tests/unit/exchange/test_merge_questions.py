@@ -22,6 +22,7 @@ from simdes.index import audit, merges
 from simdes.index import merge_questions as rows
 from simdes.index.merge_questions import Answer, Question
 from simdes.mapper import map_bytes
+from support.bundles import SYSTEM
 from support.consortium import Clock, Consortium
 from unit.exchange.test_merging import feed, held, leads_to, merge
 
@@ -327,6 +328,56 @@ def test_several_merges_in_one_message_are_asked_of_nobody(network: Consortium, 
         assert not [one for one in merges.of(tx, other) if one.state == merges.MOVED]
         row = tx.one("SELECT count(*) FROM merge_question WHERE prior = :tag", tag=prior)
     assert row is not None and row[0] == 0
+
+
+def chained(*patients: tuple[tuple[str, ...], str]) -> bytes:
+    """One message with a Patient for each (its numbers, the number that it replaces)."""
+    entries = []
+    for place, (here, gone) in enumerate(patients):
+        other = {"identifier": {"system": SYSTEM, "value": gone}}
+        patient = {
+            "resourceType": "Patient",
+            "id": f"p{place}",
+            "identifier": [{"system": SYSTEM, "value": one} for one in here],
+            "link": [{"other": other, "type": "replaces"}],
+        }
+        url = f"https://a.example/fhir/Patient/p{place}"
+        entries.append({"fullUrl": url, "resource": patient})
+    return dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
+def test_no_patients_record_is_joined_through_a_number_that_was_unknown(
+    network: Consortium, who: str
+) -> None:
+    """Of one message: the new number replaces an unknown one, which replaces the old one."""
+    prior, survivor = two(network, who)
+    network.enrol(prior, who)
+    data = chained(((f"{who}-new",), f"{who}-x"), ((f"{who}-x",), f"{who}-old"))
+    [answer] = network.submit("north", "merge", data)
+    assert isinstance(answer, Refused) and answer.code == "merge-needs-patient"
+    assert numbers(network, who) == (prior, survivor) and leads_to(network, f"{who}-x") is None
+    assert became_moved(network, prior) == []
+
+
+def test_no_merge_that_was_accepted_brings_a_third_record_along(
+    network: Consortium, who: str
+) -> None:
+    prior, survivor = two(network, who)
+    third = feed_one(network, f"{who}-third")
+    session = network.enrol(survivor, who)
+    network.enrol(third, f"{who}-third")
+    data = chained(((f"{who}-new",), f"{who}-old"), ((f"{who}-new", f"{who}-old"), f"{who}-third"))
+    [answer] = network.submit("north", "merge", data)
+    assert isinstance(answer, Refused) and answer.code == "merge-needs-patient"
+    with network["north"].node.database.read() as tx:
+        assert rows.of_account(tx, session.actor.account) == [], "as of all that is several merges"
+    assert numbers(network, who) == (prior, survivor)
+    assert leads_to(network, f"{who}-third") == third and became_moved(network, third) == []
+
+
+def became_moved(network: Consortium, vault: bytes) -> list[merges.Merge]:
+    with network["north"].node.database.read() as tx:
+        return [one for one in merges.of(tx, vault) if one.state == merges.MOVED]
 
 
 def test_a_session_by_a_wallets_pass_answers_nothing(network: Consortium, who: str) -> None:
