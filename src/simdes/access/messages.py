@@ -397,7 +397,7 @@ class AttestationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """An administrator's signature over `AttestRecovery`, and how they knew who it was."""
 
     signature: Hex65
-    checked: Annotated[str, Meta(min_length=1, max_length=MOST_CHECKED)]
+    checked: Annotated[str, Meta(min_length=1, max_length=MOST_CHECKED, pattern=r"\S")]
 
 
 class RecoverBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -201,6 +201,9 @@ def _side(tx: Transaction, question: Question, vault: bytes, account: bytes) -> 
     numbers = [one.value for one in vaults.identifiers(tx, vault)]
     if not question.controls(account, vault):
         return Side(vault=vault, mine=False, numbers=tuple(_end(one) for one in numbers))
+    row = vaults.get(tx, vault)
+    if row is None or row.is_closed:  # erased since: there is nothing to look at
+        return Side(vault=vault, mine=True, numbers=())
     return Side(
         vault=vault,
         mine=True,

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from simdes.exchange import consents, merge_telling, quarantine
+from simdes.exchange import consents, erasure, merge_telling, quarantine
 from simdes.exchange.consents import Grantee
 from simdes.exchange.quarantine import Selection
 from simdes.index import mail as mail_rows
@@ -150,6 +150,26 @@ def test_two_people_who_do_not_both_accept_keep_their_records(place: Place) -> N
     assert vault_of(place, found.old) == found.vaults["old"]
     late = marc.post("/merges/answer", fields(address(marc)))
     assert late.status_code == 409
+
+
+def test_a_question_can_be_looked_at_after_the_records_were_joined_or_erased(
+    place: Place,
+) -> None:
+    found, gone = two(place, {"old": "tess", "new": "ugo"}), two(place, {"old": "vera"})
+    tess, ugo, vera = (browser_of(place, user) for user in ("tess", "ugo", "vera"))
+    for one in (tess, ugo):
+        one.post("/merges/answer", fields(address(one)))
+    browser_of(place, "admin").post(
+        "/quarantine/decide", {"id": str(found.document), "step": "replay"}
+    )
+    for one in (tess, ugo):
+        page = one.get(address(one))
+        assert page.status_code == 200 and "They were joined." in page.text
+    assert found.new not in tess.get(address(tess)).text
+    node = place.north.node
+    erasure.erase(node, gone.vaults["old"], control=place.network.session("north", "vera").key)
+    page = vera.get(address(vera))
+    assert page.status_code == 200 and "It is not asked any more." in page.text
 
 
 def test_one_record_that_is_nobodys_comes_into_the_patients_own(place: Place) -> None:
