@@ -159,8 +159,19 @@ def _runs(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
             yield list(run)
 
 
+class _Undone(Exception):
+    """A message was refused behind its merge, which is not to be committed then."""
+
+    def __init__(self, why: Quarantined) -> None:
+        super().__init__(why.reason_code)
+        self.why = why
+
+
 def _store(node: Node, run: Sequence[Ready], registers: bool) -> list[Accepted | Quarantined]:
-    return node.database.write(lambda tx: _store_in(node, tx, run, registers))
+    try:
+        return node.database.write(lambda tx: _store_in(node, tx, run, registers))
+    except _Undone as undone:
+        return [undone.why]
 
 
 def _store_in(
@@ -169,6 +180,9 @@ def _store_in(
     waits = [merging.settle(node, tx, one, registers=registers) for one in run]
     going = [one for one, why in zip(run, waits, strict=True) if why is None]
     placed = place(node, tx, going, registers=registers) if going else []
+    for one, where in zip(going, placed, strict=True):
+        if one.merges and isinstance(where, Quarantined):  # alone in its commit
+            raise _Undone(where)
     stored = iter(store(node, tx, [one for one in placed if isinstance(one, Placed)]))
     settled = iter([next(stored) if isinstance(one, Placed) else one for one in placed])
     return [next(settled) if why is None else why for why in waits]

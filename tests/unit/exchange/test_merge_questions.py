@@ -375,6 +375,26 @@ def test_no_merge_that_was_accepted_brings_a_third_record_along(
     assert leads_to(network, f"{who}-third") == third and became_moved(network, third) == []
 
 
+def test_a_message_that_is_refused_behind_its_merge_joins_nothing(
+    network: Consortium, who: str
+) -> None:
+    """0016: it is accepted as a whole or not at all, also where the merge was accepted."""
+    prior, survivor = two(network, who)
+    for number in ("a", "b"):
+        feed_one(network, f"{who}-{number}")
+    session, node = network.enrol(prior, who), network["north"].node
+    found = loads(chained(((f"{who}-new",), f"{who}-old")))
+    mixed = [{"system": SYSTEM, "value": f"{who}-{number}"} for number in ("a", "b")]
+    other = {"resourceType": "Patient", "id": "mixed", "identifier": mixed}
+    found["entry"].append({"fullUrl": "https://a.example/fhir/Patient/mixed", "resource": other})
+    data = dumps(found)
+    network.submit("north", "merge", data)
+    merge_questions.accept(node, session, question_of(network, data).id)
+    assert replayed(network) == "refused"
+    assert waiting(network).code == "identifiers-of-two-patients"
+    assert numbers(network, who) == (prior, survivor) and became_moved(network, prior) == []
+
+
 def became_moved(network: Consortium, vault: bytes) -> list[merges.Merge]:
     with network["north"].node.database.read() as tx:
         return [one for one in merges.of(tx, vault) if one.state == merges.MOVED]
