@@ -139,6 +139,8 @@ def _sources(
                 Because(int(Purpose.ETREAT), emergency=handle),
             )
         )
+    if asking.session.by is not None:
+        return found, False  # a reading pass is good for nothing that others let its account read
     actor, now = asking.session.actor, node.now_seconds()
     standing: dict[bytes, list[Stands]] = {}
     with node.database.read() as tx:

@@ -128,7 +128,12 @@ def _opened(
     purpose: Purpose,
     emergency: tuple[bytes, bytes] | None,
 ) -> tuple[Ground, ...]:
-    """Grounds of the copies that are held here under what stands for this caller."""
+    """Grounds of the copies that are held here under what stands for this caller.
+
+    A reading pass opens what its account controls alone, whatever its key had opened before.
+    """
+    if session.by is not None:
+        return ()
     held = tx.all(
         "SELECT DISTINCT vault, handle FROM remote_copy WHERE expires_ms > :now",
         now=node.now_ms(),

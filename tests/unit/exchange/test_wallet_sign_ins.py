@@ -26,14 +26,16 @@ from simdes.exchange import (
     credentials,
     enrolment,
     logbook,
+    rights,
     wallet_sign_ins,
     wallets,
 )
 from simdes.exchange.credentials import Admitted, Client, Half, Visit
 from simdes.exchange.node import Node
+from simdes.exchange.reach import reach
 from simdes.exchange.signin import caller, held, sign_in
 from simdes.exchange.wallet_sign_ins import Asking
-from simdes.index import vaults
+from simdes.index import copies, vaults
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 
@@ -332,3 +334,38 @@ def test_custodians_are_asked_by_the_sessions_key_and_pass(town: Town) -> None:
     assert list_records(asker, descriptor, Because(Purpose.PATRQT))
     hosted = town.network.session("north", "dr.north")
     assert caller(town.node, hosted).by is None
+
+
+def test_what_others_let_the_account_read_is_not_even_asked_for(town: Town) -> None:
+    network, node = town.network, town.node
+    for message in consortium.sample_messages()[1:]:  # several are of the same patient
+        network.submit("north", *message)
+    network.settle()
+    with node.database.read() as tx:
+        other = next(one.tag for one in vaults.page(tx) if one.control is None)
+    eve = network.enrol(other, "eve")
+    given = consents.grant(
+        node,
+        eve,
+        vault=other,
+        grantee=Grantee.account(town.person.account),
+        categories=["demographics", "observations"],
+        purposes=["PATRQT"],
+        valid_seconds=86_400,
+    )
+    node.following.catch_up()
+    session = town.visit(town.enter()).session
+    asking = rights.ask(node, session)
+    assert reach(node, asking, vaults=None).warnings == ()
+    trail = node.desk.trail.entries(node.database, vault=other)
+    assert town.person.account not in {one.attempt.account for _, one in trail}
+    copy = copies.Copy(  # as the account's own key had opened it before the wallet took over
+        record_id=bytes(32),
+        vault=other,
+        handle=given.handle,
+        content_wrapped=b"",
+        expires_ms=node.now_ms() + 60_000,
+    )
+    node.database.write(lambda tx: copies.put(tx, [copy]))
+    seen = rights.ask(node, session).rights.reading.grounds
+    assert seen and all(other not in (ground.vaults or (other,)) for ground in seen)

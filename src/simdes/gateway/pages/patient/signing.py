@@ -39,19 +39,24 @@ def ask(
 
 
 def send(asked: Asked) -> Shown | Moved:
-    """Relay what the wallet signed; then what follows from it."""
+    """Relay what the wallet signed; then what follows from it. What answers somebody who does not
+    ask any more is not relayed."""
     mine = own(asked)
     kept = {name: asked.field(name, most=64) for name in ("done", "replaces", "answers")}
     request = wallets.read(asked.node, asked.field("request", most=wallets.MOST_BYTES))
     if request.vault != mine.vault or kept["done"] not in _DONE:
         raise NotFound("There is nothing like that.")
+    session = asked.visit.session
+    answers = id_of(kept["answers"]) if kept["answers"] and request.verb == wallets.GRANT else None
+    if answers is not None:
+        access_requests.get(asked.node, session, mine.vault, answers)
     try:
         wallets.send(asked.node, request, signature_of(asked))
     except SimdesError as error:
         return ask(asked, mine, request, kept, error)
-    if kept["answers"] and request.verb == wallets.GRANT:
-        answered, handle = id_of(kept["answers"]), request.message["handle"]
-        access_requests.accept(asked.node, asked.visit.session, mine.vault, answered, handle=handle)
+    if answers is not None:
+        handle = request.message["handle"]
+        access_requests.accept(asked.node, session, mine.vault, answers, handle=handle)
     if kept["replaces"] and request.verb == wallets.GRANT:
         before = id_of(kept["replaces"]).hex()
         return Moved(address_of(mine, path=f"{BACK}/end", consent=before, narrowed="yes"))

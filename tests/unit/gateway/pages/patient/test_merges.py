@@ -16,6 +16,7 @@ from simdes.index.vaults import Identifier, find
 from support.bundles import SYSTEM, bundle
 from support.consortium import passphrase_of
 from support.pages import Visitor
+from support.wallet_owner import Owner
 from unit.exchange.test_merging import merge
 from unit.gateway.pages.conftest import Place
 from unit.gateway.pages.patient.test_mail_news import write_to
@@ -240,3 +241,18 @@ def test_the_pages_speak_both_languages(place: Place, language: str) -> None:
     page = sam.get(address(sam)).text
     assert ("Accept, and sign it" in page) is (language == "en")
     assert passphrase_of(user) not in page
+
+
+def test_a_wallets_owner_reads_what_is_asked_and_is_given_no_form_for_a_key(place: Place) -> None:
+    found = two(place, {"old": "wanda", "new": "wanda"})
+    where, wallet = address(browser_of(place, "wanda")), Owner()
+    wallet.take_over(place.north.node, place.network.session("north", "wanda"), place.clock)
+    wanda = wallet.sign_in(place.north.node, place.app)
+    assert "Look at it and answer" not in wanda.get("/merges").text
+    page = wanda.get(where)
+    assert page.status_code == 200 and f"Family of {found.new}" in page.text
+    assert "more than your wallet can sign" in page.text
+    assert 'action="/merges/answer"' not in page.text
+    place.clock.ahead_seconds += 16 * 60  # said before a fresh proof is asked for
+    refused = wanda.post("/merges/answer", fields(where))
+    assert refused.status_code == 403 and "more than your wallet can sign" in refused.text

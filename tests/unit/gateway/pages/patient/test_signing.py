@@ -174,8 +174,12 @@ def test_somebody_who_asks_is_answered_by_the_wallet_or_declined_without_it(town
     assert owner.agree(rosa, rosa.post("/sharing/new", answer)).status_code == 303
     assert access_requests.waiting(town.node, town.rosa.session, town.rosa.vault) == []
     [given] = town.standing()
-    rosa.post("/sharing/decline", {"request": ask("Once more").hex()})
+    wanted = ask("Once more")
+    late = rosa.post("/sharing/new", answer | {"request": wanted.hex()})
+    rosa.post("/sharing/decline", {"request": wanted.hex()})
     assert access_requests.waiting(town.node, town.rosa.session, town.rosa.vault) == []
+    assert owner.agree(rosa, late).status_code == 404
+    assert town.standing() == [given], "what was declined meanwhile is not shared"
     owner.agree(rosa, rosa.post("/sharing/end", {"consent": given.handle.hex()}))
     assert town.standing() == []
 
