@@ -12,6 +12,7 @@ from eth_account import Account
 
 from simdes.access import attempts
 from simdes.access.accounts import suspend_account, verify_account
+from simdes.access.app_context import OWN_CLIENT
 from simdes.access.asking import Because
 from simdes.access.audit_event import Verb
 from simdes.access.categories import Purpose
@@ -34,8 +35,10 @@ from simdes.exchange.credentials import Admitted, Client, Half, Visit
 from simdes.exchange.node import Node
 from simdes.exchange.reach import reach
 from simdes.exchange.signin import caller, held, sign_in
+from simdes.exchange.subscriptions import owners
 from simdes.exchange.wallet_sign_ins import Asking
 from simdes.index import copies, vaults
+from simdes.index.subscriptions import Subscription
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 
@@ -369,3 +372,27 @@ def test_what_others_let_the_account_read_is_not_even_asked_for(town: Town) -> N
     node.database.write(lambda tx: copies.put(tx, [copy]))
     seen = rights.ask(node, session).rights.reading.grounds
     assert seen and all(other not in (ground.vaults or (other,)) for ground in seen)
+
+
+def test_what_a_hosted_key_had_itself_told_of_ends_where_a_wallet_keeps_it(town: Town) -> None:
+    """Nobody with a wallet can ask for a subscription here, or see and end an older one."""
+    node = town.node
+    hosted = node.desk.keystore.person("dr.north")
+    one = Subscription(
+        id="",
+        resource_id=0,
+        account=hosted.account,
+        client=OWN_CLIENT,
+        scope="",
+        grant_id=None,
+        launch_vault=None,
+        purpose=int(Purpose.TREAT),
+        type="Observation",
+        channel="rest-hook",
+        status="active",
+    )
+    assert owners.present(node, one).facts.account == hosted.account
+    theirs = replace(one, account=town.person.account, purpose=int(Purpose.PATRQT))
+    with pytest.raises(Forbidden, match="has ended"):
+        owners.present(node, theirs)
+    assert owners.writer(node, theirs), "that it ended can be written down"

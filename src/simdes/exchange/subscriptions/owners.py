@@ -66,6 +66,10 @@ def _session(node: Node, one: Subscription) -> Session:
 
 
 def _require_permission(node: Node, one: Subscription) -> None:
+    """Whose key went to a wallet has nothing told here any more, as it ended their apps."""
+    person = node.desk.keystore.person_of(one.account)
+    if person is not None and person.wallet:
+        raise Forbidden(_ENDED)
     with node.database.read() as tx:
         if one.client != OWN_CLIENT and authorization.client(tx, one.client) is None:
             raise Forbidden(_ENDED)
