@@ -121,7 +121,6 @@ def accepted(town: Town, page: Page, look: Looking) -> None:
     look(page, "billing-claim")
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    look(page, "billing-claim-phone")
     press(page, "Accept the decision")
     expect(page.get_by_role("status")).to_contain_text("Accepted: the decision is final.")
     page.get_by_role("link", name="Back to the claims").click()
