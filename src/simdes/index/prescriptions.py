@@ -136,8 +136,8 @@ def note(tx: Transaction, vault: bytes) -> None:
     """Have a vault looked at for whom to tell of its prescriptions, if it has any, or those that
     were joined to it have."""
     tx.run(
-        "INSERT INTO prescription_announce (vault) SELECT tag FROM vault WHERE tag = :vault"
-        " AND EXISTS (SELECT 1 FROM prescription WHERE vault IN :tags) ON CONFLICT DO NOTHING",
+        "INSERT INTO prescription_announce (vault) SELECT DISTINCT :vault FROM prescription"
+        " WHERE vault IN :tags ON CONFLICT DO NOTHING",
         vault=vault,
         tags=[vault, *merges.joined(tx, vault)],
     )
