@@ -26,7 +26,7 @@ from simdes.ledger.ledger import Ledger, Receipt
 
 ROOT = Path(__file__).parents[2]
 ANVIL = ROOT / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
-START_SECONDS = 20
+START_SECONDS = 60
 SHORT = Delays(
     ballot_seconds=3_600,
     timelock_seconds=1,

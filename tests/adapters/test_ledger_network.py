@@ -90,7 +90,7 @@ def test_an_upgrade_waits_in_the_timelock_and_breaks_the_pins(town: Town) -> Non
     fields = (town.addresses.records, 0, upgrade, bytes(32), random_id())
     town.govern(timelock.write("schedule", *fields, SHORT.timelock_seconds))
     check_pins(town.ledger, town.addresses, accepted)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             town.deployer.transact(timelock.write("execute", *fields))
@@ -237,7 +237,7 @@ def test_a_key_is_rotated_after_its_delay(town: Town, hospital: Member) -> None:
     pending = accounts.pending_rotation(person.id)
     assert pending is not None
     assert (pending.key, pending.attested) == (new.address, False)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while accounts.account_of(new.address) is None:
         assert time.monotonic() < deadline
         try:
@@ -260,7 +260,7 @@ def test_guardians_freeze_an_account(town: Town, hospital: Member) -> None:
     waiting = accounts.pending_guardians(person.id)
     assert waiting is not None
     assert (waiting.root, waiting.count, waiting.threshold) == (root, 1, 1)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while accounts.pending_guardians(person.id) is not None:
         assert time.monotonic() < deadline
         try:

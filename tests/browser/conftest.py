@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser.beyond_axe import BEYOND_AXE
 from simdes.access.categories import Role
@@ -41,6 +41,7 @@ PAINT = """() => ({
 })"""
 """How soon a page was seen (https://www.w3.org/TR/paint-timing/), and how large it is."""
 _numbers = itertools.count(1)
+expect.set_options(timeout=30_000)  # what holds costs no time, and a busy machine may have it
 
 
 @dataclass(frozen=True, slots=True)

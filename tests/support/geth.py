@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 GETH = Path(__file__).parents[2] / ".tools/geth/geth"
-START_SECONDS = 30
+START_SECONDS = 60
 GAS_LIMIT = 1_000_000_000
 _GENESIS = {
     "config": {

@@ -67,7 +67,7 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     answer: Callable[[BaseHTTPRequestHandler], None] | None = None
 
-    def wait(self, done: Callable[[list[Got]], bool], seconds: float = 20) -> list[Got]:
+    def wait(self, done: Callable[[list[Got]], bool], seconds: float = 60) -> list[Got]:
         """Wait until what came is enough."""
         deadline = time.monotonic() + seconds
         while not done(list(self.got)):

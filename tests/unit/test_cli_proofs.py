@@ -197,7 +197,7 @@ def test_a_message_is_sent_until_it_is_acknowledged_and_then_no_more(
         thread = threading.Thread(target=_acknowledge, args=(server, received))
         thread.start()
         assert "AA" in run(*asked, "--send", url, user="dr.north")
-        thread.join(10)
+        thread.join(60)
     assert received == [written]
     receipt = Path(f"{out}.ack").read_text()
     assert receipt == f"AA {control_of(written)}\n"

@@ -196,7 +196,7 @@ def test_a_copy_that_cannot_be_mended_now_is_said_and_mended_later(
     eventually(lambda: keeping.work("north", rounds=1), lambda: body(network).damaged == 0)
 
 
-def eventually(act: Callable[[], None], holds: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(act: Callable[[], None], holds: Callable[[], bool], seconds: float = 60) -> None:
     """Repeat an act until something holds: who did not answer is left alone for a moment."""
     deadline = time.monotonic() + seconds
     while not holds():

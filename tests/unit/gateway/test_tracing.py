@@ -177,7 +177,7 @@ def test_spans_go_to_a_collector_in_its_own_form() -> None:
                 request.answered("/fhir/Patient/{id}", 200)
         finally:
             end()
-        assert there.wait(10)
+        assert there.wait(60)
     [resource] = got[0].resource_spans
     assert resource.resource.attributes[0].value.string_value == "simdes"
     [one] = resource.scope_spans[0].spans

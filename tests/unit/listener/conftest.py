@@ -56,7 +56,7 @@ class Running:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     async def _run(self) -> None:
         limits = {k: v for k, v in self._options.items() if k not in ("tls", "release")}
@@ -115,7 +115,7 @@ def start(hospital: Hospital) -> Iterator[Start]:
         one.stop()
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not what():

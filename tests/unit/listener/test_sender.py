@@ -37,7 +37,7 @@ def pharmacy(
         thread = threading.Thread(target=_serve, args=(server, answers, tls, received))
         thread.start()
         yield Destination(host="127.0.0.1", port=server.getsockname()[1]), received
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
 
 

@@ -65,7 +65,7 @@ def test_three_organisations_come_up_work_together_and_go(
     out, err = program.communicate(timeout=SECONDS)
     assert program.returncode == 0, err
     assert "Everything has stopped." in out
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []
     assert (data / "admin.passphrase").stat().st_mode & 0o077 == 0
 
 
