@@ -348,12 +348,18 @@ def facade(one: Opened) -> Iterator[Facade]:
 
 @contextmanager
 def answering(one: Opened) -> Iterator[None]:
-    """Let this organisation's custody API be asked inside this process, without a server."""
-    _here.open(one.node.organisation, one.custody.answer)
+    """Let this organisation's custody API be asked inside this process, without a server.
+
+    Where it is opened a second time, the first one answers again afterwards.
+    """
+    before = _here.open(one.node.organisation, one.custody.answer)
     try:
         yield
     finally:
-        _here.shut(one.node.organisation)
+        if before is None:
+            _here.shut(one.node.organisation)
+        else:
+            _here.open(one.node.organisation, before)
 
 
 @contextmanager

@@ -137,10 +137,17 @@ class LocalCustody:
         self._lock = threading.Lock()
         self._answer: dict[bytes, Callable[[str, bytes], bytes]] = {}
 
-    def open(self, organisation: bytes, answer: Callable[[str, bytes], bytes]) -> None:
-        """Let an organisation's custodian be asked; `answer` is `CustodyDesk.answer`."""
+    def open(
+        self, organisation: bytes, answer: Callable[[str, bytes], bytes]
+    ) -> Callable[[str, bytes], bytes] | None:
+        """Let an organisation's custodian be asked; `answer` is `CustodyDesk.answer`.
+
+        Returns what answered for it until now, if anything did.
+        """
         with self._lock:
+            before = self._answer.get(organisation)
             self._answer[organisation] = answer
+            return before
 
     def shut(self, organisation: bytes) -> None:
         """Take a custodian away, as if its server were down."""
