@@ -28,3 +28,9 @@ def test_what_people_type_is_read_with_every_digit(text: str, value: str) -> Non
 )
 def test_what_is_no_plain_number_is_none(text: str) -> None:
     assert typed_numbers.read(text) is None
+
+
+def test_bytes_are_typed_as_digits_with_or_without_0x() -> None:
+    assert typed_numbers.octets("0x00fF", 2) == typed_numbers.octets("00ff", 2) == b"\x00\xff"
+    for text in ("", "0x", "0xff", "0x00ff00", "0xfg00", "fff", "0x0x00ff", "\u0661\u0662"):
+        assert typed_numbers.octets(text, 2) is None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simdes import console
+from simdes import console, typed_numbers
 from simdes.commands.common import (
     AsJson,
     Data,
@@ -145,11 +145,8 @@ def _chosen(text: str) -> Chosen:
 
 
 def _account(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.strip().removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
+    found = typed_numbers.octets(text.strip(), 32)
+    if found is None:
         raise Invalid("That is no number of an account.", advice="It is 0x and 64 digits.")
     return found
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simdes import console
+from simdes import console, typed_numbers
 from simdes.commands.common import AsJson, Data, Token, User, organisation, signed_in
 from simdes.errors import Invalid
 from simdes.exchange import members, merge_questions, merge_telling
@@ -133,11 +133,8 @@ def _answer(
 
 
 def _id(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
+    found = typed_numbers.octets(text, 32)
+    if found is None:
         raise Invalid("That is no number of a question.", advice="`simdes merge list` shows them.")
     return found
 

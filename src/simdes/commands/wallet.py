@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from simdes import console
+from simdes import console, typed_numbers
 from simdes.access.categories import Role
 from simdes.commands.common import (
     Data,
@@ -271,10 +271,7 @@ def _signed(text: str) -> bytes:
 
 
 def _address(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 20:
+    found = typed_numbers.octets(text, 20)
+    if found is None:
         raise Invalid("An address is 0x and 40 hexadecimal digits.")
     return found

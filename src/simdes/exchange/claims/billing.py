@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from simdes import typed_numbers
 from simdes.access.categories import Category
 from simdes.access.requests import hexed
 from simdes.access.vaults import vault_key
@@ -249,8 +250,4 @@ def _named(node: Node, coverage: Resource, parties: Mapping[str, Resource]) -> b
 
 
 def _id(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        return b""
-    return found if len(found) == 32 else b""
+    return typed_numbers.octets(text, 32) or b""

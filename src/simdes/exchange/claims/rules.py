@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from simdes import typed_numbers
 from simdes.claims.plan import Plan, read_plan
 from simdes.claims.signals import Pair, read_pairs
 from simdes.claims.tariff import Tariff, read_tariff
@@ -90,10 +91,7 @@ def _named(path: Path) -> dict[tuple[str, str], bytes]:
 
 
 def _id(name: str) -> bytes:
-    try:
-        found = bytes.fromhex(name.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != _ID_BYTES:
+    found = typed_numbers.octets(name, _ID_BYTES)
+    if found is None:
         raise Invalid("Insurers in claims/payers are named by their ids, 0x and 64 digits.")
     return found

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simdes import typed_numbers
 from simdes.errors import Invalid, SimdesError
 from simdes.exchange import members, wallets
 from simdes.gateway.pages.answering import Moved, Shown
@@ -96,20 +97,21 @@ def show_request(
 
 
 def _vault(asked: Asked) -> bytes:
-    return typed_bytes(asked.field("vault", most=80), 32, "That is no number of a record.")
+    return _typed(asked.field("vault", most=80), 32, "That is no number of a record.")
+
+
+def address_of(asked: Asked) -> bytes:
+    """The address of a wallet that a form brings; Invalid for what is none."""
+    return _typed(asked.field("address", most=64), 20, "That is no address of a wallet.")
 
 
 def signature_of(asked: Asked) -> bytes:
     """The signature that a form brings; Invalid for what is none."""
-    return typed_bytes(asked.field("signature", most=140), 65, "That is no signature.")
+    return _typed(asked.field("signature", most=140), 65, "That is no signature.")
 
 
-def typed_bytes(text: str, size: int, wrong: str) -> bytes:
-    """So many bytes as somebody typed them; Invalid, saying what is wrong, for anything else."""
-    try:
-        found = bytes.fromhex(text.strip().removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != size:
+def _typed(text: str, size: int, wrong: str) -> bytes:
+    found = typed_numbers.octets(text.strip(), size)
+    if found is None:
         raise Invalid(wrong, advice="It is 0x and hexadecimal digits: copy all of it.")
     return found

@@ -16,7 +16,7 @@ from simdes.exchange.wallet_sign_ins import MOST_HELD, Asking
 from simdes.gateway.pages import sign_in
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import START, Asked
-from simdes.gateway.pages.wallet import typed_bytes
+from simdes.gateway.pages.wallet import address_of, signature_of
 from simdes.gateway.problems import STATUS
 
 PATH: Final = sign_in.WALLET
@@ -39,15 +39,13 @@ def act(asked: Asked) -> Shown | Moved:
     held = asked.field("held", most=MOST_HELD)
     try:
         if not held:
-            wallet = typed_bytes(
-                asked.field("address", most=64), 20, "That is no address of a wallet."
-            )
+            wallet = address_of(asked)
             return _sign(asked, wallet_sign_ins.prepare(asked.node, wallet, binding=asked.binding))
         asking = wallet_sign_ins.again(asked.node, held, binding=asked.binding)
     except SimdesError as error:
         return _begin(asked, error)
     try:
-        signature = typed_bytes(asked.field("signature", most=140), 65, "That is no signature.")
+        signature = signature_of(asked)
         admitted = wallet_sign_ins.sign_in(
             asked.node,
             held,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simdes import typed_numbers
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Unavailable
 from simdes.exchange import attesting, colleagues, members
 from simdes.exchange.attesting import Word
@@ -69,11 +70,8 @@ def _form(asked: Asked, typed: dict[str, str], problem: SimdesError | None) -> S
 
 
 def _account(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
+    found = typed_numbers.octets(text, 32)
+    if found is None:
         raise Invalid(
             "That is no number of an account.",
             advice="The patient's own organisation prints it; it is 0x and 64 digits.",

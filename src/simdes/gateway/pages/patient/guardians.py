@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from simdes import typed_numbers
 from simdes.errors import Invalid, NotFound, SimdesError
 from simdes.exchange import freezing, guardians, members, recovering, renewal
 from simdes.exchange.guardians import Chosen, Guardian
@@ -123,11 +124,8 @@ def _form(
 
 
 def _account(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        found = b""
-    if len(found) != 32:
+    found = typed_numbers.octets(text, 32)
+    if found is None:
         raise Invalid(
             "That is no number of an account.",
             advice="Your guardian sees it under “Whom I guard”; it is 0x and 64 digits.",

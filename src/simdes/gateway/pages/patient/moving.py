@@ -13,7 +13,7 @@ from simdes.errors import Invalid, SimdesError
 from simdes.exchange import moving
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.wallet import typed_bytes
+from simdes.gateway.pages.wallet import address_of, signature_of
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/account/wallet"
@@ -31,7 +31,7 @@ def show(asked: Asked) -> Shown:
 def act(asked: Asked) -> Shown | Moved:
     """From the address to what the wallet signs, and on to the ledger."""
     try:
-        wallet = _address(asked)
+        wallet = address_of(asked)
         data = moving.prepare(asked.node, asked.visit.session, wallet)
     except SimdesError as error:
         return _begin(asked, error)
@@ -46,7 +46,7 @@ def act(asked: Asked) -> Shown | Moved:
             asked.visit.session,
             wallet,
             deadline=int(deadline) if deadline.isdecimal() and deadline.isascii() else 0,
-            signature=typed_bytes(asked.field("signature", most=140), 65, "That is no signature."),
+            signature=signature_of(asked),
         )
     except SimdesError as error:
         return _sign(asked, data.document(), error)
@@ -90,7 +90,3 @@ def _sign(asked: Asked, document: dict[str, Any], problem: SimdesError | None) -
         status=STATUS[type(problem)] if problem else 200,
         script="wallet.js",
     )
-
-
-def _address(asked: Asked) -> bytes:
-    return typed_bytes(asked.field("address", most=64), 20, "That is no address of a wallet.")
