@@ -17,12 +17,11 @@ from browser.conftest import WIDTH, Looking, Place, Watched
 from browser.providers import Wallet
 from simdes.access import consent
 from simdes.access.consent import Grantee
-from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import OpeningKey, SigningKey
-from simdes.exchange import consents, enrolment, wallets
+from simdes.exchange import consents, wallets
 from simdes.index import vaults
 from simdes.storage.cid import digest_of_cid
-from support import consortium
+from support import consortium, wallet_owner
 
 PHONE = {"width": 360, "height": 740}
 
@@ -36,15 +35,8 @@ def owned(place: Place) -> Iterator[tuple[bytes, SigningKey]]:
     network.settle()
     with north.database.read() as tx:
         tag = next(one.tag for one in vaults.page(tx) if one.control is None)
-    enrolment.trust_checks(
-        network["south"].node,
-        network.session("south", ADMINISTRATOR),
-        checked_by=north.organisation,
-        valid_seconds=86_400,
-    )
     key = SigningKey.generate(secrets.token_bytes)
-    request = wallets.enrol(north, network.session("north", ADMINISTRATOR), key.address, vault=tag)
-    wallets.send(north, request, key.sign(request.data.digest))
+    wallet_owner.enrol(network, tag, key)
     north.following.catch_up()
     yield tag, key
 

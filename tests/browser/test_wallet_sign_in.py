@@ -11,11 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Place, Watched
 from browser.providers import Wallet
-from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import credentials, enrolment, fhir_users, wallets
+from simdes.exchange import credentials, fhir_users
 from simdes.index import vaults
-from support import consortium
+from support import consortium, wallet_owner
 from support.elsewhere import write_at
 from support.portal import concept, measured
 
@@ -40,22 +39,8 @@ def owner(place: Place) -> Owner:
     network.settle()
     with north.database.read() as tx:
         tag = next(one.tag for one in vaults.page(tx) if one.control is None)
-    enrolment.trust_checks(
-        network["south"].node,
-        network.session("south", ADMINISTRATOR),
-        checked_by=north.organisation,
-        valid_seconds=86_400,
-    )
     key = SigningKey.generate(secrets.token_bytes)
-    request = wallets.enrol(
-        north,
-        network.session("north", ADMINISTRATOR),
-        key.address,
-        vault=tag,
-        user="wilma",
-        display="Wilma Okafor",
-    )
-    wallets.send(north, request, key.sign(request.data.digest))
+    wallet_owner.enrol(network, tag, key, user="wilma", display="Wilma Okafor")
     network.settle()
     person = north.desk.keystore.person("wilma")
     [record] = fhir_users.own_records(north, person.account)

@@ -13,13 +13,31 @@ import httpx
 from eth_account import Account
 from starlette.applications import Starlette
 
+from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import moving, recovering, wallet_sign_ins
+from simdes.exchange import enrolment, moving, recovering, wallet_sign_ins, wallets
 from simdes.exchange.credentials import Client
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from support.consortium import Clock
+from support.consortium import Clock, Consortium
 from support.pages import Visitor
+
+
+def enrol(network: Consortium, vault: bytes, key: SigningKey, **known: str) -> None:
+    """Let the wallet with this key take a vault of north, which south attests.
+
+    ``known``: ``user`` and ``display`` of who signs in with it at north.
+    """
+    north, south = network["north"].node, network["south"].node
+    enrolment.trust_checks(
+        south,
+        network.session("south", ADMINISTRATOR),
+        checked_by=north.organisation,
+        valid_seconds=86_400,
+    )
+    administrator = network.session("north", ADMINISTRATOR)
+    request = wallets.enrol(north, administrator, key.address, vault=vault, **known)
+    wallets.send(north, request, key.sign(request.data.digest))
 
 
 @dataclass(frozen=True, slots=True)

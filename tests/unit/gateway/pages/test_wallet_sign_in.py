@@ -15,13 +15,13 @@ from eth_account import Account
 
 from simdes.access.audit_event import Verb
 from simdes.access.keystore import Person
-from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import credentials, enrolment, own_copies, wallet_sign_ins, wallets
+from simdes.exchange import credentials, own_copies, wallet_sign_ins
 from simdes.exchange.credentials import Client
 from simdes.gateway.pages import wallet_sign_in
 from simdes.gateway.pages.places import PLACES
 from simdes.index.vaults import Identifier, find
+from support import wallet_owner
 from support.elsewhere import write_at
 from support.fhir_api import Api
 from support.pages import Visitor
@@ -89,22 +89,8 @@ def owner(founded_pages: Place) -> Owner:
     with north.database.read() as tx:
         vault = find(tx, Identifier(SYSTEM, "wallet-1"))
     assert vault is not None
-    enrolment.trust_checks(
-        network["south"].node,
-        network.session("south", ADMINISTRATOR),
-        checked_by=north.organisation,
-        valid_seconds=86_400,
-    )
     wallet = SigningKey.generate(secrets.token_bytes)
-    request = wallets.enrol(
-        north,
-        network.session("north", ADMINISTRATOR),
-        wallet.address,
-        vault=vault,
-        user="wilma",
-        display="Wilma Okafor",
-    )
-    wallets.send(north, request, wallet.sign(request.data.digest))
+    wallet_owner.enrol(network, vault, wallet, user="wilma", display="Wilma Okafor")
     network.settle()
     seen = measured(patient["id"], "2025-10-01", 4.2)
     seen["code"] = concept("http://loinc.org", "8867-4", "Pulse at the clinic")
