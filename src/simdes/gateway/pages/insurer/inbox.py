@@ -11,6 +11,7 @@ from simdes.exchange.claims.cases import Row
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.listing import narrowed
 
 PATH: Final = "/inbox"
 CLAIM: Final = "/inbox/claim"
@@ -24,32 +25,18 @@ def show(asked: Asked) -> Shown:
     """What waits for a decision first."""
     asking = asking_of(asked)
     found = cases.inbox(asked.node, asking)
-    wanted = asked.asked("only", most=16)
-    wanted = wanted if wanted in FILTERS else ""
-    chosen = [one for one in found if _is_wanted(one, wanted)]
-    pages = max(1, -(-len(chosen) // ROWS))
-    page = min(asked.page, pages) or 1
-    shown = cases.look(asked.node, asking, chosen[(page - 1) * ROWS : page * ROWS])
+    chosen, told = narrowed(asked, PATH, found, filters=FILTERS, is_wanted=_is_wanted, rows=ROWS)
+    shown = cases.look(asked.node, asking, chosen)
     providers = {one.provider for one in shown}
-
-    def address(only: str = wanted, page: int = 1) -> str:
-        said = {"only": only, "page": str(page) if page > 1 else ""}
-        kept = {name: one for name, one in said.items() if one}
-        return f"{PATH}?{urlencode(kept)}" if kept else PATH
-
     return Shown(
         "insurer/inbox.html",
         {
             "rows": shown,
             "names": {one: members.name_of(asked.node, one) for one in providers},
             "state": state_of,
-            "filters": FILTERS,
-            "only": wanted,
-            "page": page,
-            "pages": pages,
-            "address": address,
             "claim": claim_address,
             "now": asked.node.now_seconds(),
+            **told,
         },
     )
 

@@ -10,6 +10,7 @@ from simdes.exchange import colleagues, first_sign_ins
 from simdes.exchange.colleagues import Colleague
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.listing import narrowed
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/people"
@@ -26,32 +27,18 @@ def show(asked: Asked) -> Shown:
     """One kind of people at a time, in pages."""
     first_sign_ins.go_on(asked.node, asked.visit.session)
     everybody = colleagues.listed(asked.node, asked.visit.session)
-    wanted = asked.asked("only", most=16)
-    wanted = wanted if wanted in FILTERS else ""
-    chosen = [one for one in everybody if _is_wanted(one, wanted)]
-    pages = max(1, -(-len(chosen) // ROWS))
-    page = min(asked.page, pages) or 1
-
+    shown, told = narrowed(asked, PATH, everybody, filters=FILTERS, is_wanted=_is_wanted, rows=ROWS)
     checks = asked.node.desk.keystore.checks()
-
-    def address(only: str = wanted, page: int = 1) -> str:
-        said = {"only": only, "page": str(page) if page > 1 else ""}
-        return f"{PATH}?{urlencode({name: one for name, one in said.items() if one})}".rstrip("?")
-
     return Shown(
         "office/people.html",
         {
-            "people": chosen[(page - 1) * ROWS : page * ROWS],
+            "people": shown,
             "waiting": len([one for one in everybody if _is_wanted(one, "waiting")]),
-            "filters": FILTERS,
-            "only": wanted,
-            "page": page,
-            "pages": pages,
-            "address": address,
             "decision": lambda one: _decision(asked, one),
             "question": _question_address,
             "checked": lambda one: checks.get(one.account),
             "names": colleagues.names(asked.node),
+            **told,
         },
     )
 

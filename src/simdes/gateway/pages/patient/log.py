@@ -10,6 +10,7 @@ from simdes.exchange import logbook, members
 from simdes.exchange.logbook import Logged
 from simdes.gateway.pages.answering import Sent, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.listing import narrowed
 from simdes.gateway.pages.patient.own import own
 
 PATH: Final = "/log"
@@ -23,19 +24,18 @@ def show(asked: Asked) -> Shown:
     """The trails of all organisations about this record, newest first."""
     mine, node = own(asked), asked.node
     log = logbook.read_log(node, asked.visit.session, vault=mine.vault)
-    wanted = asked.asked("only", most=16)
-    wanted = wanted if wanted in FILTERS else ""
     account = asked.visit.session.actor.account
-    chosen = [one for one in reversed(log.entries) if _is_wanted(one, wanted, account)]
-    pages = max(1, -(-len(chosen) // ENTRIES))
-    page = min(asked.page, pages) or 1
-    shown = chosen[(page - 1) * ENTRIES : page * ENTRIES]
+    shown, told = narrowed(
+        asked,
+        PATH,
+        log.entries[::-1],
+        filters=FILTERS,
+        is_wanted=lambda one, only: _is_wanted(one, only, account),
+        rows=ENTRIES,
+        kept=mine.kept,
+    )
     named = {one.organisation for one in shown} | {one.observer for one in shown}
     named |= set(log.silent) | {one for doubt in log.doubts for one in doubt.organisations}
-
-    def address(only: str = wanted, page: int = 1) -> str:
-        said = {**mine.kept, "only": only, "page": str(page) if page > 1 else ""}
-        return f"{PATH}?{urlencode({name: one for name, one in said.items() if one})}".rstrip("?")
 
     return Shown(
         "log.html",
@@ -45,13 +45,8 @@ def show(asked: Asked) -> Shown:
             "names": {one: members.name_of(node, one) for one in named},
             "silent": sorted(log.silent),
             "doubts": log.doubts,
-            "filters": FILTERS,
-            "only": wanted,
-            "total": len(chosen),
-            "address": address,
-            "page": page,
-            "pages": pages,
             "proof": lambda one: _proof_address(one, mine.kept),
+            **told,
         },
     )
 

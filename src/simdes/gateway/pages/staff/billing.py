@@ -19,6 +19,7 @@ from simdes.exchange.interactions import finding
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.listing import narrowed
 from simdes.gateway.pages.record.saying import say
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Line, Source, lines
@@ -38,31 +39,24 @@ _ENDED: Final = ("paid", "reversed")
 def show(asked: Asked) -> Shown:
     """What waits for somebody here first."""
     found = billing_desk.billed(asked.node, _asking(asked))
-    wanted = asked.asked("only", most=16)
-    wanted = wanted if wanted in FILTERS else ""
     now = asked.node.now_seconds()
-    chosen = [one for one in found if wanted in ("all", _kind(one, now))]
-    pages = max(1, -(-len(chosen) // ROWS))
-    page = min(asked.page, pages) or 1
-    shown = billing_desk.owns(asked.node, chosen[(page - 1) * ROWS : page * ROWS])
-
-    def address(only: str = wanted, page: int = 1) -> str:
-        said = {"only": only, "page": str(page) if page > 1 else ""}
-        kept = {name: one for name, one in said.items() if one}
-        return f"{PATH}?{urlencode(kept)}" if kept else PATH
-
+    chosen, told = narrowed(
+        asked,
+        PATH,
+        found,
+        filters=FILTERS,
+        is_wanted=lambda one, only: only in ("all", _kind(one, now)),
+        rows=ROWS,
+    )
+    shown = billing_desk.owns(asked.node, chosen)
     return Shown(
         "billing.html",
         {
             "rows": shown,
             "names": _names(asked, [one.insurer for one in shown]),
-            "filters": FILTERS,
-            "only": wanted,
-            "page": page,
-            "pages": pages,
-            "address": address,
             "claim": _address,
             "now": now,
+            **told,
         },
     )
 
