@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from simdes import typed_numbers
 from simdes.access.categories import Role
 from simdes.crypto.keys import recover
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
@@ -104,9 +105,12 @@ def read(text: str) -> tuple[bytes, int]:
         if (handed["type"], handed["v"]) != ("wallet-move", 1):
             raise Invalid(_BROKEN)
         said = handed["typedData"]["message"]
-        return bytes.fromhex(said["wallet"].removeprefix("0x")), int(said["deadline"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        wallet, deadline = typed_numbers.octets(said["wallet"], 20), int(said["deadline"])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise Invalid(_BROKEN) from None
+    if wallet is None:
+        raise Invalid(_BROKEN)
+    return wallet, deadline
 
 
 def call_off(node: Node, session: Session) -> None:

@@ -345,3 +345,21 @@ def lets_a_new_key_in(town: Town) -> None:
     assert consents.vaults_of(node, again) == [town.vault]
     with pytest.raises(Forbidden):
         wallets.revoke(node, vault=town.vault, handle=bytes(32))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"wallet": "0x" + "ab" * 20},
+        {"wallet": "0x" + "ab" * 19, "deadline": "1"},
+        {"wallet": "0x" + "ab" * 32, "deadline": "1"},
+        {"wallet": 7, "deadline": "1"},
+        {"wallet": "0x" + "ab" * 20, "deadline": float("inf")},
+        {"wallet": "0x" + "ab" * 20, "deadline": []},
+    ],
+)
+def test_a_file_that_is_no_request_to_move_is_refused(message: dict[str, object]) -> None:
+    text = json.dumps({"type": "wallet-move", "v": 1, "typedData": {"message": message}})
+    with pytest.raises(Invalid):
+        moving.read(text)
