@@ -19,7 +19,6 @@ from simdes.access import consent
 from simdes.access.consent import Grantee
 from simdes.crypto.keys import OpeningKey, SigningKey
 from simdes.exchange import consents, wallets
-from simdes.index import vaults
 from simdes.storage.cid import digest_of_cid
 from support import consortium, wallet_owner
 
@@ -33,8 +32,7 @@ def owned(place: Place) -> Iterator[tuple[bytes, SigningKey]]:
     for name, message in consortium.sample_messages():
         network.submit("north", name, message)
     network.settle()
-    with north.database.read() as tx:
-        tag = next(one.tag for one in vaults.page(tx) if one.control is None)
+    tag = wallet_owner.free_vault(north)
     key = SigningKey.generate(secrets.token_bytes)
     wallet_owner.enrol(network, tag, key)
     north.following.catch_up()

@@ -13,7 +13,6 @@ from browser.conftest import WIDTH, Looking, Place, Watched
 from browser.providers import Wallet
 from simdes.crypto.keys import SigningKey
 from simdes.exchange import credentials, fhir_users
-from simdes.index import vaults
 from support import consortium, wallet_owner
 from support.elsewhere import write_at
 from support.portal import concept, measured
@@ -37,8 +36,7 @@ def owner(place: Place) -> Owner:
     for name, message in consortium.sample_messages():
         network.submit("north", name, message)
     network.settle()
-    with north.database.read() as tx:
-        tag = next(one.tag for one in vaults.page(tx) if one.control is None)
+    tag = wallet_owner.free_vault(north)
     key = SigningKey.generate(secrets.token_bytes)
     wallet_owner.enrol(network, tag, key, user="wilma", display="Wilma Okafor")
     network.settle()

@@ -19,8 +19,19 @@ from simdes.exchange import enrolment, moving, recovering, wallet_sign_ins, wall
 from simdes.exchange.credentials import Client
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
+from simdes.index import authorization, vaults
 from support.consortium import Clock, Consortium
 from support.pages import Visitor
+
+
+def free_vault(node: Node) -> bytes:
+    """A vault that no patient controls yet, with a Patient; what was joined to another has none."""
+    with node.database.read() as tx:
+        return next(
+            one.tag
+            for one in vaults.page(tx)
+            if one.control is None and authorization.patient_id(tx, one.tag) is not None
+        )
 
 
 def enrol(network: Consortium, vault: bytes, key: SigningKey, **known: str) -> None:

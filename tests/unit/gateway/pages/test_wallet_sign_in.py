@@ -26,6 +26,7 @@ from support.elsewhere import write_at
 from support.fhir_api import Api
 from support.pages import Visitor
 from support.portal import SYSTEM, concept, history, measured
+from support.trail import Watched
 from unit.gateway.pages.conftest import Place
 
 PATH = wallet_sign_in.PATH
@@ -113,6 +114,7 @@ def browser(place: Place, owner: Owner) -> Visitor:
 def test_two_forms_sign_a_wallets_owner_in_and_the_trail_says_so(
     place: Place, owner: Owner, visitor: Visitor
 ) -> None:
+    watched = Watched(place.north.node)
     shown = visitor.get("/sign-in").text
     assert f'href="{PATH}"' in shown
     page = visitor.post(PATH, {"address": owner.address})
@@ -122,8 +124,8 @@ def test_two_forms_sign_a_wallets_owner_in_and_the_trail_says_so(
     home = visitor.get("/home")
     assert home.status_code == 200 and "Hello, Wilma Okafor" in home.text
     assert "Signed in with your wallet, to read, until" in home.text
-    listed = place.north.node.desk.trail.entries(place.north.node.database, vault=None)
-    last = [one.attempt for _, one in listed if one.attempt.account == owner.person.account][-1]
+    entered = [one.attempt for one in watched.entries()]
+    last = [one for one in entered if one.account == owner.person.account][-1]
     assert (last.verb, last.reason, last.address) == (Verb.SIGN_IN, "", owner.wallet.address)
     assert visitor.post("/sign-out", {}).headers["location"].startswith("/sign-in")
     assert visitor.get("/record").headers["location"].startswith("/sign-in?")
