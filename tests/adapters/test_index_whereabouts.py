@@ -49,7 +49,10 @@ def test_what_was_heard_is_kept_newest_first_and_not_heard_again(
         assert register.heard_up_to(tx, VAULT) == 0
         register.learn(tx, HEARER, [Told(8, b"\x09" * 32, VAULT)])
         assert register.heard_up_to(tx, HEARER) == 9, "it never falls back"
-        assert register.count_of(tx, VAULT) == 2
+        assert register.count_of(tx, VAULT, HEARER) == 2
+        assert register.count_of(tx, VAULT, OTHER) == 0
+        register.learn(tx, HEARER, [], up_to=12)
+        assert register.heard_up_to(tx, HEARER) == 12
         register.forget(tx, [ONE])
         assert register.vault_of(tx, ONE) is None
         register.drop_vault(tx, OTHER)

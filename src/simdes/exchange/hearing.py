@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
 import structlog
@@ -32,11 +31,13 @@ _log = structlog.get_logger("simdes.hearing")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What is asked by a verb and written into a register; ``is_ours`` says whether what an
-    organisation tells can be so."""
+    organisation tells can be so. What can't be is not gone past, so that it can become so; where
+    others may be to blame, for ``patience_seconds`` after it was told."""
 
     verb: str
     register: Register
     is_ours: Callable[[Node, bytes, Told], bool]
+    patience_seconds: int | None = None
 
 
 def collect(
@@ -78,11 +79,24 @@ def _page(node: Node, subject: Subject, teller: bytes) -> tuple[int, bool]:
         after = register.heard_up_to(tx, teller)
     answer = ask(node.agent_caller(), teller, subject.verb, ToldBody(after=after))
     told = _told(answer, subject.verb, after)
-    ours = list(takewhile(lambda one: subject.is_ours(node, teller, one), told))
-    node.database.write(lambda tx: register.learn(tx, teller, ours))
-    if len(ours) < len(told):
+    past, ours = 0, []
+    for one in told:
+        if subject.is_ours(node, teller, one):
+            ours.append(one)
+        elif not _is_given_up(node, subject, one):
+            break
+        past += 1
+    if past:
+        up_to = told[past - 1].number
+        node.database.write(lambda tx: register.learn(tx, teller, ours, up_to=up_to))
+    if past < len(told):
         raise Tampered("An organisation told of what is not its own, or not for us.")
-    return len(told), answer.body.get("more") == 1
+    return len(ours), answer.body.get("more") == 1
+
+
+def _is_given_up(node: Node, subject: Subject, one: Told) -> bool:
+    patience = subject.patience_seconds
+    return patience is not None and one.number + patience * 1000 < node.now_ms()
 
 
 def _told(answer: Answer, verb: str, after: int) -> list[Told]:

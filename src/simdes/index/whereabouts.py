@@ -108,10 +108,14 @@ class Register:
 
     # At who is told ----------------------------------------------------------------------------
 
-    def learn(self, tx: Transaction, teller: bytes, rows: Sequence[Told]) -> None:
-        """Write down what somebody told; who told of an item first is not overwritten."""
-        if not rows:
+    def learn(
+        self, tx: Transaction, teller: bytes, rows: Sequence[Told], *, up_to: int | None = None
+    ) -> None:
+        """Write down what somebody told, heard ``up_to`` a number, else that of the last; who told
+        of an item first is not overwritten."""
+        if up_to is None and not rows:
             return
+        heard = rows[-1].number if up_to is None else up_to
         tx.insert(
             f"{self.name}_known",
             [
@@ -127,7 +131,7 @@ class Register:
         )
         tx.insert(
             f"{self.name}_heard",
-            [{"provider": teller, "number": rows[-1].number}],
+            [{"provider": teller, "number": heard}],
             conflict="(provider) DO UPDATE SET number = excluded.number"
             f" WHERE {self.name}_heard.number < excluded.number",
         )
@@ -149,9 +153,13 @@ class Register:
         row = tx.one(f"SELECT vault FROM {self.name}_known WHERE {self.name} = :item", item=item)
         return None if row is None else bytes(row[0])
 
-    def count_of(self, tx: Transaction, vault: bytes) -> int:
-        """How many items of a vault are known."""
-        row = tx.one(f"SELECT count(*) FROM {self.name}_known WHERE vault = :vault", vault=vault)
+    def count_of(self, tx: Transaction, vault: bytes, teller: bytes) -> int:
+        """How many items of a vault are known of somebody."""
+        row = tx.one(
+            f"SELECT count(*) FROM {self.name}_known WHERE vault = :vault AND provider = :teller",
+            vault=vault,
+            teller=teller,
+        )
         return int(row[0]) if row else 0
 
     def forget(self, tx: Transaction, items: Sequence[bytes]) -> None:

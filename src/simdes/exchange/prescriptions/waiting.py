@@ -35,7 +35,11 @@ from simdes.proofs.prescriptions import PARTS
 PATIENTS: Final = reach.MOST_VAULTS
 """Whose records are opened for a page."""
 MOST_OF_A_VAULT: Final = 200
-"""Prescriptions of one vault that are known at once; who tells of more is not believed."""
+"""Prescriptions of one vault that are known of one hospital; who tells of more is not believed."""
+PATIENCE_SECONDS: Final = 600
+"""How long a hospital's turn ends at what it tells of a vault that did not let us in, as far as we
+were sent the terms. They may come later; where its patient sent them to the hospital alone, they
+never do, and others stand behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,11 @@ def _has_ended(node: Node, tag: bytes) -> bool:
     return status.cancelled or status.part >= PARTS
 
 
-def is_ours(node: Node, _: bytes, told: Told) -> bool:
-    """Whether the patient let us in, as far as we were sent the terms; they may come later."""
+def is_ours(node: Node, teller: bytes, told: Told) -> bool:
+    """Whether the patient let us in, as far as we were sent the terms, and the hospital tells no
+    more of them than can be."""
     with node.database.read() as tx:
-        if whereabouts.PRESCRIPTIONS.count_of(tx, told.vault) >= MOST_OF_A_VAULT:
+        if whereabouts.PRESCRIPTIONS.count_of(tx, told.vault, teller) >= MOST_OF_A_VAULT:
             return False
     return any(
         lets_in(one.consent, told.item, contracts=node.contracts) == node.organisation
@@ -156,5 +161,8 @@ def is_ours(node: Node, _: bytes, told: Told) -> bool:
 
 
 _PRESCRIPTIONS: Final = Subject(
-    verb="prescriptions", register=whereabouts.PRESCRIPTIONS, is_ours=is_ours
+    verb="prescriptions",
+    register=whereabouts.PRESCRIPTIONS,
+    is_ours=is_ours,
+    patience_seconds=PATIENCE_SECONDS,
 )

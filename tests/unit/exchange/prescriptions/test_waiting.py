@@ -263,3 +263,29 @@ def test_a_hospital_that_tells_of_who_did_not_let_us_in_is_not_believed(town: To
     with mock.patch.object(waiting, "MOST_OF_A_VAULT", 1):
         row = Told(last + 10**9 + 2, b"\x03" * 32, friend.vault)
         assert not waiting.is_ours(west, north.organisation, row)
+        another = b"\x0a" * 32
+        assert waiting.is_ours(west, another, row), "what one says shuts nobody else up"
+
+
+def test_what_nobody_lets_us_see_holds_up_what_comes_behind_it_for_minutes(town: Town) -> None:
+    stranger, friend, west = town.move_in(), town.wards[3], town.node("west")
+    with west.database.read() as tx:
+        last = whereabouts.PRESCRIPTIONS.heard_up_to(tx, town.node("north").organisation)
+    now = max(west.now_ms(), last + 1)
+    told = mock.Mock(
+        body={
+            "prescriptions": [
+                [now, b"\x04" * 32, stranger.vault],
+                [now + 1, b"\x05" * 32, friend.vault],
+            ],
+            "more": 0,
+        }
+    )
+    with mock.patch("simdes.exchange.hearing.ask", return_value=told):
+        assert waiting.collect(west) == 0
+        town.clock.ahead_seconds += (now - west.now_ms()) // 1000 + waiting.PATIENCE_SECONDS + 2
+        assert waiting.collect(west) == 1
+    with west.database.read() as tx:
+        known = whereabouts.PRESCRIPTIONS.known(tx)
+        assert known[b"\x05" * 32] == friend.vault
+        assert b"\x04" * 32 not in known
