@@ -305,14 +305,16 @@ def _found(
         (data / name / "simdes.toml").unlink(missing_ok=True)  # of a try that was stopped
         app.create(
             data / name,
-            config.Settings(
-                name=title,
-                kind=kind,
-                organisation="0x" + secrets.token_hex(32),
-                ledger_url=ledger_url,
-                store_url=stores[name],
-                database_url=_database(server, name),
-                custody_url=f"http://127.0.0.1:{port}",
+            config.with_limits_of_kind(
+                config.Settings(
+                    name=title,
+                    kind=kind,
+                    organisation="0x" + secrets.token_hex(32),
+                    ledger_url=ledger_url,
+                    store_url=stores[name],
+                    database_url=_database(server, name),
+                    custody_url=f"http://127.0.0.1:{port}",
+                )
             ),
             passphrase=None,
             administrator_passphrase=passphrase,

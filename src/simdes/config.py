@@ -166,6 +166,17 @@ class Settings:
     mail_password_file: str = ""
 
 
+def with_limits_of_kind(settings: Settings) -> Settings:
+    """Settings of a new organisation, with the limits of its kind.
+
+    A pharmacy's queue and an insurer's list are patients one after the other: sixty an hour would
+    stop a counter at noon.
+    """
+    if settings.kind not in ("pharmacy", "insurer"):
+        return settings
+    return replace(settings, patients_per_hour=240, patients_per_day=1_000)
+
+
 def data_path(url: str, data: Path) -> str:
     """Make the path in ``file:``, ``sqlite:`` or ``embedded:`` URLs absolute, below ``data``."""
     scheme, _, rest = url.partition(":")

@@ -28,6 +28,13 @@ def test_what_was_saved_is_loaded_with_paths_below_the_folder(tmp_path: Path) ->
     assert loaded.store_url == f"file:{tmp_path / 'blocks'}"
 
 
+@pytest.mark.parametrize("kind", config.KINDS)
+def test_a_queue_of_patients_is_usual_where_people_queue(kind: str) -> None:
+    made = config.with_limits_of_kind(replace(SETTINGS, kind=kind))
+    limits = (made.strangers_per_hour, made.patients_per_hour, made.patients_per_day)
+    assert limits == ((10, 240, 1_000) if kind in ("pharmacy", "insurer") else (10, 60, 200))
+
+
 def test_environment_points_at_real_services(tmp_path: Path) -> None:
     config.save(tmp_path, SETTINGS)
     loaded = config.load(

@@ -16,7 +16,8 @@ from simdes.access.authentication import Authentication
 FRESH_SECONDS: Final = 15 * 60
 """A second factor that was shown within this time passes every rule."""
 TREATMENT_SECONDS: Final = 30 * 86_400
-"""A patient with an encounter written here within this time is in treatment here."""
+"""A patient with an encounter written here within this time is in treatment here; so is one whose
+prescription or claim waits here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

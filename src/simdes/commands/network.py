@@ -105,6 +105,7 @@ def init(
         stale_after_seconds=stale_after,
     )
     words = passphrase("New passphrase of admin", variable=ADMINISTRATOR_PASSPHRASE, confirm=True)
+    settings = config.with_limits_of_kind(settings)
     app.create(
         data,
         settings,

@@ -119,7 +119,7 @@ def create(
         )
         app.create(
             data / folder,
-            settings,
+            config.with_limits_of_kind(settings),
             passphrase=None,
             administrator_passphrase=PASSPHRASES[ADMINISTRATOR],
             network=data / first / "network.json" if folder != first else None,

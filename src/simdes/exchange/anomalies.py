@@ -15,7 +15,7 @@ from simdes.access.categories import Category, Role
 from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import readings
+from simdes.index import readings, whereabouts
 from simdes.index.transaction import Transaction
 
 __all__ = [
@@ -93,4 +93,6 @@ def _remember(tx: Transaction, account: bytes, vaults: Collection[bytes], now_ms
     treated = readings.in_treatment(
         tx, vaults, category=Category.ENCOUNTERS, since_ms=now_ms - TREATMENT_SECONDS * 1000
     )
+    for waiting in (whereabouts.PRESCRIPTIONS, whereabouts.CLAIMS):
+        treated |= waiting.among(tx, vaults)  # who waits at the counter or for a decision
     readings.add_readings(tx, account, {one: one in treated for one in vaults}, now_ms=now_ms)

@@ -10,7 +10,7 @@ higher: who was restored from a backup gives no number twice, and nobody misses 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -152,6 +152,14 @@ class Register:
         """The vault of an item, None where nobody told of it."""
         row = tx.one(f"SELECT vault FROM {self.name}_known WHERE {self.name} = :item", item=item)
         return None if row is None else bytes(row[0])
+
+    def among(self, tx: Transaction, vaults: Collection[bytes]) -> set[bytes]:
+        """Those of the vaults of which an item is known."""
+        rows = tx.all(
+            f"SELECT DISTINCT vault FROM {self.name}_known WHERE vault IN :vaults",
+            vaults=sorted(vaults),
+        )
+        return {bytes(vault) for (vault,) in rows}
 
     def count_of(self, tx: Transaction, vault: bytes, teller: bytes) -> int:
         """How many items of a vault are known of somebody."""

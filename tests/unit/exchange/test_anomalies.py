@@ -18,6 +18,8 @@ from simdes.exchange.anomalies import (
 )
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
+from simdes.index import whereabouts
+from simdes.index.whereabouts import Told
 from support.consortium import Clock, Consortium
 from support.smart import a_patient
 
@@ -78,6 +80,19 @@ def test_a_treatment_of_long_ago_is_none(
     clock.ahead_seconds += 31 * 86_400
     found = [demands_second_factor(node, reader, vault) for vault in vaults]
     assert found == [False] * 3 + [True]
+
+
+@pytest.mark.parametrize(
+    "register", [whereabouts.PRESCRIPTIONS, whereabouts.CLAIMS], ids=lambda one: one.name
+)
+def test_who_waits_at_the_counter_or_for_a_decision_is_no_stranger(
+    node: Node, reader: Session, register: whereabouts.Register
+) -> None:
+    vaults = [os.urandom(32) for _ in range(6)]
+    told = [Told(at, os.urandom(32), vault) for at, vault in enumerate(vaults, 1)]
+    node.database.write(lambda tx: register.learn(tx, os.urandom(32), told))
+    found = [demands_second_factor(node, reader, vault) for vault in vaults]
+    assert found == [False] * 5 + [True], "a queue is no leafing, but it counts"
 
 
 def test_an_hour_later_it_is_over_but_the_day_counts(
