@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from browser.conftest import Place
 from browser.steps import sign_in
@@ -26,14 +28,25 @@ def asking(place: Place, request: pytest.FixtureRequest) -> Asking:
 
 @pytest.fixture
 def back(page: Page) -> list[str]:
-    """The addresses at which the app was reached again; it answers with a page of its own."""
+    """The addresses at which the app was reached again; it answers with a page of its own.
+
+    By the debugger's connection: Playwright's routes leave out what a redirect leads to.
+    """
     reached: list[str] = []
+    session = page.context.new_cdp_session(page)
 
-    def serve(route: Route) -> None:
-        reached.append(route.request.url)
-        route.fulfill(status=200, content_type="text/html", body="<title>App</title>the app")
+    def serve(paused: dict[str, Any]) -> None:
+        reached.append(paused["request"]["url"])
+        answer = {
+            "requestId": paused["requestId"],
+            "responseCode": 200,
+            "responseHeaders": [{"name": "Content-Type", "value": "text/html"}],
+            "body": b64encode(b"<title>App</title>the app").decode(),
+        }
+        session.send("Fetch.fulfillRequest", answer)
 
-    page.route(f"{CALLBACK}**", serve)
+    session.on("Fetch.requestPaused", serve)
+    session.send("Fetch.enable", {"patterns": [{"urlPattern": f"{CALLBACK}*"}]})
     return reached
 
 
