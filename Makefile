@@ -45,9 +45,9 @@ setup: $(VENV)/.development node_modules/.package-lock.json ## Install what deve
 
 .PHONY: chromium
 chromium:
-	@test -n "$$SIMDES_CHROMIUM" || command -v chromium chromium-browser google-chrome-stable google-chrome >/dev/null || { \
+	@test -n "$$SIMDES_CHROMIUM" || command -v chromium-headless-shell chromium chromium-browser google-chrome-stable google-chrome >/dev/null || { \
 		echo "The pages are tested in a real Chromium and none is here. Install it (Debian, Ubuntu:" >&2; \
-		echo "apt-get install chromium) or name one in SIMDES_CHROMIUM." >&2; exit 1; }
+		echo "apt-get install chromium-headless-shell, or chromium) or name one in SIMDES_CHROMIUM." >&2; exit 1; }
 
 # Real IPFS nodes and a proxy that spoils connections; the version is that of the go.mod.
 KUBO      := .tools/kubo/$(shell awk '$$1 == "github.com/ipfs/kubo" {print $$2}' tools/kubo/go.mod)/ipfs
