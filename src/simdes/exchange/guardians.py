@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simdes.access.asking import ask
+from simdes.access.audit_event import Verb
 from simdes.access.custody_guardians import ward_of
 from simdes.access.guardians import MOST_GUARDIANS, Seat, is_seated, seat_all
 from simdes.access.messages import MAX_NAME, AppointBody, SeatBody
@@ -19,6 +20,7 @@ from simdes.access.requests import hexed
 from simdes.crypto import cbor
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
+from simdes.exchange import credentials
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import guardians as rows
@@ -111,6 +113,7 @@ def appoint(
     node.lane(session.key).transact(
         accounts.set_guardians(root=root, count=len(chosen), threshold=threshold)
     )
+    _on_record(node, session)
     return tell(node, session)
 
 
@@ -195,6 +198,7 @@ def tell(node: Node, session: Session) -> int:
 def cancel(node: Node, session: Session) -> None:
     """Take a set back that waits. Raises Conflict where none does."""
     node.lane(session.key).transact(node.contracts.accounts.cancel_guardians())
+    _on_record(node, session)
 
 
 def dismiss(node: Node, session: Session) -> None:
@@ -202,6 +206,14 @@ def dismiss(node: Node, session: Session) -> None:
     node.lane(session.key).transact(
         node.contracts.accounts.set_guardians(root=bytes(32), count=0, threshold=0)
     )
+    _on_record(node, session)
+
+
+def _on_record(node: Node, session: Session) -> None:
+    """Write down that somebody here changed who guards them."""
+    person = node.desk.keystore.person_of(session.actor.account)
+    if person is not None:
+        node.database.write(lambda tx: credentials.audit(node, tx, person, Verb.APPOINT))
 
 
 def standing(node: Node, account: bytes) -> Standing:

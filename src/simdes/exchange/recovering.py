@@ -32,7 +32,7 @@ from simdes.exchange import attesting, credentials
 from simdes.exchange.guardians import guarded
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import attested_recoveries, authorization, sessions
+from simdes.index import attested_recoveries, authorization, sessions, subscriptions
 from simdes.index import credentials as credential_rows
 from simdes.index import guardians as rows
 from simdes.index.guardians import Recovery
@@ -317,8 +317,15 @@ def cancel_rotation(node: Node, session: Session) -> None:
     account, accounts = session.actor.account, node.contracts.accounts
     waiting = accounts.pending_rotation(account)
     node.lane(session.key).transact(accounts.cancel_rotation())
-    if waiting is not None:
-        node.database.write(lambda tx: rows.drop_recovery(tx, account, waiting.key))
+    person = node.desk.keystore.person_of(account)
+
+    def write(tx: Transaction) -> None:
+        if waiting is not None:
+            rows.drop_recovery(tx, account, waiting.key)
+        if person is not None:
+            credentials.audit(node, tx, person, Verb.RECOVER)
+
+    node.database.write(write)
 
 
 def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:
@@ -359,6 +366,7 @@ def _install(node: Node, one: Recovery) -> None:
         sessions.end_all(tx, account)
         granted = authorization.grants_of(tx, account, now_ms=node.now_ms())
         authorization.end_grants(tx, [grant.id for grant in granted])
+        subscriptions.end_all(tx, account, now_ms=node.now_ms())
         for row in rows.recoveries(tx, account):
             if waits is None or row.address != waits.key:
                 rows.drop_recovery(tx, account, row.address)

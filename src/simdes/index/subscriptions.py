@@ -113,6 +113,15 @@ def drop(tx: Transaction, id: str) -> None:
     tx.run("DELETE FROM subscription WHERE id = :id", id=id)
 
 
+def end_all(tx: Transaction, account: bytes, *, now_ms: int) -> None:
+    """Have everything end that an account asked for; whoever serves it says so and stops."""
+    tx.run(
+        f"UPDATE subscription SET end_ms = :now WHERE account = :account AND status IN {LIVE}",
+        account=account,
+        now=now_ms,
+    )
+
+
 def supersede(tx: Transaction, id: str, resource_id: int, status: str) -> None:
     """Note the version that the server itself wrote of a subscription."""
     tx.run(

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from simdes.access.app_context import OWN_CLIENT
 from simdes.access.audit_event import Verb
-from simdes.access.categories import Role
+from simdes.access.categories import Purpose, Role
 from simdes.access.guardians import code_of, start_of_code
 from simdes.app import ADMINISTRATOR
 from simdes.errors import (
@@ -29,6 +30,8 @@ from simdes.exchange.guardians import Chosen
 from simdes.exchange.renewal import Change
 from simdes.exchange.signin import sign_in
 from simdes.index import guardians as rows
+from simdes.index import subscriptions
+from simdes.index.subscriptions import Subscription
 from support.consortium import passphrase_of
 from support.town import Town, chosen, opened_town
 
@@ -45,10 +48,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def appoint(town: Town) -> None:
     """Three guardians, of whom two suffice, in force."""
     node = town.network["north"].node
+    own = town.rosa.actor.account
+    before = entries(town, own, Verb.APPOINT)
     left = guardians.appoint(
         node, town.rosa, chosen(town, "north", "south", "east"), threshold=2, name="Rosa O."
     )
     assert left == 0
+    assert entries(town, own, Verb.APPOINT) > before
     town.wait()
 
 
@@ -60,6 +66,30 @@ def begin(town: Town, passphrase: str = NEW) -> str:
 def vouch(town: Town, name: str, code: str) -> None:
     node = town.network[name].node
     recovering.vouch(node, town.friend(name), town.rosa.actor.account, code)
+
+
+def entries(town: Town, account: bytes, verb: Verb) -> int:
+    """How often something of an account is on record at its organisation."""
+    node = town.network["north"].node
+    listed = (entry.attempt for _, entry in node.desk.trail.entries(node.database))
+    return sum((one.account, one.verb) == (account, verb) for one in listed)
+
+
+def heard_by(account: bytes, id_: str) -> Subscription:
+    """A subscription that somebody asked for by themselves, with no app."""
+    return Subscription(
+        id=id_,
+        resource_id=0,
+        account=account,
+        client=OWN_CLIENT,
+        scope="",
+        grant_id=None,
+        launch_vault=None,
+        purpose=int(Purpose.PATRQT),
+        type="Observation",
+        channel="rest-hook",
+        status="active",
+    )
 
 
 @pytest.fixture
@@ -303,15 +333,25 @@ def test_a_key_that_is_not_lost_is_rotated_after_the_delay(town: Town) -> None:
     assert waiting is not None and waiting.ready_at == ready
     town.work()
     assert accounts.account(account) == before, "the delay is not over"
+    before_it = entries(town, account, Verb.RECOVER)
     recovering.cancel_rotation(node, session)
     with pytest.raises(Conflict):
         recovering.cancel_rotation(node, session)
+    assert entries(town, account, Verb.RECOVER) == before_it + 1
     town.wait()
     known = accounts.account(account)
     assert known is not None and known.key == before.key, "it was withdrawn"
     again = sign_in(node, befriended, passphrase_of(befriended))
     recovering.rotate(node, again, NEW)
+    told, other = heard_by(account, "mine"), heard_by(bytes(31) + b"\x01", "another")
+    with node.database.transaction() as tx:
+        for one in (told, other):
+            subscriptions.put(tx, one)
     town.wait()
+    with node.database.read() as tx:
+        kept = subscriptions.get_many(tx, [told.id, other.id])
+    assert kept[told.id].end_ms is not None, "what the old key asked to be told of ends with it"
+    assert kept[other.id] == other
     known = accounts.account(account)
     assert known is not None and known.key not in (before.key, waiting.key)
     with pytest.raises(Unauthenticated):
