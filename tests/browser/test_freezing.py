@@ -65,10 +65,16 @@ def test_a_guardian_freezes_an_account_and_its_owner_is_told(
         context.close()
     assert freezing.tend(node) == 1
     page.goto("/record")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The account is frozen")
     expect(page.get_by_role("main")).to_contain_text("frozen by its guardians")
+    expect(page.get_by_role("link", name="Ask for a new key")).to_have_attribute("href", "/lost")
     look(page, "freeze-trouble")
     give_passphrase(page, ward.user)
     expect(page.get_by_role("alert")).to_contain_text("frozen by its guardians")
+    expect(page.locator("#passphrase")).to_have_accessible_description(
+        re.compile("frozen by its guardians")
+    )
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
     look(page, "freeze-sign-in")
     page.get_by_role("button", name="Ask for a new key").click()
     expect(page).to_have_url(re.compile("/lost$"))

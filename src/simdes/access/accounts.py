@@ -192,7 +192,7 @@ _ADVICE: Final = {
     ),
     "FROZEN_ACTOR": (
         "The account is frozen by its guardians.",
-        "It opens again by a new key, which guardians or two organisations let in.",
+        "A new key opens it again, once its guardians or two organisations let it in.",
     ),
     "INACTIVE_ORGANISATION": (
         "The account's organisation is not verified.",

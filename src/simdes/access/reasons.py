@@ -31,6 +31,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "PENDING_ACTOR": "the account is not verified yet",
     "SUSPENDED_ACTOR": "the account is suspended",
     "FROZEN_ACTOR": "the account is frozen by its guardians",
+    "NEEDS_KEY": "it takes a key that the portal keeps, and the account's is in a wallet",
     "NOT_ITS_VAULT": "the vault was opened by another organisation",
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",

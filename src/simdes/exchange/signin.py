@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from simdes.access import scopes, tokens
 from simdes.access.app_context import Context
@@ -25,6 +26,7 @@ from simdes.exchange.node import Node
 
 __all__ = [
     "MULTIPLE_FACTORS",
+    "NEEDS_KEY",
     "SINGLE_FACTOR",
     "Authentication",
     "Session",
@@ -34,6 +36,10 @@ __all__ = [
     "resume",
     "sign_in",
 ]
+
+
+NEEDS_KEY: Final = "NEEDS_KEY"
+"""Why a session that a wallet let read gets no further, as the audit trail and pages know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ def needs_wallet() -> Forbidden:
         "This takes more than your wallet can sign here yet.",
         advice="No key of yours is kept here. You share under “Who may see it”, and end there, too,"
         " what pharmacies, insurers and studies were let read; for the rest ask your organisation.",
+        reason=NEEDS_KEY,
     )
 
 

@@ -26,6 +26,7 @@ from simdes.access.accounts import _ADVICE
 from simdes.access.desk import _REFUSALS, refusal
 from simdes.access.reasons import _WORDS, words
 from simdes.errors import Forbidden
+from simdes.exchange import signin
 from simdes.exchange.anomalies import SecondFactorNeeded
 from simdes.exchange.research import entered
 from simdes.ledger.consents import Reason
@@ -48,6 +49,7 @@ OF_VERBS = {
         passes,
         rights,
         entered,
+        signin,
     )
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, str) and name == value

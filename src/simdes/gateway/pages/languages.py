@@ -20,7 +20,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
+from babel.dates import (
+    format_date,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+    get_datetime_format,
+)
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, get_decimal_symbol
@@ -37,6 +43,7 @@ _FHIR_DATE: Final = re.compile(
     r"(?P<year>\d{4})((?P<month>-\d\d)((?P<day>-\d\d)"
     r"(?P<time>T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?"
 )
+_SIGN: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")
 
 
 def mark(text: str) -> str:
@@ -58,8 +65,7 @@ class Reader:
 
     def moment(self, unix_ms: int) -> str:
         """A date and time as the reader writes them."""
-        when = datetime.fromtimestamp(unix_ms / 1000, UTC)
-        return format_datetime(when, "medium", tzinfo=self.zone, locale=self.locale)
+        return self._minute(datetime.fromtimestamp(unix_ms / 1000, UTC))
 
     def stamp(self, unix_ms: int) -> str:
         """The same for machines, in UTC (RFC 3339)."""
@@ -79,7 +85,7 @@ class Reader:
         try:
             if found["time"]:
                 when = datetime.fromisoformat(text)
-                return format_datetime(when, "medium", tzinfo=self.zone, locale=self.locale)
+                return self._minute(when)
             whole = date.fromisoformat(
                 f"{found['year']}{found['month'] or '-01'}{found['day'] or '-01'}"
             )
@@ -89,6 +95,13 @@ class Reader:
             return format_date(whole, "medium", locale=self.locale)
         skeleton = "yMMM" if found["month"] else "y"
         return str(format_skeleton(skeleton, whole, locale=self.locale))
+
+    def _minute(self, when: datetime) -> str:
+        """A date and time to the minute: nobody waits, or was somewhere, to the second."""
+        pattern = str(get_datetime_format("medium", locale=self.locale)).replace("'", "")
+        local = when.astimezone(self.zone)
+        day = format_date(local, "medium", locale=self.locale)
+        return pattern.format(format_time(local, "short", locale=self.locale), day)
 
     def month(self, text: str) -> str:
         """The month and year of a FHIR date; "" where it is none."""
@@ -157,9 +170,23 @@ def catalogue(language: str) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     compiled = io.BytesIO()
     with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
+        messages = read_po(file, locale=language)
+    for one in messages:
+        if one.id:
+            said = one.string or ""
+            one.string = _typeset(said) if isinstance(said, str) else tuple(map(_typeset, said))
+    write_mo(compiled, messages)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def _typeset(text: str) -> str:
+    """French as it is printed: no sign alone on a line, and the apostrophe of print.
+
+    Lexique des règles typographiques en usage à l'Imprimerie nationale, "Ponctuation".
+    """
+    kept = _SIGN.sub("\N{NO-BREAK SPACE}", text)
+    return kept.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
 
 
 def _tags(accepted: str) -> list[str]:

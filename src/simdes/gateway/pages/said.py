@@ -143,7 +143,7 @@ SAID: Final = (
     _("The account is suspended."),
     _("Ask an administrator of the organisation."),
     _("The account is frozen by its guardians."),
-    _("It opens again by a new key, which guardians or two organisations let in."),
+    _("A new key opens it again, once its guardians or two organisations let it in."),
     _("The account's organisation is not verified."),
     _("The network's administrators must verify it."),
     # Apps
@@ -372,6 +372,7 @@ REASONS: Final = (
     _("the account is not verified yet"),
     _("the account is suspended"),
     _("the account is frozen by its guardians"),
+    _("it takes a key that the portal keeps, and the account's is in a wallet"),
     _("the vault was opened by another organisation"),
     _("no administrator here decided to attest for this patient"),
     _("the vault or the account can't be claimed"),

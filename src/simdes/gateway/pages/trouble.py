@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from simdes.errors import SimdesError, TooLarge, Unauthenticated
+from simdes.exchange.signin import NEEDS_KEY
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import START, Asked
 from simdes.gateway.pages.languages import mark as _
@@ -23,9 +25,23 @@ _HEADINGS: Final[Mapping[int, str]] = {
     429: _("Too many tries"),
     503: _("That does not answer now"),
 }
-_BACK: Final[Mapping[str, str]] = {"FROZEN_ACTOR": "/lost"}
-"""Where a person goes on from what went wrong, by its reason, where that is not the usual."""
 _OTHER: Final = _("Something went wrong")
+_ON: Final = _("Go on from here")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a person reads about a reason that has words of its own, and where they go on."""
+
+    heading: str
+    back: str = ""
+    on: str = _ON
+
+
+_KNOWN: Final[Mapping[str, Known]] = {
+    "FROZEN_ACTOR": Known(_("The account is frozen"), "/lost", _("Ask for a new key")),
+    NEEDS_KEY: Known(_("A wallet can’t do this here yet")),
+}
 
 
 class Unexpected(SimdesError):
@@ -37,12 +53,14 @@ class Unexpected(SimdesError):
 def page(asked: Asked, error: SimdesError, *, back: str = "") -> Shown:
     """The page of one of our errors. ``back``: where to go on from here, "" for the usual."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    known = _KNOWN.get(error.reason) or Known(_HEADINGS.get(status, _OTHER))
     return Shown(
         "trouble.html",
         {
-            "heading": asked.reader.text(_HEADINGS.get(status, _OTHER)),
+            "heading": asked.reader.text(known.heading),
             "problem": error,
-            "back": back or _BACK.get(error.reason) or _usual(error),
+            "back": back or known.back or _usual(error),
+            "on": asked.reader.text(known.on),
         },
         here=START,  # what was asked could hold anything; nothing of it is said again
         status=status,

@@ -225,9 +225,17 @@ def test_dates_are_told_in_the_organisations_time_zone() -> None:
     moment = 1_800_000_000_000  # 2027-01-15T08:00:00Z
     british = reader(chosen="", accepted="en-GB", zone="UTC")
     korean = reader(chosen="fr", accepted="fr-FR", zone="Asia/Seoul")
-    assert british.moment(moment) == "15 Jan 2027, 08:00:00"
-    assert korean.moment(moment) == "15 janv. 2027, 17:00:00"
+    assert british.moment(moment) == "15 Jan 2027, 08:00"
+    assert korean.moment(moment) == "15 janv. 2027, 17:00"
     assert korean.stamp(moment) == "2027-01-15T08:00:00+00:00"
+
+
+def test_french_signs_stay_with_their_word_and_no_apostrophe_is_a_typewriters() -> None:
+    texts = catalogue("fr")._catalog.items()  # type: ignore[attr-defined]
+    said = [text for id, text in texts if id]
+    assert len(said) > 1_000
+    assert [one for one in said if re.search(r" [:;?!»]|« |'", one)] == []
+    assert catalogue("fr").gettext("Is this your wallet?") == "Est-ce votre portefeuille\xa0?"
 
 
 def test_english_stands_in_the_code() -> None:

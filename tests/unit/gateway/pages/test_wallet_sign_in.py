@@ -216,6 +216,7 @@ def test_what_takes_a_key_says_so_before_a_form_is_filled_in(
     answer = browser.get(path) if method == "GET" else browser.post(path, {})
     assert answer.status_code == 403
     assert _TAKES in answer.text and '<form method="post" action="/sharing' not in answer.text
+    assert "<h1>A wallet can’t do this here yet</h1>" in answer.text
 
 
 @pytest.mark.parametrize("path", sorted({path for path, method in SIGNED if method == "GET"}))
