@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
-from simdes.exchange import enrolment, moving, recovering, wallet_sign_ins, wallets
+from simdes.exchange import credentials, enrolment, moving, recovering, wallet_sign_ins, wallets
 from simdes.exchange.credentials import Client
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
@@ -34,15 +34,17 @@ def free_vault(node: Node) -> bytes:
         )
 
 
-def enrol(network: Consortium, vault: bytes, key: SigningKey, **known: str) -> None:
-    """Let the wallet with this key take a vault of north, which south attests.
+def enrol(
+    network: Consortium, vault: bytes, key: SigningKey, *, attester: str = "south", **known: str
+) -> None:
+    """Let the wallet with this key take a vault of north, which another organisation attests.
 
     ``known``: ``user`` and ``display`` of who signs in with it at north.
     """
-    north, south = network["north"].node, network["south"].node
+    north = network["north"].node
     enrolment.trust_checks(
-        south,
-        network.session("south", ADMINISTRATOR),
+        network[attester].node,
+        network.session(attester, ADMINISTRATOR),
         checked_by=north.organisation,
         valid_seconds=86_400,
     )
@@ -100,8 +102,12 @@ class Owner:
         clock.ahead_seconds += node.contracts.accounts.delay_seconds() + 1
         assert recovering.tend(node) == 1
 
-    def sign_in(self, node: Node, app: Starlette) -> Visitor:
-        """A browser that is signed in by the wallet."""
+    def agree_to(self, node: Node, request: wallets.Request) -> None:
+        """Sign a request, which its organisation relays."""
+        wallets.send(node, request, self.key.sign(request.data.digest))
+
+    def cookie(self, node: Node) -> str:
+        """Of a session that the wallet let read."""
         asking = wallet_sign_ins.prepare(node, self.key.address, binding="a browser")
         admitted = wallet_sign_ins.sign_in(
             node,
@@ -110,6 +116,16 @@ class Owner:
             binding="a browser",
             client=Client("127.0.0.1", "a browser"),
         )
+        return admitted.cookie
+
+    def session(self, node: Node) -> Session:
+        """A session that the wallet let read."""
+        visit = credentials.resume(node, self.cookie(node))
+        assert isinstance(visit, credentials.Visit)
+        return visit.session
+
+    def sign_in(self, node: Node, app: Starlette) -> Visitor:
+        """A browser that is signed in by the wallet."""
         visitor = Visitor(app)
-        visitor.plant("session", admitted.cookie)
+        visitor.plant("session", self.cookie(node))
         return visitor

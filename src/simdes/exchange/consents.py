@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from simdes.access import consent
 from simdes.access.categories import Category, Label, Purpose, Role, members
 from simdes.access.consent import Consent, Grantee
+from simdes.crypto.digest import sha256
 from simdes.errors import Forbidden, NotFound
 from simdes.exchange.following import KnownConsent, known_consents
 from simdes.exchange.node import Node
@@ -21,7 +22,6 @@ from simdes.exchange.signin import Session
 from simdes.index import chain, contents
 from simdes.ledger.consents import Permit
 from simdes.ledger.terms import GranteeKind, Terms
-from simdes.storage.cid import digest_of_cid
 
 Named = Callable[[bytes, bytes], bytes]
 """Makes what a consent hangs on of its handle and salt."""
@@ -29,74 +29,86 @@ SIGNATURE_SECONDS = 600
 """How long a signature may sit with a relay before it is worthless."""
 
 
-def grant(
-    node: Node,
-    session: Session,
-    *,
-    vault: bytes,
-    grantee: Grantee,
-    categories: Sequence[str],
-    purposes: Sequence[str],
-    valid_seconds: int,
-    labels: Sequence[str] = (),
-    records: Sequence[bytes] = (),
-    while_open: tuple[bytes, bytes | Named] | None = None,
-) -> Consent:
-    """Let a grantee read these categories for these purposes, from now on for ``valid_seconds``.
+class What(TypedDict):
+    """What is granted from now on, whoever signs it: what a verb says, a key of ours or a wallet
+    signs.
 
-    ``while_open``: as long as a contract (address) says that an id is open, if not longer; the id
-    may be made of the consent's handle and salt.
+    ``records``: of these ids alone. ``while_open``: as long as a contract (address) says that an id
+    is open, if not longer; the id may be made of the consent's handle and salt.
+    """
+
+    vault: bytes
+    grantee: Grantee
+    categories: Sequence[str]
+    purposes: Sequence[str]
+    valid_seconds: int
+    labels: NotRequired[Sequence[str]]
+    records: NotRequired[Sequence[bytes]]
+    while_open: NotRequired[tuple[bytes, bytes | Named]]
+
+
+def grant(node: Node, session: Session, **what: Unpack[What]) -> Consent:
+    """Let a grantee read these categories for these purposes, from now on for ``valid_seconds``.
 
     Raises Invalid for unknown names, NotFound for an unknown vault or grantee, Forbidden where the
     session's account does not control the vault.
     """
-    _require_control(node, session, vault)
-    now = node.now_seconds()
-    drafted = consent.draft(
-        vault,
-        grantee,
-        categories=categories,
-        purposes=purposes,
-        not_before_seconds=now,
-        expiry_seconds=now + valid_seconds,
-        random=node.random,
-        labels=labels,
-        records=records,
-        **({} if while_open is None else _condition(*while_open)),
-    )
-    what = sealed(node, drafted)
+    _require_control(node, session, what["vault"])
+    drafted = draft(node, **what)
+    letter = sealed(node, drafted)
+    keep_letter(node, letter)
+    said = said_of(node, drafted, letter)
     consents = node.contracts.consents
     permit = _permit(
         node,
         session,
-        lambda nonce, deadline: consents.grant_digest(**what, nonce=nonce, deadline=deadline),
+        lambda nonce, deadline: consents.grant_digest(**said, nonce=nonce, deadline=deadline),
     )
-    node.agent.transact(consents.grant_by_signature(**what, permit=permit))
+    node.agent.transact(consents.grant_by_signature(**said, permit=permit))
     return drafted
 
 
-def sealed(node: Node, drafted: Consent) -> dict[str, Any]:
-    """Seal a consent's terms to who must know and store them: what a grant of it says on chain."""
-    letter = consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
+def draft(node: Node, **what: Unpack[What]) -> Consent:
+    """Draft a consent from now on. Raises Invalid for unknown names."""
+    now, condition = node.now_seconds(), what.get("while_open")
+    return consent.draft(
+        what["vault"],
+        what["grantee"],
+        categories=what["categories"],
+        purposes=what["purposes"],
+        not_before_seconds=now,
+        expiry_seconds=now + what["valid_seconds"],
+        random=node.random,
+        labels=what.get("labels", ()),
+        records=what.get("records", ()),
+        **({} if condition is None else _condition(*condition)),
+    )
+
+
+def sealed(node: Node, drafted: Consent) -> bytes:
+    """Seal a consent's terms to who must know: the letter that its grant points at."""
+    return consent.seal_terms(drafted, _readers(node, drafted), random=node.random)
+
+
+def said_of(node: Node, drafted: Consent, letter: bytes) -> dict[str, Any]:
+    """What a grant of a consent says on chain, but for nonce and deadline."""
     return {
         "tag": drafted.vault,
         "handle": drafted.handle,
         "commitment": drafted.commitment,
-        "pointer": _stored(node, letter),
+        "pointer": sha256(letter),
         "generation": node.contracts.consents.generation(drafted.vault),
     }
 
 
+def keep_letter(node: Node, letter: bytes) -> None:
+    """Store sealed terms for good, before the chain points at them."""
+    stored = (node.store.put(letter), contents.LETTER, None)
+    node.database.write(lambda tx: contents.add(tx, [stored], now_ms=node.now_ms()))
+
+
 def _condition(contract: bytes, id_: bytes | Named) -> dict[str, Any]:
     return {"condition": contract, "condition_id": id_}
-
-
-def _stored(node: Node, letter: bytes) -> bytes:
-    """Store sealed terms for good, before the chain points at them; their digest."""
-    cid = node.store.put(letter)
-    stored = (cid, contents.LETTER, None)
-    node.database.write(lambda tx: contents.add(tx, [stored], now_ms=node.now_ms()))
-    return digest_of_cid(cid)
 
 
 def revoke(node: Node, session: Session, *, vault: bytes, handle: bytes) -> None:

@@ -8,69 +8,55 @@ its commitment hides, so that words and typed data can be held against one anoth
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
-from simdes.access import accounts, attempts, consent
-from simdes.access.categories import Category, Label, Purpose, Role, State, mask
-from simdes.access.consent import Consent, Grantee
-from simdes.access.fetching import letter_keys
+from simdes.access import accounts, attempts
+from simdes.access.categories import Role, State
 from simdes.access.keystore import Person
 from simdes.crypto.keys import recover
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge
-from simdes.exchange import consents, enrolment
-from simdes.exchange.consents import Given
-from simdes.exchange.following import KnownConsent
+from simdes.exchange import consents, enrolment, meanings
+from simdes.exchange.consents import What
+from simdes.exchange.meanings import Named
 from simdes.exchange.node import Node
+from simdes.exchange.rights import Asking
 from simdes.exchange.signin import Session
+from simdes.exchange.wallet_requests import (
+    CLAIM,
+    GRANT,
+    MOST_BYTES,
+    REVOKE,
+    REVOKE_ALL,
+    Request,
+    given,
+    read,
+    written,
+)
 from simdes.ledger.consents import Permit
 from simdes.ledger.lane import Call
-from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind, Terms
-from simdes.ledger.typed_data import TypedData
-from simdes.storage.cid import cid_of_digest
+
+__all__ = [
+    "CLAIM",
+    "GRANT",
+    "MOST_BYTES",
+    "REVOKE",
+    "REVOKE_ALL",
+    "SIGN_SECONDS",
+    "Request",
+    "enrol",
+    "given",
+    "grant",
+    "read",
+    "revoke",
+    "revoke_all",
+    "send",
+    "with_usual_v",
+    "written",
+]
 
 SIGN_SECONDS: Final = 1_800
 """How long the owner of a wallet has to look at a request and sign it."""
-MOST_BYTES: Final = 16 * 1024
-CLAIM, GRANT, REVOKE, REVOKE_ALL = "ClaimVault", "Grant", "Revoke", "RevokeAll"
-_LETTER_BYTES: Final = 256 * 1024
-"""Far more than terms without a list of records take, sealed to all custodians that a vault has."""
-_LAST_SECOND: Final = 253_402_300_799
-"""Of the year 9999; later ends of a consent can't be told as a day."""
-_BROKEN: Final = "That is no request for a wallet."
-_ANEW: Final = "Have it prepared anew, by an organisation of this network."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a wallet is asked to sign; ``drafted`` with a grant, ``attestations`` with a claim.
-
-    ``listed``: a key of ours opened the letter that a grant points at, and it says the same terms,
-    so that the consent will stand in the vault's list of consents.
-    """
-
-    data: TypedData
-    drafted: Consent | None = None
-    attestations: tuple[bytes, ...] = ()
-    listed: bool = False
-
-    @property
-    def verb(self) -> str:
-        """What it does: one of the four names above."""
-        return self.data.primary
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """The signed values by name."""
-        names = [name for _, name in self.data.members]
-        return dict(zip(names, self.data.values, strict=True))
-
-    @property
-    def vault(self) -> bytes:
-        """The vault that it is about."""
-        return bytes(self.message["tag"])
 
 
 # Preparing ---------------------------------------------------------------------------------------
@@ -114,31 +100,26 @@ def enrol(
 
 
 def grant(
-    node: Node,
-    *,
-    vault: bytes,
-    grantee: Grantee,
-    categories: Sequence[str],
-    purposes: Sequence[str],
-    valid_seconds: int,
-    labels: Sequence[str] = (),
+    node: Node, asking: Asking | None = None, about: Named | None = None, **what: Unpack[What]
 ) -> Request:
-    """Ask a wallet to let a grantee read these categories. Raises as `consents.grant`."""
-    _require_wallet(node, vault)
-    now = node.now_seconds()
-    drafted = consent.draft(
-        vault,
-        grantee,
-        categories=categories,
-        purposes=purposes,
-        not_before_seconds=now,
-        expiry_seconds=now + valid_seconds,
-        random=node.random,
-        labels=labels,
-    )
-    what = consents.sealed(node, drafted)
-    data = node.contracts.consents.grant_data(**what, **_once(node))
-    return Request(data=data, drafted=drafted, listed=True)
+    """Ask a wallet to grant this; ``about``: what it hangs on, which is told to the patient, who
+    asks.
+
+    Nothing is stored before the wallet has signed. Raises as `consents.grant` and `meanings.find`,
+    Invalid where it is more than a request can carry.
+    """
+    _require_wallet(node, what["vault"])
+    drafted = consents.draft(node, **what)
+    meaning = meanings.find(node, asking, drafted, about)
+    letter = consents.sealed(node, drafted)
+    said = consents.said_of(node, drafted, letter)
+    data = node.contracts.consents.grant_data(**said, **_once(node))
+    made = Request(data=data, drafted=drafted, letter=letter, meaning=meaning, listed=True)
+    if len(written(made)) > MOST_BYTES:
+        raise Invalid(
+            "That is more than a wallet can be asked to sign at once.", advice="Choose less."
+        )
+    return made
 
 
 def revoke(node: Node, *, vault: bytes, handle: bytes) -> Request:
@@ -160,113 +141,7 @@ def revoke_all(node: Node, *, vault: bytes) -> Request:
     return Request(data=contract.revoke_all_data(tag=vault, generation=generation, **_once(node)))
 
 
-# Carrying over -----------------------------------------------------------------------------------
-
-
-def written(request: Request) -> str:
-    """A request as JSON, for its owner to look at and sign."""
-    more: dict[str, Any] = {}
-    if request.drafted is not None:
-        terms = asdict(request.drafted.terms)
-        more = {"terms": {name: _text(one) for name, one in terms.items()}}
-        more["salt"] = _text(request.drafted.salt)
-    if request.attestations:
-        more["attestations"] = [_text(one) for one in request.attestations]
-    head = {"type": "wallet-request", "v": 1, "typedData": request.data.document()}
-    return json.dumps(head | more)
-
-
-def read(node: Node, text: str) -> Request:
-    """A request that somebody hands in.
-
-    Raises Invalid for what is none, or is for another chain or contract, or is a grant whose sealed
-    terms nobody has, Tampered where the terms are not those that would be signed.
-    """
-    if len(text) > MOST_BYTES:
-        raise Invalid(_BROKEN)
-    try:
-        handed = json.loads(text)
-        request = _read(node, handed)
-        named = request.data.document()
-        request.data.digest  # noqa: B018 (raises where a value doesn't fit its type)
-        _require_sayable(node, request)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise Invalid(_BROKEN) from None
-    if named != handed["typedData"]:
-        raise Invalid(
-            "The request is for another network, or was changed.",
-            advice=_ANEW,
-        )
-    return replace(request, listed=_is_listed(node, request))
-
-
-def _read(node: Node, handed: Mapping[str, Any]) -> Request:
-    if (handed["type"], handed["v"]) != ("wallet-request", 1):
-        raise Invalid(_BROKEN)
-    document = handed["typedData"]
-    message = {name: _value(one) for name, one in document["message"].items()}
-    data = _DATA[document["primaryType"]](node)(**message)
-    drafted = _drafted(handed, message) if data.primary == GRANT else None
-    attestations = tuple(bytes.fromhex(one[2:]) for one in handed.get("attestations", ()))
-    return Request(data=data, drafted=drafted, attestations=attestations)
-
-
-def _require_sayable(node: Node, request: Request) -> None:
-    """Raise unless the words for it are those of what is signed, and there are words at all."""
-    if request.message["deadline"] > node.now_seconds() + 86_400:
-        raise Invalid(_BROKEN)
-    if request.drafted is None:
-        return
-    if request.drafted.commitment != request.message["commitment"]:
-        raise Tampered("The terms are not those that would be signed.")
-    given(node, request)
-    if not _is_plain(request.drafted.terms):
-        raise Invalid(_BROKEN)
-
-
-def _is_listed(node: Node, request: Request) -> bool:
-    """Whether a key of ours opens the letter of a grant, to the same terms.
-
-    Without a letter a grant would work for a grantee who holds its terms, and the patient, who
-    reads of their consents in letters, would find it in no list.
-    """
-    if request.drafted is None:
-        return False
-    said = request.message
-    try:
-        letter = node.store.get(cid_of_digest(said["pointer"]), most_bytes=_LETTER_BYTES)
-    except (NotFound, TooLarge):
-        raise Invalid("The sealed terms of the grant are nowhere.", advice=_ANEW) from None
-    sealed = consent.open_terms(letter, letter_keys(node.desk.keystore, node.database, said["tag"]))
-    if sealed is None:
-        return False
-    consent.check_terms(
-        sealed, vault=said["tag"], handle=said["handle"], committed=said["commitment"]
-    )
-    return True
-
-
-def _is_plain(terms: Terms) -> bool:
-    """Whether words tell all of the terms: nothing hides in a bit or a member that they leave out.
-
-    A role beside a whole organisation, say, would be told and not be so.
-    """
-    by_role = terms.grantee_kind == GranteeKind.ROLE_IN_ORGANISATION
-    known = ((terms.categories, Category), (terms.labels, Label), (terms.purposes, Purpose))
-    return (
-        terms.grantee_kind in set(GranteeKind)
-        and (terms.grantee_role != 0) is by_role
-        and not any(bits & ~mask(names) for bits, names in known)
-        and (terms.records, terms.condition) == (ZERO32, ZERO20)
-        and terms.not_before < terms.expiry <= _LAST_SECOND
-    )
-
-
-def given(node: Node, request: Request) -> Given:
-    """The consent that a request would grant, as its patient reads it. NotFound for other ones."""
-    if request.drafted is None:
-        raise NotFound("The request grants nothing.")
-    return consents.given_as(node, KnownConsent(request.drafted, active=True))
+# Relaying ----------------------------------------------------------------------------------------
 
 
 def send(node: Node, request: Request, signature: bytes) -> None:
@@ -286,6 +161,8 @@ def send(node: Node, request: Request, signature: bytes) -> None:
         )
     if request.verb in (CLAIM, GRANT):
         _count(node, account)
+    if request.letter:
+        consents.keep_letter(node, request.letter)
     node.agent.transact(_call(node, request, signed))
 
 
@@ -315,14 +192,6 @@ def _call(node: Node, request: Request, signature: bytes) -> Call:
 
 
 # Steps -------------------------------------------------------------------------------------------
-
-_DATA: Final[Mapping[str, Callable[[Node], Callable[..., TypedData]]]] = {
-    CLAIM: lambda node: node.contracts.accounts.claim_vault_data,
-    GRANT: lambda node: node.contracts.consents.grant_data,
-    REVOKE: lambda node: node.contracts.consents.revoke_data,
-    REVOKE_ALL: lambda node: node.contracts.consents.revoke_all_data,
-}
-"""How each is put together again from its values, for our own chain and contracts."""
 
 
 def _registered(node: Node, address: bytes) -> tuple[bytes, bool]:
@@ -396,22 +265,3 @@ def with_usual_v(signature: bytes) -> bytes:
     if len(signature) == 65 and signature[64] in (0, 1):
         return signature[:64] + bytes((signature[64] + 27,))
     return signature
-
-
-def _drafted(given: Mapping[str, Any], message: Mapping[str, Any]) -> Consent:
-    names = {field.name for field in fields(Terms)}
-    values: dict[str, Any] = {name: _value(one) for name, one in given["terms"].items()}
-    if set(values) != names:
-        raise Invalid(_BROKEN)
-    salt = _value(given["salt"])
-    if not isinstance(salt, bytes):
-        raise Invalid(_BROKEN)
-    return Consent(message["tag"], message["handle"], Terms(**values), salt)
-
-
-def _text(value: bytes | int) -> str:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
-
-
-def _value(text: str) -> bytes | int:
-    return bytes.fromhex(text[2:]) if text.startswith("0x") else int(text)

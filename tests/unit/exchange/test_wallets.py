@@ -20,12 +20,13 @@ from simdes.access.categories import Role, State
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR
 from simdes.cli import command_line
+from simdes.crypto.digest import sha256
 from simdes.crypto.keys import OpeningKey, SigningKey
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Tampered, TooLarge
 from simdes.exchange import consents, enrolment, retrieve, wallets
 from simdes.exchange.node import Node
 from simdes.index import vaults
-from simdes.storage.cid import digest_of_cid
+from simdes.storage.cid import cid_of_digest
 from support import consortium
 from support.consortium import Clock, Consortium, passphrase_of
 
@@ -268,7 +269,7 @@ def _domain(name: str, value: object) -> Callable[[dict[str, Any]], object]:
         (lambda it: it["terms"].pop("labels"), Invalid),
         (lambda it: it.update(salt="0x" + "00" * 32), Tampered),
         (lambda it: it.pop("terms"), Invalid),
-        (lambda it: it.update(v=2), Invalid),
+        (lambda it: it.update(v=3), Invalid),
         (lambda it: it["terms"].update(labels="-5"), Invalid),
         (lambda it: it["terms"].update(grantee="7"), Invalid),
         (lambda it: it["typedData"]["message"].update(tag="5"), Invalid),
@@ -295,6 +296,8 @@ def test_a_request_that_says_other_than_it_signs_is_refused(
         {"purposes": 2**15},
         {"categories": 2**63 + 1},
         {"records": b"\1" * 32},
+        {"condition": b"\1" * 20},
+        {"condition_id": b"\1" * 32},
     ],
 )
 def test_terms_that_have_no_words_are_refused_though_they_are_committed_to(
@@ -309,12 +312,11 @@ def test_terms_that_have_no_words_are_refused_though_they_are_committed_to(
         wallets.read(town.north, wallets.written(wallets.Request(data=data, drafted=strange)))
 
 
-def pointed(town: Town, letter: bytes | None, request: wallets.Request) -> str:
-    """The same grant, pointing at another letter, or at none."""
-    store = town.north.store
-    pointer = digest_of_cid(store.put(letter)) if letter is not None else secrets.token_bytes(32)
-    data = town.north.contracts.consents.grant_data(**request.message | {"pointer": pointer})
-    return wallets.written(replace(request, data=data))
+def pointed(letter: bytes, request: wallets.Request, *, pointer: bytes = b"") -> str:
+    """The same grant, pointing at another letter."""
+    said = request.message | {"pointer": pointer or sha256(letter)}
+    data = replace(request.data, values=tuple(said.values()))
+    return wallets.written(replace(request, data=data, letter=letter))
 
 
 def test_a_grant_points_at_a_letter_that_says_the_same_terms(town: Town) -> None:
@@ -322,17 +324,43 @@ def test_a_grant_points_at_a_letter_that_says_the_same_terms(town: Town) -> None
     assert request.drafted is not None and other.drafted is not None
     for node in (town.north, town.network["south"].node):
         assert wallets.read(node, wallets.written(request)).listed
-    with pytest.raises(Invalid):
-        wallets.read(town.north, pointed(town, None, request))
+    with pytest.raises(Tampered):
+        wallets.read(town.north, pointed(request.letter, request, pointer=bytes(32)))
     with pytest.raises(SimdesError):
-        wallets.read(town.north, pointed(town, b"no letter", request))
+        wallets.read(town.north, pointed(b"no letter", request))
     ours = [town.north.desk.keystore.descriptor_key.public]
     elsewise = consent.seal_terms(other.drafted, ours, random=secrets.token_bytes)
     with pytest.raises(Tampered):
-        wallets.read(town.north, pointed(town, elsewise, request))
+        wallets.read(town.north, pointed(elsewise, request))
     strangers = [OpeningKey.generate(secrets.token_bytes).public]
     hidden = consent.seal_terms(request.drafted, strangers, random=secrets.token_bytes)
-    assert not wallets.read(town.north, pointed(town, hidden, request)).listed
+    assert not wallets.read(town.north, pointed(hidden, request)).listed
+
+
+def test_what_a_wallet_never_signs_is_never_stored(town: Town) -> None:
+    request = town.let("south")
+    cid = cid_of_digest(request.message["pointer"])
+    handed = wallets.read(town.north, wallets.written(request))
+    with pytest.raises(Forbidden):
+        wallets.send(
+            town.north, handed, town.sign(handed, SigningKey.generate(secrets.token_bytes))
+        )
+    assert not town.north.store.has(cid)
+    wallets.send(town.north, handed, town.sign(handed))
+    assert town.north.store.has(cid)
+    [given] = town.standing()
+    undo = wallets.revoke(town.north, vault=town.vault, handle=given.handle)
+    wallets.send(town.north, undo, town.sign(undo))
+
+
+def test_a_request_of_the_release_before_has_its_letter_in_the_store(town: Town) -> None:
+    request = town.let("south")
+    before = json.loads(wallets.written(request)) | {"v": 1}
+    del before["letter"], before["records"]
+    with pytest.raises(Invalid, match="nowhere"):
+        wallets.read(town.north, json.dumps(before))
+    town.north.store.put(request.letter)
+    assert wallets.read(town.north, json.dumps(before)).listed
 
 
 def claim_of(town: Town, key: SigningKey) -> wallets.Request:

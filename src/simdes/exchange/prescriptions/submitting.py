@@ -18,6 +18,7 @@ from simdes.access.custody_told import DISPENSERS
 from simdes.access.rights import Interaction
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import consents
+from simdes.exchange.consents import What
 from simdes.exchange.following import known_consents
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import states
@@ -61,6 +62,23 @@ def submit(
     dispenses nothing.
     """
     held = _own(node, asking, request_id)
+    what = _submission(node, held, pharmacy, valid_seconds)
+    return _submitted(held, consents.grant(node, asking.session, **what))
+
+
+def to_submit(
+    node: Node,
+    asking: Asking,
+    request_id: str,
+    pharmacy: bytes,
+    *,
+    valid_seconds: int = SUBMITTED_SECONDS,
+) -> What:
+    """What `submit` grants, for a wallet to sign; raises as it."""
+    return _submission(node, _own(node, asking, request_id), pharmacy, valid_seconds)
+
+
+def _submission(node: Node, held: Held, pharmacy: bytes, valid_seconds: int) -> What:
     state, status = standing(node, held)
     states.require(state, Act.SUBMIT)
     _require_dispenser(node, pharmacy)
@@ -71,9 +89,7 @@ def submit(
             "The prescription belongs to another pharmacy.",
             advice="Ask that pharmacy to release it first.",
         )
-    granted = consents.grant(
-        node,
-        asking.session,
+    return What(
         vault=held.vault,
         grantee=Grantee.role_in(pharmacy, PHARMACIST),
         categories=[one.label for one in NEEDED],
@@ -82,9 +98,12 @@ def submit(
         valid_seconds=valid_seconds,
         while_open=(node.contracts.addresses.prescriptions, held.tag_bytes),
     )
+
+
+def _submitted(held: Held, granted: Consent) -> Submitted:
     return Submitted(
         request=held.opening.request,
-        pharmacy=pharmacy,
+        pharmacy=granted.terms.grantee,
         code=code_of(granted.handle),
         payload=payload_of(held.vault, granted.handle, held.opening, held.request),
         handle=granted.handle,
@@ -112,17 +131,29 @@ def transfer(
 def withdraw(node: Node, asking: Asking, request_id: str, *, but: bytes = b"") -> int:
     """Withdraw every submission of a prescription; how many there were. ``but``: except one."""
     held = _own(node, asking, request_id)
-    node.following.catch_up()
-    ended = [
-        one.consent
-        for one in known_consents(node.desk, held.vault)
-        if one.active
-        and one.consent.terms.condition_id == held.tag_bytes
-        and one.consent.handle != but
-    ]
+    ended = [one for one in _standing(node, held) if one.handle != but]
     for one in ended:
         consents.revoke(node, asking.session, vault=held.vault, handle=one.handle)
     return len(ended)
+
+
+def submitted(node: Node, asking: Asking, request_id: str) -> list[Submitted]:
+    """Where a prescription of the caller's is now, the newest last: each to be shown there."""
+    held, now = _own(node, asking, request_id), node.now_seconds()
+    return [_submitted(held, one) for one in _standing(node, held) if one.terms.expiry > now]
+
+
+def _standing(node: Node, held: Held) -> list[Consent]:
+    """The consents to this prescription that were not withdrawn, oldest first."""
+    node.following.catch_up()
+    prescriptions = node.contracts.addresses.prescriptions
+    return [
+        one.consent
+        for one in known_consents(node.desk, held.vault)
+        if one.active
+        and one.consent.terms.condition == prescriptions
+        and one.consent.terms.condition_id == held.tag_bytes
+    ]
 
 
 # By preference --------------------------------------------------------------------------------
@@ -144,19 +175,39 @@ def prefer(
     before = _preferred(node, vault)
     made = None
     if pharmacy is not None:
-        _require_dispenser(node, pharmacy)
-        made = consents.grant(
-            node,
-            asking.session,
-            vault=vault,
-            grantee=Grantee.role_in(pharmacy, PHARMACIST),
-            categories=[one.label for one in NEEDED],
-            purposes=["TREAT"],
-            valid_seconds=valid_seconds,
-        )
+        what = to_prefer(node, asking, vault, pharmacy, valid_seconds=valid_seconds)
+        made = consents.grant(node, asking.session, **what)
     for one in before:
         consents.revoke(node, asking.session, vault=vault, handle=one.handle)
     return made
+
+
+def to_prefer(
+    node: Node,
+    asking: Asking,
+    vault: bytes,
+    pharmacy: bytes,
+    *,
+    valid_seconds: int = PREFERRED_SECONDS,
+) -> What:
+    """What `prefer` grants, for a wallet to sign; raises as it."""
+    _require_patient(asking, vault)
+    _require_dispenser(node, pharmacy)
+    return What(
+        vault=vault,
+        grantee=Grantee.role_in(pharmacy, PHARMACIST),
+        categories=[one.label for one in NEEDED],
+        purposes=["TREAT"],
+        valid_seconds=valid_seconds,
+    )
+
+
+def all_preferred(node: Node, asking: Asking, vault: bytes) -> list[Consent]:
+    """The consents by which prescriptions go to pharmacies by themselves, the newest last: several
+    where a wallet has not yet ended those before."""
+    _require_patient(asking, vault)
+    node.following.catch_up()
+    return list(_preferred(node, vault))
 
 
 def preferred(node: Node, vault: bytes) -> bytes | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from simdes import typed_numbers
 from simdes.errors import Invalid, SimdesError
 from simdes.exchange import members, wallets
+from simdes.exchange.consents import Given
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.problems import STATUS
@@ -65,13 +66,17 @@ def show_request(
     back: str = PATH,
     action: str = PATH,
     kept: Mapping[str, str] = _NOTHING,
+    about: object = None,
+    ends: Given | None = None,
 ) -> Shown:
     """A request in words and as typed data, to be signed.
 
-    ``action`` takes the signature, with what is ``kept`` beside it; ``back`` leads away.
+    ``action`` takes the signature, with what is ``kept`` beside it; ``back`` leads away. ``about``
+    says what a consent hangs on (`patient.meanings`), ``ends`` which one would be withdrawn.
     """
     node = asked.node
     given = wallets.given(node, request) if request.verb == wallets.GRANT else None
+    told = given or ends
     document: dict[str, Any] = request.data.document()
     return Shown(
         "wallet_request.html",
@@ -79,9 +84,9 @@ def show_request(
             "problem": problem,
             "request": request,
             "given": given,
-            "names": {given.organisation: members.name_of(node, given.organisation)}
-            if given
-            else {},
+            "ends": ends,
+            "about": about,
+            "names": {told.organisation: members.name_of(node, told.organisation)} if told else {},
             "written": wallets.written(request),
             "document": json.dumps(document),
             "shown": json.dumps(document["message"], indent=1),

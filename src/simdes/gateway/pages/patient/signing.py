@@ -4,18 +4,25 @@ The page that decides prepares a request (`exchange.wallets`) in the place of a 
 that is kept here. The form that brings the signature back says what it was for: whom it answers,
 which consent it replaces, and what the page says when it is done. None of it decides anything: the
 ledger takes what the wallet signed, and nothing else.
+
+A page of another kind has a place of its own for signatures: there `read` tells the request and
+`relay` sends it, and what follows is made of the request that was signed and of what stands on the
+ledger by then, so that whoever stops between two signatures goes on later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import NotFound, SimdesError
-from simdes.exchange import access_requests, wallets
+from simdes.exchange import access_requests, consents, wallets
+from simdes.exchange.consents import Given
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.patient import meanings
 from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.pages.wallet import show_request, signature_of
 
@@ -24,18 +31,66 @@ PATH: Final = "/sharing/sign"
 _DONE: Final = frozenset(("granted", "narrowed", "ended", "all-ended"))
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a wallet's signatures for some pages come in, and where those pages begin."""
+
+    path: str
+    back: str
+
+
+_SHARING: Final = At(PATH, BACK)
+
+
 def ask(
     asked: Asked,
     mine: Own,
     request: wallets.Request,
     kept: Mapping[str, str],
     problem: SimdesError | None = None,
+    *,
+    at: At = _SHARING,
 ) -> Shown:
     """Show what the wallet has to sign. ``kept``: ``done``, and of a grant ``replaces`` (a consent)
-    and ``answers`` (a request for access), in hex."""
+    and ``answers`` (a request for access), in hex; on other pages what they read themselves."""
     kept = mine.kept | {name: value for name, value in kept.items() if value}
-    back = address_of(mine)
-    return show_request(asked, request, problem, back=back, action=PATH, kept=kept)
+    return show_request(
+        asked,
+        request,
+        problem,
+        back=address_of(mine, path=at.back),
+        action=at.path,
+        kept=kept,
+        about=meanings.in_words(asked, request.meaning),
+        ends=_ended(asked, request),
+    )
+
+
+def read(asked: Asked, mine: Own) -> wallets.Request:
+    """The request that a form brings back, checked anew. NotFound where it is not of this record,
+    Invalid where words can't tell all of it."""
+    text = asked.field("request", most=wallets.MOST_BYTES)
+    request = wallets.read(asked.node, text, asking=mine.asking)
+    if request.vault != mine.vault:
+        raise NotFound("There is nothing like that.")
+    return request
+
+
+def relay(
+    asked: Asked,
+    mine: Own,
+    request: wallets.Request,
+    kept: Mapping[str, str],
+    *,
+    at: At = _SHARING,
+) -> Shown | None:
+    """Relay what the wallet signed; the page again where that failed, None once it is on the
+    ledger."""
+    try:
+        wallets.send(asked.node, request, signature_of(asked))
+    except SimdesError as error:
+        return ask(asked, mine, request, kept, error, at=at)
+    return None
 
 
 def send(asked: Asked) -> Shown | Moved:
@@ -43,17 +98,15 @@ def send(asked: Asked) -> Shown | Moved:
     ask any more is not relayed."""
     mine = own(asked)
     kept = {name: asked.field(name, most=64) for name in ("done", "replaces", "answers")}
-    request = wallets.read(asked.node, asked.field("request", most=wallets.MOST_BYTES))
-    if request.vault != mine.vault or kept["done"] not in _DONE:
+    request = read(asked, mine)
+    if kept["done"] not in _DONE:
         raise NotFound("There is nothing like that.")
     session = asked.visit.session
     answers = id_of(kept["answers"]) if kept["answers"] and request.verb == wallets.GRANT else None
     if answers is not None:
         access_requests.get(asked.node, session, mine.vault, answers)
-    try:
-        wallets.send(asked.node, request, signature_of(asked))
-    except SimdesError as error:
-        return ask(asked, mine, request, kept, error)
+    if failed := relay(asked, mine, request, kept):
+        return failed
     if answers is not None:
         handle = request.message["handle"]
         access_requests.accept(asked.node, session, mine.vault, answers, handle=handle)
@@ -67,3 +120,12 @@ def address_of(mine: Own, *, path: str = BACK, **more: str) -> str:
     """An address of these pages, for the record that they are about."""
     said = mine.kept | more
     return f"{path}?{urlencode(said)}" if said else path
+
+
+def _ended(asked: Asked, request: wallets.Request) -> Given | None:
+    """The consent that a request withdraws, where its terms are known here."""
+    if request.verb != wallets.REVOKE:
+        return None
+    handle = request.message["handle"]
+    known = consents.listed(asked.node, request.vault)
+    return next((one for one in known if one.handle == handle), None)

@@ -1,0 +1,97 @@
+"""What a consent hangs on, for its patient: found in their own record, checked against the ledger.
+
+Its terms have 32 bytes for the records that it is about and a contract with an id that has to be
+open. Whoever signs them wants to know which prescription that is. Nothing that a request says of it
+is believed: it names what to look up, and what is found must be what the terms have committed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from simdes.access.consent import Consent
+from simdes.access.record_lists import records_root
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
+from simdes.exchange.node import Node
+from simdes.exchange.prescriptions import holding
+from simdes.exchange.prescriptions.holding import Held
+from simdes.exchange.rights import Asking
+from simdes.ledger.terms import ZERO20, ZERO32
+
+Named = tuple[str, str]
+"""A kind of what a consent hangs on, and what that is found by."""
+PRESCRIPTION: Final = "prescription"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a consent hangs on, as it was found; ``records``: which record ids it explains."""
+
+    named: Named
+    found: Held
+    records: frozenset[bytes] = frozenset()
+
+    @property
+    def kind(self) -> str:
+        """One of the kinds above."""
+        return self.named[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The contract of which a consent's condition is an id, and how to find what that means."""
+
+    contract: Callable[[Node], bytes]
+    find: Callable[[Node, Asking, Consent, str], Meaning]
+
+
+def find(
+    node: Node, asking: Asking | None, consent: Consent, named: Named | None
+) -> Meaning | None:
+    """What a consent hangs on; None where on nothing but time and whom it names.
+
+    Raises Invalid where nobody asks whose record could tell, or it tells something else.
+    """
+    terms = consent.terms
+    hangs = (terms.records, terms.condition, terms.condition_id) != (ZERO32, ZERO20, ZERO32)
+    if not hangs and named is None and not consent.listed:
+        return None
+    if asking is None:
+        raise Invalid(
+            "What this consent hangs on is told by the patient’s own record alone.",
+            advice="Sign in with the wallet, and begin on the page that it is about.",
+        )
+    known = None if named is None else _KINDS.get(named[0])
+    if named is None or known is None or terms.condition != known.contract(node):
+        raise _untold()
+    try:
+        meaning = known.find(node, asking, consent, named[1])
+    except (NotFound, Conflict, Tampered, Forbidden):
+        raise _untold() from None
+    root = records_root(consent.listed) if consent.listed else ZERO32
+    if root != terms.records or set(consent.listed) - meaning.records:
+        raise _untold()
+    return meaning
+
+
+def _untold() -> Invalid:
+    return Invalid(
+        "What this consent hangs on is not what was said, or is not yours.",
+        advice="Begin again on the page that it is about.",
+    )
+
+
+def _prescription(node: Node, asking: Asking, consent: Consent, name: str) -> Meaning:
+    """The prescription whose tag has to be open: in the patient's vault, and in the forest."""
+    tag = consent.terms.condition_id
+    held = holding.hold(node, asking, name, vault=consent.vault, tag=tag)
+    stated = held.opening
+    node.forests.standing(node.desk, issuer=stated.issuer, batch_root=stated.batch_root)
+    return Meaning(named=(PRESCRIPTION, name), found=held)
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    PRESCRIPTION: _Kind(lambda node: node.contracts.addresses.prescriptions, _prescription),
+}
