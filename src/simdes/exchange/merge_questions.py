@@ -14,13 +14,13 @@ from typing import Final
 
 from simdes.access.audit_event import Verb
 from simdes.access.categories import State
-from simdes.crypto.keys import recover
-from simdes.errors import Conflict, NotFound, Tampered
+from simdes.errors import Conflict, NotFound
 from simdes.exchange.mail import news
 from simdes.exchange.mail.kinds import REQUEST
 from simdes.exchange.node import Node
 from simdes.exchange.on_record import attempt_of
 from simdes.exchange.signin import Session
+from simdes.exchange.wallet_signatures import signed_by, signer
 from simdes.index import chain, merges, vaults
 from simdes.index import merge_questions as rows
 from simdes.index import quarantine as documents
@@ -68,6 +68,11 @@ def control(tx: Transaction, vault: Vault) -> bytes | None:
 
 def statement(node: Node, question: Question, answer: str) -> bytes:
     """The digest that an account's key signs to answer a question; nobody signs ``waiting``."""
+    return typed_data(node, question, answer).digest
+
+
+def typed_data(node: Node, question: Question, answer: str) -> TypedData:
+    """What an account's key signs to answer a question, as a wallet shows it."""
     return TypedData(
         name="SIMDES Merges",
         chain_id=node.contracts.ledger.chain_id(),
@@ -84,7 +89,7 @@ def statement(node: Node, question: Question, answer: str) -> bytes:
             question.until_seconds,
             _CODES[answer],
         ),
-    ).digest
+    )
 
 
 def asked(
@@ -153,18 +158,35 @@ def get(node: Node, session: Session, id_: bytes) -> Question:
     return found
 
 
-def accept(node: Node, session: Session, id_: bytes) -> None:
+def to_sign(node: Node, session: Session, id_: bytes, yes: bool) -> TypedData:
+    """What a wallet signs to answer what its account was asked.
+
+    Raises NotFound where it was not asked, Conflict where it answered or the question stands no
+    more.
+    """
+    question = get(node, session, id_)
+    node.following.catch_up()
+    with node.database.read() as tx:
+        stands = became(node, tx, question)
+        said = answered(node, tx, question)[session.actor.account]
+    if stands != WAITING or said != WAITING:
+        raise Conflict("This is not asked any more.", advice="Look at the list again.")
+    return typed_data(node, question, ACCEPTED if yes else DECLINED)
+
+
+def accept(node: Node, session: Session, id_: bytes, *, signature: bytes | None = None) -> None:
     """Say over the session's signature that both records are one person's and may be joined.
 
-    Raises NotFound where the account was not asked, Conflict where it answered before or the
-    question stands no more.
+    ``signature`` is of the wallet that keeps the session's key, over `typed_data`. Raises NotFound
+    where the account was not asked, Conflict where it answered before or the question stands no
+    more, Forbidden where the signature is not the account's, or of something else.
     """
-    _answer(node, session, id_, ACCEPTED)
+    _answer(node, session, id_, ACCEPTED, signature)
 
 
-def decline(node: Node, session: Session, id_: bytes) -> None:
+def decline(node: Node, session: Session, id_: bytes, *, signature: bytes | None = None) -> None:
     """Say no, for good as far as this question goes. Raises as `accept`."""
-    _answer(node, session, id_, DECLINED)
+    _answer(node, session, id_, DECLINED, signature)
 
 
 def withdraw(node: Node, session: Session, id_: bytes) -> None:
@@ -185,15 +207,18 @@ def withdraw(node: Node, session: Session, id_: bytes) -> None:
 # Steps ----------------------------------------------------------------------------------------
 
 
-def _answer(node: Node, session: Session, id_: bytes, answer: str) -> None:
+def _answer(node: Node, session: Session, id_: bytes, answer: str, signature: bytes | None) -> None:
     question, actor = get(node, session, id_), session.actor
     node.following.catch_up()
+    said = statement(node, question, answer)
     given = Answer(
         question=question.id,
         account=actor.account,
         address=actor.address,
         state=answer,
-        signature=session.key.sign(statement(node, question, answer)),
+        signature=session.key.sign(said)
+        if signature is None
+        else signed_by(actor.address, said, signature),
         answered_ms=node.now_ms(),
     )
 
@@ -245,10 +270,7 @@ def _said(
 
 def _is_signed(node: Node, question: Question, given: Answer) -> bool:
     meant = DECLINED if given.state == DECLINED else ACCEPTED
-    try:
-        return recover(statement(node, question, meant), given.signature) == given.address
-    except Tampered:
-        return False
+    return signer(statement(node, question, meant), given.signature) == given.address
 
 
 def _with_id(node: Node, drawn: Question) -> Question:

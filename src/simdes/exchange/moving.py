@@ -15,12 +15,12 @@ from typing import Final
 
 from simdes import typed_numbers
 from simdes.access.categories import Role
-from simdes.crypto.keys import recover
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import guardians, recovering
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.exchange.wallets import SIGN_SECONDS, with_usual_v
+from simdes.exchange.wallet_signatures import signer, with_usual_v
+from simdes.exchange.wallets import SIGN_SECONDS
 from simdes.ledger.accounts import PendingKey
 from simdes.ledger.typed_data import TypedData
 
@@ -74,11 +74,8 @@ def move(
     now = node.now_seconds()
     if not now <= deadline <= now + SIGN_SECONDS:
         raise Invalid("The time to sign is over.", advice="Begin again.")
-    try:
-        signer = recover(_data(node, session, wallet, deadline).digest, with_usual_v(signature))
-    except Tampered:
-        signer = None
-    if signer != wallet:
+    digest = _data(node, session, wallet, deadline).digest
+    if signer(digest, with_usual_v(signature)) != wallet:
         raise Forbidden(
             "This is not a signature of that wallet, or not of this.",
             advice="Sign with the wallet of the address; a wallet that is a contract can't be one.",

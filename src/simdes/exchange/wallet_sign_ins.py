@@ -17,12 +17,13 @@ from simdes.access.categories import Role
 from simdes.access.keystore import Person
 from simdes.access.passes import Carried, Pass
 from simdes.crypto.digest import sha256
-from simdes.crypto.keys import SigningKey, recover, unwrap, wrap
-from simdes.errors import NotFound, SimdesError, Tampered, Unauthenticated
+from simdes.crypto.keys import SigningKey, unwrap, wrap
+from simdes.errors import NotFound, SimdesError, Unauthenticated
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Admitted, Client
 from simdes.exchange.node import Node
-from simdes.exchange.wallets import SIGN_SECONDS, with_usual_v
+from simdes.exchange.wallet_signatures import signer, with_usual_v
+from simdes.exchange.wallets import SIGN_SECONDS
 from simdes.index import credentials as rows
 from simdes.ledger.typed_data import TypedData
 
@@ -83,11 +84,7 @@ def sign_in(
     if person.account != made.signed.account:
         raise Unauthenticated(_STRANGER)
     signed = with_usual_v(signature)
-    try:
-        right = recover(passes.typed_data(node.contracts, made.signed).digest, signed)
-    except Tampered:
-        right = b""
-    if right != made.wallet:
+    if signer(passes.typed_data(node.contracts, made.signed).digest, signed) != made.wallet:
         subjects = attempts.address_subject(node.desk.keystore, client.address)
         node.database.write(lambda tx: attempts.count(tx, subjects, now_ms=node.now_ms()))
         credentials.refuse(node, person, attempts.WRONG_SIGNATURE)

@@ -14,8 +14,7 @@ from typing import Any, Final, Unpack
 from simdes.access import accounts, attempts
 from simdes.access.categories import Role, State
 from simdes.access.keystore import Person
-from simdes.crypto.keys import recover
-from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered, TooLarge
+from simdes.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from simdes.exchange import consents, enrolment, meanings
 from simdes.exchange.consents import What
 from simdes.exchange.meanings import Named
@@ -33,6 +32,7 @@ from simdes.exchange.wallet_requests import (
     read,
     written,
 )
+from simdes.exchange.wallet_signatures import signer, with_usual_v
 from simdes.ledger.consents import Permit
 from simdes.ledger.lane import Call
 
@@ -51,7 +51,6 @@ __all__ = [
     "revoke",
     "revoke_all",
     "send",
-    "with_usual_v",
     "written",
 ]
 
@@ -154,7 +153,7 @@ def send(node: Node, request: Request, signature: bytes) -> None:
     signed = with_usual_v(signature)
     account = request.message["account"] if request.verb == CLAIM else _control(node, request.vault)
     known = node.contracts.accounts.account(account)
-    if known is None or _signer(request, signed) != known.key:
+    if known is None or signer(request.data.digest, signed) != known.key:
         raise Forbidden(
             "This is not a signature of the wallet that controls the vault, or not of this.",
             advice="Sign just this request, with the wallet that the vault belongs to.",
@@ -251,17 +250,3 @@ def _require_wallet(node: Node, vault: bytes) -> None:
 def _once(node: Node) -> dict[str, Any]:
     nonce = int.from_bytes(node.random(31), "big")
     return {"nonce": nonce, "deadline": node.now_seconds() + SIGN_SECONDS}
-
-
-def _signer(request: Request, signature: bytes) -> bytes | None:
-    try:
-        return recover(request.data.digest, signature)
-    except Tampered:
-        return None
-
-
-def with_usual_v(signature: bytes) -> bytes:
-    """Some wallets write v as 0 or 1, where the contract takes 27 or 28."""
-    if len(signature) == 65 and signature[64] in (0, 1):
-        return signature[:64] + bytes((signature[64] + 27,))
-    return signature

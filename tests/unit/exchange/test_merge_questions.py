@@ -408,7 +408,29 @@ def test_a_session_by_a_wallets_pass_answers_nothing(network: Consortium, who: s
     for verb in (merge_questions.accept, merge_questions.decline):
         with pytest.raises(Forbidden, match="wallet"):
             verb(node, by_wallet, question.id)
+        with pytest.raises(Forbidden, match="signature"):
+            verb(node, by_wallet, question.id, signature=bytes(65))
     assert became(network, question) == merge_questions.WAITING
+
+
+def test_a_signature_that_a_wallet_made_elsewhere_counts_for_its_answer_alone(
+    network: Consortium, who: str
+) -> None:
+    prior, _ = two(network, who)
+    session, node = network.enrol(prior, who), network["north"].node
+    question = ask(network, who)
+    by_wallet = replace(session, by=cast(Carried, object()))
+    no = session.key.sign(merge_questions.to_sign(node, session, question.id, False).digest)
+    yes = session.key.sign(merge_questions.to_sign(node, session, question.id, True).digest)
+    for wrong in (no, network.session("north", "dr.north").key.sign(bytes(32)), yes[:-1], b""):
+        with pytest.raises(Forbidden, match="signature"):
+            merge_questions.accept(node, by_wallet, question.id, signature=wrong)
+    merge_questions.accept(
+        node, by_wallet, question.id, signature=yes[:-1] + bytes((yes[-1] - 27,))
+    )
+    with pytest.raises(Conflict):
+        merge_questions.to_sign(node, session, question.id, True)
+    assert replayed(network) == "replayed" and numbers(network, who) == (prior, prior)
 
 
 A40 = "\r".join(

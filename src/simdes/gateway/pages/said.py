@@ -81,6 +81,8 @@ SAID: Final = (
     _("This was signed and used before."),
     _("The wallet is another person's."),
     _("Sign just this, with the wallet of the address."),
+    _("This is not a signature of your wallet, or not of this."),
+    _("Sign just this, with the wallet that you signed in with."),
     _("That is no request for a wallet."),
     _("What this consent hangs on is told by the patient’s own record alone."),
     _("Sign in with the wallet, and begin on the page that it is about."),

@@ -1,16 +1,18 @@
 """Are these two records both mine? An organisation says so; nothing is joined before I accept.
 
 What accepting opens, and to whom, is told before it is signed with the patient's own key, after a
-fresh proof. Declining closes the question; taking an acceptance back needs no fresh proof.
+fresh proof; where a wallet keeps that key, what it signs is shown instead. Declining closes the
+question; taking an acceptance back takes no key and no fresh proof.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
-from simdes.errors import Conflict, Invalid, SimdesError, TooLarge
+from simdes.errors import Conflict, Forbidden, Invalid, SimdesError, TooLarge
 from simdes.exchange import members, merge_questions, merge_telling, rights
 from simdes.exchange.interactions.collecting import collected
 from simdes.exchange.interactions.read import read
@@ -21,6 +23,7 @@ from simdes.gateway.pages.record.kinds import PARTS
 from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.showing import Person, person
 from simdes.gateway.pages.record.timeline import Line, lines, parts
+from simdes.gateway.pages.wallet import signature_of
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/merges"
@@ -28,6 +31,7 @@ ANSWER: Final = "/merges/answer"
 WITHDRAW: Final = "/merges/withdraw"
 _EXAMPLES: Final = 5
 _VERBS: Final = {"accept": merge_questions.accept, "decline": merge_questions.decline}
+_DONE: Final = {"accept": "merge-accepted", "decline": "merge-declined"}
 
 
 def show(asked: Asked) -> Shown:
@@ -48,7 +52,7 @@ def show_answer(asked: Asked) -> Shown:
 
 
 def answer(asked: Asked) -> Shown | Moved:
-    """Accept, signed by the patient's own key, or decline."""
+    """Accept, signed by the patient's own key, or decline; first what a wallet has to sign."""
     id_ = id_of(asked.field("merge", most=64))
     step = asked.field("step", most=16)
     try:
@@ -56,10 +60,12 @@ def answer(asked: Asked) -> Shown | Moved:
             raise Invalid("Choose one of the two.")
         if step == "accept" and asked.field("understood", most=8) != "yes":
             raise Invalid("Read first what accepting opens.", advice="Then tick the box below it.")
+        if asked.visit.session.wallet:
+            return _by_wallet(asked, id_, step)
         _VERBS[step](asked.node, asked.visit.session, id_)
     except (Conflict, Invalid) as error:
         return _page(asked, id_, error)
-    return Moved(f"{PATH}?done={'merge-accepted' if step == 'accept' else 'merge-declined'}")
+    return Moved(f"{PATH}?done={_DONE[step]}")
 
 
 def withdraw(asked: Asked) -> Moved:
@@ -67,6 +73,45 @@ def withdraw(asked: Asked) -> Moved:
     id_ = id_of(asked.field("merge", most=64))
     merge_questions.withdraw(asked.node, asked.visit.session, id_)
     return Moved(f"{PATH}?done=merge-withdrawn")
+
+
+def _by_wallet(asked: Asked, id_: bytes, step: str) -> Shown | Moved:
+    if not asked.field("signature", most=140):
+        return _sign(asked, id_, step, None)
+    try:
+        signature = signature_of(asked)
+        _VERBS[step](asked.node, asked.visit.session, id_, signature=signature)
+    except (Forbidden, Invalid) as error:
+        return _sign(asked, id_, step, error)
+    return Moved(f"{PATH}?done={_DONE[step]}")
+
+
+def _sign(asked: Asked, id_: bytes, step: str, problem: SimdesError | None) -> Shown:
+    """What the wallet signs to answer, told in words member by member."""
+    node, session = asked.node, asked.visit.session
+    data = merge_questions.to_sign(node, session, id_, step == "accept")
+    document = data.document()
+    back = f"{ANSWER}?{urlencode({'merge': id_.hex()})}"
+    return Shown(
+        "merge_sign.html",
+        {
+            "problem": problem,
+            "step": step,
+            "merge": id_.hex(),
+            "one": merge_telling.told(node, session, id_),
+            "name": members.name_of(node, node.organisation),
+            "document": json.dumps(document),
+            "said": document["message"],
+            "shown": json.dumps(document["message"], indent=1),
+            "domain": document["domain"],
+            "mine": f"0x{session.actor.account.hex()}",
+            "nobody": f"0x{bytes(32).hex()}",
+            "back": back,
+        },
+        here=back,
+        status=STATUS[type(problem)] if problem else 200,
+        script="wallet.js",
+    )
 
 
 def _page(asked: Asked, id_: bytes, problem: SimdesError | None) -> Shown:

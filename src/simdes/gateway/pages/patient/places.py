@@ -58,7 +58,7 @@ _SIGNED: Final = frozenset(
     }
 )
 """What takes the account's key, which these pages have not where a wallet keeps it, and links: who
-has one reads on after a session that a wallet let read. Of merges everybody sees what is asked."""
+has one reads on after a session that a wallet let read."""
 
 
 def _place(path: str, method: str, page: Callable[[Asked], Answer], needs: Needs) -> Place:
@@ -79,7 +79,7 @@ PATIENT_PLACES: Final = (
     _place(signing.PATH, "POST", signing.send, _ANY),
     _place(merges.PATH, "GET", merges.show, _ANY),
     _place(merges.ANSWER, "GET", merges.show_answer, _FRESH),
-    Place(merges.ANSWER, "POST", merges.answer, _FRESH, PATIENT, signs=True),
+    _place(merges.ANSWER, "POST", merges.answer, _FRESH),
     _place(merges.WITHDRAW, "POST", merges.withdraw, _ANY),
     _place(corrections.PATH, "GET", corrections.show, _ANY),
     _place(corrections.NEW, "GET", corrections.show_new, _ANY),

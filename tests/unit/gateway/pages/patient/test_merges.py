@@ -12,6 +12,8 @@ from simdes.exchange import consents, erasure, merge_telling, quarantine
 from simdes.exchange.consents import Grantee
 from simdes.exchange.quarantine import Selection
 from simdes.index import mail as mail_rows
+from simdes.index import merge_questions as rows
+from simdes.index.merge_questions import Answer
 from simdes.index.vaults import Identifier, find
 from support.bundles import SYSTEM, bundle
 from support.consortium import passphrase_of
@@ -243,16 +245,65 @@ def test_the_pages_speak_both_languages(place: Place, language: str) -> None:
     assert passphrase_of(user) not in page
 
 
-def test_a_wallets_owner_reads_what_is_asked_and_is_given_no_form_for_a_key(place: Place) -> None:
+def test_a_wallets_owner_accepts_by_a_signature_and_takes_it_back_without_one(place: Place) -> None:
     found = two(place, {"old": "wanda", "new": "wanda"})
     where, wallet = address(browser_of(place, "wanda")), Owner()
+    account = place.network.session("north", "wanda").actor.account
     wallet.take_over(place.north.node, place.network.session("north", "wanda"), place.clock)
     wanda = wallet.sign_in(place.north.node, place.app)
-    assert "Look at it and answer" not in wanda.get("/merges").text
-    page = wanda.get(where)
-    assert page.status_code == 200 and f"Family of {found.new}" in page.text
-    assert "more than your wallet can sign" in page.text
-    assert 'action="/merges/answer"' not in page.text
-    place.clock.ahead_seconds += 16 * 60  # said before a fresh proof is asked for
-    refused = wanda.post("/merges/answer", fields(where))
-    assert refused.status_code == 403 and "more than your wallet can sign" in refused.text
+    assert f"Family of {found.new}" in wanda.get(where).text
+    unread = wanda.post("/merges/answer", fields(where, understood=""))
+    assert unread.status_code == 400 and "Read first what accepting opens." in unread.text
+    shown = wanda.post("/merges/answer", fields(where))
+    assert shown.status_code == 200 and answer_of(place, where, account) is None
+    data = wallet.asked(shown.text)
+    assert (data["primaryType"], data["message"]["answer"]) == ("MergeAnswer", "1")
+    page, said = shown.text.partition("<details>")[0], data["message"]
+    for name, value in said.items():
+        told = {
+            "priorControl": "your account’s",
+            "survivorControl": "your account’s",
+            "answer": "one person",
+        }
+        if name != "until":
+            assert told.get(name, value) in page, name
+    done = wallet.agree(wanda, shown)
+    assert done.headers["location"] == "/merges?done=merge-accepted"
+    kept = answer_of(place, where, account)
+    assert kept is not None and kept.address == wallet.key.address
+    assert wallet.agree(wanda, shown).status_code == 409, "said once"
+
+    place.clock.ahead_seconds += 901
+    back = wanda.post("/merges/withdraw", fields(where))
+    assert back.headers["location"] == "/merges?done=merge-withdrawn", "it takes no key"
+
+
+def test_what_a_wallet_declined_or_did_not_sign_joins_nothing(place: Place) -> None:
+    two(place, {"old": "xena", "new": "yves"})
+    where, wallet = address(browser_of(place, "xena")), Owner()
+    account = place.network.session("north", "xena").actor.account
+    wallet.take_over(place.north.node, place.network.session("north", "xena"), place.clock)
+    xena = wallet.sign_in(place.north.node, place.app)
+    shown = xena.post("/merges/answer", fields(where))
+    assert "another account:" in shown.text
+    assert "You will not find it here any more." in shown.text
+    stranger = Owner().agree(xena, shown)
+    assert stranger.status_code == 403 and "not a signature of your wallet" in stranger.text
+    assert 'name="signature"' in stranger.text, "it can be signed again"
+    declining = xena.post("/merges/answer", fields(where, step="decline"))
+    no = wallet.sign(wallet.asked(declining.text))
+    assert xena.post("/merges/answer", fields(where, signature=no)).status_code == 403, "a no"
+    for rubbish in ("0x", "0x" + "00" * 65, "zz" * 66, "0x" + "00" * 66):
+        assert xena.post("/merges/answer", fields(where, signature=rubbish)).status_code >= 400
+    assert answer_of(place, where, account) is None
+    assert wallet.agree(xena, declining).headers["location"] == "/merges?done=merge-declined"
+    kept = answer_of(place, where, account)
+    assert kept is not None and kept.state == "declined"
+    late = xena.post("/merges/answer", fields(where))
+    assert late.status_code == 409 and 'name="signature"' not in late.text
+
+
+def answer_of(place: Place, where: str, account: bytes) -> Answer | None:
+    id_ = bytes.fromhex(where.rpartition("=")[2])
+    with place.north.node.database.read() as tx:
+        return next((one for one in rows.answers(tx, [id_]) if one.account == account), None)
