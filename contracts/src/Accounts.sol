@@ -3,14 +3,14 @@ pragma solidity 0.8.30;
 
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
-import {Recovery} from "./accounts/Recovery.sol";
+import {BySignature} from "./accounts/BySignature.sol";
 import {Registry} from "./accounts/Registry.sol";
 import {Vaults} from "./accounts/Vaults.sol";
 import {Errors} from "./interfaces/Errors.sol";
 
 /// @title Accounts
 /// @notice Organisations, people, their keys and vaults. See IAccounts.
-contract Accounts is Registry, Recovery, Vaults, UUPSUpgradeable {
+contract Accounts is Registry, BySignature, Vaults, UUPSUpgradeable {
     /// @custom:oz-upgrades-unsafe-allow constructor
     constructor() {
         _disableInitializers();

@@ -15,13 +15,14 @@ import {Guarded} from "./support/Guarded.sol";
 import {AnyCohort} from "./support/Researching.sol";
 import {Member, Network, Person} from "./support/Network.sol";
 import {ReferenceTree} from "./support/ReferenceTree.sol";
+import {Signing} from "./support/Signing.sol";
 import {Snapshot} from "./support/Snapshot.sol";
 
 /// Gas per verb, each as a transaction of its own (isolated, so that every slot is cold), compared
 /// with contracts/gas.json within 2 %. After a change that is meant:
 ///   SIMDES_WRITE=true contracts/forge test --match-contract GasTest
 /// and update the table in docs/contracts.md, which a test compares with the file.
-contract GasTest is Guarded, Asking, Snapshot {
+contract GasTest is Guarded, Asking, Signing, Snapshot {
     string private constant FILE = "contracts/gas.json";
 
     string[] private _names;
@@ -29,7 +30,7 @@ contract GasTest is Guarded, Asking, Snapshot {
     bytes32[] private _batchLeaves;
     bytes32 private _batchId;
 
-    function setUp() public override(Guarded, Asking) {
+    function setUp() public override(Guarded, Asking, Network) {
         Network.setUp();
         _chooseGuardians("guardian");
         for (uint256 i = 0; i < 1024; ++i) {
@@ -42,6 +43,7 @@ contract GasTest is Guarded, Asking, Snapshot {
     function test_gas_per_verb() external {
         _measureRegistry();
         _measureKeys();
+        _measureSigned();
         _measureConsents();
         _measureRecords();
         _measureProofs();
@@ -144,6 +146,29 @@ contract GasTest is Guarded, Asking, Snapshot {
         _pass(DELAY);
         accounts.completeRecovery(patient.account);
         _cost("Accounts.completeRecovery");
+    }
+
+    function _measureSigned() private {
+        bytes32 id = patient.account;
+        bytes32 root = guardiansRoot;
+        accounts.setGuardiansBySig(
+            id, root, GUARDIANS, NEEDED, _owners(_setGuardians(root, GUARDIANS, NEEDED))
+        );
+        _cost("Accounts.setGuardiansBySig");
+        accounts.cancelGuardiansBySig(id, root, _owners(_cancelGuardians(root)));
+        _cost("Accounts.cancelGuardiansBySig");
+        accounts.rotateKeyBySig(id, fresh, _owners(_rotateKey(fresh)));
+        _cost("Accounts.rotateKeyBySig");
+        accounts.cancelRotationBySig(id, fresh, _owners(_cancelRotation(fresh)));
+        _cost("Accounts.cancelRotationBySig");
+        _recover(patient, fresh);
+        accounts.vetoRecoveryBySig(id, fresh, _owners(_vetoRecovery(fresh)));
+        _cost("Accounts.vetoRecoveryBySig");
+    }
+
+    function _owners(bytes memory verb) private view returns (IAccounts.Permit memory) {
+        uint256 nonce = accounts.ownerNonce(patient.account);
+        return _permitOf(patient.secret, patient.account, verb, nonce, block.timestamp);
     }
 
     function _measureConsents() private {

@@ -28,6 +28,7 @@ abstract contract AccountsState is IAccounts, PausableVerbs, EIP712Upgradeable {
         mapping(bytes32 account => PendingGuardians) guardianSets;
         mapping(bytes32 account => PendingKey) recoveries;
         mapping(bytes32 tag => Vault) vaults;
+        mapping(bytes32 account => uint256) ownerNonces;
     }
 
     bytes32 private constant STATE_SLOT =
@@ -73,16 +74,17 @@ abstract contract AccountsState is IAccounts, PausableVerbs, EIP712Upgradeable {
         return $.accounts[id].key == key ? id : bytes32(0);
     }
 
-    /// @dev The caller's standing, if active.
-    function _activeCaller() internal view returns (Standing memory who) {
-        who = standing(msg.sender);
-        if (!who.isActive()) revert Errors.Accounts_NotPermitted(msg.sender);
+    /// @dev The account whose present key this is, active.
+    function _activeOwner(address key) internal view returns (bytes32) {
+        Standing memory who = standing(key);
+        if (!who.isActive()) revert Errors.Accounts_NotPermitted(key);
+        return who.account;
     }
 
-    /// @dev The caller's account by its present key, not frozen, in any other state.
-    function _unfrozenCaller() internal view returns (bytes32 id) {
-        id = _accountOf(msg.sender);
-        if (id == 0) revert Errors.Accounts_NotPermitted(msg.sender);
+    /// @dev The account whose present key this is, not frozen, in any other state.
+    function _unfrozenOwner(address key) internal view returns (bytes32 id) {
+        id = _accountOf(key);
+        if (id == 0) revert Errors.Accounts_NotPermitted(key);
         if (_state().accounts[id].frozen) revert Errors.Accounts_Frozen(id);
     }
 

@@ -12,18 +12,12 @@ import {AccountsState} from "./AccountsState.sol";
 abstract contract Keys is AccountsState {
     /// @inheritdoc IAccounts
     function rotateKey(address key) external {
-        bytes32 id = _activeCaller().account;
-        _requireFreshKey(key);
-
-        uint64 readyAt = uint64(block.timestamp) + _state().delaySeconds;
-        _state().rotations[id] = PendingKey({key: key, readyAt: readyAt, attested: false});
-        emit KeyRotationRequested(id, key, readyAt);
+        _requestRotation(_activeOwner(msg.sender), key);
     }
 
     /// @inheritdoc IAccounts
     function cancelRotation() external {
-        bytes32 id = _unfrozenCaller();
-        if (!_dropRotation(id)) revert Errors.Accounts_NothingPending(id);
+        _cancelRotation(_unfrozenOwner(msg.sender));
     }
 
     /// @inheritdoc IAccounts
@@ -43,21 +37,13 @@ abstract contract Keys is AccountsState {
 
     /// @inheritdoc IAccounts
     function setGuardians(bytes32 root, uint8 count, uint8 threshold) external {
-        bool none = root == 0 && count == 0 && threshold == 0;
-        bool some = root != 0 && threshold != 0 && threshold <= count;
-        if (!none && !some) revert Errors.Accounts_GuardiansMalformed(count, threshold);
-        bytes32 id = _activeCaller().account;
-
-        uint64 readyAt = uint64(block.timestamp) + _state().delaySeconds;
-        _state().guardianSets[id] =
-            PendingGuardians({root: root, count: count, threshold: threshold, readyAt: readyAt});
-        emit GuardiansRequested(id, root, count, threshold, readyAt);
+        _requireSaneGuardians(root, count, threshold);
+        _requestGuardians(_activeOwner(msg.sender), root, count, threshold);
     }
 
     /// @inheritdoc IAccounts
     function cancelGuardians() external {
-        bytes32 id = _unfrozenCaller();
-        if (!_dropGuardianSet(id)) revert Errors.Accounts_NothingPending(id);
+        _cancelGuardians(_unfrozenOwner(msg.sender));
     }
 
     /// @inheritdoc IAccounts
@@ -93,6 +79,39 @@ abstract contract Keys is AccountsState {
     /// @inheritdoc IAccounts
     function delaySeconds() external view returns (uint64) {
         return _state().delaySeconds;
+    }
+
+    /// @dev Of an active owner.
+    function _requestRotation(bytes32 id, address key) internal {
+        _requireFreshKey(key);
+
+        uint64 readyAt = uint64(block.timestamp) + _state().delaySeconds;
+        _state().rotations[id] = PendingKey({key: key, readyAt: readyAt, attested: false});
+        emit KeyRotationRequested(id, key, readyAt);
+    }
+
+    /// @dev Of an owner who is not frozen.
+    function _cancelRotation(bytes32 id) internal {
+        if (!_dropRotation(id)) revert Errors.Accounts_NothingPending(id);
+    }
+
+    /// @dev Of an active owner.
+    function _requestGuardians(bytes32 id, bytes32 root, uint8 count, uint8 threshold) internal {
+        uint64 readyAt = uint64(block.timestamp) + _state().delaySeconds;
+        _state().guardianSets[id] =
+            PendingGuardians({root: root, count: count, threshold: threshold, readyAt: readyAt});
+        emit GuardiansRequested(id, root, count, threshold, readyAt);
+    }
+
+    /// @dev Of an owner who is not frozen.
+    function _cancelGuardians(bytes32 id) internal {
+        if (!_dropGuardianSet(id)) revert Errors.Accounts_NothingPending(id);
+    }
+
+    function _requireSaneGuardians(bytes32 root, uint8 count, uint8 threshold) internal pure {
+        bool none = root == 0 && count == 0 && threshold == 0;
+        bool some = root != 0 && threshold != 0 && threshold <= count;
+        if (!none && !some) revert Errors.Accounts_GuardiansMalformed(count, threshold);
     }
 
     /// @dev Forget what the present key started: it may be a thief's.

@@ -64,16 +64,7 @@ abstract contract Recovery is Keys {
 
     /// @inheritdoc IAccounts
     function vetoRecovery() external {
-        bytes32 id = _unfrozenCaller();
-        State storage $ = _state();
-        PendingKey storage pending = $.recoveries[id];
-        if (pending.readyAt == 0) revert Errors.Accounts_NothingPending(id);
-        if (pending.attested) revert Errors.Accounts_VetoRefused(id);
-        if ($.accounts[id].vetoed) revert Errors.Accounts_VetoSpent(id);
-
-        $.accounts[id].vetoed = true;
-        delete $.recoveries[id];
-        emit RecoveryCancelled(id, true);
+        _veto(_unfrozenOwner(msg.sender));
     }
 
     /// @inheritdoc IAccounts
@@ -98,6 +89,19 @@ abstract contract Recovery is Keys {
     /// @inheritdoc IAccounts
     function pendingRecovery(bytes32 id) external view returns (PendingKey memory) {
         return _state().recoveries[id];
+    }
+
+    /// @dev Of an owner who is not frozen.
+    function _veto(bytes32 id) internal {
+        State storage $ = _state();
+        PendingKey storage pending = $.recoveries[id];
+        if (pending.readyAt == 0) revert Errors.Accounts_NothingPending(id);
+        if (pending.attested) revert Errors.Accounts_VetoRefused(id);
+        if ($.accounts[id].vetoed) revert Errors.Accounts_VetoSpent(id);
+
+        $.accounts[id].vetoed = true;
+        delete $.recoveries[id];
+        emit RecoveryCancelled(id, true);
     }
 
     function _startRecovery(bytes32 id, address key, bool attested) private {

@@ -55,6 +55,9 @@ library Errors {
     /// A recovery attested by two organisations cannot be vetoed.
     error Accounts_VetoRefused(bytes32 account);
 
+    /// The owner's signature was made for another place in the order of what the owner signs.
+    error Accounts_WrongNonce(bytes32 account, uint256 current, uint256 signed);
+
     // --- Accounts: vaults ------------------------------------------------------------------
 
     /// The vault tag is in use.

@@ -19,6 +19,12 @@ pragma solidity 0.8.30;
 ///   ClaimVault(bytes32 tag,bytes32 account,uint256 deadline)
 ///   AttestVault(bytes32 tag,bytes32 account,uint256 deadline)
 /// `nonce` is the account's `guardianNonce`; deadlines are Unix seconds, inclusive.
+/// By the account's own key, with `ownerNonce` as `nonce`:
+///   RotateKey(bytes32 account,address key,uint256 nonce,uint256 deadline)
+///   CancelRotation(bytes32 account,address key,uint256 nonce,uint256 deadline)
+///   SetGuardians(bytes32 account,bytes32 root,uint8 count,uint8 threshold,uint256 nonce,uint256 deadline)
+///   CancelGuardians(bytes32 account,bytes32 root,uint256 nonce,uint256 deadline)
+///   VetoRecovery(bytes32 account,address key,uint256 nonce,uint256 deadline)
 ///
 /// Guardians are a Merkle tree as in the anchor format (node keccak256(0x01 || left || right), odd
 /// node promoted) over leaves keccak256(0x03 || salt || guardian address left-padded to 32 bytes).
@@ -96,6 +102,13 @@ interface IAccounts {
         uint64 readyAt;
     }
 
+    /// The owner's signature over one of the five types above, with its nonce and deadline.
+    struct Permit {
+        uint256 nonce;
+        uint256 deadline;
+        bytes signature;
+    }
+
     /// One guardian's signature and the proof that the signer is a guardian.
     struct GuardianProof {
         bytes32 salt;
@@ -147,6 +160,9 @@ interface IAccounts {
     event RecoveryCancelled(bytes32 indexed account, bool vetoed);
     /// The account's key changed, by recovery; it is no longer frozen and has a veto again.
     event AccountRecovered(bytes32 indexed account, address indexed from, address indexed to);
+
+    /// A relayed signature of the owner was taken; the account's next one has the nonce after it.
+    event OwnerSigned(bytes32 indexed account, uint256 nonce);
 
     /// A provisional vault, epoch 1.
     event VaultOpened(
@@ -208,16 +224,31 @@ interface IAccounts {
     /// @notice Ask for a new key for the caller's account; takes effect by `completeRotation`
     /// after the delay. Caller: an active account.
     function rotateKey(address key) external;
+    /// @notice As `rotateKey`, signed by the account's key, relayed by anybody. So with each verb
+    /// by signature: the rules are those of its direct form, for the signer.
+    function rotateKeyBySig(bytes32 account, address key, Permit calldata permit) external;
     /// @notice Withdraw a waiting rotation. Caller: the account's key, not frozen.
     function cancelRotation() external;
+    /// @notice As `cancelRotation`, by signature: of the rotation to this key and no other.
+    function cancelRotationBySig(bytes32 account, address key, Permit calldata permit) external;
     /// @notice Put a waiting key in force. Anybody, after the delay; the account must be verified.
     function completeRotation(bytes32 account) external;
 
     /// @notice Ask for a guardian set for the caller's account; takes effect by
     /// `completeGuardians` after the delay. root, count and threshold all zero: no guardians.
     function setGuardians(bytes32 root, uint8 count, uint8 threshold) external;
+    /// @notice As `setGuardians`, by signature.
+    function setGuardiansBySig(
+        bytes32 account,
+        bytes32 root,
+        uint8 count,
+        uint8 threshold,
+        Permit calldata permit
+    ) external;
     /// @notice Withdraw a waiting guardian set. Caller: the account's key, not frozen.
     function cancelGuardians() external;
+    /// @notice As `cancelGuardians`, by signature: of the set with this root and no other.
+    function cancelGuardiansBySig(bytes32 account, bytes32 root, Permit calldata permit) external;
     /// @notice Put a waiting guardian set in force; a waiting recovery by the former guardians is
     /// cancelled. Anybody, after the delay; the account must be verified.
     function completeGuardians(bytes32 account) external;
@@ -244,6 +275,8 @@ interface IAccounts {
     ) external;
     /// @notice Veto the waiting recovery of the caller's account. Once per guardian set.
     function vetoRecovery() external;
+    /// @notice As `vetoRecovery`, by signature: of the recovery to this key and no other.
+    function vetoRecoveryBySig(bytes32 account, address key, Permit calldata permit) external;
     /// @notice Put the recovered key in force and lift a freeze. Anybody, after the delay.
     function completeRecovery(bytes32 account) external;
 
@@ -296,6 +329,9 @@ interface IAccounts {
     function pendingGuardians(bytes32 id) external view returns (PendingGuardians memory);
     /// @notice The waiting recovery of an account.
     function pendingRecovery(bytes32 id) external view returns (PendingKey memory);
+    /// @notice The nonce of the owner's next signature. They follow one another, so that what was
+    /// signed and held back is worth nothing once the owner signed something else.
+    function ownerNonce(bytes32 id) external view returns (uint256);
     /// @notice Seconds that rotations, guardian sets and recoveries wait.
     function delaySeconds() external view returns (uint64);
 }

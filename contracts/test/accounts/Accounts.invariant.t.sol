@@ -21,7 +21,7 @@ contract AccountsInvariantTest is Handled {
     }
 
     function _verbs() internal view override returns (bytes4[] memory verbs) {
-        verbs = new bytes4[](14);
+        verbs = new bytes4[](15);
         verbs[0] = handler.pass.selector;
         verbs[1] = handler.judge.selector;
         verbs[2] = handler.govern.selector;
@@ -36,6 +36,7 @@ contract AccountsInvariantTest is Handled {
         verbs[11] = handler.veto.selector;
         verbs[12] = handler.open.selector;
         verbs[13] = handler.claim.selector;
+        verbs[14] = handler.sign.selector;
     }
 
     function invariant_accounts_hold_and_events_tell_all() external view {
@@ -45,7 +46,7 @@ contract AccountsInvariantTest is Handled {
     /// The invariants would hold of a handler that achieves nothing; this one achieves everything.
     function test_every_verb_succeeds_in_some_order() external {
         bytes4[] memory verbs = _verbs();
-        for (uint256 i = 0; i < 500; ++i) {
+        for (uint256 i = 0; i < 1000; ++i) {
             bytes32[3] memory word;
             for (uint256 j = 0; j < 3; ++j) {
                 word[j] = keccak256(abi.encode("step", i, j));
@@ -57,7 +58,7 @@ contract AccountsInvariantTest is Handled {
             assertTrue(done, "the handler itself never reverts");
         }
         handler.check();
-        bytes4[17] memory reached = [
+        bytes4[22] memory reached = [
             IAccounts.verify.selector,
             IAccounts.suspend.selector,
             IAccounts.verifyOrganisation.selector,
@@ -74,7 +75,12 @@ contract AccountsInvariantTest is Handled {
             IAccounts.vetoRecovery.selector,
             IAccounts.completeRecovery.selector,
             IAccounts.openVault.selector,
-            IAccounts.setVault.selector
+            IAccounts.setVault.selector,
+            IAccounts.rotateKeyBySig.selector,
+            IAccounts.cancelRotationBySig.selector,
+            IAccounts.setGuardiansBySig.selector,
+            IAccounts.cancelGuardiansBySig.selector,
+            IAccounts.vetoRecoveryBySig.selector
         ];
         for (uint256 i = 0; i < reached.length; ++i) {
             assertTrue(
@@ -89,7 +95,7 @@ contract AccountsInvariantTest is Handled {
         bool flag = place == 2
             ? verb == handler.judge.selector || verb == handler.recoverThem.selector
             : verb == handler.govern.selector || verb == handler.cancel.selector
-                || verb == handler.appoint.selector;
+                || verb == handler.appoint.selector || verb == handler.veto.selector;
         return flag ? bytes32(uint256(word) % 2) : word;
     }
 }

@@ -113,7 +113,7 @@ contract PauseTest is Guarded {
     }
 
     function test_what_protects_people_can_never_be_paused() external {
-        bytes4[17] memory safe = [
+        bytes4[22] memory safe = [
             IConsents.revoke.selector,
             IConsents.revokeBySig.selector,
             IConsents.revokeAll.selector,
@@ -127,6 +127,11 @@ contract PauseTest is Guarded {
             IAccounts.cancelGuardians.selector,
             IAccounts.rotateKey.selector,
             IAccounts.setGuardians.selector,
+            IAccounts.vetoRecoveryBySig.selector,
+            IAccounts.cancelRotationBySig.selector,
+            IAccounts.cancelGuardiansBySig.selector,
+            IAccounts.rotateKeyBySig.selector,
+            IAccounts.setGuardiansBySig.selector,
             IRecords.supersede.selector,
             IRecords.erase.selector,
             IPausable.unpause.selector,

@@ -8,11 +8,16 @@ import {Studies} from "../../src/Studies.sol";
 import {IStudies} from "../../src/interfaces/IStudies.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Asking} from "../support/Asking.sol";
-import {Member} from "../support/Network.sol";
+import {Member, Network} from "../support/Network.sol";
+import {Signing} from "../support/Signing.sol";
 
 /// Where every field lies. A version that moves one would read garbage after an upgrade, so this
 /// test pins the slots: append fields at the end of a struct, never reorder, and extend this test.
-contract StorageLayoutTest is Asking {
+contract StorageLayoutTest is Asking, Signing {
+    function setUp() public override(Asking, Network) {
+        Asking.setUp();
+    }
+
     function _base(string memory name) private pure returns (uint256) {
         // ERC-7201.
         uint256 hash = uint256(keccak256(abi.encodePacked(name))) - 1;
@@ -82,6 +87,15 @@ contract StorageLayoutTest is Asking {
         assertEq(uint8(_at(a, slot + 2) >> 32), 3, "2 accounts: guardianCount");
         assertEq(uint8(_at(a, slot + 2) >> 40), 2, "2 accounts: guardianThreshold");
         assertEq(_at(a, slot + 3), uint256(_id("root")), "2 accounts: guardiansRoot");
+    }
+
+    function test_accounts_owners_nonces() external {
+        bytes32 id = patient.account;
+        bytes memory verb = _rotateKey(address(0xF2E5));
+        IAccounts.Permit memory permit = _permitOf(patient.secret, id, verb, 0, block.timestamp);
+        accounts.rotateKeyBySig(id, address(0xF2E5), permit);
+        uint256 base = _base("simdes.accounts");
+        assertEq(_at(address(accounts), _under(id, base + 8)), 1, "8 ownerNonces");
     }
 
     function test_consents() external {

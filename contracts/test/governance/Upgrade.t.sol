@@ -12,8 +12,9 @@ import {IAdministrators} from "../../src/interfaces/IAdministrators.sol";
 import {IConsents} from "../../src/interfaces/IConsents.sol";
 import {IRecords} from "../../src/interfaces/IRecords.sol";
 import {Guarded} from "../support/Guarded.sol";
-import {Person} from "../support/Network.sol";
+import {Network, Person} from "../support/Network.sol";
 import {ReferenceTree} from "../support/ReferenceTree.sol";
+import {Signing} from "../support/Signing.sol";
 
 /// The next versions: a new verb each, over the same storage.
 contract AccountsNext is Accounts {
@@ -39,7 +40,7 @@ contract RecordsNext is Records {
 /// ├── before the delay: refused; visible from the first moment
 /// ├── cancelled by an owner: never happens
 /// └── after the delay: new code, every read as before, storage outside the namespaces untouched
-contract UpgradeTest is Guarded {
+contract UpgradeTest is Guarded, Signing {
     struct Read {
         address target;
         bytes data;
@@ -54,7 +55,7 @@ contract UpgradeTest is Guarded {
     Read[] private reads;
     Person private doctor;
 
-    function setUp() public override {
+    function setUp() public override(Guarded, Network) {
         super.setUp();
         _fill();
         _list();
@@ -76,6 +77,7 @@ contract UpgradeTest is Guarded {
         consents.revokeAll(tag);
         vm.stopPrank();
         _revokeSigned();
+        _rotateSigned();
         vm.prank(doctor.key);
         consents.openEmergency(tag, _id("emergency"), _id("reason"));
         vm.prank(clinic.administrator.key);
@@ -109,6 +111,13 @@ contract UpgradeTest is Guarded {
         );
     }
 
+    function _rotateSigned() private {
+        bytes32 id = patient.account;
+        accounts.rotateKeyBySig(
+            id, fresh, _permitOf(patient.secret, id, _rotateKey(fresh), 0, block.timestamp)
+        );
+    }
+
     function _leaf(uint256 index) private view returns (IRecords.Leaf memory) {
         return IRecords.Leaf({
             batchId: batchId,
@@ -132,6 +141,7 @@ contract UpgradeTest is Guarded {
             _read(a, abi.encodeCall(accounts.pendingRotation, (people[i])));
             _read(a, abi.encodeCall(accounts.pendingGuardians, (people[i])));
             _read(a, abi.encodeCall(accounts.pendingRecovery, (people[i])));
+            _read(a, abi.encodeCall(accounts.ownerNonce, (people[i])));
             _read(a, abi.encodeCall(accounts.accountOf, (keys[i])));
             _read(a, abi.encodeCall(accounts.holderOf, (keys[i])));
             _read(a, abi.encodeCall(accounts.isActive, (keys[i])));

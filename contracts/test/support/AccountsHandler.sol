@@ -6,12 +6,13 @@ import {IERC1967} from "@openzeppelin/contracts/interfaces/IERC1967.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {AccountsMirror} from "./AccountsMirror.sol";
 import {Guarded} from "./Guarded.sol";
-import {Person} from "./Network.sol";
+import {Network, Person} from "./Network.sol";
+import {Signing} from "./Signing.sol";
 import {Vm} from "./Vm.sol";
 
 /// @notice Two organisations and eight accounts that do anything in any order. Watches, at each
 /// call, what must never happen.
-contract AccountsHandler is Guarded {
+contract AccountsHandler is Guarded, Signing {
     AccountsMirror public mirror;
     bytes32[] public ids;
     bytes32[] public tags;
@@ -23,7 +24,7 @@ contract AccountsHandler is Guarded {
     mapping(bytes4 verb => uint256) public successes;
     uint256 private _fresh;
 
-    function setUp() public override {
+    function setUp() public override(Guarded, Network) {
         mirror = new AccountsMirror();
         vm.recordLogs();
         super.setUp();
@@ -180,6 +181,55 @@ contract AccountsHandler is Guarded {
         _act(_key(who), abi.encodeCall(accounts.setGuardians, (root, count, threshold)), true);
     }
 
+    /// An owner's verbs by signature, now and then of another account's key or before its turn.
+    function sign(uint256 who, uint256 seed) external {
+        uint256 verb = (seed >> 16) % 4;
+        bytes32 id = verb % 2 == 1 ? _waiting(who, verb / 2) : ids[who % ids.length];
+        bytes32 signer = seed % 8 == 7 ? ids[(who + 1) % ids.length] : id;
+        uint256 nonce = accounts.ownerNonce(id);
+        bool early = (seed >> 8) % 8 == 7;
+        bytes memory data = _signedCall(id, signer, early ? nonce + 1 : nonce, seed >> 16);
+        bool acting = bytes4(data) == IAccounts.rotateKeyBySig.selector
+            || bytes4(data) == IAccounts.setGuardiansBySig.selector;
+        bool active = _isActiveByHand(accounts.account(signer).key);
+        bool frozen = accounts.account(id).frozen;
+        if (!_act(address(0xCAFE), data, false)) return;
+        if (signer != id) violation = "somebody signed for another account";
+        if (early) violation = "a signature counted before its turn";
+        if (acting && !active) violation = "an inactive account signed";
+        if (frozen) violation = "a frozen account signed";
+        if (accounts.ownerNonce(id) != nonce + 1) violation = "a signature spent no nonce";
+    }
+
+    function _signedCall(bytes32 id, bytes32 signer, uint256 nonce, uint256 seed)
+        private
+        returns (bytes memory)
+    {
+        uint256 secret = _secrets[accounts.account(signer).key];
+        uint256 end = block.timestamp;
+        if (seed % 4 == 0) {
+            address key = _newKey(seed >> 8);
+            IAccounts.Permit memory to = _permitOf(secret, id, _rotateKey(key), nonce, end);
+            return abi.encodeCall(accounts.rotateKeyBySig, (id, key, to));
+        }
+        if (seed % 4 == 1) {
+            address key = accounts.pendingRotation(id).key;
+            IAccounts.Permit memory off = _permitOf(secret, id, _cancelRotation(key), nonce, end);
+            return abi.encodeCall(accounts.cancelRotationBySig, (id, key, off));
+        }
+        if (seed % 4 == 2) {
+            bytes memory verb = _setGuardians(guardiansRoot, GUARDIANS, NEEDED);
+            IAccounts.Permit memory set = _permitOf(secret, id, verb, nonce, end);
+            return
+                abi.encodeCall(
+                    accounts.setGuardiansBySig, (id, guardiansRoot, GUARDIANS, NEEDED, set)
+                );
+        }
+        bytes32 root = accounts.pendingGuardians(id).root;
+        IAccounts.Permit memory none = _permitOf(secret, id, _cancelGuardians(root), nonce, end);
+        return abi.encodeCall(accounts.cancelGuardiansBySig, (id, root, none));
+    }
+
     function complete(uint256 whom, uint256 what) external {
         bytes32 id = _waiting(whom, what % 3);
         uint64 readyAt = _readyAt(id, what % 3);
@@ -236,12 +286,20 @@ contract AccountsHandler is Guarded {
         return _sign(_secrets[key], digest);
     }
 
-    function veto(uint256 who) external {
+    function veto(uint256 who, bool signed) external {
         bytes32 id = _waiting(who, 2);
         address key = accounts.account(id).key;
         bool attested = accounts.pendingRecovery(id).attested;
         bool frozen = accounts.account(id).frozen;
-        if (_act(key, abi.encodeCall(accounts.vetoRecovery, ()), false)) {
+        bytes memory data = abi.encodeCall(accounts.vetoRecovery, ());
+        if (signed) {
+            address pending = accounts.pendingRecovery(id).key;
+            uint256 nonce = accounts.ownerNonce(id);
+            IAccounts.Permit memory permit =
+                _permitOf(_secrets[key], id, _vetoRecovery(pending), nonce, block.timestamp);
+            data = abi.encodeCall(accounts.vetoRecoveryBySig, (id, pending, permit));
+        }
+        if (_act(signed ? address(0xCAFE) : key, data, false)) {
             if (attested) violation = "an attested recovery was vetoed";
             if (frozen) violation = "a frozen account vetoed";
             if (++_vetoes[id] > 1) violation = "two vetoes against one guardian set";
@@ -317,6 +375,7 @@ contract AccountsHandler is Guarded {
             abi.encode(accounts.pendingRecovery(id)),
             "recovery"
         );
+        assertEq(mirror.ownerNonce(id), accounts.ownerNonce(id), "mirror: nonce of the owner");
         assertEq(accounts.accountOf(a.key), id, "an account without its key");
         if (a.frozen) {
             assertEq(accounts.pendingRotation(id).readyAt, 0, "a frozen account rotates");

@@ -13,6 +13,7 @@ contract AccountsMirror {
     mapping(bytes32 id => IAccounts.PendingKey) private _rotations;
     mapping(bytes32 id => IAccounts.PendingKey) private _recoveries;
     mapping(bytes32 id => IAccounts.PendingGuardians) private _guardians;
+    mapping(bytes32 id => uint256) public ownerNonce;
 
     function organisation(bytes32 id) external view returns (IAccounts.Organisation memory) {
         return _organisations[id];
@@ -113,6 +114,8 @@ contract AccountsMirror {
             (a.frozen, a.vetoed) = (false, false);
             holders[a.key] = id;
             delete _recoveries[id];
+        } else if (kind == IAccounts.OwnerSigned.selector) {
+            ownerNonce[id] = abi.decode(log.data, (uint256)) + 1;
         } else if (kind == IAccounts.VaultOpened.selector) {
             (bytes32 descriptor, uint8 m, uint8 n, uint32 epoch) =
                 abi.decode(log.data, (bytes32, uint8, uint8, uint32));

@@ -7,10 +7,12 @@ bytes, signatures 65, times and deadlines unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
+from simdes.errors import Conflict, Unsupported
 from simdes.ledger.bound import Bound
 from simdes.ledger.lane import Call
 from simdes.ledger.ledger import Address, Block
@@ -140,6 +142,17 @@ class GuardianProof:
     index: int
     path: tuple[bytes, ...]
     signature: bytes
+
+
+OWNER_VERBS: Final[Mapping[str, tuple[str, str]]] = {
+    "RotateKey": ("rotateKeyBySig", "address key"),
+    "CancelRotation": ("cancelRotationBySig", "address key"),
+    "SetGuardians": ("setGuardiansBySig", "bytes32 root,uint8 count,uint8 threshold"),
+    "CancelGuardians": ("cancelGuardiansBySig", "bytes32 root"),
+    "VetoRecovery": ("vetoRecoveryBySig", "address key"),
+}
+"""What an account's own key signs about it for anybody to relay: the EIP-712 type, the contract's
+verb, and what stands in both between account and nonce."""
 
 
 class AccountsContract(Bound):
@@ -281,6 +294,25 @@ class AccountsContract(Bound):
         pending = PendingGuardians(*self.read("pendingGuardians", account))
         return pending if pending.ready_at else None
 
+    def owner_nonce(self, account: bytes) -> int:
+        """Return the nonce that the owner's next signature carries.
+
+        Raises Unsupported on a network whose `Accounts` is from before `OWNER_VERBS`.
+        """
+        try:
+            return int(self.read("ownerNonce", account))
+        except Conflict as error:
+            raise Unsupported(
+                "The network's contract Accounts is older than this and takes no such signature.",
+                advice="Its owners upgrade Accounts first (docs/operations/upgrade.md).",
+            ) from error
+
+    def owner_signed(self, data: TypedData, signature: bytes) -> Call:
+        """Relay what an account's key signed, as `owner_data` says it."""
+        verb, _ = OWNER_VERBS[data.primary]
+        *what, nonce, deadline = data.values
+        return self.write(verb, *what, (nonce, deadline, signature))
+
     def delay_seconds(self) -> int:
         """Return how long rotations, guardian sets and recoveries wait."""
         return int(self.read("delaySeconds"))
@@ -356,6 +388,14 @@ class AccountsContract(Bound):
         """
         text = "MoveAccount(bytes32 account,bytes32 organisation,address wallet,uint256 deadline)"
         return self._data(text, account, organisation, wallet, deadline)
+
+    def owner_data(self, verb: str, /, **said: bytes | int) -> TypedData:
+        """Return what an account's key signs, one of `OWNER_VERBS`: ``account``, what the verb
+        takes, ``nonce`` (`owner_nonce`) and ``deadline``, by name."""
+        _, what = OWNER_VERBS[verb]
+        text = f"{verb}(bytes32 account,{what},uint256 nonce,uint256 deadline)"
+        names = ("account", *(one.split()[1] for one in what.split(",")), "nonce", "deadline")
+        return self._data(text, *(said[name] for name in names))
 
     def _vault_data(self, verb: str, tag: bytes, account: bytes, deadline: int) -> TypedData:
         text = f"{verb}(bytes32 tag,bytes32 account,uint256 deadline)"

@@ -166,6 +166,14 @@ class AccountRecovered(ChainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSigned(ChainEvent):
+    """A relayed signature of an account's owner was taken."""
+
+    account: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VaultOpened(ChainEvent):
     """A provisional vault, epoch 1."""
 

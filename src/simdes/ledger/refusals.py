@@ -45,6 +45,10 @@ _REFUSALS: dict[str, tuple[type[SimdesError], str]] = {
     "Accounts_AttestedPending(bytes32)": (Conflict, "an attested recovery is waiting"),
     "Accounts_VetoSpent(bytes32)": (Conflict, "the owner's veto is spent"),
     "Accounts_VetoRefused(bytes32)": (Forbidden, "an attested recovery can't be vetoed"),
+    "Accounts_WrongNonce(bytes32,uint256,uint256)": (
+        Conflict,
+        "something else of the owner's was signed and sent meanwhile",
+    ),
     "Accounts_VaultExists(bytes32)": (Conflict, "the vault tag is in use"),
     "Accounts_VaultUnknown(bytes32)": (NotFound, "no vault has this tag"),
     "Accounts_VaultMalformed(uint8,uint8)": (Invalid, "a vault needs 2 <= m <= n <= 64"),
