@@ -31,7 +31,10 @@ FILES = {
 }
 CLAIMS = {"/claims/claim", "/claims/appeal", "/claims/disclose", "/claims/insurer"}
 """Looked at in test_claims.py."""
-WITH_MORE = {"/prescriptions/submit", "/corrections/new", "/links/code", "/merges/answer"} | CLAIMS
+WITH_MORE = CLAIMS | {
+    *("/prescriptions/submit", "/prescriptions/code"),
+    *("/corrections/new", "/links/code", "/merges/answer"),
+}
 """Looked at with what they are about."""
 
 

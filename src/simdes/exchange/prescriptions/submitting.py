@@ -8,7 +8,8 @@ without a word. No gateway signs for a patient (docs/prescriptions.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -143,17 +144,29 @@ def submitted(node: Node, asking: Asking, request_id: str) -> list[Submitted]:
     return [_submitted(held, one) for one in _standing(node, held) if one.terms.expiry > now]
 
 
+def all_submitted(node: Node, asking: Asking, vault: bytes) -> dict[bytes, list[Consent]]:
+    """By which consents prescriptions of the caller's are at pharmacies now, by their tags, the
+    newest last."""
+    _require_patient(asking, vault)
+    now, found = node.now_seconds(), defaultdict[bytes, list[Consent]](list)
+    for one in _to_single(node, vault):
+        if one.terms.expiry > now:
+            found[one.terms.condition_id].append(one)
+    return found
+
+
 def _standing(node: Node, held: Held) -> list[Consent]:
     """The consents to this prescription that were not withdrawn, oldest first."""
+    return [one for one in _to_single(node, held.vault) if is_of(one, held)]
+
+
+def _to_single(node: Node, vault: bytes) -> Iterator[Consent]:
+    """Consents that hang on one prescription and were not withdrawn, oldest first."""
     node.following.catch_up()
     prescriptions = node.contracts.addresses.prescriptions
-    return [
-        one.consent
-        for one in known_consents(node.desk, held.vault)
-        if one.active
-        and one.consent.terms.condition == prescriptions
-        and one.consent.terms.condition_id == held.tag_bytes
-    ]
+    for one in known_consents(node.desk, vault):
+        if one.active and one.consent.terms.condition == prescriptions:
+            yield one.consent
 
 
 # By preference --------------------------------------------------------------------------------

@@ -36,9 +36,6 @@ _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 
 _SIGNED: Final = frozenset(
     {
-        prescriptions.SUBMIT,
-        prescriptions.WITHDRAW,
-        prescriptions.PHARMACY,
         guardians.NEW,
         guardians.CANCEL,
         guardians.VETO,
@@ -92,6 +89,8 @@ PATIENT_PLACES: Final = (
     _place(prescriptions.WITHDRAW, "POST", prescriptions.withdraw, _ANY),
     _place(prescriptions.PHARMACY, "GET", prescriptions.show_pharmacy, _FRESH),
     _place(prescriptions.PHARMACY, "POST", prescriptions.prefer, _FRESH),
+    _place(prescriptions.CODE, "GET", prescriptions.show_code, _ANY),
+    _place(prescriptions.SIGN, "POST", prescriptions.sign, _ANY),
     _place(guardians.PATH, "GET", guardians.show, _ANY),
     _place(guardians.NEW, "GET", guardians.show_new, _FRESH),
     _place(guardians.NEW, "POST", guardians.new, _FRESH),

@@ -1,7 +1,12 @@
-"""My prescriptions: where each stands, to which pharmacy it goes, what to show at the counter."""
+"""My prescriptions: where each stands, to which pharmacy it goes, what to show at the counter.
+
+Where a wallet keeps the patient's key, it signs each step on a page of its own (`signing`): what is
+left to be signed follows from what stands on the ledger, so nothing is lost between two of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -9,23 +14,31 @@ from urllib.parse import urlencode
 import segno
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
-from simdes.exchange import members
+from simdes.exchange import members, wallets
+from simdes.exchange.meanings import PRESCRIPTION
 from simdes.exchange.members import Member
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import holding, submitting
 from simdes.exchange.prescriptions.holding import Held, Told
+from simdes.exchange.prescriptions.submitting import Submitted
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.languages import Reader
+from simdes.gateway.pages.patient import signing
+from simdes.gateway.pages.patient.meanings import medicine
 from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.pages.record.saying import Json, say
-from simdes.gateway.pages.record.timeline import Source, line
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/prescriptions"
 SUBMIT: Final = "/prescriptions/submit"
 WITHDRAW: Final = "/prescriptions/withdraw"
 PHARMACY: Final = "/prescriptions/pharmacy"
+CODE: Final = "/prescriptions/code"
+SIGN: Final = "/prescriptions/sign"
+_AT: Final = signing.At(SIGN, PATH)
+_SEND, _MOVE, _TAKE_BACK, _PREFER, _PREFER_NONE = "send", "move", "take-back", "prefer", "none"
+"""What a wallet is on the way to, signature by signature."""
 _DISPENSERS: Final = ("pharmacy", "hospital")
 _GOES_ON: Final = ("issued", "held", "partly-dispensed", "early")
 
@@ -49,19 +62,23 @@ class Prescription:
 
 
 def show(asked: Asked) -> Shown:
-    """Every prescription, those that go on first, and the preferred pharmacy."""
+    """Every prescription, those that go on first, where each was sent, and the preferred
+    pharmacy."""
     mine, node = own(asked), asked.node
     found = [
-        in_words(asked, one) for one in holding.all_held(node, mine.asking, vaults=(mine.vault,))
+        (in_words(asked, one), one.tag_bytes)
+        for one in holding.all_held(node, mine.asking, vaults=(mine.vault,))
     ]
-    preferred = submitting.preferred(node, mine.vault)
+    preferred = submitting.all_preferred(node, mine.asking, mine.vault)
+    sent = submitting.all_submitted(node, mine.asking, mine.vault)
+    named = {one.terms.grantee for some in (preferred, *sent.values()) for one in some}
+    found.sort(key=lambda one: (not one[0].goes_on, -one[0].told.last_day.toordinal()))
     return Shown(
         "prescriptions.html",
         {
-            "listed": sorted(
-                found, key=lambda one: (not one.goes_on, -one.told.last_day.toordinal())
-            ),
-            "preferred": members.name_of(node, preferred) if preferred else "",
+            "listed": [(one, sent.get(tag, ()) if one.goes_on else ()) for one, tag in found],
+            "names": {one: members.name_of(node, one) for one in named},
+            "preferred": preferred,
             "kept": mine.kept,
             "address": lambda path, **more: _address(mine, path, **more),
         },
@@ -74,35 +91,59 @@ def show_submit(asked: Asked) -> Shown:
     return _form(asked, mine, _held(asked, mine, asked.asked("prescription", most=64)), None)
 
 
-def submit(asked: Asked) -> Shown:
-    """Submit it; the answer shows what to say or show at the counter."""
-    mine = own(asked)
+def submit(asked: Asked) -> Shown | Moved:
+    """Submit it; then what to say or show at the counter."""
+    mine, node = own(asked), asked.node
     held = _held(asked, mine, asked.field("prescription", most=64))
+    away = bool(asked.field("away"))
     try:
         pharmacy = _pharmacy(asked)
-        verb = submitting.transfer if asked.field("away") else submitting.submit
-        made = verb(asked.node, mine.asking, _id(held), pharmacy.id)
+        if asked.visit.session.wallet:
+            what = submitting.to_submit(node, mine.asking, _id(held), pharmacy.id)
+            request = wallets.grant(node, mine.asking, (PRESCRIPTION, _id(held)), **what)
+            before = away and bool(submitting.submitted(node, mine.asking, _id(held)))
+            return _ask(asked, mine, request, _MOVE if away else _SEND, _id(held), first=before)
+        verb = submitting.transfer if away else submitting.submit
+        verb(node, mine.asking, _id(held), pharmacy.id)
     except (Conflict, Invalid) as error:
         return _form(asked, mine, held, error)
+    return Moved(_address(mine, CODE, prescription=_id(held)))
+
+
+def show_code(asked: Asked) -> Shown:
+    """What to say or show at the counter of the pharmacy to which a prescription was sent:
+    ``consent`` says which of several, else the newest."""
+    mine = own(asked)
+    held = _held(asked, mine, asked.asked("prescription", most=64))
+    named = asked.asked("consent", most=64)
+    sent = submitting.submitted(asked.node, mine.asking, _id(held))
+    chosen = [one for one in sent if named in ("", one.handle.hex())]
+    if not chosen:
+        raise NotFound("There is nothing like that.")
+    return _code(asked, mine, held, chosen[-1])
+
+
+def _code(asked: Asked, mine: Own, held: Held, made: Submitted) -> Shown:
     picture = segno.make(made.payload, error="l").svg_data_uri(scale=4, border=2)
     return Shown(
         "prescription_code.html",
         {
             "one": in_words(asked, held),
-            "pharmacy": pharmacy.name,
+            "pharmacy": members.name_of(asked.node, made.pharmacy),
             "code": made.code,
             "picture": picture,
             "until_ms": made.until_seconds * 1000,
             "address": lambda path, **more: _address(mine, path, **more),
         },
-        here=_address(mine, PATH),
     )
 
 
-def withdraw(asked: Asked) -> Moved:
+def withdraw(asked: Asked) -> Shown | Moved:
     """Take a prescription back from every pharmacy that it was submitted to."""
-    mine = own(asked)
-    submitting.withdraw(asked.node, mine.asking, asked.field("prescription", most=64))
+    mine, named = own(asked), asked.field("prescription", most=64)
+    if asked.visit.session.wallet:
+        return _go_on(asked, mine, _TAKE_BACK, named)
+    submitting.withdraw(asked.node, mine.asking, named)
     return Moved(_address(mine, PATH, done="withdrawn"))
 
 
@@ -113,13 +154,92 @@ def show_pharmacy(asked: Asked) -> Shown:
 
 def prefer(asked: Asked) -> Shown | Moved:
     """Let every prescription go to one pharmacy by itself, or to none."""
-    mine = own(asked)
+    mine, node = own(asked), asked.node
     try:
         chosen = None if asked.field("pharmacy", most=66) == "none" else _pharmacy(asked).id
-        submitting.prefer(asked.node, mine.asking, mine.vault, chosen)
+        if asked.visit.session.wallet:
+            if chosen is None:
+                return _go_on(asked, mine, _PREFER_NONE)
+            what = submitting.to_prefer(node, mine.asking, mine.vault, chosen)
+            before = bool(submitting.all_preferred(node, mine.asking, mine.vault))
+            return _ask(asked, mine, wallets.grant(node, **what), _PREFER, first=before)
+        submitting.prefer(node, mine.asking, mine.vault, chosen)
     except Invalid as error:
         return _preference(asked, mine, error)
     return Moved(_address(mine, PATH, done="preferred" if chosen else "not-preferred"))
+
+
+# By wallet ------------------------------------------------------------------------------------
+
+
+def sign(asked: Asked) -> Shown | Moved:
+    """Relay what the wallet signed, and go on to what is left to be signed."""
+    mine = own(asked)
+    goal, named = asked.field("goal", most=16), asked.field("prescription", most=64)
+    if goal not in _GOALS:
+        raise NotFound("There is nothing like that.")
+    request = signing.read(asked, mine)
+    kept = {"goal": goal, "prescription": named}
+    return signing.relay(asked, mine, request, kept, at=_AT) or _go_on(asked, mine, goal, named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """Which consents still have to be ended on the way, and where it ends."""
+
+    left: Callable[[Asked, Own, str], list[bytes]]
+    end: Callable[[Own, str], str]
+
+
+def _go_on(asked: Asked, mine: Own, goal: str, named: str = "") -> Shown | Moved:
+    """Ask for the next signature, or say that it is done. What is left is read anew."""
+    left = _GOALS[goal].left(asked, mine, named)
+    if not left:
+        return Moved(_GOALS[goal].end(mine, named))
+    request = wallets.revoke(asked.node, vault=mine.vault, handle=left[0])
+    return _ask(asked, mine, request, goal, named)
+
+
+def _ask(
+    asked: Asked,
+    mine: Own,
+    request: wallets.Request,
+    goal: str,
+    named: str = "",
+    *,
+    first: bool = False,
+) -> Shown:
+    kept = {"goal": goal, "prescription": named, "first": "yes" if first else ""}
+    return signing.ask(asked, mine, request, kept, at=_AT)
+
+
+def _sent(asked: Asked, mine: Own, named: str) -> list[bytes]:
+    held = _held(asked, mine, named)
+    return [one.handle for one in submitting.submitted(asked.node, mine.asking, _id(held))]
+
+
+def _by_preference(asked: Asked, mine: Own, _: str) -> list[bytes]:
+    return [one.handle for one in submitting.all_preferred(asked.node, mine.asking, mine.vault)]
+
+
+def _done(word: str) -> Callable[[Own, str], str]:
+    return lambda mine, _: _address(mine, PATH, done=word)
+
+
+def _to_code(mine: Own, named: str) -> str:
+    return _address(mine, CODE, prescription=named)
+
+
+_GOALS: Final[Mapping[str, _Goal]] = {
+    _SEND: _Goal(lambda *_: [], _to_code),
+    _MOVE: _Goal(lambda asked, mine, named: _sent(asked, mine, named)[:-1], _to_code),
+    _TAKE_BACK: _Goal(_sent, _done("withdrawn")),
+    _PREFER: _Goal(lambda *given: _by_preference(*given)[:-1], _done("preferred")),
+    _PREFER_NONE: _Goal(_by_preference, _done("not-preferred")),
+}
+
+
+# Steps ----------------------------------------------------------------------------------------
 
 
 def _preference(asked: Asked, mine: Own, problem: SimdesError | None) -> Shown:
@@ -179,11 +299,11 @@ def in_words(asked: Asked, held: Held) -> Prescription:
     """A prescription and where it stands, as the reader writes it."""
     reader = asked.reader
     told = holding.tell(asked.node, held)
-    one = line(Source(resource=held.request, organisation="", own=True), reader, {})
+    title, dosage = medicine(asked, held)
     return Prescription(
         id=_id(held),
-        title=one.title,
-        dosage=dict(one.facts).get(reader.text("How to take it"), ""),
+        title=title,
+        dosage=dosage,
         told=told,
         prescribed=say(told.prescribed, reader),
         left=_left(told.left, told.prescribed, reader),

@@ -52,7 +52,8 @@ def code_of(town: Town) -> str:
         "/prescriptions/submit",
         {"prescription": town.request["id"], "pharmacy": town.pharmacy},
     )
-    assert shown.status_code == 200, shown.text
+    assert shown.status_code == 303, shown.text
+    shown = town.patient.get(shown.headers["location"])
     assert 'alt="QR code of the prescription"' in shown.text
     found = re.search(r'class="counter"><code>([^<]+)</code>', shown.text)
     assert found
