@@ -7,10 +7,7 @@ release's. What was acknowledged is there once, sealed once, anchored once.
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -52,15 +49,8 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
-        command = ["-m", "simdes", "serve", "--data", str(self.north), "--port", str(self.port)]
-        self.process = Program(
-            [sys.executable, *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=kept | {"SIMDES_LOG_LEVEL": "warning"},
-        )
+        command = ("serve", "--data", self.north, "--port", self.port)
+        self.process = Program.forked(*command, SIMDES_LOG_LEVEL="warning")
 
     def kill(self) -> None:
         assert self.process is not None

@@ -36,7 +36,7 @@ from simdes.index.transaction import Transaction
 from support import consortium
 from support.bundles import bundle
 from support.consortium import Consortium
-from support.gateways import Program, variables, wait_for_port
+from support.gateways import Program, wait_for_port
 from support.stale_node import stale
 from support.toxiproxy import Proxy, proxies
 
@@ -68,14 +68,11 @@ class Served:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        how = [str(SKEWED), str(self.skew_seconds)] if self.skew_seconds else ["-m", "simdes"]
-        self.program = Program(
-            [sys.executable, *how, "serve", "--data", str(self.data)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=variables({}),
-        )
+        command = ("serve", "--data", self.data)
+        if self.skew_seconds:
+            self.program = Program.of(sys.executable, SKEWED, self.skew_seconds, *command)
+        else:
+            self.program = Program.forked(*command)
         wait_for_port(urlsplit(self.url).port or 80)
 
     def kill(self) -> None:

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from simdes import config
 from support.starting import starter
@@ -62,47 +62,112 @@ def variables(changed: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(network: Path, *names: str) -> Iterator[list[subprocess.Popen[str]]]:
+def serving(network: Path, *names: str) -> Iterator[list[Program]]:
     """Serve members of a copied network as processes of their own until the end."""
     with ExitStack() as stack:
         yield [stack.enter_context(serve(network / name)) for name in names]
 
 
-class Program(subprocess.Popen[str]):
+class Running(Protocol):
+    """A process, as `subprocess.Popen` shows one."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+
+
+class Program:
     """A program whose output is read while it runs: a log that nobody reads would hold it up."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._read: tuple[list[str], list[str]] = ([], [])
-        assert self.stdout is not None and self.stderr is not None
+    def __init__(self, start: Callable[[int, int], Running]) -> None:
+        (out, to_out), (err, to_err) = os.pipe(), os.pipe()
+        self._process = start(to_out, to_err)
+        os.close(to_out)
+        os.close(to_err)
+        self.pid = self._process.pid
+        self.out: list[str] = []
+        self.err: list[str] = []
         self._readers = [
-            threading.Thread(target=lines.extend, args=(stream,), daemon=True)
-            for lines, stream in zip(self._read, (self.stdout, self.stderr), strict=True)
+            threading.Thread(target=_read, args=(file, lines), daemon=True)
+            for file, lines in ((out, self.out), (err, self.err))
         ]
         for one in self._readers:
             one.start()
 
-    def communicate(  # type: ignore[override]
-        self, input: str | None = None, timeout: float | None = None
-    ) -> tuple[str, str]:
+    @classmethod
+    def of(cls, *command: object, **environment: str) -> Program:
+        """Start a program by its command; variables as `simdes` takes them."""
+
+        def start(out: int, err: int) -> Running:
+            return subprocess.Popen(
+                [*map(str, command)], stdout=out, stderr=err, env=variables(environment)
+            )
+
+        return cls(start)
+
+    @classmethod
+    def forked(cls, *words: object, **environment: str) -> Program:
+        """Start a command of `simdes` in a process that has loaded it already."""
+
+        def start(out: int, err: int) -> Running:
+            given = variables(environment)
+            return starter().start([*map(str, words)], out, err, environment=given)
+
+        return cls(start)
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code where somebody waited for its end."""
+        return self._process.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code where it has ended."""
+        return self._process.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code when it ends."""
+        return self._process.wait(timeout)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal where it still runs."""
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for the end; everything it wrote."""
         self.wait(timeout)
         for one in self._readers:
             one.join()
-        return "".join(self._read[0]), "".join(self._read[1])
+        return "".join(self.out), "".join(self.err)
+
+
+def _read(file: int, lines: list[str]) -> None:
+    with os.fdopen(file) as stream:
+        lines.extend(stream)
 
 
 @contextmanager
-def serve(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """`simdes serve` for a folder, answering; SIGTERM at the end where it still runs."""
+def serve(data: Path, *words: str) -> Iterator[Program]:
+    """`simdes serve` for a folder, answering; SIGTERM at the end where it still runs.
+
+    With ``--processes`` by itself: its processes are forked from one of its own.
+    """
     url = config.load(data, {}).custody_url
-    program = Program(
-        [sys.executable, "-m", "simdes", "serve", "--data", str(data), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=variables({}),
-    )
+    command = ("serve", "--data", data, *words)
+    if "--processes" in words:
+        program = Program.of(sys.executable, "-m", "simdes", *command)
+    else:
+        program = Program.forked(*command)
     port = words[words.index("--port") + 1] if "--port" in words else url.rpartition(":")[2]
     try:
         _wait(program, int(port))
@@ -129,7 +194,7 @@ def wait_for_port(port: int) -> None:
     raise RuntimeError(f"nobody answers on port {port}")
 
 
-def _wait(program: subprocess.Popen[str], port: int) -> None:
+def _wait(program: Program, port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and program.poll() is None:
         with socket.socket() as probe:

@@ -2,7 +2,8 @@
 
 A process that has loaded every command and has one thread forks for each: its arguments, variables,
 folder, output and exit code are a process's, and what takes most of a start is done once.
-`python -m simdes` itself is started by `support.gateways.serve` and by tests/unit/test_cli_help.py.
+`python -m simdes` itself is started by tests/unit/test_cli_help.py, test_cli_listen.py and
+test_processes.py.
 """
 
 from __future__ import annotations
@@ -19,10 +20,50 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 MOST_BYTES = 200_000
+
+
+class Started:
+    """A command that runs, as `subprocess.Popen` shows one."""
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told
+
+    def poll(self) -> int | None:
+        """Its exit code where it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code when it ends. Raises TimeoutExpired where that is later."""
+        if self.returncode is None:
+            ready, _, _ = select.select([self._told], [], [], timeout)
+            if not ready:
+                raise subprocess.TimeoutExpired("simdes", timeout or 0)
+            self.returncode = int(os.read(self._told, 16))
+            os.close(self._told)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal where it still runs."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it ends just now
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Starter:
@@ -36,6 +77,25 @@ class Starter:
             )
         self._turn = threading.Lock()
 
+    def start(
+        self,
+        words: Sequence[str],
+        out: int,
+        err: int,
+        *,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+    ) -> Started:
+        """Start a command that writes to two files, which stay the caller's."""
+        asked = json.dumps(
+            {"words": words, "environment": environment, "folder": str(folder or Path.cwd())}
+        ).encode()
+        told, telling = os.pipe()
+        with self._turn:
+            socket.send_fds(self._ours, [asked], [out, err, telling])
+        os.close(telling)
+        return Started(int(os.read(told, 16)), told)
+
     def run(
         self,
         words: Sequence[str],
@@ -45,35 +105,22 @@ class Starter:
         timeout: float,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; what it wrote, and its exit code."""
-        asked = json.dumps(
-            {"words": words, "environment": environment, "folder": str(folder or Path.cwd())}
-        ).encode()
-        told, telling = os.pipe()
-        with (
-            tempfile.TemporaryFile("w+") as out,
-            tempfile.TemporaryFile("w+") as err,
-            os.fdopen(told, "rb", buffering=0) as told_,
-        ):
-            with self._turn:
-                fds = [out.fileno(), err.fileno(), telling]
-                socket.send_fds(self._ours, [asked], fds)
-            os.close(telling)
-            pid = int(told_.read(16))
-            code = _within(told_.fileno(), timeout)
-            if code is None:
-                os.kill(pid, signal.SIGKILL)
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            files = (out.fileno(), err.fileno())
+            started = self.start(words, *files, environment=environment, folder=folder)
+            late = False
+            try:
+                started.wait(timeout)
+            except subprocess.TimeoutExpired:
+                late = True
+                started.kill()
+            code = started.wait()
             for one in (out, err):
                 one.seek(0)
             said = (out.read(), err.read())
-        if code is None:
+        if late:
             raise subprocess.TimeoutExpired(list(words), timeout, *said)
         return subprocess.CompletedProcess(list(words), code, *said)
-
-
-def _within(file: int, timeout: float) -> int | None:
-    until = time.monotonic() + timeout
-    ready, _, _ = select.select([file], [], [], max(until - time.monotonic(), 0))
-    return int(os.read(file, 16)) if ready else None
 
 
 @cache

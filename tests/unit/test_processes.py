@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -65,7 +63,6 @@ def several(north: Path) -> Iterator[tuple[Program, str, str]]:
     """Two that answer and a worker; where, and a doctor's token."""
     url = config.load(north, {}).custody_url
     with serve(north, "--processes", "2") as program:
-        assert isinstance(program, Program)
         eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200)
         yield program, url, token_of(north)
 
@@ -175,14 +172,8 @@ def test_no_process_shows_the_passphrase_and_none_outlives_the_first(
     north = consortium.copy(template, tmp_path / "network") / "north"
     kept = (north / "passphrase").read_text().strip()
     (north / "passphrase").unlink()
-    others = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
-    program = Program(
-        [sys.executable, "-m", "simdes", "serve", "--data", str(north), "--processes", "2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=others | {"SIMDES_PASSPHRASE": kept},
-    )
+    command = (sys.executable, "-m", "simdes", "serve", "--data", north, "--processes", "2")
+    program = Program.of(*command, SIMDES_PASSPHRASE=kept)
     try:
         url = config.load(north, {}).custody_url
         eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200)

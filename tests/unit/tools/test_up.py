@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,20 +20,14 @@ SECONDS = 240
 
 
 def up(data: Path, *words: str, **environment: str) -> Program:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
-    return Program(
-        [sys.executable, str(ROOT / "tools" / "up.py"), "--data", str(data), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=others | environment,
-    )
+    command = (sys.executable, ROOT / "tools" / "up.py", "--data", data, *words)
+    return Program.of(*command, **environment)
 
 
 def wait_for(program: Program, words: str) -> str:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        said = "".join(program._read[0])
+        said = "".join(program.out)
         if words in said:
             return said
         if program.poll() is not None:
