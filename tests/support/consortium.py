@@ -8,16 +8,19 @@ passphrases, and at full cost founding a network would be nothing but that.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,6 +34,7 @@ from simdes.errors import Unauthenticated
 from simdes.exchange import anchoring, enrolment, intake, membership, submit
 from simdes.exchange.signin import Session, sign_in
 from simdes.exchange.submit import Accepted, Refused
+from simdes.index.migrations import HEAD, migrate
 from simdes.index.vaults import Identifier, find
 from simdes.mapper import map_bytes
 from support.gateways import free_ports
@@ -196,7 +200,7 @@ def found(
         urls["ledger_url"] = ledger_url
         _create(folder, name, names, shares_needed, urls, ports[name])
 
-    with own_settings(), cheap_locks():
+    with own_settings(), cheap_locks(), copied_schema():
         for_each = one_by_one if ledger_url == EMBEDDED else at_once
         create(names[0])
         for_each(create, names[1:])
@@ -248,7 +252,7 @@ def _create(
 
 def join(folder: Path, name: str, *, names: Sequence[str], shares_needed: int) -> None:
     """Let one more organisation join a closed network of ``names``, verified by its founder."""
-    with own_settings(), cheap_locks():
+    with own_settings(), cheap_locks(), copied_schema():
         urls = {"database_url": "sqlite:simdes.sqlite", "store_url": "file:../blocks"}
         urls["ledger_url"] = EMBEDDED
         _create(folder, name, names, shares_needed, urls, free_ports(1)[0])
@@ -323,6 +327,31 @@ def cheap_locks() -> Iterator[None]:
 
     with mock.patch.object(keystore, "lock", cheap):
         yield
+
+
+@contextmanager
+def copied_schema() -> Iterator[None]:
+    """Copy the schema into new SQLite databases: test_index_schema.py is about laying it."""
+
+    def lay(url: str) -> str:
+        path = Path(url.removeprefix("sqlite:"))
+        if not url.startswith("sqlite:") or path.exists():
+            return migrate(url)
+        shutil.copy(_laid() / "empty.sqlite", path)
+        return HEAD
+
+    with mock.patch.object(app, "migrate", lay):
+        yield
+
+
+@cache
+def _laid() -> Path:
+    """A folder with an empty database, until this process ends."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    migrate(f"sqlite:{folder / 'empty.sqlite'}")
+    assert not (folder / "empty.sqlite-wal").exists(), "all of it is in one file"
+    return folder
 
 
 def copy(template: Path, folder: Path, *, databases: Mapping[str, str] | None = None) -> Path:
