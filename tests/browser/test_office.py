@@ -6,15 +6,17 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Looking, Place, Watched
 from browser.steps import enter
+from simdes import typed_numbers
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
-from simdes.exchange import emergencies, enrolment, findings, recovering
+from simdes.exchange import attesting, emergencies, enrolment, findings, recovering
 from support.fhir_api import Api
 from support.portal import SYSTEM, enrolled
 
@@ -143,8 +145,86 @@ def test_an_administrator_lets_a_patient_in_again(page: Page, place: Place, look
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Another organisation must, too.")
     look(page, "office-recover-done")
+    page.emulate_media(media="print")
+    look(page, "office-recover-printed")
+    page.emulate_media(media="screen")
     page.goto("/people/recover")
     look(page, "office-recover-elsewhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A patient of the clinic: what their own organisation printed for them."""
+
+    code: str
+    lines: list[str]
+
+
+@pytest.fixture
+def lost(place: Place) -> Lost:
+    """The clinic saw them and their papers; the hospital is the second organisation."""
+    node, user = place.network["south"].node, f"lost-{os.urandom(3).hex()}"
+    session = place.network.session("south", ADMINISTRATOR)
+    made = enrolment.add_person(node, session, user, role=Role.PATIENT, passphrase="words lost")
+    code = recovering.begin(node, user, "words that are new", address="192.0.2.78").code
+    attesting.attest(node, session, made.account, code, checked="Passport.")
+    return Lost(code, typed_numbers.printed(made.account))
+
+
+def test_the_second_organisation_types_what_was_printed_on_a_phone_without_javascript(
+    browser: Browser, place: Place, lost: Lost
+) -> None:
+    context = browser.new_context(
+        base_url=place.url,
+        viewport=PHONE,
+        color_scheme="dark",
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    enter(page, ADMINISTRATOR)
+    page.goto("/people/recover")
+    expect(page.get_by_role("button", name="Scan with the camera")).to_be_hidden()
+    number = page.get_by_label("Number of the patient's account")
+    wrong = f"{lost.lines[0][:-1]}x"
+    number.fill(wrong)
+    page.get_by_label("The code they bring").fill(lost.code)
+    page.get_by_label("How you know").fill("Passport, seen in person.")
+    button = page.get_by_role("button", name="I saw them and their papers")
+    button.click()
+    assert page.url.endswith("/people/recover")
+    expect(page.get_by_role("alert")).to_have_count(0)  # the browser says so before it is sent
+    number.fill(" ".join([*lost.lines[:2], lost.lines[2][::-1], lost.lines[3]]))
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("The third line is not as it was printed.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    number.fill(" ".join(lost.lines))
+    button.click()
+    expect(page.get_by_role("status")).to_contain_text("Two organisations did.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    context.close()
+
+
+def test_a_wrong_line_is_told_before_it_is_sent_and_a_scanner_types_the_number(
+    page: Page, lost: Lost, look: Looking
+) -> None:
+    enter(page, ADMINISTRATOR)
+    page.goto("/people/recover")
+    number = page.get_by_label("Number of the patient's account")
+    number.fill(" ".join([*lost.lines[:3], lost.lines[3][::-1]]))
+    said = number.evaluate("field => field.validationMessage")
+    assert said == "Line 4 is not as it was printed."
+    # A scanner types what the picture holds, and Enter: the form waits for the fields that follow.
+    plain = "".join(line.replace(" ", "")[:16] for line in lost.lines)
+    number.fill("")
+    number.focus()
+    page.keyboard.type(f"0x{plain}")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("The code they bring")).to_be_focused()
+    page.get_by_label("The code they bring").fill(lost.code)
+    page.get_by_label("How you know").fill("Passport, seen in person.")
+    look(page, "office-recover-typed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Two organisations did.")
 
 
 def _registered(place: Place) -> None:

@@ -242,6 +242,19 @@ def test_the_camera_fills_the_code_in_where_the_browser_reads_codes(
     expect(page.get_by_role("alert").first).to_contain_text("No prescription was submitted")
 
 
+def test_the_camera_reads_the_number_of_an_account_and_goes_on_to_the_next_field(
+    page: Page, place: Place
+) -> None:
+    enter(page, place.person(Role.ADMINISTRATOR).user)
+    page.add_init_script(f"({STUBS})()")
+    page.goto("/people/recover")
+    page.evaluate(f"window.shown = '0x{'7' * 64}'")
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.get_by_label("The code they bring")).to_be_focused()
+    expect(page.get_by_label("Number of the patient's account")).to_have_value(f"0x{'7' * 64}")
+    expect(page).to_have_url(re.compile("/people/recover$"))
+
+
 def test_a_browser_that_reads_no_codes_has_no_camera_button(page: Page, place: Place) -> None:
     enter(page, place.person(Role.PHARMACIST).user)
     page.add_init_script("delete window.BarcodeDetector")

@@ -290,7 +290,7 @@ SAID: Final = (
     _("A name has 1 to 64 characters."),
     _("You are no guardian of this account, or not yet."),
     _("That is no number of an account."),
-    _("Your guardian sees it under “Whom I guard”; it is 0x and 64 digits."),
+    _("Your guardian sees it under “Whom I guard”: four lines of digits."),
     _("That is no code of a recovery."),
     _("It has sixteen letters and digits."),
     _("The answer names another key than the code."),

@@ -6,6 +6,7 @@ from typing import Final
 
 from simdes.errors import Conflict, Forbidden, Invalid, SimdesError, Unavailable
 from simdes.exchange import freezing, guardians, members, recovering
+from simdes.gateway.pages import account_numbers
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.problems import STATUS
@@ -22,7 +23,7 @@ def show(asked: Asked) -> Shown:
     return Shown(
         "wards.html",
         {
-            "number": f"0x{account.hex()}",
+            "number": account_numbers.shown(account),
             "wards": found,
             "names": {
                 one: members.name_of(asked.node, one)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from simdes import typed_numbers
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, SimdesError, Unavailable
 from simdes.exchange import attesting, colleagues, members
 from simdes.exchange.attesting import Word
+from simdes.gateway.pages import account_numbers
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.problems import STATUS
@@ -18,7 +18,7 @@ _FIELDS: Final = ("of", "code", "checked")
 
 def show(asked: Asked) -> Shown:
     """The form; of somebody of ours with their name."""
-    return _form(asked, {"of": asked.asked("of", most=80)}, None)
+    return _form(asked, {"of": asked.asked("of", most=account_numbers.MOST)}, None)
 
 
 def attest(asked: Asked) -> Shown:
@@ -38,6 +38,7 @@ def attest(asked: Asked) -> Shown:
         "office/recover_done.html",
         {
             "word": word,
+            "number": account_numbers.shown(word.account),
             "missing": _missing(word),
             "names": {one: members.name_of(asked.node, one) for one in word.organisations},
             "patient_of": members.name_of(asked.node, word.organisation),
@@ -66,14 +67,11 @@ def _form(asked: Asked, typed: dict[str, str], problem: SimdesError | None) -> S
         },
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,
+        script=account_numbers.SCRIPTS,
     )
 
 
 def _account(text: str) -> bytes:
-    found = typed_numbers.octets(text, 32)
-    if found is None:
-        raise Invalid(
-            "That is no number of an account.",
-            advice="The patient's own organisation prints it; it is 0x and 64 digits.",
-        )
-    return found
+    return account_numbers.account_of(
+        text, advice="The patient's own organisation prints it: four lines of digits."
+    )

@@ -142,7 +142,7 @@ OFFICE_DONE: Final[Mapping[str, str]] = {
 OFFICE_SAID: Final = (
     _("The network knows no patient's account of this number."),
     _("Look at the number again."),
-    _("The patient's own organisation prints it; it is 0x and 64 digits."),
+    _("The patient's own organisation prints it: four lines of digits."),
     _("Say how you know who this is."),
     _("Name the papers that you saw."),
     _("No patient here has this identifier."),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from simdes import typed_numbers
 from simdes.errors import Invalid, NotFound, SimdesError
 from simdes.exchange import freezing, guardians, members, recovering, renewal
 from simdes.exchange.guardians import Chosen, Guardian
 from simdes.exchange.renewal import Change
+from simdes.gateway.pages import account_numbers
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.own import own
@@ -65,7 +65,7 @@ def new(asked: Asked) -> Shown | Moved:
     """Appoint them."""
     lines = [
         Line(
-            asked.field(f"number-{place}", most=80).strip(),
+            asked.field(f"number-{place}", most=account_numbers.MOST).strip(),
             asked.field(f"label-{place}", most=200).strip(),
         )
         for place in range(1, LINES + 1)
@@ -120,14 +120,11 @@ def _form(
         {"problem": problem, "lines": room, "least": least, "name": name},
         here=NEW,
         status=STATUS[type(problem)] if problem else 200,
+        script="numbers.js",
     )
 
 
 def _account(text: str) -> bytes:
-    found = typed_numbers.octets(text, 32)
-    if found is None:
-        raise Invalid(
-            "That is no number of an account.",
-            advice="Your guardian sees it under “Whom I guard”; it is 0x and 64 digits.",
-        )
-    return found
+    return account_numbers.account_of(
+        text, advice="Your guardian sees it under “Whom I guard”: four lines of digits."
+    )

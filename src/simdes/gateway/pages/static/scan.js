@@ -1,4 +1,5 @@
-// The camera at the counter: reads a QR code into the form's field, where the browser can.
+// The camera: reads a QR code into a form's field, where the browser can, and sends the form where
+// there is nothing else to fill in (data-send), else goes on to the next field.
 // Barcode Detection API, https://wicg.github.io/shape-detection-api/; without it the page has no
 // such button, and the field takes what is typed or what a hand scanner types.
 "use strict";
@@ -7,14 +8,15 @@ const EVERY_MS = 250;
 
 const offer = async () => {
   const part = document.querySelector("[data-scan]");
-  const field = document.querySelector("#code");
-  if (!part || !field || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
+  const field = part && document.getElementById(part.dataset.scan);
+  if (!field || !("BarcodeDetector" in window) || !navigator.mediaDevices) return;
   const formats = await window.BarcodeDetector.getSupportedFormats();
   if (!formats.includes("qr_code")) return;
   const video = part.querySelector("video");
   const [start, stop] = part.querySelectorAll("button");
   const refused = part.querySelector("[role=alert]");
   const detector = new window.BarcodeDetector({ formats: ["qr_code"] });
+  const inputs = [...field.form.querySelectorAll("input:not([type=hidden])")];
   let stream = null;
 
   const end = () => {
@@ -35,8 +37,10 @@ const offer = async () => {
       return;
     }
     field.value = read.rawValue;
+    field.dispatchEvent(new Event("input"));
     end();
-    field.form.requestSubmit();
+    if ("send" in part.dataset) field.form.requestSubmit();
+    else inputs.at(inputs.indexOf(field) + 1).focus();
   };
 
   start.addEventListener("click", async () => {

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from simdes import typed_numbers
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.exchange import enrolment, freezing, guardians, recovering
@@ -74,9 +75,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 def number(visitor: Visitor) -> str:
-    found = re.search(r"<code>(0x[0-9a-f]{64})</code>", visitor.get("/wards").text)
-    assert found
-    return found.group(1)
+    """The number of an account as their page shows it: four lines."""
+    return " ".join(lines_of(visitor.get("/wards").text))
+
+
+def lines_of(page: str) -> list[str]:
+    found = re.findall(r"<li><code>([0-9a-f ]{22})</code></li>", page)
+    assert len(found) == 4, page
+    return found
 
 
 def appoint(town: Town, rosa: Visitor, **others: str) -> dict[str, str]:
@@ -288,17 +294,22 @@ def test_two_organisations_let_a_patient_in_on_their_pages(town: Town) -> None:
     assert "passport &lt;b&gt;" in wrong.text, "what was typed comes back"
     done = north.post("/people/recover", said | {"of": person.account.hex()})
     assert done.status_code == 200 and "Print this page for the patient." in done.text
-    number = re.search(r"<code>(0x[0-9a-f]{64})</code>", done.text)
-    assert number and code.group(1) in done.text
+    lines = lines_of(done.text)
+    assert typed_numbers.octets(" ".join(lines), 32) == person.account
+    assert code.group(1) in done.text and "data:image/svg" in done.text
 
     south = town.visitor("south", ADMINISTRATOR)
     assert "petra" not in south.get(f"/people/recover?of={person.account.hex()}").text
     for bad in ("", "0x12", "0x" + "7" * 64):
         refused = south.post("/people/recover", said | {"of": bad})
         assert refused.status_code in (400, 404) and 'role="alert"' in refused.text
-    silent = south.post("/people/recover", said | {"of": number.group(1), "checked": " "})
+    wrong_line = " ".join([*lines[:2], lines[2][::-1], lines[3]])
+    refused = south.post("/people/recover", said | {"of": wrong_line})
+    assert refused.status_code == 400 and "The third line is not as it" in refused.text
+    number = " ".join(lines)
+    silent = south.post("/people/recover", said | {"of": number, "checked": " "})
     assert silent.status_code == 400 and "how you know" in silent.text
-    done = south.post("/people/recover", said | {"of": number.group(1)})
+    done = south.post("/people/recover", said | {"of": number})
     assert done.status_code == 200 and "Two organisations did." in done.text
     town.work()
     old = town.visitor("north", "petra")
