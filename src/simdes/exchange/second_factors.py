@@ -16,6 +16,7 @@ from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from simdes.exchange.credentials import Visit, audit, require_recent, use_code
+from simdes.exchange.mail import addresses
 from simdes.exchange.node import Node
 from simdes.index import credentials as rows
 from simdes.index.transaction import Transaction
@@ -138,7 +139,7 @@ def confirm_codes(node: Node, visit: Visit, code: str) -> tuple[str, ...]:
         if not use_code(node, tx, visit.person, visit.session.key, digits):
             return False
         _set_recovery(tx, visit, codes)
-        audit(node, tx, visit.person, Verb.CREDENTIALS)
+        _changed(node, tx, visit)
         return True
 
     if not node.database.write(write):
@@ -155,7 +156,7 @@ def end_codes(node: Node, visit: Visit) -> None:
     def write(tx: Transaction) -> None:
         if rows.remove_code(tx, visit.person.account):
             _drop_recovery_if_alone(tx, visit)
-            audit(node, tx, visit.person, Verb.CREDENTIALS)
+            _changed(node, tx, visit)
 
     node.database.write(write)
 
@@ -172,7 +173,7 @@ def renew_recovery(node: Node, visit: Visit) -> tuple[str, ...]:
         if not _has_factor(tx, visit):
             raise Conflict("There is no second factor yet.", advice="Add a passkey or codes first.")
         _set_recovery(tx, visit, codes)
-        audit(node, tx, visit.person, Verb.CREDENTIALS)
+        _changed(node, tx, visit)
 
     node.database.write(write)
     return codes
@@ -229,7 +230,7 @@ def add_passkey(
         if not rows.spend(tx, sha256(challenge), expires_ms=expires):
             raise Unauthenticated("The passkey's answer was used before.")
         rows.add_passkey(tx, row, most=passkeys.MOST)
-        audit(node, tx, visit.person, Verb.CREDENTIALS)
+        _changed(node, tx, visit)
 
     node.database.write(write)
     return bool(secret)
@@ -251,7 +252,7 @@ def remove_passkey(node: Node, visit: Visit, id: bytes) -> None:
         if not rows.remove_passkey(tx, visit.person.account, id):
             raise NotFound("You have no such passkey.")
         _drop_recovery_if_alone(tx, visit)
-        audit(node, tx, visit.person, Verb.CREDENTIALS)
+        _changed(node, tx, visit)
 
     node.database.write(write)
 
@@ -272,7 +273,7 @@ def change_passphrase(node: Node, visit: Visit, passphrase: str) -> None:
 
     def write(tx: Transaction) -> None:
         rows.end_sessions(tx, visit.person.account, but=visit.id)
-        audit(node, tx, visit.person, Verb.CREDENTIALS)
+        _changed(node, tx, visit)
 
     node.database.write(write)
 
@@ -290,6 +291,12 @@ def end_other_sessions(node: Node, visit: Visit) -> int:
 
 
 # ----------------------------------------------------------------------------------------------
+
+
+def _changed(node: Node, tx: Transaction, visit: Visit) -> None:
+    """Tell whose account it is by mail, and write it down."""
+    addresses.tell_of_sign_in(node, tx, visit.person.account)
+    audit(node, tx, visit.person, Verb.CREDENTIALS)
 
 
 def _passkey(node: Node, row: rows.Passkey) -> HeldPasskey:

@@ -25,7 +25,7 @@ from simdes.exchange.credentials import Visit, audit, require_recent
 from simdes.exchange.mail import sealing
 from simdes.exchange.mail.kinds import chosen_first, kinds_of
 from simdes.exchange.mail.port import checked_address, domain_of
-from simdes.exchange.mail.words import CHANGED, CODE, ERASED, WORDS
+from simdes.exchange.mail.words import CHANGED, CODE, ERASED, SIGN_IN, WORDS
 from simdes.exchange.node import Node
 from simdes.index import mail as rows
 from simdes.index.transaction import Transaction
@@ -42,6 +42,8 @@ MAILBOX_A_DAY: Final = 10
 """Codes that one mailbox gets, whoever asks for them."""
 MAILBOX_FIRST_A_DAY: Final = 30
 """The same, for an account's first of the day: what others ask for keeps nobody from theirs."""
+SIGN_IN_A_DAY: Final = 5
+"""Mails about changed passphrases, passkeys and one-time codes that an account gets."""
 MOST_A_DAY: Final = 10
 MOST_TYPED: Final = 320
 """Characters of what is typed for an address; the address itself is shorter."""
@@ -133,12 +135,20 @@ def give(node: Node, visit: Visit, text: str, *, language: str, network: str) ->
             raise TooLarge(
                 "There were as many codes today as there may be.", advice="Try again tomorrow."
             )
-        rows.put_code(tx, code)
         if _may_write(node, tx, address, account, day=day):
+            rows.put_code(tx, code)
             rows.add(tx, letter)
+        elif not _waits(node, tx, account, address):
+            rows.put_code(tx, code)
         audit(node, tx, visit.person, Verb.CREDENTIALS)
 
     node.database.write(write)
+
+
+def _waits(node: Node, tx: Transaction, account: bytes, address: str) -> bool:
+    """Whether a code for just this address is good: it stays, where no other one goes out."""
+    kept = rows.code(tx, account, now_ms=node.now_ms())
+    return kept is not None and sealing.open_passing(node, account, kept.address_wrapped) == address
 
 
 def _may_write(node: Node, tx: Transaction, address: str, account: bytes, *, day: int) -> bool:
@@ -242,6 +252,18 @@ def remove(node: Node, visit: Visit) -> None:
         audit(node, tx, visit.person, Verb.CREDENTIALS)
 
     node.database.write(write)
+
+
+def tell_of_sign_in(node: Node, tx: Transaction, account: bytes) -> None:
+    """Have an account's owner told that what they sign in with was changed: a stolen session's
+    thief would do so, and what they do here needs no ledger. A few a day."""
+    row = rows.get(tx, account)
+    known = "" if row is None else _opened(node, tx, row)
+    if row is None or not known or row.stopped_ms is not None:
+        return
+    day = node.now_ms() // 86_400_000
+    if rows.spend(tx, {sealing.subject(node, SIGN_IN, account): SIGN_IN_A_DAY}, day=day):
+        rows.add(tx, _last(node, row, known, SIGN_IN))
 
 
 def is_stop(node: Node, token: str) -> None:

@@ -14,6 +14,7 @@ NEWS: Final = "news"
 ALARM: Final = "alarm"
 CHANGED: Final = "changed"
 ERASED: Final = "erased"
+SIGN_IN: Final = "sign-in"
 
 _WHY: Final = {
     "en": "This mail says no more on purpose: others may read it on its way.\n",
@@ -49,6 +50,11 @@ WORDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "Hello,\n\nmails about your account do not come to this address any more. If that was"
             " not you, sign in and change your passphrase:\n{place}/account\n",
         ),
+        SIGN_IN: (
+            "How you sign in was changed",
+            "Hello,\n\na passphrase, passkey or one-time code of your account was changed. If that"
+            " was not you, sign in and look, or begin here if you can't:\n{place}/lost\n",
+        ),
         ERASED: (
             "The last mail",
             "Hello,\n\nwhat you asked for is being done, and this address is forgotten with it."
@@ -77,6 +83,12 @@ WORDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "Bonjour,\n\nles messages concernant votre compte ne viennent plus à cette adresse. Si"
             " ce n’était pas vous, connectez-vous et changez votre phrase secrète :\n"
             "{place}/account\n",
+        ),
+        SIGN_IN: (
+            "Votre façon de vous connecter a changé",
+            "Bonjour,\n\nune phrase secrète, une clé d’accès ou un code à usage unique de votre"
+            " compte a été changé. Si ce n’était pas vous, connectez-vous et regardez, ou commencez"
+            " ici si vous ne le pouvez plus :\n{place}/lost\n",
         ),
         ERASED: (
             "Le dernier message",

@@ -198,6 +198,40 @@ def test_nobody_uses_up_the_codes_of_anothers_mailbox(place: Place, browser: Vis
     confirmed(place, browser)
 
 
+def test_a_code_that_does_not_go_out_leaves_the_one_before_good(
+    place: Place, browser: Visitor
+) -> None:
+    codes = [ask_for_code(place, browser) for _ in range(addresses.PERSON_MAILBOX_A_DAY)]
+    browser.post("/account/mail/new", {"address": ROSA})
+    assert deliver(place) == []
+    answer = browser.post("/account/mail/code", {"code": codes[-1]})
+    assert answer.headers["location"] == "/account/mail?done=mail-confirmed"
+
+
+def test_a_code_for_one_address_is_not_good_for_another_that_got_none(
+    place: Place, browser: Visitor
+) -> None:
+    codes = [ask_for_code(place, browser) for _ in range(addresses.PERSON_MAILBOX_A_DAY)]
+    browser.post("/account/mail/new", {"address": ROSA.replace("@", "+2@")})
+    assert deliver(place) == []
+    assert browser.post("/account/mail/code", {"code": codes[-1]}).status_code == 401
+
+
+def test_who_has_a_new_passphrase_is_told_at_once_a_few_times_a_day(place: Place) -> None:
+    browser, _ = staff(place)
+    typed = {"passphrase": "another long passphrase", "again": "another long passphrase"}
+    browser.post("/account/passphrase", typed)
+    assert deliver(place) == [], "nobody gave an address"
+    confirmed(place, browser)
+    told = []
+    for _ in range(addresses.SIGN_IN_A_DAY + 1):
+        browser.post("/account/passphrase", typed)
+        told += deliver(place)
+    assert len(told) == addresses.SIGN_IN_A_DAY
+    assert {mail.to for mail in told} == {(ROSA,)}
+    assert {mail.message["Subject"] for mail in told} == {words.subject(words.SIGN_IN, "en")}
+
+
 def test_several_strangers_use_up_no_owners_first_code(
     place: Place, browser: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
