@@ -150,6 +150,7 @@ def _working(one: Opened, stop: threading.Event) -> Iterator[None]:
             ),
             threading.Thread(target=storekeeper(one).run, args=(stop,), name="storekeeper"),
             threading.Thread(target=worker.write_mails, args=(one.node, stop), name="mails"),
+            threading.Thread(target=worker.tell_authors, args=(one.node, stop), name="corrections"),
         ]
         if one.node.claims.pays or one.node.rules.dispenses:
             threads.append(

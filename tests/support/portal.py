@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from simdes.exchange import fhir_users
+from simdes.access.consent import Grantee
+from simdes.exchange import consents, fhir_users
 from simdes.exchange.signin import Session
 from simdes.index.vaults import Identifier, find
 from support.consortium import Consortium
@@ -47,6 +48,28 @@ def enrolled(
     session = network.enrol(vault, user)
     assert fhir_users.own_records(network["north"].node, session.actor.account)
     return Enrolled(user, patient, vault, session)
+
+
+def written_elsewhere(network: Consortium, who: Enrolled, lee: Api, day: str) -> Json:
+    """A value that a doctor of clinic south wrote under a consent that then ended."""
+    north, south = network["north"].node, network["south"].node
+    granted = consents.grant(
+        north,
+        who.session,
+        vault=who.vault,
+        grantee=Grantee.role_in(south.organisation, "doctor"),
+        categories=["demographics", "observations"],
+        purposes=["TREAT"],
+        valid_seconds=3600,
+    )
+    south.following.catch_up()
+    assert lee.get(f"Patient/{who.patient['id']}").status_code == 200
+    entry = lee.create(measured(who.patient["id"], day, 4.1))
+    network.settle()
+    consents.revoke(north, who.session, vault=who.vault, handle=granted.handle)
+    south.following.catch_up()
+    assert lee.get(f"Patient/{who.patient['id']}").status_code == 404, "nothing is open"
+    return entry
 
 
 def concept(system: str, code: str, text: str) -> Json:

@@ -67,6 +67,7 @@ class Verb(StrEnum):
     CLAIMS = "claims"
     PRESCRIPTIONS = "prescriptions"
     REQUEST = "request"
+    CORRECT = "correct"
     EXPLAIN = "explain"
     EMERGENCY = "emergency"
     COUNT = "count"
@@ -111,6 +112,7 @@ _INTERACTION: Mapping[Verb, tuple[str, str]] = {
     Verb.CLAIMS: ("search", "R"),
     Verb.PRESCRIPTIONS: ("search", "R"),
     Verb.REQUEST: ("create", "C"),
+    Verb.CORRECT: ("create", "C"),
     Verb.EXPLAIN: ("create", "C"),
     Verb.EMERGENCY: ("operation", "E"),
     Verb.COUNT: ("operation", "E"),

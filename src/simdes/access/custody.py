@@ -17,6 +17,7 @@ from typing import Any, Final
 from simdes.access import passes
 from simdes.access.audit_event import Verb
 from simdes.access.custody_attesting import recover
+from simdes.access.custody_corrections import CorrectBody, correct
 from simdes.access.custody_erasure import erase
 from simdes.access.custody_fingerprints import conclude, contribute, evaluate, fingerprints
 from simdes.access.custody_guardians import appoint, vouch
@@ -94,6 +95,7 @@ VERBS: Final[Mapping[str, tuple[type, Act]]] = {
     "prescriptions": (ToldBody, prescriptions),
     "request": (RequestBody, request),
     "explain": (ExplainBody, explain),
+    "correct": (CorrectBody, correct),
     "appoint": (AppointBody, appoint),
     "vouch": (VouchBody, vouch),
     "recover": (RecoverBody, recover),

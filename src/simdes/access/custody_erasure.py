@@ -28,6 +28,7 @@ from simdes.index import (
     chain,
     contents,
     copies,
+    corrections,
     custody,
     emergencies,
     health_links,
@@ -135,6 +136,7 @@ def _close_chart(desk: Desk, tx: Transaction, tag: bytes) -> str:
     """Let go of others' records; keep our own where the law says so, under the local key."""
     chart = _chart(desk, tx, tag)
     copies.drop_vault(tx, tag)
+    corrections.drop_vault(tx, tag)
     access_requests.drop_vault(tx, tag)
     emergencies.drop_vault(tx, tag)
     health_links.drop_vault(tx, tag)

@@ -36,6 +36,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "NOT_DECIDED": "no administrator here decided to attest for this patient",
     "NOT_CLAIMABLE": "the vault or the account can't be claimed",
     "NOT_HOSTED": "no account of the patient is hosted here",
+    "NOT_ITS_PATIENT": "the ledger names no account of that organisation as the patient's",
+    "NOT_SEALED": "the words are not sealed to the organisation for this entry, or are too many",
     "NOT_OPENED": "the account opened no such emergency, or for another reason",
     "NOT_SPONSOR": "the study has another sponsor, or is not known",
     "NOT_RELEASED": "the ledger has no such release, or not of all of these patients",

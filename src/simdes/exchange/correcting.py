@@ -3,22 +3,22 @@ reason.
 
 An answer is a Communication ``inResponseTo`` the request, which says by its category what was
 decided. An acceptance is one transaction: the new version and the answer, by the path that every
-write takes, with its Provenance. What another organisation wrote is answered here and corrected
-there.
+write takes, with its Provenance. What another organisation wrote is corrected there: it is told of
+the request (`exchange.correction_telling`), and here it waits no more. What others told us of our
+own entries stands in the same queue, for whom may read the entry, consent or none.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import islice
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from simdes import typed_numbers
+from simdes.access.custody_corrections import MOST_TEXT
+from simdes.access.custody_requests import open_words
+from simdes.access.rights import Interaction
 from simdes.errors import Conflict, Forbidden, Invalid, Mismatch, NotFound
-from simdes.exchange import charting, corrections
+from simdes.exchange import amending, charting, corrections
 from simdes.exchange.attempting import Trying, attempting
 from simdes.exchange.corrections import CODE, DECIDED, SYSTEM, Decision
 from simdes.exchange.interactions import finding, writing
@@ -30,38 +30,31 @@ from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
 from simdes.fhir.negotiation import Versions
+from simdes.fhir.resource import subject_reference
 from simdes.fhir.search.parse import parse
+from simdes.index import corrections as rows
 from simdes.index.transaction import Transaction
 
 ROWS: Final = 50
 """Requests that are looked through for one page, newest first."""
-MOST_FIELDS: Final = 60
-ERROR: Final = "entered-in-error"
 _ANSWER: Final = "urn:simdes:correction-answer"
 _ANSWERED: Final = "This request was answered already."
-_VERIFIED: Final = {
-    "Condition": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
-    "AllergyIntolerance": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
-}
-"""Types whose error is said by a verification status, beside which no clinical one may stand."""
-_LEFT: Final = frozenset(
-    (
-        *("resourceType", "id", "meta", "div", "contained", "extension", "modifierExtension"),
-        *("reference", "system", "url", "identifier", "data", "hash", "size", "contentType"),
-    )
-)
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a patient asked for. ``about`` names the entry, ``patient`` is the Patient's id."""
+    """What a patient asked for. ``about`` names the entry, ``patient`` is the Patient's id.
+
+    ``teller`` is the organisation that told us of it, b"" where it is in a record read here.
+    """
 
     id: str
+    vault: bytes = field(repr=False)
     patient: str
     about: str
     text: str
     sent: str
+    teller: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +69,6 @@ class Opened:
     own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One value of an entry. ``name`` is where it stands, as forms carry it."""
-
-    name: str
-    path: Path
-    value: Any
-
-
 def waiting(node: Node, asking: Asking, *, after: str = "") -> tuple[list[Request], str]:
     """Requests without an answer of those that the caller may read, the oldest of a page first,
     and what leads to older ones ("" for none)."""
@@ -95,7 +79,13 @@ def waiting(node: Node, asking: Asking, *, after: str = "") -> tuple[list[Reques
         now_ms=node.now_ms(),
     )
     page = find(node, asking, query, cursor=after)
-    asked = [_request(finding.parsed(one.content)) for one in page.matches if not one.deleted]
+    asked = [_request(one) for one in page.matches if not one.deleted]
+    with node.database.read() as tx:
+        sent = rows.sent(tx, [one.id for one in asked])
+    gone = {name for name, one in sent.items() if one.state == rows.TOLD}
+    told = [] if after else _told(node, asking)
+    named = {one.id for one in told} | gone
+    asked = [one for one in asked if one.id not in named] + told
     answered = _answered(node, asking, asked)
     open_ = [one for one in asked if f"Communication/{one.id}" not in answered]
     return sorted(open_, key=lambda one: one.sent), page.next
@@ -103,11 +93,7 @@ def waiting(node: Node, asking: Asking, *, after: str = "") -> tuple[list[Reques
 
 def opened(node: Node, asking: Asking, id_: str) -> Opened:
     """A request that waits, with its entry. Raises NotFound, Conflict where it was answered."""
-    found = read(node, asking, "Communication", id_)
-    resource = finding.parsed(found.content)
-    if not corrections.is_request(resource):
-        raise NotFound("There is nothing like that.")
-    request = _request(resource)
+    request = _heard(node, asking, id_) or _read(node, asking, id_)
     if _answered(node, asking, [request]):
         raise Conflict(_ANSWERED)
     type_, _, named = request.about.partition("/")
@@ -115,15 +101,79 @@ def opened(node: Node, asking: Asking, id_: str) -> Opened:
         entry = read(node, asking, type_, named)
     except (NotFound, Forbidden, Invalid):
         return Opened(request=request, entry=None, own=False)
-    if entry.vault != found.vault:
+    if entry.vault != request.vault:
         raise NotFound("There is nothing like that.")
     return Opened(request=request, entry=entry, own=entry.source == node.issuer.name)
 
 
-def fields(resource: Mapping[str, Any]) -> list[Field]:
-    """The values of an entry that a form may change: no ids, references, systems or files."""
-    leaves = islice(_leaves(resource, ()), MOST_FIELDS)
-    return [Field(".".join(map(str, path)), path, value) for path, value in leaves]
+def _read(node: Node, asking: Asking, id_: str) -> Request:
+    """A request in a record that the caller may read."""
+    found = read(node, asking, "Communication", id_)
+    if not corrections.is_request(finding.parsed(found.content)):
+        raise NotFound("There is nothing like that.")
+    return _request(found)
+
+
+def _heard(node: Node, asking: Asking, id_: str) -> Request | None:
+    """A request that we were told of, for who may read its entry; None where there is none."""
+    with node.database.read() as tx:
+        row = rows.heard(tx, id_)
+    if row is None:
+        return None
+    found = list(_visible(node, asking, [row]))
+    if not found:
+        raise NotFound("There is nothing like that.")
+    if row.answered_ms is not None:
+        raise Conflict(_ANSWERED)
+    return found[0]
+
+
+def _told(node: Node, asking: Asking) -> list[Request]:
+    """What other organisations told us of entries that the caller may read, oldest first."""
+    with node.database.read() as tx:
+        waiting = rows.unanswered(tx)
+    return list(_visible(node, asking, waiting))
+
+
+def _visible(node: Node, asking: Asking, told: Sequence[rows.Heard]) -> Iterator[Request]:
+    """Those whose entry is ours and the caller may read it, each with its words."""
+    entries = _entries(node, asking, told)
+    with node.database.read() as tx:
+        for row in told:
+            entry = entries.get((row.about, row.vault))
+            if entry is None:
+                continue
+            words = {"text": ""}
+            if row.words_wrapped is not None:
+                words = open_words(node.desk.keystore, tx, row.vault, row.words_wrapped)
+            subject = subject_reference(finding.parsed(entry.content, waits=False)) or {}
+            yield Request(
+                id=row.id,
+                vault=row.vault,
+                patient=str(subject.get("reference", "")).removeprefix("Patient/"),
+                about=row.about,
+                text=words["text"],
+                sent=instant(row.heard_ms),
+                teller=row.teller,
+            )
+
+
+def _entries(
+    node: Node, asking: Asking, told: Sequence[rows.Heard]
+) -> dict[tuple[str, bytes], Found]:
+    """The entries of requests by name and vault, as far as the caller may read what we wrote."""
+    ids: dict[str, set[str]] = {}
+    for row in told:
+        type_, _, id_ = row.about.partition("/")
+        if asking.rights.scopes(Interaction.SEARCH, type_):
+            ids.setdefault(type_, set()).add(id_)
+    found = {}
+    for type_, its in ids.items():
+        query = parse((type_,), [("_id", ",".join(sorted(its)))], now_ms=node.now_ms())
+        for one in every(node, asking, query):
+            if not one.deleted and one.source == node.issuer.name:
+                found[one.name, one.vault] = one
+    return found
 
 
 def accept(
@@ -149,7 +199,7 @@ def accept(
     with attempting(node, asking, Trying("transaction", sent=before)):
         if version != str(one.entry.version):
             raise _meanwhile()
-    after = _struck(before) if error else _changed(before, typed)
+    after = amending.struck(before) if error else amending.changed(before, typed)
     if after == before:
         raise Invalid("Nothing is changed.", advice="Correct what is wrong, or refuse.")
     after.pop("text", None)  # a narrative would still say the old
@@ -159,6 +209,7 @@ def accept(
         id=one.entry.id,
         resource=after,
         if_match=Versions(frozenset((version,))),
+        within=one.entry.vault,
     )
     try:
         _answer(node, asking, one.request, Decision.ACCEPTED, text.strip(), [change])
@@ -188,15 +239,16 @@ def _answer(
     text: str,
     changes: Sequence[Change],
 ) -> None:
-    if len(text) > corrections.MOST_TEXT:
+    if len(text) > MOST_TEXT:
         raise Invalid("A field is longer than it may be.")
+    of = {"subject": {"reference": f"Patient/{request.patient}"}} if request.patient else {}
     number = {"system": _ANSWER, "value": request.id}
     resource = {
         "resourceType": "Communication",
         "identifier": [number],
         "status": "completed",
         "category": [{"coding": [{"system": DECIDED, "code": decision.value}]}],
-        "subject": {"reference": f"Patient/{request.patient}"},
+        **of,
         "about": [{"reference": request.about}],
         "inResponseTo": [{"reference": f"Communication/{request.id}"}],
         "sent": instant(node.now_ms()),
@@ -204,14 +256,26 @@ def _answer(
         **({"payload": [{"contentString": text}]} if text else {}),
     }
     search = (("identifier", f"{_ANSWER}|{request.id}"),)
-    made = Change(method=Method.CREATE, type="Communication", resource=resource, search=search)
+    made = Change(
+        method=Method.CREATE,
+        type="Communication",
+        resource=resource,
+        search=search,
+        within=request.vault,
+    )
     whole = [*changes, made]
     sent = {"resourceType": "Bundle", "entry": [{"resource": one.resource} for one in whole]}
+
+    def then(tx: Transaction, became: Sequence[Changed]) -> None:
+        _require_first_answer(became)
+        rows.answer(tx, request.id, now_ms=node.now_ms())
+        rows.take_back(tx, request.id)
+
     with attempting(node, asking, Trying("transaction", sent=sent)):
-        writing.apply(node, asking, whole, base=node.issuer.audience, then=_require_first_answer)
+        writing.apply(node, asking, whole, base=node.issuer.audience, then=then)
 
 
-def _require_first_answer(_: Transaction, made: Sequence[Changed]) -> None:
+def _require_first_answer(made: Sequence[Changed]) -> None:
     """Raise Conflict, which undoes all, where somebody else's answer came first."""
     if any(one.became is Became.EXISTED for one in made):
         raise Conflict(_ANSWERED)
@@ -236,89 +300,14 @@ def _answered(node: Node, asking: Asking, asked: Sequence[Request]) -> set[str]:
     }
 
 
-def _request(resource: Mapping[str, Any]) -> Request:
+def _request(found: Found) -> Request:
+    resource = finding.parsed(found.content)
     subject = str((resource.get("subject") or {}).get("reference", ""))
     return Request(
-        id=str(resource["id"]),
+        id=found.id,
+        vault=found.vault,
         patient=subject.removeprefix("Patient/"),
         about=str((resource.get("about") or [{}])[0].get("reference", "")),
         text=corrections.text_of(resource),
         sent=str(resource.get("sent", "")),
     )
-
-
-# Changing an entry ----------------------------------------------------------------------------
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            narrative = name == "text" and isinstance(inner, Mapping)
-            if name not in _LEFT and not name.startswith("_") and not narrative:
-                yield from _leaves(inner, (*path, name))
-    elif isinstance(value, list):
-        for at, inner in enumerate(value):
-            yield from _leaves(inner, (*path, at))
-    elif value is not None:
-        yield path, value
-
-
-def _changed(before: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
-    after: dict[str, Any] = copy.deepcopy(dict(before))
-    for one in fields(before):
-        text = typed.get(one.name)
-        if text is None or text == said(one.value):
-            continue
-        _put(after, one.path, _read(one, text.strip()))
-    return after
-
-
-def said(value: Any) -> str:
-    """A value as a form shows it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _read(one: Field, text: str) -> Any:
-    """What was typed, in the kind of value that stands there."""
-    if not text:
-        raise Invalid(
-            "A value is missing.", advice="To strike the entry, tick that it is an error."
-        )
-    if isinstance(one.value, bool):
-        if text not in ("true", "false"):
-            raise Invalid("A value is true or false.")
-        return text == "true"
-    if isinstance(one.value, int | Decimal):
-        number = typed_numbers.read(text)
-        if number is None:
-            raise Invalid("A value is no number.", advice="Type digits, with a point or comma.")
-        if isinstance(one.value, int) and number == int(number):
-            return int(number)
-        return number
-    return text
-
-
-def _put(resource: dict[str, Any], path: Path, value: Any) -> None:
-    at: Any = resource
-    for step in path[:-1]:
-        at = at[step]
-    at[path[-1]] = value
-
-
-def _struck(before: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry as one that was never right (https://hl7.org/fhir/R4/lifecycle.html)."""
-    after: dict[str, Any] = copy.deepcopy(dict(before))
-    system = _VERIFIED.get(str(before["resourceType"]))
-    if system:
-        after["verificationStatus"] = {"coding": [{"system": system, "code": ERROR}]}
-        after.pop("clinicalStatus", None)
-    elif "status" in before:
-        after["status"] = ERROR
-    else:
-        raise Invalid("This entry can't be struck.", advice="Correct what is wrong in it.")
-    return after
-
-
-def can_strike(resource: Mapping[str, Any]) -> bool:
-    """Whether an entry can be marked as entered in error."""
-    return resource.get("resourceType") in _VERIFIED or "status" in resource

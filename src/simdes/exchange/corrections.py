@@ -3,26 +3,31 @@
 A Communication as in HL7's Patient Request for Corrections
 (https://hl7.org/fhir/uv/patient-corrections/), about one resource. It is part of the record: staff
 who may read the record read it there, and answer with a Communication ``inResponseTo`` it or by
-correcting what they wrote. Nobody changes what another wrote.
+correcting what they wrote. Nobody changes what another wrote: who did is told
+(`exchange.correction_telling`), and its answer is part of the record, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from simdes.access.custody_corrections import MOST_TEXT
+from simdes.access.custody_requests import seal_words
 from simdes.errors import Invalid, NotFound
 from simdes.exchange.interactions import finding, writing
-from simdes.exchange.interactions.changes import Change, Method
+from simdes.exchange.interactions.changes import Change, Changed, Method
 from simdes.exchange.interactions.everything import everything
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import MOST
 from simdes.exchange.node import Node
 from simdes.exchange.provenance import instant
 from simdes.exchange.rights import Asking
+from simdes.index import corrections as rows
+from simdes.index.transaction import Transaction
 
 SYSTEM: Final = (
     "http://hl7.org/fhir/uv/patient-corrections/CodeSystem/PatientCorrectionCommunicationTypes"
@@ -30,7 +35,6 @@ SYSTEM: Final = (
 CODE: Final = "medRecCxReq"
 DECIDED: Final = "urn:simdes:correction"
 """The system of what an answer's category says."""
-MOST_TEXT: Final = 2_000
 _NAME: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -43,21 +47,34 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was written back; ``decision`` is None for words alone."""
+    """What was written back; ``decision`` is None for words alone, ``source`` says who wrote it."""
 
     decision: Decision | None
     text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How far a request came to ``author``, who wrote the entry: ``state`` of `index.corrections`,
+    since when."""
+
+    author: bytes
+    state: str
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """What a patient asked for; ``answers`` are what was written back, oldest first."""
+    """What a patient asked for; ``answers`` are what was written back, oldest first. ``way`` is
+    None where their own organisation wrote the entry."""
 
     id: str
     about: str
     text: str
     sent: str
     answers: tuple[Answer, ...]
+    way: Way | None
 
 
 def about(node: Node, asking: Asking, patient: str, name: str) -> Found:
@@ -86,7 +103,7 @@ def ask(node: Node, asking: Asking, patient: str, name: str, text: str) -> str:
     text = text.strip()
     if not text or len(text) > MOST_TEXT:
         raise Invalid("Say what is wrong.", advice="Say what it should say, too, if you know it.")
-    about(node, asking, patient, name)
+    found = about(node, asking, patient, name)
     of = {"reference": f"Patient/{patient}"}
     resource = {
         "resourceType": "Communication",
@@ -99,34 +116,71 @@ def ask(node: Node, asking: Asking, patient: str, name: str, text: str) -> str:
         "payload": [{"contentString": text}],
     }
     change = Change(method=Method.CREATE, type="Communication", resource=resource)
-    made = writing.apply(node, asking, [change], base=f"{node.issuer.name}/fhir")[0].found
-    assert made is not None  # noqa: S101 (a create has what it made)
-    return made.id
+    author = _author(node, asking, found)
+
+    def then(tx: Transaction, made: Sequence[Changed]) -> None:
+        if author != node.organisation:
+            rows.send(tx, _to_tell(node, tx, made[0], found, author, text))
+
+    base = f"{node.issuer.name}/fhir"
+    asked = writing.apply(node, asking, [change], base=base, then=then)[0].found
+    assert asked is not None  # noqa: S101 (a create has what it made)
+    return asked.id
+
+
+def _author(node: Node, asking: Asking, found: Found) -> bytes:
+    """The organisation that wrote a resource which the caller was shown."""
+    name = (found.type, found.id)
+    with node.database.read() as tx:
+        listed = finding.named(tx, asking, {name}).get(name, ())
+    return next((one.organisation for one in listed if one.vault == found.vault), node.organisation)
+
+
+def _to_tell(
+    node: Node, tx: Transaction, made: Changed, found: Found, author: bytes, text: str
+) -> rows.Sent:
+    assert made.found is not None  # noqa: S101 (a create has what it made)
+    return rows.Sent(
+        id=made.found.id,
+        vault=found.vault,
+        author=author,
+        about=found.name,
+        words_wrapped=seal_words(node.desk, tx, found.vault, {"text": text}),
+        asked_ms=node.now_ms(),
+        next_ms=node.now_ms(),
+    )
 
 
 def listed(node: Node, asking: Asking, patient: str) -> list[Correction]:
     """What the patient asked to have corrected, newest first, with what was answered."""
     page = everything(node, asking, patient, types=("Communication",), count=MOST)
-    found = [finding.parsed(one.content) for one in page.matches if not one.deleted]
-    asked = [one for one in found if is_request(one)]
-    return sorted(
-        (
-            Correction(
-                id=str(one["id"]),
-                about=str((one.get("about") or [{}])[0].get("reference", "")),
-                text=text_of(one),
-                sent=str(one.get("sent", "")),
-                answers=tuple(
-                    Answer(_decision(other), text_of(other))
-                    for other in sorted(found, key=lambda each: str(each.get("sent", "")))
-                    if _answers(other, f"Communication/{one['id']}")
-                ),
-            )
-            for one in asked
-        ),
-        key=lambda one: one.sent,
-        reverse=True,
-    )
+    found = [(finding.parsed(one.content), one) for one in page.matches if not one.deleted]
+    found.sort(key=lambda pair: str(pair[0].get("sent", "")))
+    asked = [one for one, _ in reversed(found) if is_request(one)]
+    with node.database.read() as tx:
+        sent = rows.sent(tx, [str(one["id"]) for one in asked])
+    return [
+        Correction(
+            id=str(one["id"]),
+            about=str((one.get("about") or [{}])[0].get("reference", "")),
+            text=text_of(one),
+            sent=str(one.get("sent", "")),
+            answers=tuple(
+                Answer(_decision(other), text_of(other), its.source)
+                for other, its in found
+                if _answers(other, f"Communication/{one['id']}")
+            ),
+            way=_way(sent.get(str(one["id"]))),
+        )
+        for one in asked
+    ]
+
+
+def _way(row: rows.Sent | None) -> Way | None:
+    if row is None:
+        return None
+    since_ms = row.asked_ms if row.settled_ms is None else row.settled_ms
+    return Way(author=row.author, state=row.state, since_ms=since_ms)
 
 
 def is_request(resource: Mapping[str, Any]) -> bool:

@@ -14,7 +14,15 @@ import structlog
 from simdes import logs
 from simdes.access import custody_keys
 from simdes.errors import SimdesError
-from simdes.exchange import anchoring, freezing, guardians, indexing, recovering, resharing
+from simdes.exchange import (
+    anchoring,
+    correction_telling,
+    freezing,
+    guardians,
+    indexing,
+    recovering,
+    resharing,
+)
 from simdes.exchange.anchoring import Progress
 from simdes.exchange.bulk import jobs
 from simdes.exchange.claims import arriving, fingerprints, opening, steps
@@ -36,7 +44,8 @@ CLAIM_SECONDS = 2.0
 """How often claims, and freezes of accounts, are gone on with: each asks the ledger how it
 stands."""
 ARRIVE_SECONDS = 5.0
-"""How often providers are asked which claims, or prescriptions, may be looked at."""
+"""How often providers are asked which claims, or prescriptions, may be looked at, and authors told
+of corrections."""
 REST_SECONDS = 60.0
 """How long one that did not answer is not asked."""
 RETIRE_SECONDS = 3_600.0
@@ -128,6 +137,18 @@ def hear(node: Node, stop: threading.Event) -> None:
             if tidied.due():
                 arriving.tidy(node)
                 waiting.tidy(node)
+        except Exception as error:
+            pause = _after_failure(pause, error)
+        stop.wait(pause)
+
+
+def tell_authors(node: Node, stop: threading.Event) -> None:
+    """Tell who wrote it what patients here want corrected, until ``stop`` is set; apart from `run`,
+    which no other organisation may hold up."""
+    while not stop.is_set():
+        pause = ARRIVE_SECONDS
+        try:
+            correction_telling.tell(node)
         except Exception as error:
             pause = _after_failure(pause, error)
         stop.wait(pause)

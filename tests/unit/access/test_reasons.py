@@ -8,6 +8,7 @@ from simdes import errors
 from simdes.access import (
     attempts,
     custody_attesting,
+    custody_corrections,
     custody_erasure,
     custody_fingerprints,
     custody_freezing,
@@ -41,6 +42,7 @@ OF_VERBS = {
         custody_erasure,
         custody_fingerprints,
         custody_attesting,
+        custody_corrections,
         custody_freezing,
         custody_guardians,
         custody_told,

@@ -14,6 +14,7 @@ import pytest
 from simdes.access.asking import Because, Caller, ask
 from simdes.access.categories import Kind, Purpose, Role
 from simdes.access.consent import Grantee
+from simdes.access.custody_corrections import correct_body
 from simdes.access.custody_fingerprints import deal
 from simdes.access.custody_told import ToldBody
 from simdes.access.fingerprint_messages import (
@@ -52,14 +53,17 @@ from simdes.access.messages import (
     VouchBody,
 )
 from simdes.access.requests import b64, hexed
+from simdes.access.vaults import fresh_row
 from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import SigningKey
 from simdes.crypto.oprf_forms import Key, Plan
 from simdes.errors import Forbidden, Unauthenticated
 from simdes.exchange.custody import METHODS
+from simdes.exchange.placing import Home
+from simdes.exchange.versions import new_version
 from simdes.gateway.app import create_gateway
 from simdes.gateway.fhir.routes import endpoints
-from simdes.index import fingerprints, guardians
+from simdes.index import fingerprints, guardians, resources, vaults
 from simdes.ledger.accounts import GuardianProof
 from simdes.storage.cid import cid_of
 from unit.access.conftest import Scene
@@ -137,6 +141,13 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         "explain": lambda: ExplainBody(
             vault=vault, handle=vault, salt=vault, reason="other", name="", text=""
         ),
+        "correct": lambda: correct_body(
+            scene.second.desk.keystore.descriptor_key.public,
+            vault=scene.vault.tag,
+            id_=os.urandom(8).hex(),
+            about=f"Observation/{written_by(scene.second, scene)}",
+            text="Wrong.",
+        ),
         "count": lambda: CountBody(
             criteria=(CriterionBody(codes=((("http://loinc.org", "4548-4"), ("", "")),)),)
         ),
@@ -148,6 +159,26 @@ def body(scene: Scene, verb: str, because: Because) -> object:
         "vouch": lambda: VouchBody(account=vault, code="0" * 16, seat=NO_SEAT),
         "reconcile": lambda: ReconcileBody(entries=[anchored_entry(scene)]),
     }[verb]()
+
+
+def written_by(member: Organisation, scene: Scene) -> str:
+    """The id of an Observation in the scene's vault that a member wrote."""
+    tag, id_ = scene.vault.tag, os.urandom(8).hex()
+    new = new_version(
+        Home(tag, os.urandom(32)),
+        type="Observation",
+        logical_id=id_,
+        content=b"{}",
+        category=0,
+        labels=0,
+        created_ms=1,
+        random=os.urandom,
+    )
+    row = fresh_row(member.keystore, tag, m=2, n=3, home=False, random=os.urandom, now_ms=1)
+    with member.database.transaction() as tx:
+        vaults.add(tx, row)
+        resources.add(tx, [new])
+    return id_
 
 
 def anchored_entry(scene: Scene) -> str:

@@ -7,7 +7,7 @@ that hold together or not at all (`writing.apply`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +39,8 @@ class Change:
     finds it; of a create ``search`` is If-None-Exist. ``if_match`` are the versions of which one
     must stand, ``if_none_match`` (``*``) says that there must be none. ``full_url`` is the entry's
     in a Bundle, ``place`` the FHIRPath of its resource there ("" where it was sent alone).
+    ``within`` is the vault where it belongs, said by this server and never by who sends: what it
+    refers to there need not be seen by the caller.
     """
 
     method: Method
@@ -51,6 +53,7 @@ class Change:
     if_none_match: bool = False
     full_url: str = ""
     place: str = ""
+    within: bytes | None = field(default=None, repr=False)
 
 
 class Became(StrEnum):

@@ -52,12 +52,15 @@ class Placing:
                 tag = self._of_patient(resource, current)
                 self._patients[f"Patient/{resource['id']}"] = tag
 
-    def place(self, resource: Resource, current: Entry | None) -> Home:
-        """The vault of one resource. Raises Invalid where its patient is not known here, Conflict
-        where it would move from one patient to another, Forbidden where the caller may not."""
+    def place(
+        self, resource: Resource, current: Entry | None, *, within: bytes | None = None
+    ) -> Home:
+        """The vault of one resource: ``within`` where this server knows it. Raises Invalid where
+        its patient is not known here, Conflict where it would move from one patient to another,
+        Forbidden where the caller may not."""
         if resource["resourceType"] in OWNED:
             return self.home(self._asking.facts.home)
-        tag = self._tag(resource)
+        tag = within or self._tag(resource)
         if current is not None:
             if tag is not None and tag != current.vault:
                 raise Conflict(

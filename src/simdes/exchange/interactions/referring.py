@@ -52,6 +52,7 @@ def missing(node: Node, tx: Transaction, asking: Asking, plans: Sequence[Plan]) 
         for name in _followed(asking, plan.draft):
             if name not in coming:
                 wanted[plan.home.tag, name] = plan.home
+    known = {one.change.within for one in plans}  # this server says where what they name is
     # A doctor has an entry in each patient's vault: only one that is not in this one is looked
     # for in all of them.
     names, vaults = {name for _, name in wanted}, {tag for tag, _ in wanted}
@@ -63,6 +64,8 @@ def missing(node: Node, tx: Transaction, asking: Asking, plans: Sequence[Plan]) 
         if not found and (own := _own_person(node, asking, name)) is not None:
             if home.tag != asking.facts.home:  # everybody's there: who works here isn't told
                 yield _whole(home, own)
+            continue
+        if not found and home.tag in known:
             continue
         _require(name, found)
         if home.tag == asking.facts.home or any(one.vault == home.tag for one in found):

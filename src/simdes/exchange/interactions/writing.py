@@ -138,7 +138,7 @@ class _Writing:
         placing.patients([(plan.draft, plan.current) for plan in going if plan.draft is not None])
         for plan in going:
             assert plan.draft is not None  # noqa: S101 (chosen above)
-            plan.home = placing.place(plan.draft, plan.current)
+            plan.home = placing.place(plan.draft, plan.current, within=plan.change.within)
             self._require_scopes(plan, plan.draft, plan.home)
         for plan in plans:
             if plan.settled is None and plan.draft is None and plan.current is not None:

@@ -98,6 +98,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "quarantine-decide": _("decided about a message in quarantine"),
         "merge": _("answered whether two records are yours"),
         "request": _("asked you for access"),
+        "correct": _("sent your request for a correction to who wrote the entry"),
         "explain": _("told you why it was an emergency"),
         "emergency": _("opened your record in an emergency, or reviewed that"),
         "other": _("a technical step"),

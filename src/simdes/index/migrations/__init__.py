@@ -12,7 +12,7 @@ from contextlib import closing
 from simdes.errors import Conflict
 from simdes.index.database import Database, open_database
 
-HEAD = "0033"
+HEAD = "0034"
 """The newest revision; a test compares it with the files."""
 
 

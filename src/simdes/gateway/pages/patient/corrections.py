@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Invalid, SimdesError
-from simdes.exchange import corrections
+from simdes.exchange import corrections, members
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.own import Own, own
@@ -23,7 +23,16 @@ def show(asked: Asked) -> Shown:
     """What was asked for, and what was answered."""
     mine = own(asked)
     found = corrections.listed(asked.node, mine.asking, mine.record.patient)
-    return Shown("corrections.html", {"listed": found, "about": _kind})
+    node, names = asked.node, {one.url: one.name for one in members.listed(asked.node)}
+    return Shown(
+        "corrections.html",
+        {
+            "listed": found,
+            "about": _kind,
+            "writer": lambda author: members.name_of(node, author),
+            "by": lambda said: "" if said.source == node.issuer.name else names.get(said.source),
+        },
+    )
 
 
 def _kind(name: str) -> str:

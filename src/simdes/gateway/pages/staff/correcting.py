@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Conflict, Forbidden, Invalid, SimdesError
-from simdes.exchange import correcting, rights
+from simdes.exchange import amending, correcting, members, rights
 from simdes.exchange.correcting import Opened, Request
 from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.search import find
@@ -37,6 +37,7 @@ def show(asked: Asked) -> Shown:
             "waiting": [(one, _age(one, now)) for one in found],
             "people": _people(asked, asking, [one.patient for one in found]),
             "kind": lambda about: KINDS.get(about.partition("/")[0], UNKNOWN).name,
+            "teller": lambda one: _teller(asked, one),
             "older": f"{PATH}?{urlencode({'older': older})}" if older else "",
         },
     )
@@ -86,8 +87,8 @@ def _form(asked: Asked, asking: Asking, one: Opened, problem: SimdesError | None
         [source] = sources(asked.node, [one.entry])
         resource = finding.parsed(one.entry.content)
         shown, version = line(source, asked.reader, {}), str(one.entry.version)
-        listed = correcting.fields(resource) if one.own else []
-        struck = one.own and correcting.can_strike(resource)
+        listed = amending.fields(resource) if one.own else []
+        struck = one.own and amending.can_strike(resource)
     who = _people(asked, asking, [one.request.patient])
     # What was typed into a version that is past would undo what somebody else wrote since.
     typed = {} if isinstance(problem, Conflict) else asked.form
@@ -97,6 +98,7 @@ def _form(asked: Asked, asking: Asking, one: Opened, problem: SimdesError | None
             "problem": problem,
             "request": one.request,
             "who": who.get(one.request.patient),
+            "teller": _teller(asked, one.request),
             "line": shown,
             "own": one.own,
             "fields": [
@@ -112,12 +114,17 @@ def _form(asked: Asked, asking: Asking, one: Opened, problem: SimdesError | None
     )
 
 
+def _teller(asked: Asked, one: Request) -> str:
+    """The name of who told us of a request, "" where it is in a record that is read here."""
+    return members.name_of(asked.node, one.teller) if one.teller else ""
+
+
 def _step(one: str | int) -> str:
     return str(one + 1) if isinstance(one, int) else one
 
 
-def _value(typed: Mapping[str, list[str]], one: correcting.Field) -> str:
-    return typed.get(f"v.{one.name}", [correcting.said(one.value)])[0]
+def _value(typed: Mapping[str, list[str]], one: amending.Field) -> str:
+    return typed.get(f"v.{one.name}", [amending.said(one.value)])[0]
 
 
 def _people(asked: Asked, asking: Asking, ids: list[str]) -> dict[str, Person | None]:

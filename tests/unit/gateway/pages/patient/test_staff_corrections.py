@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from simdes.access.categories import Role
-from simdes.exchange import charting, correcting, rights
+from simdes.exchange import charting, correcting, correction_telling, rights
 from simdes.exchange.interactions import search
-from support.fhir_api import Api, Json
+from support.fhir_api import Api, Json, application
 from support.pages import Visitor
-from support.portal import Enrolled, enrolled, history
+from support.portal import Enrolled, enrolled, history, written_elsewhere
 from unit.gateway.pages.conftest import Place
 from unit.gateway.pages.patient.conftest import HOSTILE
 
@@ -247,3 +247,35 @@ def test_only_who_may_read_the_record_finds_and_answers_its_requests(
     for named in (plain["id"], "none", "", "../x"):
         wrong = desk.post(ANSWER, body | {"request": named})
         assert wrong.status_code in (400, 404), named
+
+
+def test_what_another_organisation_wrote_is_answered_there_by_who_sees_nothing_else(
+    place: Place, herself: Visitor, mona: Enrolled
+) -> None:
+    network = place.network
+    app = application(network["south"])
+    lee = Api.of(network["south"], "dr.lee", app=app)
+    wrong = written_elsewhere(network, mona, lee, "2023-05-06")
+    place.clock.ahead_seconds += 120  # custodians are asked again
+    form = herself.get(f"/corrections/new?about=Observation/{wrong['id']}").text
+    assert "Clinic South wrote this: your words are sent there" in form
+    asked(herself, wrong, "It was 4.2, the letter says so")
+    assert "On its way to Clinic South since" in herself.get("/corrections").text
+    assert correction_telling.tell(network["north"].node) == 1
+    assert "Clinic South has it since" in herself.get("/corrections").text
+
+    desk = Visitor(app)
+    desk.sign_in("dr.lee")
+    request = request_of(desk, "It was 4.2, the letter says so")
+    shown = desk.get(f"{ANSWER}?request={request}").text
+    assert "A patient of Hospital North" in shown and "Hospital North told us" in shown
+    assert "Okafor" not in shown and "/patients/record?patient=" not in shown
+    done = desk.post(ANSWER, form_of(desk, request) | {"v.valueQuantity.value": "4.2"})
+    assert done.headers["location"] == f"{QUEUE}?done=corrected", done.text
+    assert "the letter says so" not in desk.get(QUEUE).text
+
+    network.settle()
+    place.clock.ahead_seconds += 120
+    said = herself.get("/corrections").text
+    assert "Clinic South: <strong>It was corrected.</strong>" in said
+    assert "Clinic South has it since" not in said
