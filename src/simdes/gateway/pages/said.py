@@ -387,6 +387,8 @@ REASONS: Final = (
     _("the vault or the account can't be claimed"),
     _("no account of the patient is hosted here"),
     _("the account opened no such emergency, or for another reason"),
+    _("the ledger names no account of that organisation as the patient's"),
+    _("the words are not sealed to the organisation for this entry, or are too many"),
     _("the study has another sponsor, or is not known"),
     _("the ledger has no such release, or not of all of these patients"),
     _("somebody else wrote this record"),
