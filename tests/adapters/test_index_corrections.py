@@ -48,10 +48,13 @@ def test_what_was_heard_waits_once_until_it_is_answered(database: Database) -> N
         rows.hear(tx, replace(HEARD, words_wrapped=b"others"))
         rows.hear(tx, replace(HEARD, id="two", vault=OTHER, heard_ms=5))
         assert rows.unanswered(tx) == [replace(HEARD, id="two", vault=OTHER, heard_ms=5), HEARD]
+        assert rows.unanswered(tx, after=rows.unanswered(tx)[0]) == [HEARD]
+        assert rows.among(tx, [VAULT, AUTHOR]) == {VAULT}
         assert rows.count_waiting(tx, vault=VAULT, teller=TELLER) == (1, 2)
         rows.answer(tx, "one", now_ms=20)
         rows.answer(tx, "one", now_ms=30)
         kept = rows.heard(tx, "one")
+        assert rows.among(tx, [VAULT]) == set()
         assert kept == replace(HEARD, words_wrapped=None, answered_ms=20)
         assert rows.count_waiting(tx, vault=VAULT, teller=TELLER) == (0, 1)
         assert rows.count_waiting(tx, vault=OTHER, teller=AUTHOR) == (1, 0)

@@ -17,7 +17,7 @@ FRESH_SECONDS: Final = 15 * 60
 """A second factor that was shown within this time passes every rule."""
 TREATMENT_SECONDS: Final = 30 * 86_400
 """A patient with an encounter written here within this time is in treatment here; so is one whose
-prescription or claim waits here."""
+prescription, claim or request for a correction waits here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

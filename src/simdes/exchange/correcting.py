@@ -129,10 +129,17 @@ def _heard(node: Node, asking: Asking, id_: str) -> Request | None:
 
 
 def _told(node: Node, asking: Asking) -> list[Request]:
-    """What other organisations told us of entries that the caller may read, oldest first."""
-    with node.database.read() as tx:
-        waiting = rows.unanswered(tx)
-    return list(_visible(node, asking, waiting))
+    """The oldest of what others told us of entries that the caller may read; answers make room."""
+    found: list[Request] = []
+    after: rows.Heard | None = None
+    while len(found) < ROWS:
+        with node.database.read() as tx:
+            page = rows.unanswered(tx, after=after)
+        if not page:
+            break
+        found += _visible(node, asking, page)
+        after = page[-1]
+    return found[:ROWS]
 
 
 def _visible(node: Node, asking: Asking, told: Sequence[rows.Heard]) -> Iterator[Request]:

@@ -6,7 +6,7 @@ who wrote the entry keeps them until its staff answered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +16,8 @@ from simdes.index.transaction import Transaction
 WAITING, TOLD, REFUSED = "waiting", "told", "refused"
 MOST_AT_ONCE: Final = 50
 """Rows that one round of a worker takes up."""
-MOST_HEARD: Final = 500
-"""Rows that one look at a queue takes, oldest first."""
+PAGE: Final = 50
+"""Rows that are read of a queue at once, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +122,26 @@ def heard(tx: Transaction, id_: str) -> Heard | None:
     return None if row is None else read(Heard, row)
 
 
-def unanswered(tx: Transaction) -> list[Heard]:
-    """Requests without an answer, oldest first, `MOST_HEARD` at most."""
+def unanswered(tx: Transaction, *, after: Heard | None = None) -> list[Heard]:
+    """Requests without an answer behind one of them, oldest first, `PAGE` at most."""
     rows = tx.all(
-        _HEARD + " WHERE answered_ms IS NULL ORDER BY heard_ms, id LIMIT :most", most=MOST_HEARD
+        _HEARD + " WHERE answered_ms IS NULL AND (heard_ms, id) > (:ms, :id)"
+        " ORDER BY heard_ms, id LIMIT :most",
+        ms=after.heard_ms if after else -1,
+        id=after.id if after else "",
+        most=PAGE,
     )
     return [read(Heard, row) for row in rows]
+
+
+def among(tx: Transaction, vaults: Collection[bytes]) -> set[bytes]:
+    """Those of the vaults whose patients wait here for an answer."""
+    rows = tx.all(
+        "SELECT DISTINCT vault FROM correction_heard WHERE vault IN :vaults"
+        " AND answered_ms IS NULL",
+        vaults=sorted(vaults),
+    )
+    return {bytes(vault) for (vault,) in rows}
 
 
 def count_waiting(tx: Transaction, *, vault: bytes, teller: bytes) -> tuple[int, int]:

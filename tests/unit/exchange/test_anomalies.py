@@ -18,7 +18,7 @@ from simdes.exchange.anomalies import (
 )
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import whereabouts
+from simdes.index import corrections, whereabouts
 from simdes.index.whereabouts import Told
 from support.consortium import Clock, Consortium
 from support.smart import a_patient
@@ -91,6 +91,24 @@ def test_who_waits_at_the_counter_or_for_a_decision_is_no_stranger(
     vaults = [os.urandom(32) for _ in range(6)]
     told = [Told(at, os.urandom(32), vault) for at, vault in enumerate(vaults, 1)]
     node.database.write(lambda tx: register.learn(tx, os.urandom(32), told))
+    found = [demands_second_factor(node, reader, vault) for vault in vaults]
+    assert found == [False] * 5 + [True], "a queue is no leafing, but it counts"
+
+
+def test_who_waits_for_an_answer_about_an_entry_is_no_stranger(node: Node, reader: Session) -> None:
+    vaults = [os.urandom(32) for _ in range(6)]
+    heard = [
+        corrections.Heard(
+            id=one.hex(),
+            vault=one,
+            teller=one,
+            about="Observation/o",
+            words_wrapped=b"",
+            heard_ms=1,
+        )
+        for one in vaults
+    ]
+    node.database.write(lambda tx: [corrections.hear(tx, one) for one in heard])
     found = [demands_second_factor(node, reader, vault) for vault in vaults]
     assert found == [False] * 5 + [True], "a queue is no leafing, but it counts"
 
