@@ -13,7 +13,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Conflict, Forbidden, Invalid, SimdesError, TooLarge
-from simdes.exchange import members, merge_questions, merge_telling, rights
+from simdes.exchange import apps, members, merge_questions, merge_telling, rights
+from simdes.exchange.apps import AllowedApp
 from simdes.exchange.interactions.collecting import collected
 from simdes.exchange.interactions.read import read
 from simdes.exchange.merge_telling import Opened, Side, Told
@@ -127,12 +128,25 @@ def _page(asked: Asked, id_: bytes, problem: SimdesError | None) -> Shown:
             "persons": {each.vault: _person(asked, each) for each in (one.moved, one.kept)},
             "opened": _opened(asked, one) if one.open else [],
             "readers": readers,
+            "reading": _apps(asked, one) if one.open else [],
             "names": _names(asked, readers),
             "list": PATH,
         },
         here=_address(one),
         status=STATUS[type(problem)] if problem else 200,
     )
+
+
+def _apps(asked: Asked, one: Told) -> list[AllowedApp]:
+    """The apps that the reader lets read in the record that goes on."""
+    if not one.kept.mine:
+        return []
+    found = apps.allowed(asked.node, asked.visit.session)
+    return [
+        its
+        for its in found
+        if its.patient in ("", one.kept.patient) and any(w.kind == apps.SEE for w in its.wishes)
+    ]
 
 
 def _names(asked: Asked, readers: Sequence[Opened]) -> dict[bytes, str]:

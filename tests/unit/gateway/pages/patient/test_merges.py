@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from itertools import count
@@ -11,13 +12,16 @@ import pytest
 from simdes.exchange import consents, erasure, merge_telling, quarantine
 from simdes.exchange.consents import Grantee
 from simdes.exchange.quarantine import Selection
+from simdes.index import authorization
 from simdes.index import mail as mail_rows
 from simdes.index import merge_questions as rows
 from simdes.index.merge_questions import Answer
+from simdes.index.transaction import Transaction
 from simdes.index.vaults import Identifier, find
 from support.bundles import SYSTEM, bundle
 from support.consortium import passphrase_of
 from support.pages import Visitor
+from support.smart import register
 from support.wallet_owner import Owner
 from unit.exchange.test_merging import merge
 from unit.gateway.pages.conftest import Place
@@ -182,6 +186,40 @@ def test_one_record_that_is_nobodys_comes_into_the_patients_own(place: Place) ->
     assert "Your record, which goes on" in page
     assert found.new not in page and f"condition of {found.old}" not in page
     assert "You share the record that goes on with nobody." in page
+    allow(place, "nora", found.vaults["old"], "patient/Observation.c")
+    allow(place, "nora", None, "patient/*.rs")
+    assert "The app " not in nora.get(address(nora)).text, "they read nothing of it"
+    allow(place, "nora", found.vaults["old"], "patient/Observation.rs")
+    page = nora.get(address(nora)).text
+    assert page.count("The app Growth chart") == 1 and "Measurements and test results" in page
+
+
+def allow(place: Place, user: str, vault: bytes | None, scope: str) -> None:
+    """Let an app have what a scope says of a record, or of another one."""
+    node = place.north.node
+    registered = register(node, f"merges-{next(_numbers)}")
+    now_ms, account = node.now_ms(), node.desk.keystore.person(user).account
+
+    def write(tx: Transaction) -> None:
+        made = authorization.Grant(
+            id=os.urandom(32),
+            client_id=registered.client.id,
+            account=account,
+            scope=scope,
+            vault=vault,
+            patient="another" if vault is None else authorization.patient_id(tx, vault) or "",
+            encounter="",
+            fhir_user="",
+            authenticated_ms=now_ms,
+            methods="",
+            lasting="offline",
+            thumbprint="",
+            created_ms=now_ms,
+            expires_ms=now_ms + 86_400_000,
+        )
+        authorization.add_grant(tx, made)
+
+    node.database.write(write)
 
 
 def test_a_stranger_and_staff_find_no_question(place: Place) -> None:
