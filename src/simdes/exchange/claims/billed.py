@@ -1,13 +1,13 @@
 """A provider's look at one claim of its own: what was claimed, what the insurer answered and why.
 
 Read in the caller's name, for payment, under what the patient lets the provider see of insurers'
-answers. An answer is shown where it opens what the ledger has as approved or paid, or where the
-ledger has a denial and it pays nothing.
+answers. An answer is the insurer's own, and is shown where it opens what the ledger has as approved
+or paid, or where the ledger has a denial and it pays nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from simdes.claims.responses import read_lines
 from simdes.errors import SimdesError
 from simdes.exchange.claims import answers, billing_desk
 from simdes.exchange.claims.billing_desk import Billed, Own
+from simdes.exchange.interactions import finding
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import find
 from simdes.exchange.node import Node
@@ -68,21 +69,23 @@ def look(node: Node, asking: Asking, claim: bytes) -> Looked:
     step = billing_desk.step_of(node, asking, claim)
     known = node.contracts.claims.claim(number(claim))
     asking = _for_payment(node, asking, step.vault)
-    found = [loads(one.content) for one in _found(node, asking, step.vault, _READ)]
+    listed = [(one, loads(one.content)) for one in _found(node, asking, step.vault, _READ)]
+    own = [one for row, one in listed if row.source == finding.own_source(node)]
+    said = [one for row, one in listed if row.source == finding.source_of(node, step.other)]
     name = f"Claim/{step.resource}"
-    its: Json = next((one for one in found if f"{one['resourceType']}/{one['id']}" == name), {})
-    replies = [one for one in found if reference_of(one.get("request") or one.get("claim")) == name]
+    its: Json = next((one for one in own if f"{one['resourceType']}/{one['id']}" == name), {})
+    replies = [one for one in said if reference_of(one.get("request") or one.get("claim")) == name]
     answer = next((one for one in replies if _holds(one, step, known)), None)
     last = answer if known.state is not ClaimState.ASKED else next(iter(replies), None)
     return Looked(
         own=billing_desk.own(node, Billed(step, known)),
         claim=its,
-        patient=next((one for one in found if one["resourceType"] == "Patient"), None),
+        patient=next((one for one in own if one["resourceType"] == "Patient"), None),
         lines=claimed_of(its).lines if its else (),
-        decided={one.sequence: one for one in read_lines((answer or {}).get("item") or ())},
+        decided={one.sequence: one for one in _lines(answer or {}) or ()},
         pays=_pays(answer),
-        missing=_texts(one.get("code") for one in (last or {}).get("error") or ()),
-        notes=_texts((last or {}).get("processNote") or ()),
+        missing=_texts(one.get("code") for one in _listed(last, "error")),
+        notes=_texts(_listed(last, "processNote")),
         offerable=_offerable(node, asking, step.vault) if known.state is ClaimState.ASKED else (),
     )
 
@@ -105,15 +108,23 @@ def _found(
 def _offerable(node: Node, asking: Asking, vault: bytes) -> list[Found]:
     """The newest of the patient's record here: what another organisation wrote is not ours."""
     found = _found(node, asking, vault, _OFFERED, str(2 * OFFERS))
-    return [one for one in found if one.source == node.issuer.name][:OFFERS]
+    return [one for one in found if one.source == finding.own_source(node)][:OFFERS]
 
 
 def _holds(answer: Json, step: Step, known: Claim) -> bool:
     """Whether an answer is the one that the ledger has."""
     if known.state is ClaimState.DENIED:
         pays = _pays(answer)
-        return pays is not None and pays.minor == 0
+        return pays is not None and pays.minor == 0 and _lines(answer) is not None
     return any(answers.opens(answer, step, one) for one in (known.paid, known.approved) if one)
+
+
+def _lines(answer: Json) -> list[Decided] | None:
+    """What an answer says line by line; None where that can't be read."""
+    try:
+        return read_lines(answer.get("item") or ())
+    except (SimdesError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _pays(answer: Json | None) -> Money | None:
@@ -123,5 +134,11 @@ def _pays(answer: Json | None) -> Money | None:
         return None
 
 
-def _texts(said: Any) -> tuple[str, ...]:
-    return tuple(str(one["text"]) for one in said if one and one.get("text"))
+def _listed(answer: Json | None, element: str) -> list[Json]:
+    """The items of an element; what is none is left out, as nobody here checked it."""
+    found = (answer or {}).get(element)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _texts(said: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(str(one["text"]) for one in said if isinstance(one, dict) and one.get("text"))

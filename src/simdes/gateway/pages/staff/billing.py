@@ -78,8 +78,9 @@ def appeal(asked: Asked) -> Shown | Moved:
 
 def answer(asked: Asked) -> Shown | Moved:
     """Offer the patient what was asked for, or say that there is no more."""
-    chosen = asked.chosen("resource") if asked.field("step") == "offer" else ()
-    if asked.field("step") == "offer" and not chosen:
+    step = asked.field("step", most=8)
+    chosen = asked.chosen("resource") if step == "offer" else ()
+    if step != "none" and not chosen:
         problem = Invalid("Choose what is to be offered, or say that there is no more.")
         return _page(asked, id_of(asked.field("claim", most=64)), problem)
 

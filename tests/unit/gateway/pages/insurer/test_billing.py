@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
 
+from simdes.exchange.claims import billed
+from simdes.exchange.interactions.found import Found
 from simdes.exchange.reached import FRESH_SECONDS
+from simdes.fhir.json import dumps, loads
 from simdes.gateway.pages.staff import billing
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import Visit
@@ -59,8 +64,9 @@ def test_what_an_insurer_asks_for_is_offered_or_said_to_be_all(desk: Desk, visit
     shown = page.get(f"/billing/claim?claim={claim}").text
     assert "It asks for: The &lt;b&gt;report" in shown
     assert shown.count('name="resource"') >= 1 and "Condition/" in shown
-    nothing = page.post("/billing/answer", {"claim": claim, "step": "offer"})
-    assert nothing.status_code == 400 and "Choose what is to be offered" in nothing.text
+    for step in ({"step": "offer"}, {"step": "later"}, {}):
+        nothing = page.post("/billing/answer", {"claim": claim, **step})
+        assert nothing.status_code == 400 and "Choose what is to be offered" in nothing.text
     fields = {"claim": claim, "step": "offer", "resource": "Condition/of-somebody-else"}
     strange = page.post("/billing/answer", fields)
     assert strange.status_code == 404 and "not in the patient" in strange.text
@@ -105,6 +111,44 @@ def test_a_denial_is_appealed(desk: Desk) -> None:
     assert visit.state(bytes.fromhex(claim)) is ClaimState.APPEALED
     french = page.get("/billing?only=waiting", **{"Accept-Language": "fr"}).text
     assert "Nos demandes" in french and "un recours" in french
+
+
+def test_what_an_insurer_writes_beside_a_denial_is_read_with_care(desk: Desk) -> None:
+    """The ledger has no amount that such an answer would open: anybody could write one."""
+    visit = desk.visit()
+    disclosed(desk, visit)
+    page, about = biller(desk), f"/billing/claim?claim={decided(desk, visit, deny='CO-50')}"
+    assert "Not found necessary" in page.get(about).text
+    for wrong, right in (
+        (b'"code":"253"', b'"code":"50"'),
+        (b'"code":"unheard"', b'"code":"submitted"'),
+        (b'{"processNote": {"text": "x"}, "error": ["no object"]}', b""),
+    ):
+
+        def lied(content: bytes, wrong: bytes = wrong, right: bytes = right) -> object:
+            found = loads(content)
+            if found["resourceType"] not in ("ClaimResponse", "ExplanationOfBenefit"):
+                return found
+            return loads(dumps(found).replace(right, wrong)) if right else found | loads(wrong)
+
+        with mock.patch.object(billed, "loads", lied):
+            shown = page.get(about)
+        assert shown.status_code == 200, shown.text
+        assert ("CO-253" in shown.text) == (b"253" in wrong)
+        assert ("Not found necessary" in shown.text) == (not right)
+    read = billed._found
+
+    def elsewhere(*given: Any) -> tuple[Found, ...]:
+        return tuple(
+            one
+            if one.type in ("Claim", "Patient")
+            else replace(one, source="https://third.example")
+            for one in read(*given)
+        )
+
+    with mock.patch.object(billed, "_found", elsewhere):
+        shown = page.get(about)
+    assert "Not found necessary" not in shown.text, "a third party's word is no answer"
 
 
 def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> None:
