@@ -3,26 +3,31 @@
 Data exchange (Fig. 3): a doctor elsewhere finds a patient by a number, asks, is let in, reads, and
 is shut out again. Prescription (Fig. 4): prescribed, sent to a pharmacy, dispensed once. Nothing is
 done but by pages, and the worker's rounds between them. Patients and pharmacist touch no mouse.
+Whose key is in a wallet sends a prescription by what the wallet in their browser signs.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Looking, Watched
+from browser.conftest import WIDTH, Looking, Watched
+from browser.providers import Wallet
 from browser.steps import enter, press, reach
+from simdes.crypto.keys import SigningKey
 from simdes.exchange.prescriptions import issuing
-from support import consortium
+from support import consortium, wallet_owner
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
 from support.portal import SYSTEM, Enrolled, enrolled, history
+from support.prescribing import Ward
 from support.served import serving
 
 NUMBER = "journey-1"
@@ -193,3 +198,118 @@ def test_a_prescription_goes_from_doctor_to_patient_to_pharmacist_once(
     pharmacist.get_by_label("Code of the patient").fill(code)
     pharmacist.get_by_role("button", name="Open", exact=True).click()
     expect(pharmacist.get_by_role("button", name="Dispense", exact=True)).to_have_count(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A patient of north with a wallet and a prescription."""
+
+    wallet: Wallet
+    prescription: str
+
+
+@pytest.fixture(scope="module")
+def owner(town: Town) -> Owner:
+    network, node = town.network, town.network["north"].node
+
+    def begin() -> Owner:
+        ward = Ward.of(network, town.clock, Api.of(network["north"], "dr.north"), "journey-2")
+        request = ward.issued()
+        key = SigningKey.generate(secrets.token_bytes)
+        wallet_owner.enrol(network, ward.vault, key, user="wilma", display="Wilma Okafor")
+        network.settle()
+        return Owner(Wallet(key, node.contracts.accounts.ledger.chain_id()), request["id"])
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(begin).result()
+
+
+@contextmanager
+def entered(
+    browser: Browser, town: Town, watched: Watched, owner: Owner, language: str
+) -> Iterator[Page]:
+    """A tab whose browser has the wallet, signed in by it; in French on a phone, in the dark."""
+    french = language != "en-GB"
+    context = browser.new_context(
+        base_url=town.urls["north"],
+        locale=language,
+        viewport={"width": 360, "height": 740} if french else WIDTH,  # type: ignore[arg-type]
+        color_scheme="dark" if french else "light",
+    )
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    watched.listen(page)
+    owner.wallet.into(page)
+    page.goto("/sign-in/wallet")
+    page.locator("[data-connect] button").click()
+    page.locator("[data-wallet] button").click()
+    page.wait_for_url("**/home")
+    yield page
+    context.close()
+
+
+def send_to_west(page: Page, owner: Owner) -> None:
+    """From the list to what the wallet has to sign."""
+    page.goto("/prescriptions")
+    page.locator(f"a[href*='/prescriptions/submit?prescription={owner.prescription}']").click()
+    page.get_by_label("Pharmacy West").check()
+    page.locator("main button[type=submit]").last.click()
+    expect(page.locator("form[action='/prescriptions/sign']")).to_be_visible()
+
+
+def fits(page: Page) -> None:
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]  # type: ignore[index]
+
+
+def test_a_wallet_signs_a_prescription_to_a_pharmacy_which_dispenses_it(
+    browser: Browser, town: Town, owner: Owner, people: People, look: Looking, watched: Watched
+) -> None:
+    with entered(browser, town, watched, owner, "en-GB") as page:
+        send_to_west(page, owner)
+        expect(page.locator("main")).to_contain_text("Amoxicillin 250 mg capsule")
+        look(page, "wallet-prescription-sign-en-GB")
+        page.locator("[data-wallet] button").click()
+        code = page.locator(".counter code").inner_text()
+        assert owner.wallet.asked[-1]["primaryType"] == "Grant"
+        look(page, "wallet-prescription-code-en-GB")
+
+        town.network["west"].node.following.catch_up()
+        pharmacist = people("west", "ph.west")
+        pharmacist.goto("/counter")
+        pharmacist.get_by_label("Code of the patient").fill(code)
+        pharmacist.get_by_role("button", name="Open", exact=True).click()
+        pharmacist.get_by_role("button", name="Dispense", exact=True).click()
+        expect(pharmacist).to_have_url(re.compile("/counter/dispensed"), timeout=60_000)
+        expect(pharmacist.get_by_text("Hand out: 30")).to_be_visible()
+
+        town.network["north"].node.following.catch_up()
+        page.goto("/prescriptions")
+        expect(page.get_by_text("handed out").first).to_be_visible()
+        look(page, "wallet-prescriptions-en-GB")
+        page.get_by_role("link", name="Show the code").click()
+        expect(page.locator(".counter code")).to_have_text(code)
+        page.goto("/prescriptions")
+        page.get_by_role("button", name="Take it back").click()
+        look(page, "wallet-prescription-back-en-GB")
+        page.locator("[data-wallet] button").click()
+        expect(page).to_have_url(re.compile("done=withdrawn$"))
+
+
+def test_what_a_wallet_signs_fits_a_phone_in_french(
+    browser: Browser, town: Town, owner: Owner, look: Looking, watched: Watched
+) -> None:
+    with entered(browser, town, watched, owner, "fr-FR") as page:
+        send_to_west(page, owner)
+        look(page, "wallet-prescription-sign-fr-FR")
+        fits(page)
+        page.locator("[data-wallet] button").click()
+        expect(page.locator(".counter code")).to_be_visible()
+        look(page, "wallet-prescription-code-fr-FR")
+        fits(page)
+        page.goto("/prescriptions")
+        look(page, "wallet-prescriptions-fr-FR")
+        fits(page)
+        page.locator("form[action='/prescriptions/withdraw'] button").click()
+        page.locator("[data-wallet] button").click()
+        expect(page).to_have_url(re.compile("done=withdrawn$"))
