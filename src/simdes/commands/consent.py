@@ -153,6 +153,8 @@ def vars_of(given: consents.Given) -> dict[str, object]:
         "purposes": given.purposes,
         "notBefore": given.not_before_seconds,
         "expiry": given.expiry_seconds,
+        "records": given.records,
+        "whileOpen": given.while_open,
         "state": given.state,
     }
 

@@ -21,10 +21,12 @@ from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.index import chain, contents
 from simdes.ledger.consents import Permit
-from simdes.ledger.terms import GranteeKind, Terms
+from simdes.ledger.terms import ZERO20, GranteeKind, Terms
 
 Named = Callable[[bytes, bytes], bytes]
 """Makes what a consent hangs on of its handle and salt."""
+HANGS_ON = ("prescription", "claim", "study", "other")
+"""What a consent's condition is of: something of one of these has to be open."""
 SIGNATURE_SECONDS = 600
 """How long a signature may sit with a relay before it is worthless."""
 
@@ -184,7 +186,8 @@ def _organisation_of(node: Node, terms: Terms) -> bytes:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """A consent as its patient reads it. ``state`` is active, expired or withdrawn; ``role`` is ""
-    and ``account`` None unless the consent names one."""
+    and ``account`` None unless the consent names one. ``records``: how many single records it is
+    about, 0 for all; ``while_open``: what has to be open besides (`HANGS_ON`), "" for nothing."""
 
     handle: bytes
     organisation: bytes
@@ -196,6 +199,8 @@ class Given:
     not_before_seconds: int
     expiry_seconds: int
     state: str
+    records: int = 0
+    while_open: str = ""
 
 
 def listed(node: Node, vault: bytes) -> list[Given]:
@@ -240,4 +245,12 @@ def given_as(node: Node, one: KnownConsent) -> Given:
         not_before_seconds=terms.not_before,
         expiry_seconds=terms.expiry,
         state="withdrawn" if not one.active else "expired" if expired else "active",
+        records=len(one.consent.listed),
+        while_open="" if terms.condition == ZERO20 else _hangs_on(node, terms.condition),
     )
+
+
+def _hangs_on(node: Node, condition: bytes) -> str:
+    addresses = node.contracts.addresses
+    known = (addresses.prescriptions, addresses.claims, addresses.studies)
+    return dict(zip(known, HANGS_ON, strict=False)).get(condition, HANGS_ON[-1])

@@ -59,6 +59,12 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "insurer": _("insurer"),
         "research": _("research"),
     },
+    "while_open": {
+        "prescription": _("something is left of one prescription"),
+        "claim": _("one claim goes on"),
+        "study": _("a study runs that you take part in"),
+        "other": _("a contract says so that is not known here"),
+    },
     "purpose": {
         "TREAT": _("treatment"),
         "HPAYMT": _("payment"),

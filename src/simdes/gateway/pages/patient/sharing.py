@@ -85,6 +85,7 @@ def show(asked: Asked) -> Shown:
             "emergencies": broken,
             "others": {one: members.name_of(asked.node, one) for one in others},
             "standing": [one for one in given if one.state == "active"],
+            "can_narrow": _can_narrow,
             "ended": [one for one in given if one.state != "active"],
             "names": _names(asked.node, given),
             "kept": mine.kept,
@@ -97,7 +98,12 @@ def show_new(asked: Asked) -> Shown:
     """The form; with ``from`` filled in with what a consent says, to be narrowed."""
     mine = own(asked)
     named, wanted = asked.asked("from", most=64), asked.asked("request", most=64)
-    choice = _of(_given(asked, mine, named)) if named else Choice()
+    choice = Choice()
+    if named:
+        before = _given(asked, mine, named)
+        if not _can_narrow(before):
+            raise NotFound("There is nothing like that.")
+        choice = _of(before)
     if wanted:
         session = asked.visit.session
         choice = _answering(access_requests.get(asked.node, session, mine.vault, id_of(wanted)))
@@ -266,6 +272,12 @@ def _choice(asked: Asked) -> Choice:
         replaces=asked.field("replaces", most=64),
         request=asked.field("request", most=64),
     )
+
+
+def _can_narrow(given: Given) -> bool:
+    """Whether the form says all that a consent says: a new one without what it hangs on, or for
+    more than its single records, would be wider."""
+    return not (given.while_open or given.records or "prescriptions" in given.categories)
 
 
 def _of(given: Given) -> Choice:

@@ -113,6 +113,7 @@ def test_a_prescription_is_sent_by_what_the_wallet_signed_and_its_code_shown_aga
 
     back = town.patient.post(f"{PATH}/withdraw", {"prescription": town.request["id"]})
     assert "Stop sharing this?" in back.text and "Pharmacy West" in back.text
+    assert "something is left of one prescription" in back.text
     assert "at no pharmacy any more" in town.sign(back).text
     assert town.standing() == 0 and not town.opens("west", code)
     nothing = town.patient.post(f"{PATH}/withdraw", {"prescription": town.request["id"]})

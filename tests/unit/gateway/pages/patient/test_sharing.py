@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from simdes.access.consent import Grantee
 from simdes.exchange import consents
 from support.fhir_api import Api
 from support.pages import Visitor
@@ -103,6 +105,39 @@ def test_narrowing_grants_the_new_one_and_ends_the_old(
     [after] = given(place, rosa)
     assert after.handle != before.handle
     assert after.expiry_seconds < before.expiry_seconds
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"records": [bytes(31) + b"\1"]}, "1 single entry"),
+        ({"while_open": "studies"}, "a study runs that you take part in"),
+        ({"while_open": "claims"}, "one claim goes on"),
+    ],
+    ids=("records", "study", "claim"),
+)
+def test_what_hangs_on_more_than_time_says_so_and_is_not_made_wider_by_narrowing_it(
+    place: Place, rosa: Enrolled, browser: Visitor, more: dict[str, Any], said: str
+) -> None:
+    node = place.network["north"].node
+    if "while_open" in more:
+        more = {"while_open": (getattr(node.contracts.addresses, more["while_open"]), bytes(32))}
+    south = place.network["south"].node.organisation
+    consents.grant(
+        node,
+        place.network.session("north", rosa.user),
+        vault=rosa.vault,
+        grantee=Grantee.organisation(south),
+        categories=["observations"],
+        purposes=["HRESCH"],
+        valid_seconds=86_400,
+        **more,
+    )
+    [one] = given(place, rosa)
+    text = browser.get("/sharing").text
+    assert said in text and "Narrow or change" not in text
+    assert said in browser.get(f"/sharing/end?consent={one.handle.hex()}").text
+    assert browser.get(f"/sharing/new?from={one.handle.hex()}").status_code == 404
 
 
 def test_everything_ends_at_once(place: Place, rosa: Enrolled, browser: Visitor) -> None:
