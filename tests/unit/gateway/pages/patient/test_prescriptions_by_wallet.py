@@ -126,7 +126,7 @@ def test_moving_it_is_two_signatures_and_stopping_between_them_loses_nothing(tow
     first = town.sign(town.patient.post(f"{PATH}/submit", town.at("cove")))
     town.code(first)
     away = town.patient.post(f"{PATH}/submit", town.at("west") | {"away": "yes"})
-    assert "The first of two steps" in away.text
+    assert "First the wallet signs what you share" in away.text
     between = town.sign(away)
     assert "What is left is the end" in between.text and "Stop sharing this?" in between.text
     assert town.standing() == 2
@@ -142,7 +142,7 @@ def test_a_preferred_pharmacy_changes_and_is_given_up_by_the_wallet(town: Town) 
     done = town.sign(town.patient.post(f"{PATH}/pharmacy", town.at("west")))
     assert "goes to Pharmacy West by itself" in done.text
     asked = town.patient.post(f"{PATH}/pharmacy", town.at("cove"))
-    assert "The first of two steps" in asked.text
+    assert "First the wallet signs what you share" in asked.text
     second = town.sign(asked)
     assert "What is left is the end" in second.text
     both = town.patient.get(PATH).text
