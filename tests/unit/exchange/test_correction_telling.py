@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from simdes.exchange import (
     corrections,
     erasure,
     rights,
+    worker,
 )
 from simdes.exchange.correcting import Request
 from simdes.exchange.corrections import MOST_TEXT, Correction, Decision
@@ -28,6 +30,7 @@ from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.index import corrections as rows
 from support import consortium
+from support.besieged import wait_until
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api, Json
 from support.portal import Enrolled, enrolled, measured, written_elsewhere
@@ -222,6 +225,18 @@ def test_who_is_away_is_asked_again_and_the_patient_sees_it(town: Town, treated:
     assert town.tell() == 1
     assert town.tell() == 0, "once"
     assert treated.sent(asked).words_wrapped is None, "the words are in the record alone"
+
+
+def test_the_program_tells_by_itself(town: Town, treated: Treated) -> None:
+    asked, stop = treated.ask(), threading.Event()
+    telling = threading.Thread(target=worker.tell_authors, args=(town.node("north"), stop))
+    telling.start()
+    try:
+        wait_until(lambda: treated.sent(asked).state != rows.TOLD, 20)
+    finally:
+        stop.set()
+        telling.join()
+    assert asked in {one.id for one in town.queue()}
 
 
 def test_nobody_is_asked_for_longer_than_a_month(town: Town, treated: Treated) -> None:
