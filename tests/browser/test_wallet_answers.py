@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Place, Watched
 from browser.providers import Wallet
+from simdes.exchange import erasure
 from simdes.index.vaults import Identifier, find
 from support import wallet_owner
 from support.bundles import SYSTEM, bundle
@@ -89,3 +90,30 @@ def test_a_wallet_answers_whether_two_records_are_one_persons(
         assert wallet.asked[-1]["primaryType"] == "MergeAnswer"
         page.locator("form[action='/merges/withdraw'] button").click()
         page.wait_for_url("**done=merge-withdrawn")
+
+
+@BOTH
+def test_a_wallet_orders_the_erasure_after_the_typed_word(
+    browser: Browser, place: Place, look: Looking, watched: Watched, language: str, scheme: str
+) -> None:
+    user, network, node = f"nell.{scheme}", place.network, place.north.node
+    network.submit("north", f"{user}.json", bundle(user))
+    network.settle()
+    with node.database.read() as tx:
+        vault = find(tx, Identifier(SYSTEM, user))
+    assert vault is not None
+    network.enrol(vault, user)
+    wallet = owner_of(place, user)
+    with entered(browser, place, watched, wallet, language, scheme) as page:
+        page.goto("/erasure")
+        page.locator("input[name=word]").fill("ERASE" if language == "en-GB" else "EFFACER")
+        page.locator("form[action='/erasure'] button").click()
+        expect(page.locator("[data-wallet] button")).to_be_visible()
+        fits(page)
+        look(page, f"wallet-erasure-{language}")
+        page.locator("[data-wallet] button").click()
+        expect(page.get_by_role("status")).to_be_visible()
+        assert wallet.asked[-1]["primaryType"] == "EraseVault"
+        expect(page.locator("a[href*='/erasure/receipt']")).to_have_count(2)
+        look(page, f"wallet-erased-{language}")
+    assert erasure.look(node, vault).holds

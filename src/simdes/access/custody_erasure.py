@@ -97,7 +97,7 @@ def _orderer(
     if carrier.standing.role is not Role.AGENT:
         return carrier, Reason.WRONG_ROLE.name
     try:
-        address = read_order(order, chain=desk.contracts.ledger.chain_id(), vault=tag)
+        address = read_order(order, contracts=desk.contracts, vault=tag)
     except (Invalid, Unauthenticated):
         return carrier, BAD_ORDER
     standing = desk.contracts.accounts.standing(address)

@@ -15,23 +15,43 @@ from typing import Final
 
 import structlog
 
-from simdes.access import epochs
+from simdes.access import epochs, orders
 from simdes.access.asking import Caller, ask
 from simdes.access.categories import State
-from simdes.access.custody_erasure import ERASED, KEPT, NONE
+from simdes.access.custody_erasure import BAD_ORDER, ERASED, KEPT, NONE
 from simdes.access.descriptors import VaultDescriptor
 from simdes.access.messages import EraseBody
-from simdes.access.orders import sign_order
 from simdes.access.requests import Answer, Signer, hexed
-from simdes.errors import Forbidden, NotFound, SimdesError, Tampered, Unavailable
+from simdes.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    SimdesError,
+    Tampered,
+    Unauthenticated,
+    Unavailable,
+)
 from simdes.exchange.mail import addresses
 from simdes.exchange.node import Node
+from simdes.exchange.wallet_signatures import SIGN_SECONDS, signed_by
 from simdes.index import chain, erasures, merges
 from simdes.index.erasures import Begun, Missing, Receipt
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import Vault
+from simdes.ledger.typed_data import TypedData
 
-__all__ = ["SUSPENDED", "Begun", "Epoch", "Erasure", "erase", "go_on", "look"]
+__all__ = [
+    "SUSPENDED",
+    "Begun",
+    "Epoch",
+    "Erasure",
+    "erase",
+    "go_on",
+    "look",
+    "ordered_by",
+    "to_sign",
+    "wallet_order",
+]
 
 MOST_TEXT: Final = 500
 """Characters of a law's name, or of why somebody did not sign, that are kept."""
@@ -86,6 +106,12 @@ class Erasure:
         """Whether nobody can open a record of the vault by custodians' shares any more."""
         return not self.unknown and all(one.holds for one in self.epochs)
 
+    @property
+    def refusing(self) -> tuple[bytes, ...]:
+        """Who takes what the patient signed for no order: of an older release, say, which reads
+        none of a wallet, or because the patient has another key since."""
+        return tuple(one for one, why in self.waiting.items() if BAD_ORDER in why)
+
 
 def look(node: Node, vault: bytes) -> Erasure:
     """How far it is, asking nobody. Raises NotFound for a vault that the network does not know."""
@@ -93,17 +119,47 @@ def look(node: Node, vault: bytes) -> Erasure:
     return _standing(node, vault)
 
 
-def erase(node: Node, vault: bytes, *, control: Signer | None = None) -> Erasure:
+def to_sign(node: Node, vault: bytes) -> TypedData:
+    """What the wallet that controls a vault signs now to have it erased."""
+    return orders.typed_data(node.contracts, vault=vault, issued_seconds=node.now_seconds())
+
+
+def wallet_order(
+    node: Node, vault: bytes, *, wallet: bytes, issued_seconds: int, signature: bytes
+) -> str:
+    """The order that this wallet signed within the last half an hour.
+
+    Raises Invalid where its time is over, Forbidden where the signature is not the wallet's, or of
+    something else.
+    """
+    now = node.now_seconds()
+    if not now - SIGN_SECONDS <= issued_seconds <= now:
+        raise Invalid("The time to sign is over.", advice="Begin again.")
+    data = orders.typed_data(node.contracts, vault=vault, issued_seconds=issued_seconds)
+    signed = signed_by(wallet, data.digest, signature)
+    return orders.wallet_order(issued_seconds=issued_seconds, signature=signed)
+
+
+def ordered_by(node: Node, vault: bytes, address: bytes) -> bool:
+    """Whether an order by this key is carried on already."""
+    with node.database.read() as tx:
+        begun = erasures.get(tx, vault)
+    return begun is not None and _signer(node, vault, begun.signed) == address
+
+
+def erase(node: Node, vault: bytes, *, control: Signer | None = None, order: str = "") -> Erasure:
     """Ask everybody who has not signed yet, ourselves first, and keep their receipts.
 
-    ``control`` signs for the patient who controls the vault. Without, what the patient signed
-    before is carried on; where there is nothing, this organisation's software asks, for a vault
-    that it opened and that no patient controls. Who does not answer is asked again by `go_on`.
-    Raises Forbidden, with nothing changed anywhere, where the ledger does not let them. This can't
-    be undone.
+    ``control`` signs for the patient who controls the vault, ``order`` is what their wallet signed
+    (`wallet_order`). Without either, what the patient signed before is carried on; where there is
+    nothing, this organisation's software asks, for a vault that it opened and that no patient
+    controls. Who does not answer is asked again by `go_on`. Raises Forbidden, with nothing changed
+    anywhere, where the ledger does not let them. This can't be undone.
     """
     before = look(node, vault)
-    wanted = _begun(node, vault, before.begun, control)
+    if order and not _controls(node, vault, _signer(node, vault, order)):
+        raise Forbidden("The order is not by who controls the vault.")
+    wanted = _begun(node, vault, before.begun, control, order)
     body = EraseBody(vault=hexed(vault))
     by = None if control is None else (node.caller(control), body)
     if not wanted.signed and _known(node, vault).control is not None:
@@ -143,19 +199,28 @@ def go_on(node: Node) -> int:
 # Asking -----------------------------------------------------------------------------------------
 
 
-def _begun(node: Node, vault: bytes, before: Begun | None, control: Signer | None) -> Begun:
+def _begun(
+    node: Node, vault: bytes, before: Begun | None, control: Signer | None, order: str
+) -> Begun:
     now_ms = node.now_ms()
     begun = before or Begun(vault=vault, signed="", begun_ms=now_ms)
-    if control is not None and _controls(node, vault, control):
-        chain_id = node.contracts.ledger.chain_id()
-        order = sign_order(control, chain=chain_id, vault=vault, now_seconds=now_ms // 1000)
-        begun = replace(begun, signed=order)
+    if control is not None and _controls(node, vault, control.address):
+        chain_id, now = node.contracts.ledger.chain_id(), now_ms // 1000
+        order = orders.sign_order(control, chain=chain_id, vault=vault, now_seconds=now)
+    begun = replace(begun, signed=order or begun.signed)
     return replace(begun, tries=0, next_ms=now_ms + TAKEN_MS, settled_ms=None)
 
 
-def _controls(node: Node, vault: bytes, signer: Signer) -> bool:
+def _signer(node: Node, vault: bytes, order: str) -> bytes | None:
+    try:
+        return orders.read_order(order, contracts=node.contracts, vault=vault)
+    except (Invalid, Unauthenticated):
+        return None
+
+
+def _controls(node: Node, vault: bytes, address: bytes | None) -> bool:
     """Whether it is the patient's: what somebody else signs must not replace their order."""
-    standing = node.contracts.accounts.standing(signer.address)
+    standing = None if address is None else node.contracts.accounts.standing(address)
     return standing is not None and standing.account == _known(node, vault).control
 
 

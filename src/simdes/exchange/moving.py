@@ -19,8 +19,7 @@ from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import guardians, recovering
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.exchange.wallet_signatures import signer, with_usual_v
-from simdes.exchange.wallets import SIGN_SECONDS
+from simdes.exchange.wallet_signatures import SIGN_SECONDS, signer, with_usual_v
 from simdes.ledger.accounts import PendingKey
 from simdes.ledger.typed_data import TypedData
 

@@ -22,8 +22,7 @@ from simdes.errors import NotFound, SimdesError, Unauthenticated
 from simdes.exchange import credentials
 from simdes.exchange.credentials import Admitted, Client
 from simdes.exchange.node import Node
-from simdes.exchange.wallet_signatures import signer, with_usual_v
-from simdes.exchange.wallets import SIGN_SECONDS
+from simdes.exchange.wallet_signatures import SIGN_SECONDS, signer, with_usual_v
 from simdes.index import credentials as rows
 from simdes.ledger.typed_data import TypedData
 

@@ -7,6 +7,8 @@ from typing import Final
 from simdes.crypto.keys import recover
 from simdes.errors import Forbidden, Tampered
 
+SIGN_SECONDS: Final = 1_800
+"""How long the owner of a wallet has to look at what it shows and sign it."""
 NOT_THEIRS: Final = "This is not a signature of your wallet, or not of this."
 _JUST_THIS: Final = "Sign just this, with the wallet that you signed in with."
 

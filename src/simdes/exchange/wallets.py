@@ -9,7 +9,7 @@ its commitment hides, so that words and typed data can be held against one anoth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 from simdes.access import accounts, attempts
 from simdes.access.categories import Role, State
@@ -32,7 +32,7 @@ from simdes.exchange.wallet_requests import (
     read,
     written,
 )
-from simdes.exchange.wallet_signatures import signer, with_usual_v
+from simdes.exchange.wallet_signatures import SIGN_SECONDS, signer, with_usual_v
 from simdes.ledger.consents import Permit
 from simdes.ledger.lane import Call
 
@@ -53,10 +53,6 @@ __all__ = [
     "send",
     "written",
 ]
-
-SIGN_SECONDS: Final = 1_800
-"""How long the owner of a wallet has to look at a request and sign it."""
-
 
 # Preparing ---------------------------------------------------------------------------------------
 

@@ -366,6 +366,13 @@ class AccountsContract(Bound):
         text = "ReadPass(bytes32 account,bytes32 organisation,address key,uint256 until)"
         return self._data(text, account, organisation, key, until)
 
+    def erase_vault_data(self, *, tag: bytes, issued: int) -> TypedData:
+        """Return what an account's key signs to have its vault erased everywhere.
+
+        No contract takes it: custodians do (`access.orders`).
+        """
+        return self._data("EraseVault(bytes32 tag,uint256 issued)", tag, issued)
+
     def freeze_digest(self, *, account: bytes, nonce: int, deadline: int) -> bytes:
         """Return what a guardian signs to freeze; `nonce` is `Account.guardian_nonce`."""
         text = "Freeze(bytes32 account,uint256 nonce,uint256 deadline)"

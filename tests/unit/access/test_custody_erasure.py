@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from simdes.access import custody_keys
+from simdes.access import custody_keys, orders
 from simdes.access.asking import Because, Caller, ask
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose, Role
@@ -175,7 +177,67 @@ def test_an_order_counts_for_one_vault_on_one_chain_by_who_controls_it(scene: Sc
     with pytest.raises(SimdesError):
         carry(carrier, scene.second, tag, whole + "A" * 4_096)
     with pytest.raises(Unauthenticated, match="for this use"):
-        read_order(question_of(scene, tag), chain=network.ledger.chain_id(), vault=tag)
+        read_order(question_of(scene, tag), contracts=carrier.contracts, vault=tag)
+    assert states(scene.second, tag) == {custody.BOUND}
+
+
+def by_wallet(signer: Signer, network: Network, tag: bytes, *, issued: int = 1) -> str:
+    """An order that a wallet signed."""
+    contracts = network.members[0].desk.contracts
+    data = orders.typed_data(contracts, vault=tag, issued_seconds=issued)
+    return orders.wallet_order(issued_seconds=issued, signature=signer.sign(data.digest))
+
+
+def test_software_carries_on_what_a_wallet_signed_as_typed_data(scene: Scene) -> None:
+    ada, tag = scene.home.caller("ada"), scene.vault.tag
+    signed = by_wallet(ada.signer, scene.network, tag)
+    said = carry(scene.reader.caller(), scene.second, tag, signed).receipt
+    assert (said["epochs"], states(scene.second, tag)) == ([1], {custody.DESTROYED})
+    [*_, entry] = attempts(scene.second)
+    assert entry.granted and entry.account == scene.home.people["ada"][0].account
+    assert carry(scene.home.caller(), scene.second, tag, signed).receipt["epochs"] == [1]
+
+
+def test_a_wallets_order_counts_for_one_vault_chain_and_contract_by_its_signer(
+    scene: Scene,
+) -> None:
+    network, tag, carrier = scene.network, scene.vault.tag, scene.home.caller()
+    ada, contracts = scene.home.caller("ada").signer, scene.home.desk.contracts
+    stranger = f"patient-{tag.hex()[:6]}"
+    scene.home.enrol(stranger, Role.PATIENT)
+    whole, data = by_wallet(ada, network, tag), contracts.accounts.erase_vault_data
+
+    def other(**changed: Any) -> str:
+        changed_data = replace(data(tag=tag, issued=1), **changed)
+        return orders.wallet_order(issued_seconds=1, signature=ada.sign(changed_data.digest))
+
+    wrong = (
+        by_wallet(scene.home.caller(stranger).signer, network, tag),
+        by_wallet(carrier.signer, network, tag),
+        by_wallet(SigningKey.generate(os.urandom), network, tag),
+        by_wallet(ada, network, bytes(32)),
+        other(chain_id=1),
+        other(contract=bytes(20)),
+        other(name="SIMDES Consents"),
+        other(struct="ClaimVault(bytes32 tag,uint256 issued)"),
+        whole.replace("eip712.1.", "eip712.2."),
+        whole.replace("eip712.1.", "eip712.01."),
+        whole.replace("eip712.1.", "eip712.-1."),
+        whole.replace("eip712.1.", f"eip712.{'9' * 16}."),
+        whole.replace("eip712.1.", "eip712.١."),
+        whole.upper(),
+        whole[:-2],
+        f"{whole}0",
+        f"{whole}\n",
+        f"{whole[:-2]}00",
+        f"eip712.1.{'00' * 65}",
+        "eip712.",
+    )
+    for signed in wrong:
+        with pytest.raises(Forbidden, match="BAD_ORDER"):
+            carry(carrier, scene.second, tag, signed)
+    with pytest.raises(Forbidden, match="WRONG_ROLE"):
+        carry(scene.home.caller(stranger), scene.second, tag, whole)
     assert states(scene.second, tag) == {custody.BOUND}
 
 

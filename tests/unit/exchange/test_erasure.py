@@ -13,15 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from simdes import app, console
+from simdes.access import custody_erasure, orders
 from simdes.access.orders import sign_order
 from simdes.access.requests import verify_receipt
 from simdes.app import Opened
 from simdes.cli import command_line
-from simdes.errors import Forbidden, NotFound, Unavailable
+from simdes.crypto.keys import SigningKey
+from simdes.errors import Forbidden, Invalid, NotFound, Unavailable
 from simdes.exchange import erasure, membership
 from simdes.exchange.custody import CustodyDesk
 from simdes.exchange.node import Node
 from simdes.exchange.submit import Refused
+from simdes.exchange.wallet_signatures import SIGN_SECONDS
 from simdes.index import contents, custody, erasures, resources, vaults
 from simdes.own_store import storekeeper
 from support import consortium
@@ -271,6 +274,69 @@ def test_an_order_by_a_key_that_was_replaced_waits_for_the_patient(
     assert "BAD_ORDER" in erasure.look(north, tag).waiting[south]
     assert pause_of(north, tag) > 80_000  # each refusal stands in a trail: once a day
     assert not erasure.erase(north, tag, control=ada.key).waiting
+
+
+def test_what_a_wallet_ordered_is_carried_on_and_an_older_custodian_is_told_of(
+    network: Consortium, clock: consortium.Clock
+) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    south = network["south"].node.organisation
+    ada = network.enrol(tag, "ada")
+    order = signed_order(north, tag, ada.key)
+    assert not erasure.ordered_by(north, tag, ada.key.address)
+    older = mock.patch.object(custody_erasure, "_orderer", side_effect=reads_no_wallets(south))
+    with older:
+        found = erasure.erase(north, tag, order=order)
+        assert found.refusing == (south,) and len(found.receipts) == 2
+        assert pause_of(north, tag) < 60  # the others signed just now
+        clock.ahead_seconds += pause_of(north, tag)
+        assert erasure.go_on(north) == 0 and pause_of(north, tag) > 80_000
+    assert erasure.ordered_by(north, tag, ada.key.address)
+    clock.ahead_seconds += pause_of(north, tag)
+    assert erasure.go_on(north) == 1, "it was upgraded meanwhile"
+    done = erasure.look(north, tag)
+    assert not done.waiting and not done.refusing and bound_keys(network, tag) == 0
+
+
+def reads_no_wallets(organisation: bytes) -> Any:
+    """A release before wallets' orders, at one organisation."""
+    true = custody_erasure._orderer
+
+    def orderer(desk: Any, carrier: Any, tag: bytes, known: Any, order: str) -> Any:
+        if desk.organisation == organisation and order.startswith("eip712"):
+            return carrier, custody_erasure.BAD_ORDER
+        return true(desk, carrier, tag, known, order)
+
+    return orderer
+
+
+def signed_order(node: Node, tag: bytes, key: SigningKey) -> str:
+    """What this key signs now, as a wallet does."""
+    data = erasure.to_sign(node, tag)
+    [issued] = [one for one in data.values if isinstance(one, int)]
+    signature = key.sign(data.digest)
+    return erasure.wallet_order(
+        node, tag, wallet=key.address, issued_seconds=issued, signature=signature
+    )
+
+
+def test_an_order_of_somebody_else_or_of_another_time_begins_nothing(network: Consortium) -> None:
+    north, tag = network["north"].node, the_vault(network["north"])
+    ada, doctor = network.enrol(tag, "ada"), network.session("north", "dr.north")
+    for order in (signed_order(north, tag, doctor.key), "eip712.1.00", "rubbish"):
+        with pytest.raises(Forbidden):
+            erasure.erase(north, tag, order=order)
+    data = erasure.to_sign(north, tag)
+    [now] = [one for one in data.values if isinstance(one, int)]
+    for issued in (0, now - SIGN_SECONDS - 60, now + 3_600):
+        signature = ada.key.sign(
+            orders.typed_data(north.contracts, vault=tag, issued_seconds=issued).digest
+        )
+        with pytest.raises(Invalid, match="time to sign"):
+            erasure.wallet_order(
+                north, tag, wallet=ada.key.address, issued_seconds=issued, signature=signature
+            )
+    assert erasure.look(north, tag).begun is None and bound_keys(network, tag) == 3
 
 
 def pause_of(node: Node, tag: bytes) -> float:

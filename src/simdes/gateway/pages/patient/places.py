@@ -43,7 +43,6 @@ _SIGNED: Final = frozenset(
         research.JOIN,
         research.PREFER,
         research.LEAVE,
-        erasing.PATH,
         links.NEW,
         links.RENEW,
         claim.APPEAL,
