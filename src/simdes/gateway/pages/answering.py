@@ -28,7 +28,7 @@ from simdes.gateway.pages.asking import (
     cookie_name,
     secure,
 )
-from simdes.gateway.pages.languages import LANGUAGES, catalogue
+from simdes.gateway.pages.languages import COLONS, LANGUAGES, catalogue
 from simdes.gateway.pages.navigation import links_of
 from simdes.gateway.pages.patient.own import name_of
 from simdes.gateway.pages.static_files import address_of
@@ -187,6 +187,7 @@ def _environment(language: str) -> Environment:
     environment.globals["static"] = address_of
     environment.globals["words"] = WORDS
     environment.globals["browser_of"] = browser_of
+    environment.globals["colon"] = COLONS.get(language, ": ")
     for name in ("parts", "records"):
         environment.globals[name] = environment.get_template(f"{name}.html").module
     return environment

@@ -43,6 +43,8 @@ _FHIR_DATE: Final = re.compile(
     r"(?P<year>\d{4})((?P<month>-\d\d)((?P<day>-\d\d)"
     r"(?P<time>T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?"
 )
+COLONS: Final = {"fr": "\N{NO-BREAK SPACE}: "}
+"""What stands between a name and what is said of it, where it is not ": "."""
 _SIGN: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")
 
 

@@ -35,7 +35,7 @@ def begin(asked: Asked) -> Shown:
 def _form(user: str, problem: SimdesError | None) -> Shown:
     return Shown(
         "lost.html",
-        {"user": user, "problem": problem},
+        {"user": user, "problem": problem, "wrong": isinstance(problem, Invalid)},
         here=PATH,
         status=STATUS[type(problem)] if problem else 200,
     )
