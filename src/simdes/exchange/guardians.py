@@ -7,7 +7,7 @@ root stands on chain (`access.guardians`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,14 +18,16 @@ from simdes.access.guardians import MOST_GUARDIANS, Seat, is_seated, seat_all
 from simdes.access.messages import MAX_NAME, AppointBody, SeatBody
 from simdes.access.requests import hexed
 from simdes.crypto import cbor
+from simdes.crypto.digest import keccak256
 from simdes.crypto.keys import unwrap, wrap
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import credentials
 from simdes.exchange.node import Node
-from simdes.exchange.signin import Session
+from simdes.exchange.signin import Session, caller
 from simdes.index import guardians as rows
 from simdes.index.transaction import Transaction
 from simdes.ledger.accounts import PendingKey, State
+from simdes.ledger.lane import Call
 
 _DETAILS: Final = b"simdes/guardian/v1"
 
@@ -36,6 +38,16 @@ class Chosen:
 
     account: bytes
     label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A set of guardians to be asked for: what stands on chain for it, and what is kept of it."""
+
+    root: bytes
+    count: int
+    threshold: int
+    kept: tuple[rows.Guardian, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,32 +104,63 @@ def appoint(
     ``name`` is what the guardians read of their ward. Raises Invalid for a set that is none,
     NotFound for an account that the network does not know or that may not act.
     """
+    account = session.actor.account
+    asked = plan(node, account, chosen, threshold=threshold, name=name, seed=node.random(32))
+    call = node.contracts.accounts.set_guardians(
+        root=asked.root, count=asked.count, threshold=asked.threshold
+    )
+    set_out(node, account, asked, lambda: _sent(node, session, call))
+    return tell(node, session)
+
+
+def plan(
+    node: Node,
+    account: bytes,
+    chosen: Sequence[Chosen],
+    *,
+    threshold: int,
+    name: str,
+    seed: bytes,
+) -> Plan:
+    """The set of these guardians for an account, the same for the same ``seed`` (32 random bytes,
+    of which their salts are made). Raises as `appoint`."""
     name = name.strip()
-    _check(session, chosen, threshold=threshold, name=name)
+    _check(account, chosen, threshold=threshold, name=name)
     accounts = node.contracts.accounts
     keys: list[tuple[bytes, bytes]] = []
-    for one in chosen:
+    for number, one in enumerate(chosen):
         known = accounts.account(one.account)
         if known is None or known.state is not State.VERIFIED:
             raise NotFound(
                 "The network knows no such account.",
                 advice="Let your guardian read you the number of their account again.",
             )
-        keys.append((node.random(32), known.key))
+        keys.append((keccak256(seed + number.to_bytes(32, "big")), known.key))
     root, seats = seat_all(keys)
-    kept = [
-        _kept(node, session, root, one, seat, threshold=threshold, name=name)
+    kept = tuple(
+        _kept(node, account, root, one, seat, threshold=threshold, name=name)
         for one, seat in zip(chosen, seats, strict=True)
-    ]
-    node.database.write(lambda tx: rows.add_guardians(tx, kept))
-    node.lane(session.key).transact(
-        accounts.set_guardians(root=root, count=len(chosen), threshold=threshold)
     )
-    _on_record(node, session)
-    return tell(node, session)
+    return Plan(root=root, count=len(chosen), threshold=threshold, kept=kept)
 
 
-def _check(session: Session, chosen: Sequence[Chosen], *, threshold: int, name: str) -> None:
+def set_out(node: Node, account: bytes, asked: Plan, send: Callable[[], None]) -> None:
+    """Keep a set, then ask the ledger for it by ``send``; kept once, however often it is sent."""
+
+    def keep(tx: Transaction) -> None:
+        if all(one.root != asked.root for one in rows.guardians(tx, account)):
+            rows.add_guardians(tx, asked.kept)
+
+    node.database.write(keep)
+    send()
+    _on_record(node, account)
+
+
+def _sent(node: Node, session: Session, call: Call) -> None:
+    node.lane(session.key).transact(call)
+
+
+def _check(account: bytes, chosen: Sequence[Chosen], *, threshold: int, name: str) -> None:
     accounts = {one.account for one in chosen}
     if len(accounts) != len(chosen):
         raise Invalid("Each guardian is named once.")
@@ -125,7 +168,7 @@ def _check(session: Session, chosen: Sequence[Chosen], *, threshold: int, name: 
         raise Invalid("Name one to ten guardians.", advice="Three, of whom two suffice, are usual.")
     if not 0 < threshold <= len(chosen):
         raise Invalid("It takes at least one of them, and not more than there are.")
-    if session.actor.account in accounts:
+    if account in accounts:
         raise Invalid("Nobody is their own guardian.")
     if not 0 < len(name) <= MAX_NAME or any(len(one.label) > MAX_NAME for one in chosen):
         raise Invalid("A name has 1 to 64 characters.")
@@ -133,7 +176,7 @@ def _check(session: Session, chosen: Sequence[Chosen], *, threshold: int, name: 
 
 def _kept(
     node: Node,
-    session: Session,
+    account: bytes,
     root: bytes,
     one: Chosen,
     seat: Seat,
@@ -141,7 +184,6 @@ def _kept(
     threshold: int,
     name: str,
 ) -> rows.Guardian:
-    account = session.actor.account
     details = {
         "guardian": one.account,
         "label": one.label.strip(),
@@ -168,7 +210,7 @@ def _kept(
 def tell(node: Node, session: Session) -> int:
     """Tell the organisations of guardians that do not know yet; how many could not be told."""
     account, left = session.actor.account, 0
-    caller = node.caller(session.key)
+    asking = caller(node, session)
     for row in _counting(node, account):
         if row.told:
             continue
@@ -184,7 +226,7 @@ def tell(node: Node, session: Session) -> int:
         try:
             if known is None:
                 raise NotFound("The network knows no such account.")
-            ask(caller, known.organisation, "appoint", body)
+            ask(asking, known.organisation, "appoint", body)
         except SimdesError:
             left += 1
             continue
@@ -197,21 +239,29 @@ def tell(node: Node, session: Session) -> int:
 
 def cancel(node: Node, session: Session) -> None:
     """Take a set back that waits. Raises Conflict where none does."""
-    node.lane(session.key).transact(node.contracts.accounts.cancel_guardians())
-    _on_record(node, session)
+    call = node.contracts.accounts.cancel_guardians()
+    take_back(node, session.actor.account, lambda: _sent(node, session, call))
+
+
+def take_back(node: Node, account: bytes, send: Callable[[], None]) -> None:
+    """As `cancel`, by ``send``, which tells the ledger so."""
+    send()
+    _on_record(node, account)
 
 
 def dismiss(node: Node, session: Session) -> None:
     """Ask for no guardians at all; after the delay nobody can recover the account."""
-    node.lane(session.key).transact(
-        node.contracts.accounts.set_guardians(root=bytes(32), count=0, threshold=0)
+    _sent(
+        node,
+        session,
+        node.contracts.accounts.set_guardians(root=bytes(32), count=0, threshold=0),
     )
-    _on_record(node, session)
+    _on_record(node, session.actor.account)
 
 
-def _on_record(node: Node, session: Session) -> None:
+def _on_record(node: Node, account: bytes) -> None:
     """Write down that somebody here changed who guards them."""
-    person = node.desk.keystore.person_of(session.actor.account)
+    person = node.desk.keystore.person_of(account)
     if person is not None:
         node.database.write(lambda tx: credentials.audit(node, tx, person, Verb.APPOINT))
 

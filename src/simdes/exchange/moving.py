@@ -151,5 +151,5 @@ def _require_free(node: Node, session: Session, wallet: bytes) -> None:
     if accounts.pending_recovery(account) is not None:
         raise Conflict(
             "Somebody asked for a new key to your account.",
-            advice="Stop it first, if it was not you: a wallet can't do so on these pages.",
+            advice="Stop it first, if it was not you.",
         )

@@ -154,9 +154,15 @@ def veto(node: Node, session: Session) -> None:
     A new key of the owner's own that waits stays. Raises Conflict where none waits, or the veto was
     used.
     """
-    account, accounts = session.actor.account, node.contracts.accounts
+    call = node.contracts.accounts.veto_recovery()
+    stop(node, session.actor.account, lambda: _sent(node, session, call))
+
+
+def stop(node: Node, account: bytes, send: Callable[[], None]) -> None:
+    """As `veto`, by ``send``, which tells the ledger so."""
+    accounts = node.contracts.accounts
     stopped, own = accounts.pending_recovery(account), accounts.pending_rotation(account)
-    node.lane(session.key).transact(accounts.veto_recovery())
+    send()
     person = node.desk.keystore.person_of(account)
 
     def write(tx: Transaction) -> None:
@@ -314,9 +320,14 @@ def waiting_wallet(node: Node, account: bytes) -> PendingKey | None:
 
 def cancel_rotation(node: Node, session: Session) -> None:
     """Withdraw a new key of one's own that waits; Conflict where none does."""
-    account, accounts = session.actor.account, node.contracts.accounts
-    waiting = accounts.pending_rotation(account)
-    node.lane(session.key).transact(accounts.cancel_rotation())
+    call = node.contracts.accounts.cancel_rotation()
+    keep_key(node, session.actor.account, lambda: _sent(node, session, call))
+
+
+def keep_key(node: Node, account: bytes, send: Callable[[], None]) -> None:
+    """As `cancel_rotation`, by ``send``, which tells the ledger so."""
+    waiting = node.contracts.accounts.pending_rotation(account)
+    send()
     person = node.desk.keystore.person_of(account)
 
     def write(tx: Transaction) -> None:
@@ -326,6 +337,10 @@ def cancel_rotation(node: Node, session: Session) -> None:
             credentials.audit(node, tx, person, Verb.RECOVER)
 
     node.database.write(write)
+
+
+def _sent(node: Node, session: Session, call: Call) -> None:
+    node.lane(session.key).transact(call)
 
 
 def _signed(tx: Transaction, one: Recovery) -> Sequence[GuardianProof]:

@@ -44,6 +44,7 @@ __all__ = [
     "REVOKE_ALL",
     "SIGN_SECONDS",
     "Request",
+    "count",
     "enrol",
     "given",
     "grant",
@@ -155,13 +156,13 @@ def send(node: Node, request: Request, signature: bytes) -> None:
             advice="Sign just this request, with the wallet that the vault belongs to.",
         )
     if request.verb in (CLAIM, GRANT):
-        _count(node, account)
+        count(node, account)
     if request.letter:
         consents.keep_letter(node, request.letter)
     node.agent.transact(_call(node, request, signed))
 
 
-def _count(node: Node, account: bytes) -> None:
+def count(node: Node, account: bytes) -> None:
     """Count by the account what its wallet truly signed, so that no stranger uses another's turns
     up; withdrawals are not counted, for nothing may hold them up."""
     subjects = attempts.wallet_subjects(node.desk.keystore, account)

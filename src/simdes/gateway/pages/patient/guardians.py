@@ -1,4 +1,8 @@
-"""My guardians: who lets me in again when my key is lost; and saying no to a recovery."""
+"""My guardians: who lets me in again when my key is lost; and saying no to a recovery.
+
+Where a wallet keeps my key, each of these shows what the wallet signs, and takes it back with the
+same form.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from simdes.errors import Invalid, NotFound, SimdesError
-from simdes.exchange import freezing, guardians, members, recovering, renewal
+from simdes.exchange import freezing, guardians, members, owners, recovering, renewal
 from simdes.exchange.guardians import Chosen, Guardian
 from simdes.exchange.renewal import Change
 from simdes.gateway.pages import account_numbers
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.patient import owning
 from simdes.gateway.pages.patient.own import own
 from simdes.gateway.problems import STATUS
 
@@ -37,7 +42,7 @@ def show(asked: Asked) -> Shown:
     node, account = asked.node, asked.visit.session.actor.account
     seen = guardians.standing(node, account)
     untold = [one for listed in (seen.present, seen.waiting) if listed for one in listed.guardians]
-    if asked.visit.session.wallet is None and not all(one.told for one in untold):
+    if not all(one.told for one in untold):
         guardians.tell(node, asked.visit.session)
         seen = guardians.standing(node, account)
     sets = [one for one in (seen.present, seen.waiting) if one is not None]
@@ -76,6 +81,8 @@ def new(asked: Asked) -> Shown | Moved:
         chosen = [
             Chosen(account=_account(one.number), label=one.label) for one in lines if one.number
         ]
+        if asked.visit.session.wallet:
+            return owning.appoint(asked, chosen, threshold=least, name=name)
         left = guardians.appoint(
             asked.node, asked.visit.session, chosen, threshold=least, name=name
         )
@@ -84,17 +91,22 @@ def new(asked: Asked) -> Shown | Moved:
     return Moved(f"{PATH}?done={'appointed' if not left else 'appointed-untold'}")
 
 
-def cancel(asked: Asked) -> Moved:
+def cancel(asked: Asked) -> Shown | Moved:
     """Take a set back that does not count yet, or a new key that does not."""
-    if asked.field("what", most=8) == "key":
+    of_key = asked.field("what", most=8) == "key"
+    if asked.visit.session.wallet:
+        return owning.say(asked, owners.KEEP_KEY if of_key else owners.TAKE_BACK)
+    if of_key:
         recovering.cancel_rotation(asked.node, asked.visit.session)
         return Moved(f"{PATH}?done=key-back")
     guardians.cancel(asked.node, asked.visit.session)
     return Moved(f"{PATH}?done=guardians-back")
 
 
-def veto(asked: Asked) -> Moved:
+def veto(asked: Asked) -> Shown | Moved:
     """Stop a recovery that somebody else began."""
+    if asked.visit.session.wallet:
+        return owning.say(asked, owners.VETO)
     recovering.veto(asked.node, asked.visit.session)
     return Moved(f"{PATH}?done=vetoed")
 

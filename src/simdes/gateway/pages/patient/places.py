@@ -36,9 +36,6 @@ _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 
 _SIGNED: Final = frozenset(
     {
-        guardians.NEW,
-        guardians.CANCEL,
-        guardians.VETO,
         guardians.RENEW,
         research.JOIN,
         research.PREFER,
