@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from simdes.access.audit_event import Attempt, Verb
+from simdes.access.categories import Role
 from simdes.access.vaults import vault_key
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import unwrap
@@ -24,6 +26,7 @@ from simdes.exchange.placing import Home
 from simdes.exchange.versions import new_version
 from simdes.fhir.json import loads
 from simdes.index import (
+    chain,
     entries,
     merges,
     moments,
@@ -87,6 +90,7 @@ def settle(
             vaults.relink(tx, found.prior.tag, found.survivor.tag)
             _copy(node, tx, found)
             prescriptions.note(tx, found.survivor.tag)  # pharmacies that it lets in are told
+            _enter(node, tx, found)
         _join(tx, merge)
     return None
 
@@ -148,6 +152,28 @@ def _note(node: Node, tx: Transaction, pair: _Pair, state: str) -> None:
             state=state,
             created_ms=node.now_ms(),
         ),
+    )
+
+
+def _enter(node: Node, tx: Transaction, pair: _Pair) -> None:
+    """Have each patient's own log say that the records were joined, by our software."""
+    address = node.agent.address
+    software = chain.account_of(tx, address)
+    theirs = [one for one in (pair.prior, pair.survivor) if not _free(tx, one)]
+    node.desk.trail.append(
+        tx,
+        [
+            Attempt(
+                verb=Verb.MERGE,
+                account=software.id if software is not None else bytes(32),
+                address=address,
+                role=int(Role.AGENT),
+                organisation=node.organisation,
+                purpose=None,
+                vault=one.tag,
+            )
+            for one in theirs
+        ],
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from simdes.access.accounts import suspend_account, verify_account
 from simdes.access.audit_event import Attempt, Verb
+from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
 from simdes.crypto.digest import sha256
 from simdes.crypto.keys import recover
@@ -94,6 +95,13 @@ def test_one_person_with_both_records_accepts_and_a_replay_joins_them(
     assert numbers(network, who) == (survivor, survivor)
     assert {name for name in before if name[0] != "Patient"} <= set(held(network, survivor))
     assert became(network, question) == merge_questions.MOVED
+    for vault in (prior, survivor):  # the answer, and that it was carried out
+        by = [
+            entry.attempt.role
+            for _, entry in node.desk.trail.entries(node.database, vault=vault)
+            if entry.attempt.verb is Verb.MERGE
+        ]
+        assert by == [Role.PATIENT, Role.AGENT]
     network.settle("north")
 
 
