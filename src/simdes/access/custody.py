@@ -235,6 +235,8 @@ class Custodian:
             "reconcile": limits.reconciles_per_minute,
             "request": limits.locates_per_minute,
             "recover": limits.locates_per_minute,
+            "claims": limits.tellings_per_minute,
+            "prescriptions": limits.tellings_per_minute,
             "count": limits.counts_per_minute,
             "released": limits.counts_per_minute,
         }.get(method, limits.calls_per_minute)

@@ -53,6 +53,7 @@ class Limits:
     locates_per_minute: int = 30
     blocks_per_minute: int = 6_000
     reconciles_per_minute: int = 120
+    tellings_per_minute: int = 60
     counts_per_minute: int = 30
     counts_of_researcher: int = 20
     counts_of_organisation: int = 100

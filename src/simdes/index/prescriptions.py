@@ -143,9 +143,13 @@ def note(tx: Transaction, vault: bytes) -> None:
     )
 
 
-def to_announce(tx: Transaction, *, limit: int) -> list[bytes]:
-    """Vaults that wait to be looked at."""
-    rows = tx.all("SELECT vault FROM prescription_announce ORDER BY vault LIMIT :n", n=limit)
+def to_announce(tx: Transaction, *, after: bytes = b"", limit: int) -> list[bytes]:
+    """Vaults that wait to be looked at, behind one of them."""
+    rows = tx.all(
+        "SELECT vault FROM prescription_announce WHERE vault > :after ORDER BY vault LIMIT :n",
+        after=after,
+        n=limit,
+    )
     return [bytes(row[0]) for row in rows]
 
 

@@ -135,7 +135,15 @@ class PrescriptionsContract(Bound):
 
     def status(self, tag: int) -> PrescriptionStatus:
         """What is known of a tag."""
-        return PrescriptionStatus(*self.read("statusOf", tag))
+        [found] = self.statuses([tag])
+        return found
+
+    def statuses(self, tags: Sequence[int]) -> list[PrescriptionStatus]:
+        """The same of several, in order, by one exchange with the node."""
+        return [
+            PrescriptionStatus(*one)
+            for one in self.read_many([("statusOf", (tag,)) for tag in tags])
+        ]
 
 
 class DisclosureVerifierContract(Bound):

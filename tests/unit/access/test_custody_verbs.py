@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ from simdes.access.asking import Because, ask
 from simdes.access.audit_event import Attempt, Verb
 from simdes.access.categories import Purpose, Role
 from simdes.access.consent import Grantee
+from simdes.access.custody_told import ToldBody
 from simdes.access.desk import Limits
 from simdes.access.evidence import verify_audit_proof
 from simdes.access.messages import AckBody, AttestBody, LocateBody, VaultAsked, VaultsBody
@@ -187,6 +189,18 @@ def test_locating_is_rate_limited(scene: Scene) -> None:
         locate(caller, scene.home.id, [(SYSTEM, "x")], purpose=Purpose.TREAT)
     with pytest.raises(TooLarge):
         locate(caller, scene.home.id, [(SYSTEM, "x")], purpose=Purpose.TREAT)
+
+
+@pytest.mark.parametrize("verb", ["claims", "prescriptions"])
+def test_asking_to_be_told_is_rate_limited(scene: Scene, verb: str) -> None:
+    """Whoever asks from the beginning again leaves an entry in every log that it is told of."""
+    desk = dataclasses.replace(scene.home.desk, limits=Limits(tellings_per_minute=2))
+    scene.network.client.open(scene.home.id, CustodyDesk(desk).answer)
+    for _ in range(2):
+        with contextlib.suppress(Forbidden):  # it is no insurer
+            ask(scene.reader.caller(), scene.home.id, verb, ToldBody(after=0))
+    with pytest.raises(TooLarge):
+        ask(scene.reader.caller(), scene.home.id, verb, ToldBody(after=0))
 
 
 @pytest.mark.parametrize(

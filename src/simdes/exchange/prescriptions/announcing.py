@@ -33,9 +33,14 @@ def announce(node: Node) -> int:
     """Have pharmacies told of what waits to be told; how much that was."""
     if not node.rules.issues:
         return 0
-    with node.database.read() as tx:
-        waiting = prescriptions.to_announce(tx, limit=AT_ONCE)
-    return sum(node.database.write(partial(_announce, node, one)) for one in waiting)
+    count, last = 0, b""
+    while True:  # those whose consents begin later stay, and hold up nobody behind them
+        with node.database.read() as tx:
+            waiting = prescriptions.to_announce(tx, after=last, limit=AT_ONCE)
+        if not waiting:
+            return count
+        last = waiting[-1]
+        count += sum(node.database.write(partial(_announce, node, one)) for one in waiting)
 
 
 def _announce(node: Node, vault: bytes, tx: Transaction) -> int:

@@ -29,6 +29,7 @@ from simdes.exchange.rights import Asking
 from simdes.index import chain, whereabouts
 from simdes.index.transaction import Transaction
 from simdes.index.whereabouts import Told
+from simdes.ledger.statements import PrescriptionStatus
 from simdes.proofs.openings import number
 from simdes.proofs.prescriptions import PARTS
 
@@ -40,6 +41,10 @@ PATIENCE_SECONDS: Final = 600
 """How long a hospital's turn ends at what it tells of a vault that did not let us in, as far as we
 were sent the terms. They may come later; where its patient sent them to the hospital alone, they
 never do, and others stand behind."""
+
+
+ASKED_AT_ONCE: Final = 200
+"""Of how many prescriptions the ledger is asked in one exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,12 @@ def tidy(node: Node) -> int:
     """Forget prescriptions of which nothing is left, or that were cancelled; how many."""
     with node.database.read() as tx:
         known = whereabouts.PRESCRIPTIONS.known(tx)
-    ended = [one for one in known if _has_ended(node, one)]
+    tags = list(known)
+    ended: list[bytes] = []
+    for at in range(0, len(tags), ASKED_AT_ONCE):
+        group = tags[at : at + ASKED_AT_ONCE]
+        said = node.contracts.prescriptions.statuses([number(one) for one in group])
+        ended += [tag for tag, one in zip(group, said, strict=True) if _has_ended(one)]
     forget(node, ended)
     return len(ended)
 
@@ -143,8 +153,7 @@ def forget(node: Node, tags: Sequence[bytes]) -> None:
         node.database.write(lambda tx: whereabouts.PRESCRIPTIONS.forget(tx, tags))
 
 
-def _has_ended(node: Node, tag: bytes) -> bool:
-    status = node.contracts.prescriptions.status(number(tag))
+def _has_ended(status: PrescriptionStatus) -> bool:
     return status.cancelled or status.part >= PARTS
 
 

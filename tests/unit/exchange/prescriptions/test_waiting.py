@@ -4,13 +4,15 @@ something there, and nobody else."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from simdes.access.asking import ask
 from simdes.access.audit_event import Verb
-from simdes.access.consent import Grantee
+from simdes.access.consent import Consent, Grantee
 from simdes.access.custody_told import ToldBody
 from simdes.errors import Forbidden
 from simdes.exchange import consents, rights
@@ -161,6 +163,30 @@ def test_under_a_consent_that_was_withdrawn_or_is_over_nobody_is_told(town: Town
     town.prefer(gone, "west")
     assert town.hear() == 1, "under the new consent"
     assert town.told(gone) == [west]
+
+
+def test_whose_consent_begins_later_holds_up_nobody(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "AT_ONCE", 1)
+    north = town.node("north")
+    early = [town.move_in(prefers="west") for _ in range(2)]
+    early[0].issue()
+    town.network.settle()
+    decoded = announcing.decode_terms_row
+    first = min(one.vault for one in early)
+
+    def later(row: Any) -> Consent:
+        found = decoded(row)
+        begins = north.now_seconds() + 3_600
+        terms = replace(found.terms, not_before=begins)
+        return replace(found, terms=terms) if found.vault == first else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(announcing, "decode_terms_row", later)
+        assert announcing.announce(north) == 1
+    assert announcing.announce(north) == 1, "once it has begun"
+    assert town.hear() == 2
 
 
 def test_a_sensitive_prescription_is_told_under_a_consent_that_opens_it_alone(town: Town) -> None:
