@@ -106,8 +106,8 @@ def test_a_wallet_signs_its_owner_in_to_read_and_the_log_says_so(
     expect(page.locator("main")).to_contain_text(f"0x{owner.wallet.key.address.hex()}")
     expect(page.locator("a[href='/account/passphrase']")).to_have_count(0)
     seen("account")
-    page.goto("/guardians/new")
-    expect(page.locator("form[action='/guardians/new']")).to_have_count(0)
+    page.goto("/guardians/renew")
+    expect(page.locator("form[action='/guardians/renew']")).to_have_count(0)
     seen("signs")
 
     page.locator("form[action='/sign-out'] button").click()
