@@ -7,7 +7,7 @@ it serves filters and views; a release asks the contract.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from simdes.access.policy import Actor, Held, View
@@ -39,9 +39,25 @@ class ChainView(View):
     def __init__(self, tx: Transaction, ledger: Ledger) -> None:
         self._tx = tx
         self._ledger = ledger
+        self._actors: dict[bytes, Actor | None] = {}
+        self._vaults: dict[bytes, rows.Vault | None] = {}
+        self._held: dict[tuple[bytes, bytes], consents.Consent] = {}
+
+    def read_ahead(self, vaults: Collection[bytes]) -> None:
+        """Read what decisions about these vaults need, in two statements instead of two each."""
+        if vaults:
+            self._vaults |= dict.fromkeys(vaults)
+            self._vaults |= {one.tag: one for one in rows.vaults_among(self._tx, vaults)}
+            found = consents.among(self._tx, vaults)
+            self._held |= {(one.vault, one.handle): one for one in found}
 
     def actor(self, address: bytes) -> Actor | None:
-        """See `View`."""
+        """See `View`; who asks about many is looked up once."""
+        if address not in self._actors:
+            self._actors[address] = self._actor(address)
+        return self._actors[address]
+
+    def _actor(self, address: bytes) -> Actor | None:
         account = rows.account_of(self._tx, address)
         if account is None:
             return None
@@ -57,12 +73,15 @@ class ChainView(View):
 
     def vault(self, tag: bytes) -> tuple[bytes, int] | None:
         """See `View`."""
-        vault = rows.vault(self._tx, tag)
+        vault = self._vaults[tag] if tag in self._vaults else rows.vault(self._tx, tag)
         return None if vault is None else (vault.control or ZERO32, vault.generation)
 
     def held(self, tag: bytes, handle: bytes) -> Held | None:
         """See `View`."""
-        row = consents.get(self._tx, tag, handle)
+        if tag in self._vaults:
+            row = self._held.get((tag, handle))
+        else:
+            row = consents.get(self._tx, tag, handle)
         if row is None:
             return None
         return Held(

@@ -8,7 +8,7 @@ are unix seconds. Releases ask the contract itself; this model serves search fil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from simdes.index import checkpoints
@@ -250,6 +250,12 @@ def vault(tx: Transaction, tag: bytes) -> Vault | None:
     """Return a vault by its tag."""
     row = tx.one(_VAULT + " WHERE tag = :tag", tag=tag)
     return None if row is None else read(Vault, row)
+
+
+def vaults_among(tx: Transaction, tags: Collection[bytes]) -> list[Vault]:
+    """Return those of the vaults that are known, in no order."""
+    rows = tx.all(_VAULT + " WHERE tag IN :tags", tags=sorted(tags))
+    return [read(Vault, row) for row in rows]
 
 
 def vaults_of(tx: Transaction, control: bytes) -> list[Vault]:

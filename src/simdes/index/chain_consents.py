@@ -7,7 +7,7 @@ never seen burns it. Whether a consent still counts also depends on its vault's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from simdes.index.rows import read, row_of, select
@@ -83,6 +83,12 @@ def get(tx: Transaction, vault: bytes, handle: bytes) -> Consent | None:
         _CONSENT + " WHERE vault = :vault AND handle = :handle", vault=vault, handle=handle
     )
     return None if row is None else read(Consent, row)
+
+
+def among(tx: Transaction, vaults: Collection[bytes]) -> list[Consent]:
+    """Return everything ever granted or opened in these vaults, in no order."""
+    rows = tx.all(_CONSENT + " WHERE vault IN :vaults", vaults=sorted(vaults))
+    return [read(Consent, row) for row in rows]
 
 
 def of_vault(tx: Transaction, vault: bytes) -> list[Consent]:

@@ -7,7 +7,8 @@ ordered must be what it commits to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -44,6 +45,8 @@ NEEDED: Final = (
 )
 """What a pharmacist needs to check and dispense, and nothing else."""
 _NEEDED: Final = mask((*NEEDED, Category.OBSERVATIONS))
+_AT_ONCE: Final = 100
+"""Orders that are asked for together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,13 @@ def hold(
     requests = _matches(node, asking, TYPE, (("_id", request_id),), (openings[0][1],))
     if not requests:
         raise NotFound("There is no such MedicationRequest, or not for you.")
-    request = loads(requests[0].content)
+    return _of(node, loads(requests[0].content), openings, tag=tag)
+
+
+def _of(
+    node: Node, request: Json, openings: Sequence[tuple[Opening, bytes]], *, tag: bytes = b""
+) -> Held:
+    """An order with the first of its openings that commits to what it says."""
     digest = sha256(essence(request)).digest()
     for opening, its_vault in openings:
         held = Held(request, opening, its_vault, _tag(node, opening))
@@ -115,15 +124,34 @@ def hold(
 
 def all_held(node: Node, asking: Asking, *, vaults: tuple[bytes, ...] | None = None) -> list[Held]:
     """Every prescription that the caller sees, of some vaults or of all; unsound ones left out."""
-    found: dict[str, Held] = {}
     asking, _ = reached(node, asking, vaults)
-    for opening, its_vault in _openings(node, asking, vaults):
-        id_ = opening.request.rpartition("/")[2]
-        try:
-            found.setdefault(opening.request, hold(node, asking, id_, vault=its_vault))
-        except SimdesError:
-            continue
-    return list(found.values())
+    openings: dict[str, list[tuple[Opening, bytes]]] = {}
+    for one in _openings(node, asking, vaults):
+        openings.setdefault(one[0].request, []).append(one)
+    requests = _requests(node, asking, openings)
+    found = []
+    for name, its in openings.items():
+        request = requests.get((its[0][1], name))
+        with suppress(SimdesError):
+            if request is not None:
+                found.append(_of(node, request, its))
+    return found
+
+
+def _requests(
+    node: Node, asking: Asking, openings: Mapping[str, Sequence[tuple[Opening, bytes]]]
+) -> dict[tuple[bytes, str], Json]:
+    """The orders of openings, by vault and name, asked for together."""
+    found: dict[tuple[bytes, str], Json] = {}
+    names = list(openings)
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        ids = ",".join(one.rpartition("/")[2] for one in some)
+        of = tuple(dict.fromkeys(openings[one][0][1] for one in some))
+        for one in _matches(node, asking, TYPE, (("_id", ids), ("_count", "1000")), of):
+            request = loads(one.content)
+            found.setdefault((one.vault, f"{TYPE}/{request['id']}"), request)
+    return found
 
 
 def reached(

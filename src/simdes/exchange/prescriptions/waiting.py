@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from simdes.access.categories import Category, Kind, State
@@ -98,17 +98,15 @@ def _patients(
     let = [one.vault for one in reversed(named)]
     sent = [one.vault for one in reversed(named) if tag_named(one)]
     among = set(reach.let_at(asking, let) or ())
-    for vault in dict.fromkeys((*known.values(), *sent, *let)):
-        if vault not in among:
-            continue
-        standing = node.standing.of(tx, actor, asking.purpose, (vault,), now_seconds=now)
-        opens = [
-            one.consent
-            for one in standing
-            if one.consent.terms.categories >> Category.PRESCRIPTIONS & 1
-        ]
-        if opens:
-            yield vault, opens
+    listed = [one for one in dict.fromkeys((*known.values(), *sent, *let)) if one in among]
+    standing = node.standing.of(tx, actor, asking.purpose, listed, now_seconds=now)
+    opening = (
+        one.consent
+        for one in standing
+        if one.consent.terms.categories >> Category.PRESCRIPTIONS & 1
+    )
+    for vault, consents in groupby(opening, key=lambda one: one.vault):
+        yield vault, list(consents)
 
 
 def _code(consents: Sequence[Consent], held: Held) -> str:

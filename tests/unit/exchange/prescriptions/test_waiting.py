@@ -26,6 +26,7 @@ from support import consortium
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
 from support.prescribing import Ward
+from support.two_patients import statements
 
 PATIENTS = 40
 HIV = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"}]}
@@ -118,6 +119,14 @@ def test_of_forty_who_prefer_a_pharmacy_all_are_in_its_queue_page_by_page(town: 
     vaults = [one.held.vault for page in pages for one in page.found]
     assert sorted(vaults) == sorted(one.vault for one in town.wards)
     assert town.hear() == 0, "each is told once"
+
+
+def test_a_page_asks_the_database_little_for_each_patient(town: Town) -> None:
+    """What judges their consents, and what these open, is looked for together."""
+    town.look(2)
+    with statements(town.node("west")) as count:
+        assert len(town.look(2).found) == waiting.PATIENTS
+    assert count[0] < 100
 
 
 def test_what_is_listed_late_is_opened_by_its_code(town: Town) -> None:

@@ -21,9 +21,10 @@ from simdes.exchange.prescriptions.supplying import REASONS
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.patient.prescriptions import in_words
+from simdes.gateway.pages.patient.prescriptions import Prescription, in_words
+from simdes.gateway.pages.record.naming import named
 from simdes.gateway.pages.record.saying import dig, say, text
-from simdes.gateway.pages.record.showing import person
+from simdes.gateway.pages.record.showing import Person, person
 from simdes.gateway.pages.record.timeline import Source, lines, parts
 from simdes.gateway.problems import STATUS
 
@@ -123,13 +124,17 @@ def dispensed(asked: Asked) -> Shown:
 def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
     number = asked.page or 1
     page = waiting.look(asked.node, rights.ask(asked.node, asked.visit.session), number)
-    found = [(in_words(asked, one.held), one.code) for one in page.found]
+    people = named(
+        asked,
+        rights.ask(asked.node, asked.visit.session),  # with what was opened for the page
+        (one.held.vault for one in page.found),
+    )
     return Shown(
         "counter.html",
         {
             "partly": bool(page.warnings),
             "problem": problem,
-            "waiting": [(one, code) for one, code in found if one.goes_on],
+            "waiting": _waiting(asked, page, people),
             "page": number,
             "pages": number + page.more,
             "address": lambda number: f"{PATH}?page={number}" if number > 1 else PATH,
@@ -138,6 +143,18 @@ def _queue(asked: Asked, problem: SimdesError | None) -> Shown:
         status=STATUS[type(problem)] if problem else 200,
         script="scan.js",
     )
+
+
+def _waiting(
+    asked: Asked, page: waiting.Page, people: Mapping[bytes, Person]
+) -> list[tuple[Person | None, list[tuple[Prescription, str]]]]:
+    """What can be handed out of a page, by patient, each with the code that opens it."""
+    found: dict[bytes, list[tuple[Prescription, str]]] = {}
+    for one in page.found:
+        told = in_words(asked, one.held)
+        if told.goes_on:
+            found.setdefault(one.held.vault, []).append((told, one.code))
+    return [(people.get(vault), its) for vault, its in found.items()]
 
 
 def _opened(asked: Asked, asking: Asking, where: At, problem: SimdesError | None) -> Shown:

@@ -72,6 +72,7 @@ def test_a_prescription_goes_from_page_to_page_and_is_handed_out_once(town: Town
         assert 'href="/counter?page=2"' in town.pharmacist.get("/counter").text
     whole = town.pharmacist.get("/counter").text
     assert "Amoxicillin" in whole and "page=2" not in whole
+    assert whole.index("Okafor-counter-1") < whole.index("Amoxicillin"), "by who stands there"
     assert f'name="code" value="{code}"' in whole, "a prescription is opened where it is"
     assert "Nothing of the patients" in town.pharmacist.get("/counter?page=2").text
 
