@@ -44,7 +44,10 @@ class ChainView(View):
         self._held: dict[tuple[bytes, bytes], consents.Consent] = {}
 
     def read_ahead(self, vaults: Collection[bytes]) -> None:
-        """Read what decisions about these vaults need, in two statements instead of two each."""
+        """Read what decisions about these vaults need, in two statements instead of two each.
+
+        From then on the view is of this moment: who acts is looked up once, too.
+        """
         if vaults:
             self._vaults |= dict.fromkeys(vaults)
             self._vaults |= {one.tag: one for one in rows.vaults_among(self._tx, vaults)}
@@ -52,7 +55,9 @@ class ChainView(View):
             self._held |= {(one.vault, one.handle): one for one in found}
 
     def actor(self, address: bytes) -> Actor | None:
-        """See `View`; who asks about many is looked up once."""
+        """See `View`."""
+        if not self._vaults:
+            return self._actor(address)
         if address not in self._actors:
             self._actors[address] = self._actor(address)
         return self._actors[address]
