@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_account import Account
 from playwright.sync_api import Page
 
+from adapters.ethereum import Account
 from simdes.crypto.keys import SigningKey
 
 PROVIDER = """window.ethereum = { request: async ({ method, params }) => {

@@ -10,9 +10,9 @@ from html import unescape
 from typing import Any
 
 import httpx
-from eth_account import Account
 from starlette.applications import Starlette
 
+from adapters.ethereum import Account
 from simdes.app import ADMINISTRATOR
 from simdes.crypto.keys import SigningKey
 from simdes.exchange import credentials, enrolment, moving, recovering, wallet_sign_ins, wallets

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from eth_account import Account
 
+from adapters.ethereum import Account
 from simdes.access import passes
 from simdes.access.accounts import suspend_account
 from simdes.access.asking import Because, Caller, ask

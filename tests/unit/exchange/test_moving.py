@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
 from typer.testing import CliRunner
 
+from adapters.ethereum import Account
 from simdes.access.accounts import suspend_account, verify_account
 from simdes.access.consent import Grantee
 from simdes.app import ADMINISTRATOR

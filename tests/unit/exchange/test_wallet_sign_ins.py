@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from eth_account import Account
 
+from adapters.ethereum import Account
 from simdes.access import attempts
 from simdes.access.accounts import suspend_account, verify_account
 from simdes.access.app_context import OWN_CLIENT

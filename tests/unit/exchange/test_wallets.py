@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
 from typer.testing import CliRunner
 
+from adapters.ethereum import Account
 from simdes.access import attempts, consent
 from simdes.access.accounts import suspend_account
 from simdes.access.categories import Role, State

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from eth_account import Account
 
+from adapters.ethereum import Account
 from simdes.access.audit_event import Verb
 from simdes.access.keystore import Person
 from simdes.crypto.keys import SigningKey

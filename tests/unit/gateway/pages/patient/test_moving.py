@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 
 import pytest
-from eth_account import Account
 
+from adapters.ethereum import Account
 from simdes.crypto.keys import SigningKey
 from simdes.exchange import recovering
 from simdes.gateway.app import create_gateway
