@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import add, mul
 from typing import Final
 
 FIELD: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
@@ -35,12 +36,12 @@ def poseidon(*inputs: int) -> int:
     partial = range(FULL_ROUNDS // 2, FULL_ROUNDS // 2 + PARTIAL_ROUNDS[len(inputs) + 1])
     state = [0, *inputs]
     for number, added in enumerate(constants):
-        state = [a + c for a, c in zip(state, added, strict=True)]
+        state = [*map(add, state, added)]
         if number in partial:
             state[0] = pow(state[0], 5, FIELD)
         else:
             state = [pow(one, 5, FIELD) for one in state]
-        state = [sum(m * s for m, s in zip(row, state, strict=True)) % FIELD for row in matrix]
+        state = [sum(map(mul, row, state)) % FIELD for row in matrix]
     return state[0]
 
 
