@@ -2,8 +2,7 @@
 
 Everything is real: embedded ledger, SQLite or PostgreSQL, file store, key stores on disk. Settings
 hold relative paths, so that a copied folder is a network of its own. Key stores are locked at a
-low Argon2id cost, which the format stores beside the lock: nothing here is about guessing
-passphrases, and at full cost founding a network would be nothing but that.
+low Argon2id cost (`support.cheap`).
 """
 
 from __future__ import annotations
@@ -22,14 +21,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from simdes import app, config
-from simdes.access import custody_keys, keystore
+from simdes.access import custody_keys
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR, Opened
-from simdes.crypto.keys import ArgonCost, lock
 from simdes.errors import Unauthenticated
 from simdes.exchange import anchoring, enrolment, intake, membership, submit
 from simdes.exchange.signin import Session, sign_in
@@ -37,11 +34,10 @@ from simdes.exchange.submit import Accepted, Refused
 from simdes.index.migrations import HEAD, migrate
 from simdes.index.vaults import Identifier, find
 from simdes.mapper import map_bytes
+from support.cheap import cheap_locks
 from support.gateways import free_ports
 
 EMBEDDED = "embedded:../ledger.sqlite"
-
-CHEAP = ArgonCost(passes=1, memory_kib=64, lanes=1)
 
 NAMES = {
     "north": ("Hospital North", "hospital"),
@@ -315,17 +311,6 @@ def own_settings() -> Iterator[None]:
     """Keep the environment's URLs away: each organisation here has a database of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIMDES_")}
     with mock.patch.dict(os.environ, kept, clear=True):
-        yield
-
-
-@contextmanager
-def cheap_locks() -> Iterator[None]:
-    """Lock key stores at next to no cost while this is open."""
-
-    def cheap(secret: bytes, passphrase: str, **others: Any) -> bytes:
-        return lock(secret, passphrase, **others | {"cost": CHEAP})
-
-    with mock.patch.object(keystore, "lock", cheap):
         yield
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.gateways import free_ports
+from support.gateways import Program, Running, free_ports, variables
+from support.starting import starter
 
 START_SECONDS = 60
 STOP_SECONDS = 40
@@ -97,7 +95,7 @@ def msa(answer: str) -> tuple[str, str]:
 class Listening:
     """A `simdes listen` process."""
 
-    program: subprocess.Popen[str]
+    program: Program
     port: int
     log: Path
 
@@ -128,27 +126,23 @@ def listening(data: Path, *words: object, port: int | None = None) -> Iterator[L
     """
     port = free_ports(1)[0] if port is None else port
     log = data / f"listen-{time.monotonic_ns()}.log"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SIMDES_")}
     words = ("listen", "--data", data, "--json", *(("--port", port) if port else ()), *words)
     with log.open("w") as errors:
-        program = subprocess.Popen(
-            [sys.executable, "-m", "simdes", *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=environment,
-        )
+
+        def start(out: int, _: int) -> Running:
+            given, file = [*map(str, words)], errors.fileno()
+            return starter().start(given, out, file, environment=variables({}))
+
+        program = Program(start)
     try:
         _wait(program, log)
         yield Listening(program, port, log)
     finally:
         program.kill()
         program.wait()
-        assert program.stdout is not None
-        program.stdout.close()
 
 
-def _wait(program: subprocess.Popen[str], log: Path) -> None:
+def _wait(program: Program, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and program.poll() is None:
         if '"event": "listening"' in log.read_text():

@@ -1,7 +1,8 @@
 """`simdes` commands as processes of their own that need not load the program again.
 
 A process that has loaded every command and has one thread forks for each: its arguments, variables,
-folder, output and exit code are a process's, and what takes most of a start is done once.
+folder, output and exit code are a process's, and what takes most of a start is done once. What they
+make is locked cheaply, as the networks of tests are.
 `python -m simdes` itself is started by tests/unit/test_cli_help.py, test_cli_listen.py and
 test_processes.py.
 """
@@ -188,8 +189,12 @@ def _become(asked: dict[str, object], out: int, err: int) -> list[str]:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     from simdes import cli
+    from simdes.access import keystore
+    from support.cheap import cheap_lock
 
+    keystore.lock = cheap_lock
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     cli.command_line(None)
     gc.freeze()  # what is loaded is no child's to look through
