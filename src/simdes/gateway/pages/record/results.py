@@ -15,6 +15,7 @@ from simdes.gateway.pages.record.saying import Json, dig, first, say, text, unit
 from simdes.gateway.pages.record.timeline import Source, reference_of, value_of
 
 MOST_POINTS: Final = 60
+_MOST: Final = 10**15
 _VOID: Final = frozenset(("entered-in-error", "cancelled"))
 _BEYOND: Final = {
     **dict.fromkeys(("H", "HH", "HU", ">"), "high"),
@@ -86,14 +87,13 @@ def _measured(resource: Json) -> Iterator[Json]:
     """The resource and its components that hold a number."""
     for one in (resource, *dig(resource, "component")):
         value = one.get("valueQuantity") if isinstance(one, Mapping) else None
-        number = value.get("value") if isinstance(value, Mapping) else None
-        if isinstance(number, Decimal | int) and Decimal(number).is_finite():
+        if isinstance(value, Mapping) and _drawable(value.get("value")) is not None:
             yield one
 
 
 def _point(one: Json, when: str, organisation: str, reader: Reader) -> Point | None:
-    moment, value = _seconds(when), float(one["valueQuantity"]["value"])
-    if moment is None or abs(value) > 1e15:
+    moment, value = _seconds(when), _drawable(one["valueQuantity"]["value"])
+    if moment is None or value is None:
         return None
     return Point(
         when=when,
@@ -118,11 +118,18 @@ def _beyond(one: Json, value: float) -> str:
 def _bound(one: Json, end: str) -> float | None:
     """An end of the usual range where it is in the unit of the value."""
     bound = first(one, f"referenceRange.{end}")
-    if not isinstance(bound, Mapping) or not isinstance(bound.get("value"), Decimal | int):
+    if not isinstance(bound, Mapping):
         return None
     if unit_of(bound) not in ("", unit_of(one["valueQuantity"])):
         return None
-    return float(bound["value"])
+    return _drawable(bound.get("value"))
+
+
+def _drawable(number: object) -> float | None:
+    """A number that can be compared and drawn; None for what is none or measures nothing."""
+    if not isinstance(number, Decimal | int) or not Decimal(number).is_finite():
+        return None
+    return float(number) if abs(number) <= _MOST else None
 
 
 def _kind(one: Json) -> str:

@@ -107,6 +107,31 @@ def test_numbers_in_different_units_are_not_drawn_in_one_chart() -> None:
     assert found[0].newest.beyond == "", "a range in another unit says nothing of the value"
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "1e399", "-1e399", "1e308", "-1e308"])
+def test_numbers_that_measure_nothing_stop_no_page(number: str) -> None:
+    """FHIR bounds no number; an author elsewhere may have written any."""
+    unit = {"unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"}
+    for strange in (
+        {"valueQuantity": {"value": "VAST", **unit}},
+        {"referenceRange": [{"low": {"value": 3.5, **unit}, "high": {"value": "VAST", **unit}}]},
+        {"referenceRange": [{"low": {"value": "VAST", **unit}, "high": {"value": 5.1, **unit}}]},
+        {"referenceRange": [{"high": {"value": "VAST", **unit}}]},
+    ):
+        found = [
+            Source(
+                resource=loads(written(one | {"id": str(at)}).replace(b'"VAST"', number.encode())),
+                organisation="Hospital North",
+                own=False,
+            )
+            for at, one in enumerate(
+                (measured("p", "2025-01-01", 4), measured("p", "2025-01-02", 5) | strange)
+            )
+        ]
+        whole = Record(sources=tuple(found), older="", warnings=())
+        for part in ("", "results", "all"):
+            assert not view(whole, ENGLISH, base="/x", kept={}, part=part).empty
+
+
 def test_what_was_entered_in_error_is_no_measurement() -> None:
     wrong = measured("p", "2025-01-02", 40) | {"status": "entered-in-error"}
     [found] = series(sources(measured("p", "2025-01-01", 4), wrong), ENGLISH)
