@@ -84,8 +84,8 @@ def look(node: Node, asking: Asking, claim: bytes) -> Looked:
         lines=claimed_of(its).lines if its else (),
         decided={one.sequence: one for one in _lines(answer or {}) or ()},
         pays=_pays(answer),
-        missing=_texts(one.get("code") for one in _listed(last, "error")),
-        notes=_texts(_listed(last, "processNote")),
+        missing=texts_of(one.get("code") for one in items_of(last, "error")),
+        notes=texts_of(items_of(last, "processNote")),
         offerable=_offerable(node, asking, step.vault) if known.state is ClaimState.ASKED else (),
     )
 
@@ -134,11 +134,12 @@ def _pays(answer: Json | None) -> Money | None:
         return None
 
 
-def _listed(answer: Json | None, element: str) -> list[Json]:
+def items_of(answer: Mapping[str, Any] | None, element: str) -> list[Json]:
     """The items of an element; what is none is left out, as nobody here checked it."""
     found = (answer or {}).get(element)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _texts(said: Iterable[Any]) -> tuple[str, ...]:
+def texts_of(said: Iterable[Any]) -> tuple[str, ...]:
+    """The words of what has some."""
     return tuple(str(one["text"]) for one in said if isinstance(one, dict) and one.get("text"))

@@ -12,8 +12,10 @@ from simdes.claims.remittance import amount_of
 from simdes.errors import Conflict, Invalid, SimdesError
 from simdes.exchange import members
 from simdes.exchange.claims import appealing, disclosing
+from simdes.exchange.claims.billed import items_of, texts_of
 from simdes.exchange.claims.disclosing import Request
 from simdes.exchange.claims.opening import OPENING_TYPE
+from simdes.exchange.interactions import finding
 from simdes.gateway.pages.answering import Moved, Sent, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.patient.claims import ENDED, address, chosen, state_of, waits
@@ -113,7 +115,12 @@ def _answer(asked: Asked, mine: Own, found: Request) -> Answer | None:
     """The newest answer to a claim in the patient's record; None where none can be read now."""
     loaded = load(asked.node, mine.asking, mine.record.patient, types=_ANSWERS)
     names = {one.reference for one in found.lines if one.reference.startswith("Claim/")}
-    answers = [one.resource for one in loaded.sources if _is_about(one.resource) in names]
+    insurer = finding.source_of(asked.node, found.insurer)
+    answers = [
+        one.resource
+        for one in loaded.sources
+        if _is_about(one.resource) in names and _source(one.resource) == insurer
+    ]
     benefits = [one for one in answers if one["resourceType"] == "ExplanationOfBenefit"]
     if not answers:
         return None
@@ -121,8 +128,8 @@ def _answer(asked: Asked, mine: Own, found: Request) -> Answer | None:
     return Answer(
         claimed=_amount(_newest(benefits), "submitted") if benefits else None,
         pays=_amount(_newest(benefits), "benefit") if benefits else None,
-        missing=_texts(one.get("code") for one in newest.get("error") or ()),
-        notes=_texts(newest.get("processNote") or ()),
+        missing=texts_of(one.get("code") for one in items_of(newest, "error")),
+        notes=texts_of(items_of(newest, "processNote")),
     )
 
 
@@ -134,12 +141,17 @@ def _newest(resources: Sequence[Json]) -> Json:
     return max(resources, key=lambda one: str(one.get("meta", {}).get("lastUpdated", "")))
 
 
+def _source(resource: Json) -> str:
+    """Whose record it is, as our gateway says in ``meta.source``."""
+    return str(resource.get("meta", {}).get("source", ""))
+
+
 def _amount(benefit: Json, code: str) -> Money | None:
-    for one in benefit.get("total") or ():
-        if "amount" in one:
-            return amount_of(benefit, code, str(one["amount"]["currency"]))
+    """A total; None where the insurer wrote none that can be read."""
+    try:
+        for one in benefit.get("total") or ():
+            if "amount" in one:
+                return amount_of(benefit, code, str(one["amount"]["currency"]))
+    except (SimdesError, LookupError, TypeError, ValueError, AttributeError):
+        return None
     return None
-
-
-def _texts(said: Any) -> tuple[str, ...]:
-    return tuple(one["text"] for one in said if one and one.get("text"))

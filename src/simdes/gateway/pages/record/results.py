@@ -127,9 +127,10 @@ def _bound(one: Json, end: str) -> float | None:
 
 def _drawable(number: object) -> float | None:
     """A number that can be compared and drawn; None for what is none or measures nothing."""
-    if not isinstance(number, Decimal | int) or not Decimal(number).is_finite():
+    if not isinstance(number, Decimal | int):
         return None
-    return float(number) if abs(number) <= _MOST else None
+    exact = Decimal(number)
+    return float(exact) if exact.is_finite() and abs(exact) <= _MOST else None
 
 
 def _kind(one: Json) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -13,6 +14,8 @@ from simdes.exchange.claims import billed
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.reached import FRESH_SECONDS
 from simdes.fhir.json import dumps, loads
+from simdes.gateway.pages.patient import claim as patient_claim
+from simdes.gateway.pages.record.loading import Record
 from simdes.gateway.pages.staff import billing
 from simdes.ledger.contracts import ClaimState
 from support.claim_scene import Visit
@@ -149,6 +152,31 @@ def test_what_an_insurer_writes_beside_a_denial_is_read_with_care(desk: Desk) ->
     with mock.patch.object(billed, "_found", elsewhere):
         shown = page.get(about)
     assert "Not found necessary" not in shown.text, "a third party's word is no answer"
+
+
+def test_a_patient_reads_what_their_insurer_wrote_and_nobody_else(desk: Desk) -> None:
+    visit = desk.visit()
+    disclosed(desk, visit)
+    claim = decided(desk, visit, deny="CO-50", note="Not this time.")
+    patient, about = desk.patient(visit), f"/claims/claim?claim={claim}"
+    assert "Not this time." in patient.get(about).text
+    read = patient_claim.load
+
+    def altered(how: Callable[[Any], Any]) -> Callable[..., Record]:
+        def load(*given: Any, **more: Any) -> Record:
+            whole = read(*given, **more)
+            sources = [replace(one, resource=how(one.resource)) for one in whole.sources]
+            return replace(whole, sources=tuple(sources))
+
+        return load
+
+    third = {"meta": {"source": "https://third.example"}}
+    with mock.patch.object(patient_claim, "load", altered(lambda one: one | third)):
+        assert "Not this time." not in patient.get(about).text
+    wrong = {"total": [{"amount": {"value": 1}}], "error": ["no object"]}
+    with mock.patch.object(patient_claim, "load", altered(lambda one: one | wrong)):
+        shown = patient.get(about)
+    assert shown.status_code == 200 and "Not this time." in shown.text
 
 
 def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> None:
