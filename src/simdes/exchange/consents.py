@@ -55,7 +55,7 @@ def grant(node: Node, session: Session, **what: Unpack[What]) -> Consent:
     Raises Invalid for unknown names, NotFound for an unknown vault or grantee, Forbidden where the
     session's account does not control the vault.
     """
-    _require_control(node, session, what["vault"])
+    require_control(node, session, what["vault"])
     drafted = draft(node, **what)
     letter = sealed(node, drafted)
     keep_letter(node, letter)
@@ -115,7 +115,7 @@ def _condition(contract: bytes, id_: bytes | Named) -> dict[str, Any]:
 
 def revoke(node: Node, session: Session, *, vault: bytes, handle: bytes) -> None:
     """Withdraw one consent, effective with the block that holds the transaction."""
-    _require_control(node, session, vault)
+    require_control(node, session, vault)
     consents = node.contracts.consents
     permit = _permit(
         node,
@@ -129,7 +129,7 @@ def revoke(node: Node, session: Session, *, vault: bytes, handle: bytes) -> None
 
 def revoke_all(node: Node, session: Session, *, vault: bytes) -> None:
     """Withdraw every consent of a vault at once, those still on their way included."""
-    _require_control(node, session, vault)
+    require_control(node, session, vault)
     consents = node.contracts.consents
     generation = consents.generation(vault)
     permit = _permit(
@@ -151,7 +151,7 @@ def _permit(node: Node, session: Session, digest: Callable[[int, int], bytes]) -
     return Permit(nonce, deadline, session.key.sign(digest(nonce, deadline)))
 
 
-def _require_control(node: Node, session: Session, vault: bytes) -> None:
+def require_control(node: Node, session: Session, vault: bytes) -> None:
     """Say it clearly before the contract does; the contract decides."""
     known = node.contracts.accounts.vault(vault)
     if known is None:

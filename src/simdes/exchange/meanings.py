@@ -17,12 +17,15 @@ from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import holding
 from simdes.exchange.prescriptions.holding import Held
+from simdes.exchange.research import documents, taking_part
+from simdes.exchange.research.studies import Document
 from simdes.exchange.rights import Asking
 from simdes.ledger.terms import ZERO20, ZERO32
+from simdes.typed_numbers import octets
 
 Named = tuple[str, str]
 """A kind of what a consent hangs on, and what that is found by."""
-PRESCRIPTION: Final = "prescription"
+PRESCRIPTION, STUDY, AREA = "prescription", "study", "area"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Meaning:
     """What a consent hangs on, as it was found; ``records``: which record ids it explains."""
 
     named: Named
-    found: Held
+    found: Held | Document | str
     records: frozenset[bytes] = frozenset()
 
     @property
@@ -92,6 +95,34 @@ def _prescription(node: Node, asking: Asking, consent: Consent, name: str) -> Me
     return Meaning(named=(PRESCRIPTION, name), found=held)
 
 
+def _study(node: Node, asking: Asking, consent: Consent, name: str) -> Meaning:
+    """The study that has to run while this consent's tag takes part in it, by its document."""
+    group = octets(name, 32)
+    document = None if group is None else documents.known(node, [group]).get(group)
+    study = None if group is None else node.contracts.studies.study(group)
+    if group is None or document is None or study is None:
+        raise NotFound("There is no such study.")
+    _require_tag(node, consent, group, study.sponsor)
+    return Meaning(named=(STUDY, name), found=document)
+
+
+def _area(node: Node, asking: Asking, consent: Consent, name: str) -> Meaning:
+    """The area of research, for whose studies of a sponsor this consent's tag stands by."""
+    sponsor = consent.terms.grantee
+    _require_tag(node, consent, taking_part.group_of(node, sponsor, name), sponsor)
+    return Meaning(named=(AREA, name), found=name)
+
+
+def _require_tag(node: Node, consent: Consent, group: bytes, sponsor: bytes) -> None:
+    """Raise Tampered unless a consent lets this sponsor read as its tag in this group says."""
+    terms = consent.terms
+    tag = taking_part.tag_in(node, consent, group)
+    if (terms.grantee, terms.condition_id) != (sponsor, tag):
+        raise Tampered("The consent is not for this study.")
+
+
 _KINDS: Final[Mapping[str, _Kind]] = {
     PRESCRIPTION: _Kind(lambda node: node.contracts.addresses.prescriptions, _prescription),
+    STUDY: _Kind(lambda node: node.contracts.addresses.studies, _study),
+    AREA: _Kind(lambda node: node.contracts.addresses.studies, _area),
 }

@@ -16,9 +16,10 @@ from simdes.access.consent import Consent, Grantee
 from simdes.crypto.digest import sha256
 from simdes.errors import Conflict, Forbidden, NotFound
 from simdes.exchange import consents
-from simdes.exchange.following import known_consents
+from simdes.exchange.consents import What
+from simdes.exchange.following import KnownConsent, known_consents
 from simdes.exchange.node import Node
-from simdes.exchange.research.studies import Document, area_of, stands
+from simdes.exchange.research.studies import Document, area_of, id_of, stands
 from simdes.exchange.signin import Session
 from simdes.ledger import events
 
@@ -61,11 +62,19 @@ def tag_in(node: Node, consent: Consent, group: bytes) -> bytes:
 
 
 def opt_in(node: Node, session: Session, document: Document, *, vault: bytes) -> Participation:
-    """Take part in a study, as the patient, until it ends.
+    """Take part in a study, as the patient, until it ends. Goes on where an earlier try stopped.
 
     Raises Conflict where the study is over or the vault takes part already, Forbidden where the
     session's account does not control the vault, NotFound for a study that the ledger doesn't have.
     """
+    what, group = to_opt_in(node, session, document, vault=vault), id_of(node, document)
+    granted = unentered(node, vault, group) or consents.grant(node, session, **what)
+    enter(node, granted, group)
+    return _told(node, granted, group=group)
+
+
+def to_opt_in(node: Node, session: Session, document: Document, *, vault: bytes) -> What:
+    """What `opt_in` grants, for a wallet to sign; raises as it."""
     _require_patient(session)
     found = stands(node, document)
     left = found.study.ends - node.now_seconds()
@@ -73,10 +82,25 @@ def opt_in(node: Node, session: Session, document: Document, *, vault: bytes) ->
         raise Conflict("The study is over.")
     if any(one.group == found.id and not one.withdrawn for one in listed(node, vault)):
         raise Conflict("You take part in this study already.")
-    granted = _granted(node, session, vault, found.sponsor, found.id, document.categories, left)
-    tag = granted.terms.condition_id
-    node.agent.transact(node.contracts.studies.opt_in(found.id, tag))
-    return _told(node, granted, group=found.id)
+    return _what(node, vault, found.sponsor, found.id, document.categories, left)
+
+
+def unentered(node: Node, vault: bytes, group: bytes) -> Consent | None:
+    """A consent for a study or a preference whose tag was not yet put among those who take part:
+    somebody stopped, or was stopped, after it was signed."""
+    for one in _of(node, vault):
+        if one.terms.condition_id == tag_in(node, one, group):
+            entered, withdrawn = node.contracts.studies.tag(one.terms.condition_id)
+            if entered != group and not withdrawn:
+                return one
+    return None
+
+
+def enter(node: Node, granted: Consent, study: bytes) -> None:
+    """Put the tag of a consent among those who take part in a study; again changes nothing."""
+    studies, tag = node.contracts.studies, granted.terms.condition_id
+    if studies.tag(tag)[0] != study:
+        node.agent.transact(studies.opt_in(study, tag))
 
 
 def prefer(
@@ -93,12 +117,46 @@ def prefer(
 
     Raises Forbidden where the session's account does not control the vault.
     """
+    what = to_prefer(
+        node,
+        session,
+        vault=vault,
+        sponsor=sponsor,
+        area=area,
+        categories=categories,
+        valid_seconds=valid_seconds,
+    )
+    granted = consents.grant(node, session, **what)
+    stand_by(node, granted, sponsor, area)
+    return _told(node, granted, group=group_of(node, sponsor, area))
+
+
+def to_prefer(
+    node: Node,
+    session: Session,
+    *,
+    vault: bytes,
+    sponsor: bytes,
+    area: str,
+    categories: tuple[str, ...],
+    valid_seconds: int = PREFERRED_SECONDS,
+) -> What:
+    """What `prefer` grants, for a wallet to sign; raises as it."""
     _require_patient(session)
-    group = node.contracts.studies.group_of(sponsor=sponsor, area=area_of(area))
-    granted = _granted(node, session, vault, sponsor, group, categories, valid_seconds)
-    tag = granted.terms.condition_id
-    node.agent.transact(node.contracts.studies.prefer(sponsor=sponsor, area=area_of(area), tag=tag))
-    return _told(node, granted, group=group)
+    group = group_of(node, sponsor, area)
+    return _what(node, vault, sponsor, group, categories, valid_seconds)
+
+
+def stand_by(node: Node, granted: Consent, sponsor: bytes, area: str) -> None:
+    """Put the tag of a consent among those who stand by; again changes nothing."""
+    studies, tag = node.contracts.studies, granted.terms.condition_id
+    if studies.tag(tag)[0] != group_of(node, sponsor, area):
+        node.agent.transact(studies.prefer(sponsor=sponsor, area=area_of(area), tag=tag))
+
+
+def group_of(node: Node, sponsor: bytes, area: str) -> bytes:
+    """What stands for a preference: a sponsor's studies of an area."""
+    return node.contracts.studies.group_of(sponsor=sponsor, area=area_of(area))
 
 
 def withdraw(
@@ -110,50 +168,74 @@ def withdraw(
     `study` is its id, or a preference's group. Of a preference, this study alone is left. Raises
     NotFound where the vault takes no part.
     """
-    _require_patient(session)
-    chosen = [one for one in _of(node, vault) if _concerns(node, one, study)]
-    if not chosen:
+    # The consent first: if the second step fails, nothing can be read all the same.
+    for handle in to_revoke(node, session, vault=vault, study=study):
+        consents.revoke(node, session, vault=vault, handle=handle)
+    left = leave(node, session, vault=vault, study=study)
+    if not left:
         raise NotFound("You take no part in this study.")
-    told = []
-    for one in chosen:
-        tag = tag_in(node, one, study)
-        # The consent first: if the second step fails, nothing can be read all the same.
-        if one.terms.condition_id == tag:
-            consents.revoke(node, session, vault=vault, handle=one.handle)
-        if not node.contracts.studies.tag(tag)[1]:
-            secret = secret_of(one, study)
-            node.agent.transact(node.contracts.studies.withdraw(group=study, secret=secret))
-        told.append(_told(node, one, group=study))
+    return left
+
+
+def to_revoke(node: Node, session: Session, *, vault: bytes, study: bytes) -> list[bytes]:
+    """The handles of what has to be revoked before `leave`, by the key that controls the vault."""
+    _require_patient(session)
+    return [
+        one.handle
+        for one in _of(node, vault)
+        if _concerns(node, one, study) and one.terms.condition_id == tag_in(node, one, study)
+    ]
+
+
+def leave(node: Node, session: Session, *, vault: bytes, study: bytes) -> tuple[Participation, ...]:
+    """Withdraw the tags under which a vault takes part in a study for ever, which takes no key: of
+    consents that were revoked, and of preferences that go on. None where there are none."""
+    _require_patient(session)
+    consents.require_control(node, session, vault)
+    told, studies = [], node.contracts.studies
+    for one in _all(node, vault):
+        tag = tag_in(node, one.consent, study)
+        withdrawn, own = studies.tag(tag)[1], one.consent.terms.condition_id == tag
+        by_preference = one.active and not own and _concerns(node, one.consent, study)
+        if by_preference or (own and not one.active and not withdrawn):
+            if not withdrawn:
+                secret = secret_of(one.consent, study)
+                node.agent.transact(studies.withdraw(group=study, secret=secret))
+            told.append(_told(node, one.consent, group=study))
     return tuple(told)
+
+
+def of_handle(node: Node, vault: bytes, handle: bytes) -> bytes | None:
+    """The study or preference that a consent of a vault has put a tag in, None for any other."""
+    for one in _all(node, vault):
+        if one.consent.handle == handle:
+            group = node.contracts.studies.tag(one.consent.terms.condition_id)[0]
+            return group if any(group) else None
+    return None
 
 
 def listed(node: Node, vault: bytes) -> list[Participation]:
     """Every consent to research of a vault, oldest first, with what was released meanwhile."""
-    node.following.catch_up()
     studies = node.contracts.studies
     return [
         _told(node, one.consent, group=studies.tag(one.consent.terms.condition_id)[0])
-        for one in known_consents(node.desk, vault)
-        if one.consent.terms.condition == node.contracts.addresses.studies
+        for one in _all(node, vault)
     ]
 
 
-def _granted(
+def _what(
     node: Node,
-    session: Session,
     vault: bytes,
     sponsor: bytes,
     group: bytes,
     categories: tuple[str, ...],
     valid_seconds: int,
-) -> Consent:
+) -> What:
     def tag(handle: bytes, salt: bytes) -> bytes:
         secret = secret_under(handle, salt, group)
         return node.contracts.studies.tag_for(group=group, secret=secret)
 
-    return consents.grant(
-        node,
-        session,
+    return What(
         vault=vault,
         grantee=Grantee.role_in(sponsor, RESEARCHER),
         categories=categories,
@@ -163,11 +245,16 @@ def _granted(
     )
 
 
-def _of(node: Node, vault: bytes) -> Iterator[Consent]:
+def _all(node: Node, vault: bytes) -> Iterator[KnownConsent]:
+    """Every consent to research of a vault, oldest first."""
     node.following.catch_up()
     for one in known_consents(node.desk, vault):
-        if one.active and one.consent.terms.condition == node.contracts.addresses.studies:
-            yield one.consent
+        if one.consent.terms.condition == node.contracts.addresses.studies:
+            yield one
+
+
+def _of(node: Node, vault: bytes) -> Iterator[Consent]:
+    return (one.consent for one in _all(node, vault) if one.active)
 
 
 def _concerns(node: Node, consent: Consent, group: bytes) -> bool:

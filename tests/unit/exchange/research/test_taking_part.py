@@ -190,3 +190,28 @@ def test_a_document_is_read_as_it_was_written(network: Consortium) -> None:
     told["categories"] = ["everything"]
     with pytest.raises(Invalid):
         studies.read_document(msgspec.json.encode(told))
+
+
+def test_who_ended_the_consent_elsewhere_leaves_after_it_and_may_join_again(
+    network: Consortium, doctor: Api
+) -> None:
+    who = researching.patient(network, doctor, "ended-elsewhere")
+    north, made = network["north"].node, researching.running(network, title="Ended elsewhere")
+    study = studies.id_of(north, made)
+    mine = taking_part.opt_in(north, who.session, made, vault=who.vault)
+    consents.revoke(north, who.session, vault=who.vault, handle=mine.handle)
+    assert read(network, who) == 0
+    with pytest.raises(Conflict, match="already"):
+        taking_part.opt_in(north, who.session, made, vault=who.vault)
+    [left] = taking_part.withdraw(north, who.session, vault=who.vault, study=study)
+    assert (left.handle, left.withdrawn) == (mine.handle, True)
+    with pytest.raises(NotFound):
+        taking_part.withdraw(north, who.session, vault=who.vault, study=study)
+    assert taking_part.opt_in(north, who.session, made, vault=who.vault).open
+    assert read(network, who) == 2
+
+
+def test_nobody_else_withdraws_a_patients_tags(network: Consortium, somebody: Patient) -> None:
+    north, other = network["north"].node, network.session("north", somebody.user)
+    with pytest.raises(Forbidden):
+        taking_part.leave(north, other, vault=north.own_vault[0], study=bytes(32))

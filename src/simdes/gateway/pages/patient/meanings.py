@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from simdes.exchange.meanings import PRESCRIPTION, Meaning
+from simdes.exchange.meanings import AREA, PRESCRIPTION, STUDY, Meaning
 from simdes.exchange.prescriptions.holding import Held
+from simdes.exchange.research.studies import Document
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.record.timeline import Source, line
 
@@ -26,7 +27,7 @@ class Words:
 
 def in_words(asked: Asked, meaning: Meaning | None) -> Words | None:
     """As the reader writes it; None for None."""
-    return None if meaning is None else _WORDS[meaning.kind](asked, meaning)
+    return None if meaning is None else _WORDS[meaning.kind](asked, meaning.found)
 
 
 def medicine(asked: Asked, held: Held) -> tuple[str, str]:
@@ -35,9 +36,21 @@ def medicine(asked: Asked, held: Held) -> tuple[str, str]:
     return one.title, dict(one.facts).get(asked.reader.text("How to take it"), "")
 
 
-def _prescription(asked: Asked, meaning: Meaning) -> Words:
-    title, dosage = medicine(asked, meaning.found)
+def _prescription(asked: Asked, held: Held) -> Words:
+    title, dosage = medicine(asked, held)
     return Words(kind=PRESCRIPTION, title=title, more=(dosage,) if dosage else ())
 
 
-_WORDS: Final[Mapping[str, Callable[[Asked, Meaning], Words]]] = {PRESCRIPTION: _prescription}
+def _study(_: Asked, document: Document) -> Words:
+    return Words(kind=STUDY, title=document.title, more=(document.purpose,))
+
+
+def _area(_: Asked, area: str) -> Words:
+    return Words(kind=AREA, title=area)
+
+
+_WORDS: Final[Mapping[str, Callable[[Asked, Any], Words]]] = {
+    PRESCRIPTION: _prescription,
+    STUDY: _study,
+    AREA: _area,
+}

@@ -37,9 +37,6 @@ _ANY, _FRESH = Needs.SIGNED_IN, Needs.RECENT
 _SIGNED: Final = frozenset(
     {
         guardians.RENEW,
-        research.JOIN,
-        research.PREFER,
-        research.LEAVE,
         links.NEW,
         links.RENEW,
         claim.APPEAL,
@@ -100,6 +97,7 @@ PATIENT_PLACES: Final = (
     _place(research.PREFER, "GET", research.show_prefer, _FRESH),
     _place(research.PREFER, "POST", research.prefer, _FRESH),
     _place(research.LEAVE, "POST", research.leave, _ANY),
+    _place(research.SIGN, "POST", research.sign, _ANY),
     _place(erasing.PATH, "GET", erasing.show, _FRESH),
     _place(erasing.PATH, "POST", erasing.erase, _FRESH),
     _place(erasing.RECEIPT, "GET", erasing.receipt, _ANY),

@@ -1,27 +1,36 @@
-"""Research: what I take part in, what was released, joining a study, standing by, leaving."""
+"""Research: what I take part in, what was released, joining a study, standing by, leaving.
+
+Where a wallet keeps the patient's key it signs the consent, or its end; the numbers that say on the
+ledger who takes part are this organisation's to send, made of what was signed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
-from simdes.exchange import members, previewing
+from simdes.exchange import members, previewing, wallets
+from simdes.exchange.meanings import AREA, STUDY
 from simdes.exchange.members import Member
 from simdes.exchange.node import Node
 from simdes.exchange.research import documents, studies, taking_part
 from simdes.exchange.research.studies import Stands
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
-from simdes.gateway.pages.patient.own import own
+from simdes.gateway.pages.patient import signing
+from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/research"
 JOIN: Final = "/research/join"
 PREFER: Final = "/research/prefer"
 LEAVE: Final = "/research/leave"
+SIGN: Final = "/research/sign"
+_AT: Final = signing.At(SIGN, PATH)
+_UNENTERED: Final = bytes(32)
 MOST_DOCUMENT: Final = 40_000
 MOST_LISTED: Final = 40
 """Studies to take part in that are listed, the newest."""
@@ -40,7 +49,9 @@ class Preference:
 def show(asked: Asked) -> Shown:
     """What the patient takes part in, what they stand by for, what they left."""
     mine, node = own(asked), asked.node
-    found = list(reversed(taking_part.listed(node, mine.vault)))
+    found = [
+        one for one in reversed(taking_part.listed(node, mine.vault)) if one.group != _UNENTERED
+    ]
     every = {one.id: one for one in studies.listed(node)}
     taken = {one.group for one in found if not one.withdrawn}
     now_seconds = node.now_seconds()
@@ -87,12 +98,26 @@ def join(asked: Asked) -> Shown | Moved:
         document = studies.read_document(text.encode())
         stands = studies.stands(asked.node, document)
         if asked.field("step") == "join":
-            taking_part.opt_in(asked.node, asked.visit.session, document, vault=mine.vault)
             documents.keep(asked.node, document)
-            return Moved(f"{PATH}?done=takes-part")
+            if asked.visit.session.wallet:
+                return _join_by_wallet(asked, mine, stands)
+            taking_part.opt_in(asked.node, asked.visit.session, document, vault=mine.vault)
+            return Moved(signing.address_of(mine, path=PATH, done="takes-part"))
     except (Invalid, NotFound, Conflict) as error:
         return _join(asked, text, error)
     return _described(asked, text, stands)
+
+
+def _join_by_wallet(asked: Asked, mine: Own, stands: Stands) -> Shown | Moved:
+    """What the wallet signs to take part; nothing more where it signed that before."""
+    node = asked.node
+    what = taking_part.to_opt_in(node, asked.visit.session, stands.document, vault=mine.vault)
+    signed = taking_part.unentered(node, mine.vault, stands.id)
+    if signed is not None:
+        taking_part.enter(node, signed, stands.id)
+        return Moved(signing.address_of(mine, path=PATH, done="takes-part"))
+    request = wallets.grant(node, mine.asking, (STUDY, stands.id.hex()), **what)
+    return signing.ask(asked, mine, request, {}, at=_AT)
 
 
 def _described(asked: Asked, text: str, stands: Stands) -> Shown:
@@ -124,25 +149,68 @@ def prefer(asked: Asked) -> Shown | Moved:
     )
     try:
         sponsor = _sponsor(asked.node, wanted)
-        taking_part.prefer(
-            asked.node,
-            asked.visit.session,
-            vault=mine.vault,
-            sponsor=sponsor.id,
-            area=wanted.area,
-            categories=wanted.categories,
-        )
+        what: dict[str, Any] = {
+            "vault": mine.vault,
+            "sponsor": sponsor.id,
+            "area": wanted.area,
+            "categories": wanted.categories,
+        }
+        if asked.visit.session.wallet:
+            granted = taking_part.to_prefer(asked.node, asked.visit.session, **what)
+            request = wallets.grant(asked.node, mine.asking, (AREA, wanted.area), **granted)
+            return signing.ask(asked, mine, request, {}, at=_AT)
+        taking_part.prefer(asked.node, asked.visit.session, **what)
     except (Invalid, NotFound) as error:
         return _prefer(asked, wanted, error)
-    return Moved(f"{PATH}?done=stands-by")
+    return Moved(signing.address_of(mine, path=PATH, done="stands-by"))
 
 
-def leave(asked: Asked) -> Moved:
+def leave(asked: Asked) -> Shown | Moved:
     """Leave a study or a preference, for ever."""
     mine = own(asked)
-    named = id_of(asked.field("study", most=64))
-    taking_part.withdraw(asked.node, asked.visit.session, vault=mine.vault, study=named)
-    return Moved(f"{PATH}?done=left-study")
+    named, session = id_of(asked.field("study", most=64)), asked.visit.session
+    if session.wallet:
+        return _leave_by_wallet(asked, mine, named)
+    taking_part.withdraw(asked.node, session, vault=mine.vault, study=named)
+    return Moved(signing.address_of(mine, path=PATH, done="left-study"))
+
+
+def _leave_by_wallet(asked: Asked, mine: Own, study: bytes) -> Shown | Moved:
+    """What the wallet has to end first; then what leaves without a key."""
+    node, session = asked.node, asked.visit.session
+    left = taking_part.to_revoke(node, session, vault=mine.vault, study=study)
+    if left:
+        request = wallets.revoke(node, vault=mine.vault, handle=left[0])
+        return signing.ask(asked, mine, request, {}, at=_AT)
+    if not taking_part.leave(node, session, vault=mine.vault, study=study):
+        raise NotFound("You take no part in this study.")
+    return Moved(signing.address_of(mine, path=PATH, done="left-study"))
+
+
+def sign(asked: Asked) -> Shown | Moved:
+    """Relay what the wallet signed; what follows from it is said by what it signed alone."""
+    mine, node = own(asked), asked.node
+    request = signing.read(asked, mine)
+    study = taking_part.of_handle(node, mine.vault, request.message.get("handle", b""))
+    if request.meaning is None and study is None:
+        raise NotFound("There is nothing like that.")
+    if failed := signing.relay(asked, mine, request, {}, at=_AT):
+        return failed
+    if study is not None:
+        return _leave_by_wallet(asked, mine, study)
+    return Moved(signing.address_of(mine, path=PATH, done=_entered(node, request)))
+
+
+def _entered(node: Node, request: wallets.Request) -> str:
+    """Put the tag of what was signed among those who take part, or stand by; what it is called."""
+    granted, meaning = request.drafted, request.meaning
+    if granted is not None and meaning is not None and meaning.kind == STUDY:
+        taking_part.enter(node, granted, id_of(meaning.named[1]))
+        return "takes-part"
+    if granted is not None and meaning is not None and meaning.kind == AREA:
+        taking_part.stand_by(node, granted, granted.terms.grantee, meaning.named[1])
+        return "stands-by"
+    raise NotFound("There is nothing like that.")
 
 
 def _sponsor(node: Node, wanted: Preference) -> Member:
