@@ -22,7 +22,7 @@ from simdes import app
 from simdes.access.one_time_codes import code_at
 from simdes.demo.living import passphrase_of
 from simdes.demo.people import NUMBER
-from simdes.exchange import clients, emergencies, enrolment
+from simdes.exchange import clients, emergencies, enrolment, recovering
 from simdes.exchange.clients import Kind
 from simdes.exchange.signin import sign_in
 from simdes.exchange.submit import submit
@@ -194,6 +194,17 @@ def _merge(page: Page, _: Path) -> None:
     page.wait_for_url(re.compile("/merges/answer"))
 
 
+def _recovered(page: Page, data: Path) -> None:
+    with app.opened(data / "north") as north:
+        code = recovering.begin(north.node, "rosa", "words that are new", address="192.0.2.1").code
+    page.goto("/people?only=patients")
+    page.locator("main a[href*='/people/recover?of=']").first.click()
+    page.locator("#code").fill(code)
+    page.locator("#checked").fill("Passport, seen in person")
+    page.locator("main form .choices button").click()
+    page.locator(".number").wait_for()
+
+
 def _authorize(page: Page, data: Path) -> None:
     with app.opened(data / "north") as north:
         made = clients.register(
@@ -240,5 +251,6 @@ STEPS: Final[tuple[tuple[str, str, str, Callable[[Page, Path], None]], ...]] = (
     ("patient", "patient-merges-answer-fr-dark-phone", "phone", _merge),
     ("patient", "patient-account-mail-code", "wide", _mail_code),
     ("patient", "patient-mail-stop", "wide", _mail_stop),
+    ("administrator", "administrator-people-recover-done", "wide", _recovered),
 )
 """Role, name, how it is looked at, and the way there."""
