@@ -15,10 +15,13 @@ from simdes.exchange.hearing import Subject
 from simdes.exchange.node import Node
 from simdes.index import chain, whereabouts
 from simdes.index.whereabouts import Told
-from simdes.ledger.contracts import ClaimState
+from simdes.ledger.contracts import Claim, ClaimState
 from simdes.proofs.openings import number
 
 _ENDED: Final = frozenset((ClaimState.PAID, ClaimState.REVERSED))
+
+ASKED_AT_ONCE: Final = 200
+"""Of how many claims the ledger is asked in one exchange."""
 
 
 def collect(node: Node, resting: Resting | None = None) -> int:
@@ -32,14 +35,17 @@ def tidy(node: Node) -> int:
         return 0
     with node.database.read() as tx:
         known = whereabouts.CLAIMS.known(tx)
-    ended = [one for one in known if _has_ended(node, one)]
+    claims, now, ended = list(known), node.now_seconds(), list[bytes]()
+    for at in range(0, len(claims), ASKED_AT_ONCE):
+        group = claims[at : at + ASKED_AT_ONCE]
+        said = node.contracts.claims.claims([number(one) for one in group])
+        ended += [claim for claim, one in zip(group, said, strict=True) if _has_ended(one, now)]
     node.database.write(lambda tx: whereabouts.CLAIMS.forget(tx, ended))
     return len(ended)
 
 
-def _has_ended(node: Node, claim: bytes) -> bool:
-    known = node.contracts.claims.claim(number(claim))
-    return known.state in _ENDED or known.is_final(node.now_seconds())
+def _has_ended(known: Claim, now_seconds: int) -> bool:
+    return known.state in _ENDED or known.is_final(now_seconds)
 
 
 def _providers(node: Node) -> list[bytes]:
