@@ -49,7 +49,7 @@ from simdes.gateway.pages.asking import (
 )
 from simdes.gateway.pages.insurer.places import INSURER_PLACES
 from simdes.gateway.pages.office.places import OFFICE_PLACES
-from simdes.gateway.pages.patient import whose
+from simdes.gateway.pages.patient import owning, whose
 from simdes.gateway.pages.patient.own import WhoseNeeded
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from simdes.gateway.pages.place import Needs, Place
@@ -89,6 +89,7 @@ PLACES: Final = (
     # Who has the wallet signs; whoever relays can change nothing.
     Place(wallet.PATH, "GET", wallet.show, Needs.NOBODY),
     Place(wallet.PATH, "POST", wallet.act, Needs.NOBODY, per_minute=wallet.PER_MINUTE),
+    Place(owning.STOP, "POST", owning.stop, Needs.NOBODY, per_minute=wallet.PER_MINUTE),
     Place(first.PATH, "GET", first.show, Needs.NOBODY),
     Place(first.PATH, "POST", first.accept, Needs.NOBODY),
     Place("/sign-out", "POST", sign_in.sign_out, Needs.NOBODY),

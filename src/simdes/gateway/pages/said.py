@@ -84,6 +84,7 @@ SAID: Final = (
     _("This is not a signature of your wallet, or not of this."),
     _("Sign just this, with the wallet that keeps the account."),
     _("No guardians wait for this account."),
+    _("Your account page shows it: 0x and 64 digits."),
     _("No recovery of this account waits."),
     _("No new key waits for this account."),
     _("A recovery that two organisations attested can't be stopped."),

@@ -26,8 +26,8 @@ PER_MINUTE: Final = 30
 
 
 def show(asked: Asked) -> Shown:
-    """A request to put in, or everything to withdraw."""
-    return _begin(asked, None)
+    """A request to put in, everything to withdraw, or a recovery to stop (`patient.owning`)."""
+    return begin(asked, None)
 
 
 def act(asked: Asked) -> Shown | Moved:
@@ -38,7 +38,7 @@ def act(asked: Asked) -> Shown | Moved:
             return show_request(asked, wallets.revoke_all(asked.node, vault=_vault(asked)), None)
         request = wallets.read(asked.node, asked.field("request", most=wallets.MOST_BYTES))
     except SimdesError as error:
-        return _begin(asked, error)
+        return begin(asked, error)
     if step != "send":
         return show_request(asked, request, None)
     try:
@@ -48,8 +48,10 @@ def act(asked: Asked) -> Shown | Moved:
     return Moved(f"{PATH}?done=wallet-sent")
 
 
-def _begin(asked: Asked, problem: SimdesError | None) -> Shown:
-    given = {name: asked.field(name, most=wallets.MOST_BYTES) for name in ("request", "vault")}
+def begin(asked: Asked, problem: SimdesError | None) -> Shown:
+    """The forms, with what was typed and what is wrong with it."""
+    names = ("request", "vault", "account")
+    given = {name: asked.field(name, most=wallets.MOST_BYTES) for name in names}
     return Shown(
         "wallet.html",
         {"problem": problem, "given": given},

@@ -14,12 +14,14 @@ from simdes import typed_numbers
 from simdes.errors import SimdesError
 from simdes.exchange import guardians, members, owners
 from simdes.exchange.guardians import Chosen, Plan
+from simdes.gateway.pages import account_numbers, wallet
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.wallet import signature_of
 from simdes.gateway.problems import STATUS
 
 BACK: Final = "/guardians"
+STOP: Final = "/wallet/veto"
 _DONE: Final = {
     owners.TAKE_BACK: "guardians-back",
     owners.VETO: "vetoed",
@@ -44,6 +46,26 @@ def say(asked: Asked, verb: str) -> Shown | Moved:
     except SimdesError as error:
         return show(asked, account, verb, kept, problem=error)
     return Moved(f"{BACK}?done={_DONE[verb]}")
+
+
+def stop(asked: Asked) -> Shown | Moved:
+    """Stop a recovery at any organisation, by the account's wallet; nobody signs in."""
+    try:
+        account = account_numbers.account_of(
+            asked.field("account", most=account_numbers.MOST),
+            advice="Your account page shows it: 0x and 64 digits.",
+        )
+        kept = {"account": f"0x{account.hex()}"}
+        shown = show(asked, account, owners.VETO, kept, action=STOP, back=wallet.PATH)
+    except SimdesError as error:
+        return wallet.begin(asked, error)
+    if not asked.field("signature", most=140):
+        return shown
+    try:
+        send(asked, account, owners.VETO)
+    except SimdesError as error:
+        return show(asked, account, owners.VETO, kept, action=STOP, back=wallet.PATH, problem=error)
+    return Moved(f"{wallet.PATH}?done=wallet-sent")
 
 
 def appoint(asked: Asked, chosen: Sequence[Chosen], *, threshold: int, name: str) -> Shown | Moved:

@@ -245,6 +245,25 @@ def test_nobody_says_anything_for_another_account(town: Town) -> None:
     town.appoint()
 
 
+def test_any_organisation_stops_a_recovery_for_the_wallet_that_signs(town: Town) -> None:
+    town.appoint()
+    key = town.attack()
+    stranger = Visitor(create_gateway(town.network["south"].custody, node=town.south))
+    number = {"account": " ".join(typed_numbers.printed(town.account))}
+    assert stranger.post("/wallet/veto", {"account": "0x12"}).status_code == 400
+    nobodys = stranger.post("/wallet/veto", {"account": f"0x{bytes(32).hex()}"})
+    assert nobodys.status_code == 404 and "knows no such account" in nobodys.text
+    shown = stranger.post("/wallet/veto", number)
+    assert code_of(key) in shown.text and "Friend" not in shown.text
+    assert Owner().agree(stranger, shown).status_code == 403
+    waiting = town.node.contracts.accounts.pending_recovery(town.account)
+    assert waiting is not None and waiting.key == key
+    said = town.owner.agree(stranger, shown)
+    assert said.headers["location"] == "/wallet?done=wallet-sent"
+    assert town.node.contracts.accounts.pending_recovery(town.account) is None
+    assert stranger.post("/wallet/veto", number).status_code == 409
+
+
 def test_an_older_network_says_so_before_anything_is_signed(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
