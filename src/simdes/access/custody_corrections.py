@@ -105,6 +105,8 @@ def _why_not_ours(tx: Transaction, vault: bytes, about: str) -> str:
 
 def _why_no_room(tx: Transaction, asker: Asker, body: CorrectBody) -> str:
     teller = asker.standing.organisation
+    if resources.latest_of(tx, "Communication", body.id):
+        return Conflict.default_reason  # of a record here: it would hide what stands there
     before = rows.heard(tx, body.id)
     if before is not None:  # told again; or somebody else's request, whose number this is
         same = (before.vault, before.teller, before.about) == (

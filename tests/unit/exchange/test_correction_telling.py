@@ -349,6 +349,19 @@ def test_told_twice_it_waits_once_and_a_number_is_of_one_request(
     refused(town, other.body(id_=id_), why="CONFLICT")
 
 
+def test_nobody_takes_the_number_of_what_is_in_a_record_here(town: Town, treated: Treated) -> None:
+    """Who reads a record knows it; told of another entry, it would hide the patient's own words."""
+    patient = town.lee.create({"resourceType": "Patient"})
+    said = town.lee.create(
+        {
+            "resourceType": "Communication",
+            "status": "completed",
+            "subject": {"reference": f"Patient/{patient['id']}"},
+        }
+    )
+    refused(town, treated.body(id_=said["id"]), why="CONFLICT")
+
+
 def test_a_vault_and_a_teller_have_so_many_waiting_and_no_more(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
