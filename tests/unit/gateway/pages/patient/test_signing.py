@@ -219,7 +219,7 @@ def test_no_request_of_another_kind_or_record_is_relayed_here(town: Town) -> Non
 def test_a_wallet_that_is_lost_is_no_end_the_new_key_is_kept_here_again(town: Town) -> None:
     rosa, account = town.visitor(), town.rosa.session.actor.account
     lost = Visitor(town.app)
-    assert "when a wallet of your own is lost" in lost.get("/lost").text
+    assert "when you lost a wallet of your own" in lost.get("/lost").text
     shown = lost.post("/lost", {"user": "rosa", "passphrase": NEW, "again": NEW}).text
     code = re.search("<code>([0-9A-Z-]{19})</code>", shown)
     assert code
