@@ -131,7 +131,8 @@ def _read(node: Node, handed: Mapping[str, Any]) -> Request:
     data = _DATA[document["primaryType"]](node)(**message)
     drafted = _drafted(handed, message) if data.primary == GRANT else None
     attestations = tuple(bytes.fromhex(one[2:]) for one in handed.get("attestations", ()))
-    letter = urlsafe_b64decode(handed.get("letter", ""))
+    # Only a grant points at a letter; beside another signature anybody could have bytes stored.
+    letter = b"" if drafted is None else urlsafe_b64decode(handed.get("letter", ""))
     return Request(data=data, drafted=drafted, attestations=attestations, letter=letter)
 
 

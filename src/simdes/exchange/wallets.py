@@ -156,10 +156,24 @@ def send(node: Node, request: Request, signature: bytes) -> None:
             advice="Sign just this request, with the wallet that the vault belongs to.",
         )
     if request.verb in (CLAIM, GRANT):
+        _require_new(node, request)
         count(node, account)
     if request.letter:
         consents.keep_letter(node, request.letter)
     node.agent.transact(_call(node, request, signed))
+
+
+def _require_new(node: Node, request: Request) -> None:
+    """Raise Conflict for what the ledger would not take again: signatures lie there for all to see,
+    and whoever brings one again uses no turn of its owner's up."""
+    said, contracts = request.message, node.contracts
+    if request.verb == CLAIM:
+        known = contracts.accounts.vault(request.vault)
+        taken = known is not None and known.control is not None
+    else:
+        taken = contracts.consents.is_nonce_used(tag=request.vault, nonce=said["nonce"])
+    if taken or said["deadline"] < node.now_seconds():
+        raise Conflict("This was sent before, or too late.", advice="Begin again.")
 
 
 def count(node: Node, account: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import stat
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -353,6 +354,22 @@ def test_what_a_wallet_never_signs_is_never_stored(town: Town) -> None:
     wallets.send(town.north, undo, town.sign(undo))
 
 
+def test_a_withdrawal_brings_no_letter_along(town: Town) -> None:
+    """Its signature says nothing of one, and is on the ledger for everybody to bring again."""
+    stop = wallets.revoke_all(town.north, vault=town.vault)
+    wallets.send(town.north, stop, signed := town.sign(stop))
+    filth = b"bytes of a stranger's"
+    handed = wallets.read(town.north, with_letter(stop, filth))
+    with pytest.raises(Conflict):
+        wallets.send(town.north, handed, signed)
+    assert not town.north.store.has(cid_of_digest(sha256(filth)))
+
+
+def with_letter(request: wallets.Request, letter: bytes) -> str:
+    handed = json.loads(wallets.written(request))
+    return json.dumps(handed | {"letter": urlsafe_b64encode(letter).decode()})
+
+
 def test_a_request_of_the_release_before_has_its_letter_in_the_store(town: Town) -> None:
     request = town.let("south")
     before = json.loads(wallets.written(request)) | {"v": 1}
@@ -393,9 +410,12 @@ def test_a_wallet_has_so_many_grants_an_hour_and_strangers_use_none_of_them_up(
         claim = claim_of(town, stranger)
         with pytest.raises(Conflict):
             wallets.send(town.north, claim, town.sign(claim, stranger))
-    for _ in range(3):
+    for at in range(3):
         request = town.let("south")
-        wallets.send(town.north, request, town.sign(request))
+        wallets.send(town.north, request, signed := town.sign(request))
+        for _ in range(5 if at == 0 else 0):  # whom it names knows all of it, and brings it again
+            with pytest.raises(Conflict):
+                wallets.send(town.north, request, signed)
     refused = town.let("south")
     with pytest.raises(TooLarge):
         wallets.send(town.north, refused, town.sign(refused))

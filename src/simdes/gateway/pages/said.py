@@ -107,6 +107,7 @@ SAID: Final = (
     _("The terms are not those that would be signed."),
     _("This is not a signature of the wallet that controls the vault, or not of this."),
     _("Sign just this request, with the wallet that the vault belongs to."),
+    _("This was sent before, or too late."),
     _("The sealed terms of the grant are nowhere."),
     _("There were too many requests."),
     _("The vault's key is kept here, under its patient's passphrase."),
