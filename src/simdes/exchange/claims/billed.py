@@ -51,7 +51,8 @@ _PER_PAGE: Final = "1000"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """A claim with its lines; ``decided`` by line and ``pays`` where an answer can be read that is
-    the ledger's, ``missing`` what was asked for last, ``notes`` the insurer's words."""
+    the ledger's, ``missing`` what was asked for last, ``notes`` the insurer's words. ``newest`` is
+    the last claim for the same, ``coming`` whether one more opens by itself."""
 
     own: Own
     claim: Json
@@ -62,6 +63,8 @@ class Looked:
     missing: Sequence[str]
     notes: Sequence[str]
     offerable: Sequence[Found]
+    newest: bytes
+    coming: bool
 
 
 def look(node: Node, asking: Asking, claim: bytes) -> Looked:
@@ -87,6 +90,8 @@ def look(node: Node, asking: Asking, claim: bytes) -> Looked:
         missing=texts_of(one.get("code") for one in items_of(last, "error")),
         notes=texts_of(items_of(last, "processNote")),
         offerable=_offerable(node, asking, step.vault) if known.state is ClaimState.ASKED else (),
+        newest=billing_desk.newest(node, step),
+        coming=known.state is ClaimState.REVERSED and billing_desk.is_coming(node, step),
     )
 
 

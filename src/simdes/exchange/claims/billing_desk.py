@@ -137,6 +137,8 @@ def reverse(node: Node, asking: Asking, claim: bytes) -> None:
     """End a claim that is not paid. Raises Conflict for one that is or has ended."""
     step = step_of(node, asking, claim)
     contract = node.contracts.claims
+    if contract.claim(number(claim)).state in (ClaimState.PAID, ClaimState.REVERSED):
+        raise Conflict("The claim is paid or has ended.")
     steps.carry_out(
         node,
         Planned(
@@ -165,16 +167,28 @@ def again(node: Node, asking: Asking, claim: bytes) -> None:
     known = node.contracts.claims.claim(number(claim))
     if known.state is not ClaimState.REVERSED:
         raise Conflict("Reverse the claim first.")
+    if newest(node, step) != claim:
+        raise Conflict("It was claimed again already.", advice="Look at the newer claim.")
+    stating.restate(node, step.vault, step.encounter)
+    _note(node, asking, step)
+
+
+def newest(node: Node, step: Step) -> bytes:
+    """The last claim of the same encounter at the same insurer: this one, or one made again."""
     with node.database.read() as tx:
-        last = [
+        return [
             one.claim
             for one in claims.of_vault(tx, step.vault, "open")
             if (one.encounter, one.other) == (step.encounter, step.other)
         ][-1]
-    if last != claim:
-        raise Conflict("It was claimed again already.", advice="Look at the newer claim.")
-    stating.restate(node, step.vault, step.encounter)
-    _note(node, asking, step)
+
+
+def is_coming(node: Node, step: Step) -> bool:
+    """Whether the cost is stated anew since this claim, so that another opens by itself."""
+    total = steps.content_of(node, step).total
+    with node.database.read() as tx:
+        stated = claims.costs_of(tx, step.vault, step.encounter)
+    return bool(total and stated and stated[-1].version > total[1])
 
 
 def step_of(node: Node, asking: Asking, claim: bytes) -> Step:

@@ -152,10 +152,12 @@ def look(node: Node, asking: Asking, rows: Sequence[Row]) -> list[Row]:
     require_clerk(node, asking)
     vaults = tuple(dict.fromkeys(one.vault for one in rows))
     asking = reached(node, asking, vaults)
+    opened = [one for one, _ in openings(node, asking, vaults)]
+    stand = node.contracts.claims.claims([number(one.claim) for one in opened])
     claimed = {
         one.claim: Money(sum(one.lines), one.currency)
-        for one, _ in openings(node, asking, vaults)
-        if _is_of(node, node.contracts.claims.claim(number(one.claim)), one)
+        for one, known in zip(opened, stand, strict=True)
+        if _is_of(node, known, one)
     }
     return [
         replace(one, claimed=claimed[one.claim], readable=True) if one.claim in claimed else one

@@ -12,6 +12,7 @@ from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Shown
 from simdes.gateway.pages.asking import Asked
 from simdes.gateway.pages.listing import narrowed
+from simdes.gateway.pages.record.naming import named
 
 PATH: Final = "/inbox"
 CLAIM: Final = "/inbox/claim"
@@ -28,10 +29,13 @@ def show(asked: Asked) -> Shown:
     chosen, told = narrowed(asked, PATH, found, filters=FILTERS, is_wanted=_is_wanted, rows=ROWS)
     shown = cases.look(asked.node, asking, chosen)
     providers = {one.provider for one in shown}
+    readable = [one.vault for one in shown if one.readable]
+    asking = rights.ask(asked.node, asked.visit.session)  # with what was opened for the list
     return Shown(
         "insurer/inbox.html",
         {
             "rows": shown,
+            "people": named(asked, asking, readable),
             "names": {one: members.name_of(asked.node, one) for one in providers},
             "state": state_of,
             "claim": claim_address,

@@ -96,6 +96,8 @@ CLAIM_DONE: Final[Mapping[str, str]] = {
     "more-offered": _(
         "Offered to the patient. The claim goes on once they let the insurer see it."
     ),
+    "claim-ended": _("The claim has ended. The insurer sees nothing of it any more."),
+    "claimed-again": _("It opens by itself once its cost is stated anew, within minutes."),
     "no-more": _("The insurer was told that there is no more."),
     "appealed": _("You appealed. The insurer reads why, and decides again."),
     "disclosed": _("The insurer may look at it until the claim ends."),
@@ -113,6 +115,10 @@ CLAIM_SAID: Final = (
     _("Choose what is to be offered, or say that there is no more."),
     _("No such claim was opened here."),
     _("The insurer did not ask for more."),
+    _("Reverse the claim first."),
+    _("The claim is paid or has ended."),
+    _("It was claimed again already."),
+    _("Look at the newer claim."),
     _("Only who treats patients has claims of its own."),
     _("This is not in the patient's record here."),
     _("Name it as Type/id."),

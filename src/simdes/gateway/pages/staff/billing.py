@@ -1,7 +1,8 @@
 """The provider's claims: how each stands, and what people do about one.
 
-A decision is accepted or appealed, an insurer that asks for more is answered; everything else
-software does by itself. Who may is who may write Claims here, as with `simdes claim`.
+A decision is accepted or appealed, an insurer that asks for more is answered, a claim is ended and
+made again; everything else software does by itself. Who may is who may write Claims here, as with
+`simdes claim`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from simdes.access.categories import Purpose
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import members, rights
 from simdes.exchange.claims import billed, billing_desk
@@ -20,6 +22,7 @@ from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.listing import narrowed
+from simdes.gateway.pages.record.naming import named
 from simdes.gateway.pages.record.saying import say
 from simdes.gateway.pages.record.showing import person
 from simdes.gateway.pages.record.timeline import Line, Source, lines
@@ -30,6 +33,8 @@ CLAIM: Final = "/billing/claim"
 ACCEPT: Final = "/billing/accept"
 APPEAL: Final = "/billing/appeal"
 ANSWER: Final = "/billing/answer"
+END: Final = "/billing/end"
+AGAIN: Final = "/billing/again"
 ROWS: Final = 20
 FILTERS: Final = ("", "waiting", "ended", "all")
 _DECIDED: Final = ("partly", "denied")
@@ -49,10 +54,16 @@ def show(asked: Asked) -> Shown:
         rows=ROWS,
     )
     shown = billing_desk.owns(asked.node, chosen)
+    people = named(
+        asked,
+        rights.ask(asked.node, asked.visit.session, purpose=Purpose.HPAYMT.name),
+        (one.vault for one in shown),
+    )
     return Shown(
         "billing.html",
         {
             "rows": shown,
+            "people": people,
             "names": _names(asked, [one.insurer for one in shown]),
             "claim": _address,
             "now": now,
@@ -90,6 +101,16 @@ def answer(asked: Asked) -> Shown | Moved:
     return _done(asked, act, "more-offered" if chosen else "no-more")
 
 
+def end(asked: Asked) -> Shown | Moved:
+    """End a claim that is not paid."""
+    return _done(asked, billing_desk.reverse, "claim-ended")
+
+
+def again(asked: Asked) -> Shown | Moved:
+    """Claim once more for what an ended claim was for."""
+    return _done(asked, billing_desk.again, "claimed-again")
+
+
 def _done(asked: Asked, act: Callable[[Any, Asking, bytes], None], done: str) -> Shown | Moved:
     claim = id_of(asked.field("claim", most=64))
     try:
@@ -114,6 +135,9 @@ def _page(asked: Asked, claim: bytes, problem: SimdesError | None) -> Shown:
             "looked": looked,
             "decidable": state in _DECIDED and not own.final,
             "asked_for": state == "asked",
+            "can_end": state not in _ENDED,
+            "newer": _address(looked.newest) if looked.newest != claim else "",
+            "again": state == "reversed" and looked.newest == claim,
             "unread": looked.pays is None and state in (*_DECIDED, "approved"),
             "offers": _offers(asked, looked),
         },

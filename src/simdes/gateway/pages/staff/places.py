@@ -56,4 +56,6 @@ STAFF_PLACES: Final = (
     Place(billing.ACCEPT, "POST", billing.accept, _RECENT, BILLERS),
     Place(billing.APPEAL, "POST", billing.appeal, _RECENT, BILLERS),
     Place(billing.ANSWER, "POST", billing.answer, _RECENT, BILLERS),
+    Place(billing.END, "POST", billing.end, _RECENT, BILLERS),
+    Place(billing.AGAIN, "POST", billing.again, _RECENT, BILLERS),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -179,6 +180,43 @@ def test_a_patient_reads_what_their_insurer_wrote_and_nobody_else(desk: Desk) ->
     assert shown.status_code == 200 and "Not this time." in shown.text
 
 
+def test_a_claim_is_ended_and_made_once_more(desk: Desk) -> None:
+    visit = desk.visit()
+    claim = disclosed(desk, visit)
+    page, address = biller(desk), f"/billing/claim?claim={claim.hex()}"
+    named = {"claim": claim.hex()}
+    early = page.post("/billing/again", named)
+    assert early.status_code == 409 and "Reverse the claim first." in early.text
+    shown = page.get(address).text
+    assert "/billing/end" in shown and "/billing/again" not in shown
+    done = page.post("/billing/end", named)
+    assert done.headers["location"].endswith("done=claim-ended"), done.text
+    assert visit.state(claim) is ClaimState.REVERSED
+    assert page.post("/billing/end", named).status_code == 409
+    ended = page.get(done.headers["location"]).text
+    assert "The claim has ended." in ended and "/billing/end" not in ended
+    assert "/billing/again" in ended
+    done = page.post("/billing/again", named)
+    assert done.headers["location"].endswith("done=claimed-again"), done.text
+    coming = page.get(done.headers["location"]).text
+    assert "a new claim opens by itself" in coming and "/billing/again" not in coming
+    desk.network.settle()
+    for _ in range(3):
+        visit.work()
+    _, second = sorted(visit.mine(), key=lambda one: one.claim != claim)
+    assert second.state is ClaimState.OPENED
+    page = biller(desk)  # the proof was too old
+    older = html.unescape(page.get(address).text)
+    assert f"/billing/claim?claim={second.claim.hex()}" in older and "newer claim" in older
+    assert page.post("/billing/again", named).status_code == 409
+
+
+def test_a_list_says_whose_each_claim_is_and_how_many_there_are(desk: Desk, visit: Visit) -> None:
+    shown = biller(desk).get("/billing?only=all").text
+    assert f"Okafor-{visit.number}" in shown
+    assert re.search(r"\d+ in all", shown)
+
+
 def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> None:
     page = biller(desk)
     with statements(desk.network["north"].node) as count:
@@ -187,7 +225,7 @@ def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> 
     known = billing.billing_desk.billed
 
     def many(*given: object) -> list[object]:
-        return 10 * known(*given)[:2]  # type: ignore[arg-type]
+        return 100 * known(*given)[:2]  # type: ignore[arg-type]
 
     with (
         mock.patch.object(billing.billing_desk, "billed", many),
@@ -195,6 +233,7 @@ def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> 
     ):
         shown = page.get("/billing?only=all").text
     assert shown.count("<li>\n<h2>") == billing.ROWS
+    assert "200 in all" in shown and "page 1 of 10" in shown
     assert more[0] - few <= 2 * billing.ROWS, "what was kept of each is opened"
     assert more[0] < 80
 
@@ -209,7 +248,7 @@ def test_nobody_else_sees_or_moves_what_is_billed_here(desk: Desk, visit: Visit)
     nurse = Visitor(application_of(desk, "south"))  # type: ignore[arg-type]
     nurse.sign_in("nurse.kim")
     for visitor, status in ((stranger, 404), (nurse, 403), (desk.clerk(), 403)):
-        for path in ("accept", "appeal", "answer"):
+        for path in ("accept", "appeal", "answer", "end", "again"):
             fields = {"claim": claim, "step": "none"}
             assert visitor.post(f"/billing/{path}", fields).status_code == status, path
     assert nurse.get("/billing").status_code == 403
@@ -219,6 +258,9 @@ def test_nobody_else_sees_or_moves_what_is_billed_here(desk: Desk, visit: Visit)
     desk.clock.ahead_seconds += 901
     asked = stranger.get(f"/billing/claim{about}")
     assert asked.headers["location"].startswith("/sign-in/confirm?next=")
+    for path in ("end", "again"):
+        asked = stranger.post(f"/billing/{path}", {"claim": claim})
+        assert asked.headers["location"].startswith("/sign-in/confirm?next="), path
 
 
 def application_of(desk: Desk, name: str) -> object:

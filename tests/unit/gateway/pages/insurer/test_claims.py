@@ -70,6 +70,7 @@ def test_a_clerk_looks_previews_decides_and_pays_once(desk: Desk) -> None:
     address = f"/inbox/claim?claim={claim.hex()}"
     listed = clerk.get("/inbox").text
     assert html.unescape(address) in html.unescape(listed)
+    assert f"Okafor-{visit.number}" in listed, "whose it is"
     page = clerk.get(address)
     assert "The plan pays" in page.text and "What the patient disclosed" in page.text
     assert "Nothing that an insurer has to know" not in page.text
