@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simdes.access.categories import Category, Purpose, mask
+from simdes.access.categories import Category, mask
 from simdes.claims.claimed import Line, claimed_of
 from simdes.claims.engine import Decided
 from simdes.claims.money import Money
@@ -96,7 +96,7 @@ def look(node: Node, asking: Asking, claim: bytes) -> Looked:
 
 
 def _for_payment(node: Node, asking: Asking, vault: bytes) -> Asking:
-    paying = ask(node, asking.session, purpose=Purpose.HPAYMT.name)
+    paying = ask(node, asking.session, purpose=billing_desk.PURPOSE)
     reached = reach(node, paying, vaults=(vault,), categories=mask((Category.CLAIMS,)))
     with node.database.read() as tx:
         return again(node, reached.asking, tx)

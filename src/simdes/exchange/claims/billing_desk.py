@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+from simdes.access.categories import Purpose
 from simdes.access.rights import Interaction
 from simdes.claims.money import Money
 from simdes.errors import Conflict, Forbidden, NotFound
@@ -23,6 +25,9 @@ from simdes.index.claims import Step
 from simdes.ledger.contracts import Claim, ClaimState
 from simdes.ledger.lane import Call
 from simdes.proofs.openings import number
+
+PURPOSE: Final = Purpose.HPAYMT.name
+"""What people at the desk read for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

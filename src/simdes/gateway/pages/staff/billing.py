@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from simdes.access.categories import Purpose
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import members, rights
 from simdes.exchange.claims import billed, billing_desk
@@ -56,7 +55,7 @@ def show(asked: Asked) -> Shown:
     shown = billing_desk.owns(asked.node, chosen)
     people = named(
         asked,
-        rights.ask(asked.node, asked.visit.session, purpose=Purpose.HPAYMT.name),
+        rights.ask(asked.node, asked.visit.session, purpose=billing_desk.PURPOSE),
         (one.vault for one in shown),
     )
     return Shown(
