@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import WIDTH, Looking, Watched
+from browser.providers import Wallet
 from browser.steps import enter, press, reach
+from simdes.crypto.keys import SigningKey
 from simdes.exchange.claims import fingerprint_keys, noticing, remitting
 from simdes.exchange.claims.x12 import Interchange
 from simdes.exchange.research import answering
 from simdes.gateway.pages.study import releases
 from simdes.index import fingerprints
-from support import consortium, researching
+from support import consortium, researching, wallet_owner
 from support.claim_scene import SYSTEM, Visit, declare
 from support.claiming import unbalanced_835
 from support.consortium import Clock, Consortium
@@ -330,3 +333,47 @@ def test_a_small_release_is_made_on_a_phone_and_taken_part_in_by_its_title(
         with page.expect_download() as kept:
             page.get_by_role("button", name="What it changed, in pictures").click()
         assert b"<svg" in kept.value.path().read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme"), [("en-GB", "light"), ("fr-FR", "dark")], ids=["light", "dark"]
+)
+def test_a_wallet_signs_what_an_insurer_sees_line_by_line(
+    town: Town, at: Callable[..., object], look: Looking, language: str, scheme: str
+) -> None:
+    key, network = SigningKey.generate(secrets.token_bytes), town.network
+    wallet = Wallet(key, network["north"].node.contracts.accounts.ledger.chain_id())
+
+    def begin() -> None:
+        doctor = Api.of(network["north"], "dr.north")
+        made = Visit.of(network, town.visit.clock, doctor, f"by-wallet-{scheme}")
+        wallet_owner.enrol(network, made.vault, key, user=f"walter.{scheme}")
+        network.settle()
+        made.work()
+        made.work()
+
+    aside(begin)
+    viewport = WIDTH if scheme == "light" else PHONE
+    with at(town.north, locale=language, viewport=viewport, color_scheme=scheme) as page:  # type: ignore[attr-defined]
+        wallet.into(page)
+        page.goto("/sign-in/wallet")
+        page.locator("[data-connect] button").click()
+        page.locator("[data-wallet] button").click()
+        page.wait_for_url("**/home")
+        page.goto("/claims")
+        page.locator("main a[href*='/claims/disclose']").first.click()
+        page.locator("input[name=line]").first.uncheck()
+        page.locator("form[action='/claims/disclose'] button").click()
+        for name in ("disclose", "answers"):
+            expect(page.locator("[data-wallet] button")).to_be_visible()
+            look(page, f"wallet-claim-{name}-{language}")
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= page.viewport_size["width"]
+            number = page.locator("input[name=request]").input_value()
+            page.locator("[data-wallet] button").click()
+            page.wait_for_function(
+                "before => document.querySelector('input[name=request]')?.value !== before",
+                arg=number,
+            )
+        page.wait_for_url("**done=disclosed")
+        assert [one["primaryType"] for one in wallet.asked] == ["ReadPass", "Grant", "Grant"]

@@ -8,12 +8,14 @@ is believed: it names what to look up, and what is found must be what the terms 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simdes.access.consent import Consent
 from simdes.access.record_lists import records_root
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound, Tampered
+from simdes.exchange.claims import disclosing
+from simdes.exchange.claims.disclosing import Request
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import holding
 from simdes.exchange.prescriptions.holding import Held
@@ -25,15 +27,16 @@ from simdes.typed_numbers import octets
 
 Named = tuple[str, str]
 """A kind of what a consent hangs on, and what that is found by."""
-PRESCRIPTION, STUDY, AREA = "prescription", "study", "area"
+PRESCRIPTION, CLAIM, STUDY, AREA = "prescription", "claim", "study", "area"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a consent hangs on, as it was found; ``records``: which record ids it explains."""
+    """What a consent hangs on, as it was found (of a claim with the lines that are shown alone);
+    ``records``: which record ids it explains."""
 
     named: Named
-    found: Held | Document | str
+    found: Held | Request | Document | str
     records: frozenset[bytes] = frozenset()
 
     @property
@@ -121,7 +124,21 @@ def _require_tag(node: Node, consent: Consent, group: bytes, sponsor: bytes) -> 
         raise Tampered("The consent is not for this study.")
 
 
+def _claim(node: Node, asking: Asking, consent: Consent, name: str) -> Meaning:
+    """The claim that has to go on, of the patient's vault, to its insurer, and the chosen lines."""
+    claim, listed = consent.terms.condition_id, frozenset(consent.listed)
+    found = disclosing.own_request(node, asking, claim)
+    if (name, found.vault, found.insurer) != (claim.hex(), consent.vault, consent.terms.grantee):
+        raise NotFound("There is nothing like that.")
+    lines = tuple(one for one in found.lines if one.record in listed)
+    if not lines:  # words would name no entry, and all would be opened
+        raise NotFound("There is nothing like that.")
+    records = frozenset(one.record for one in lines)
+    return Meaning(named=(CLAIM, name), found=replace(found, lines=lines), records=records)
+
+
 _KINDS: Final[Mapping[str, _Kind]] = {
+    CLAIM: _Kind(lambda node: node.contracts.addresses.claims, _claim),
     PRESCRIPTION: _Kind(lambda node: node.contracts.addresses.prescriptions, _prescription),
     STUDY: _Kind(lambda node: node.contracts.addresses.studies, _study),
     AREA: _Kind(lambda node: node.contracts.addresses.studies, _area),

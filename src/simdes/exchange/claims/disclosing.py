@@ -27,6 +27,7 @@ from simdes.access.rights import Interaction
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound
 from simdes.exchange import consents
 from simdes.exchange.claims.lines import PROPOSAL_SYSTEM, record_of
+from simdes.exchange.consents import What
 from simdes.exchange.following import known_consents
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import every
@@ -42,6 +43,7 @@ from simdes.proofs.openings import number
 INSURER: Final = "insurer"
 DISCLOSED_SECONDS: Final = 180 * 86_400
 PREFERRED_SECONDS: Final = 365 * 86_400
+_ABOUT_SECONDS: Final = 86_400
 
 Json = dict[str, Any]
 
@@ -145,6 +147,22 @@ def disclose(
     Raises Forbidden for who is not the patient, NotFound without a proposal, Conflict where the
     claim ended, Invalid for a line that is not among them.
     """
+    what = to_disclose(node, asking, claim, but=but, valid_seconds=valid_seconds)
+    more = to_let_answer(node, asking, claim, valid_seconds=valid_seconds) if answers else None
+    if more is not None:
+        consents.grant(node, asking.session, **more)
+    return consents.grant(node, asking.session, **what)
+
+
+def to_disclose(
+    node: Node,
+    asking: Asking,
+    claim: bytes,
+    *,
+    but: Sequence[str] = (),
+    valid_seconds: int = DISCLOSED_SECONDS,
+) -> What:
+    """What `disclose` grants the insurer, for a wallet to sign; raises as it."""
     found = own_request(node, asking, claim)
     if found.state in (ClaimState.PAID, ClaimState.REVERSED):
         raise Conflict("The claim has ended: there is nothing left to disclose.")
@@ -154,34 +172,36 @@ def disclose(
     chosen = [one.record for one in found.lines if one.reference not in but]
     if not chosen:
         raise Invalid("Nothing is left to disclose; leave the claim undisclosed instead.")
-    labels = [one.name for one in members(found.labels, Label)]
-    if answers:
-        _let_answer(node, asking, found.vault, found.provider, labels, valid_seconds)
-    return consents.grant(
-        node,
-        asking.session,
+    return What(
         vault=found.vault,
         grantee=Grantee.role_in(found.insurer, INSURER),
         categories=[Category.DISCLOSURES.label],
         purposes=["HPAYMT"],
-        labels=labels,
+        labels=_labels(found),
         records=chosen,
         valid_seconds=valid_seconds,
         while_open=(node.contracts.addresses.claims, found.claim),
     )
 
 
-def _let_answer(
-    node: Node,
-    asking: Asking,
-    vault: bytes,
-    provider: bytes,
-    labels: Sequence[str],
-    valid_seconds: int,
-) -> None:
-    """Let a provider read insurers' answers, unless it may as long already."""
+def to_let_answer(
+    node: Node, asking: Asking, claim: bytes, *, valid_seconds: int = DISCLOSED_SECONDS
+) -> What | None:
+    """What lets a claim's provider read insurers' answers; None where it may already."""
+    found = own_request(node, asking, claim)
+    return _answers(node, found.vault, found.provider, _labels(found), valid_seconds)
+
+
+def _labels(found: Request) -> list[str]:
+    return [one.name for one in members(found.labels, Label)]
+
+
+def _answers(
+    node: Node, vault: bytes, provider: bytes, labels: Sequence[str], valid_seconds: int
+) -> What | None:
+    """Unless it may about as long already: what was granted today is not granted once more."""
     node.following.catch_up()
-    until = node.now_seconds() + valid_seconds
+    until = node.now_seconds() + valid_seconds - _ABOUT_SECONDS
     for one in known_consents(node.desk, vault):
         terms = one.consent.terms
         if (
@@ -193,10 +213,8 @@ def _let_answer(
             and not label_mask(labels) & ~terms.labels
             and terms.expiry >= until
         ):
-            return
-    consents.grant(
-        node,
-        asking.session,
+            return None
+    return What(
         vault=vault,
         grantee=Grantee.organisation(provider),
         categories=[Category.CLAIMS.label],
@@ -217,16 +235,21 @@ def own_request(node: Node, asking: Asking, claim: bytes) -> Request:
 
 def withdraw(node: Node, asking: Asking, claim: bytes) -> int:
     """Withdraw what was disclosed of a claim; how many consents there were."""
-    found = own_request(node, asking, claim)
+    vault, ended = to_withdraw(node, asking, claim)
+    for handle in ended:
+        consents.revoke(node, asking.session, vault=vault, handle=handle)
+    return len(ended)
+
+
+def to_withdraw(node: Node, asking: Asking, claim: bytes) -> tuple[bytes, list[bytes]]:
+    """The vault of a claim and the handles of the consents that `withdraw` ends."""
+    vault = own_request(node, asking, claim).vault
     node.following.catch_up()
-    ended = [
-        one.consent
-        for one in known_consents(node.desk, found.vault)
+    return vault, [
+        one.consent.handle
+        for one in known_consents(node.desk, vault)
         if one.active and one.consent.terms.condition_id == claim
     ]
-    for one in ended:
-        consents.revoke(node, asking.session, vault=found.vault, handle=one.handle)
-    return len(ended)
 
 
 def prefer(
@@ -238,27 +261,53 @@ def prefer(
     valid_seconds: int = PREFERRED_SECONDS,
 ) -> Consent | None:
     """Let what an insurer declared to need go to it by itself; None: to none any more."""
-    _require_patient(asking)
-    if vault not in asking.facts.vaults:
-        raise Forbidden("Only the patient says what an insurer sees.")
-    before = _preferred(node, vault)
-    made = None
+    before, made = all_preferred(node, asking, vault), None
     if insurer is not None:
-        _require_insurer(node, insurer)
-        if node.claims.opens:
-            _let_answer(node, asking, vault, node.organisation, (), valid_seconds)
-        made = consents.grant(
-            node,
-            asking.session,
-            vault=vault,
-            grantee=Grantee.role_in(insurer, INSURER),
-            categories=[Category.DISCLOSURES.label],
-            purposes=["HPAYMT"],
-            valid_seconds=valid_seconds,
-        )
+        what = to_prefer(node, asking, vault, insurer, valid_seconds=valid_seconds)
+        more = to_answer_preferred(node, asking, vault, valid_seconds=valid_seconds)
+        if more is not None:
+            consents.grant(node, asking.session, **more)
+        made = consents.grant(node, asking.session, **what)
     for one in before:
         consents.revoke(node, asking.session, vault=vault, handle=one.handle)
     return made
+
+
+def to_prefer(
+    node: Node,
+    asking: Asking,
+    vault: bytes,
+    insurer: bytes,
+    *,
+    valid_seconds: int = PREFERRED_SECONDS,
+) -> What:
+    """What `prefer` grants the insurer, for a wallet to sign; raises as it."""
+    _require_own(asking, vault)
+    _require_insurer(node, insurer)
+    return What(
+        vault=vault,
+        grantee=Grantee.role_in(insurer, INSURER),
+        categories=[Category.DISCLOSURES.label],
+        purposes=["HPAYMT"],
+        valid_seconds=valid_seconds,
+    )
+
+
+def to_answer_preferred(
+    node: Node, asking: Asking, vault: bytes, *, valid_seconds: int = PREFERRED_SECONDS
+) -> What | None:
+    """What lets us read insurers' answers where we open claims; None where we don't, or may."""
+    _require_own(asking, vault)
+    if not node.claims.opens:
+        return None
+    return _answers(node, vault, node.organisation, (), valid_seconds)
+
+
+def all_preferred(node: Node, asking: Asking, vault: bytes) -> list[Consent]:
+    """The consents by which what insurers need goes to them by itself, the newest last: several
+    where a wallet has not yet ended those before. Raises Forbidden for who is not the patient."""
+    _require_own(asking, vault)
+    return list(_preferred(node, vault))
 
 
 def disclosed(node: Node, asking: Asking, vault: bytes) -> frozenset[bytes]:
@@ -266,9 +315,7 @@ def disclosed(node: Node, asking: Asking, vault: bytes) -> frozenset[bytes]:
 
     Raises Forbidden for who is not the patient.
     """
-    _require_patient(asking)
-    if vault not in asking.facts.vaults:
-        raise Forbidden("Only the patient says what an insurer sees.")
+    _require_own(asking, vault)
     node.following.catch_up()
     return frozenset(
         one.consent.terms.condition_id
@@ -282,10 +329,7 @@ def preferred(node: Node, asking: Asking, vault: bytes) -> bytes | None:
 
     Raises Forbidden for who is not the patient.
     """
-    _require_patient(asking)
-    if vault not in asking.facts.vaults:
-        raise Forbidden("Only the patient says what an insurer sees.")
-    found = _preferred(node, vault)
+    found = all_preferred(node, asking, vault)
     return found[-1].terms.grantee if found else None
 
 
@@ -306,6 +350,12 @@ def _require_patient(asking: Asking) -> None:
     if asking.rights.role is not Role.PATIENT:
         raise Forbidden("Only the patient says what an insurer sees.")
     asking.rights.require(Interaction.CREATE, "Consent")
+
+
+def _require_own(asking: Asking, vault: bytes) -> None:
+    _require_patient(asking)
+    if vault not in asking.facts.vaults:
+        raise Forbidden("Only the patient says what an insurer sees.")
 
 
 def _require_insurer(node: Node, organisation: bytes) -> None:

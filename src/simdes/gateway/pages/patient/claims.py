@@ -1,27 +1,38 @@
-"""My claims: what an insurer asks to see, disclosing it line by line, or always."""
+"""My claims: what an insurer asks to see, disclosing it line by line, or always.
+
+Where a wallet keeps the patient's key, it signs each consent on a page of its own (`signing`): what
+is left to be signed follows from what stands on the ledger.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
-from simdes.exchange import members
+from simdes.exchange import members, wallets
 from simdes.exchange.claims import disclosing
 from simdes.exchange.claims.disclosing import Request
+from simdes.exchange.meanings import CLAIM
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
+from simdes.gateway.pages.patient import signing
+from simdes.gateway.pages.patient.meanings import titles
 from simdes.gateway.pages.patient.own import Own, own
-from simdes.gateway.pages.record.loading import load
-from simdes.gateway.pages.record.timeline import Line, line
 from simdes.gateway.problems import STATUS
 
 PATH: Final = "/claims"
 DISCLOSE: Final = "/claims/disclose"
 WITHDRAW: Final = "/claims/withdraw"
 PREFER: Final = "/claims/insurer"
+SIGN: Final = "/claims/sign"
 ENDED: Final = ("paid", "reversed")
+_AT: Final = signing.At(SIGN, PATH)
+_SHOW, _SHOW_AND_ANSWERS, _TAKE_BACK = "show", "show-and-answers", "take-back"
+_PREFER, _PREFER_NONE = "prefer", "none"
+"""What a wallet is on the way to, signature by signature."""
 
 
 def show(asked: Asked) -> Shown:
@@ -57,24 +68,27 @@ def disclose(asked: Asked) -> Shown | Moved:
     """Let the insurer see the ticked lines until the claim ends."""
     mine = own(asked)
     found = chosen(asked, mine, asked.field("claim", most=64))
-    ticked = asked.chosen("line")
+    ticked, node = asked.chosen("line"), asked.node
+    but = [one.reference for one in found.lines if one.reference not in ticked]
+    answers = asked.field("answers", most=4) == "yes"
     try:
-        disclosing.disclose(
-            asked.node,
-            mine.asking,
-            found.claim,
-            but=[one.reference for one in found.lines if one.reference not in ticked],
-            answers=asked.field("answers", most=4) == "yes",
-        )
+        if asked.visit.session.wallet:
+            what = disclosing.to_disclose(node, mine.asking, found.claim, but=but)
+            request = wallets.grant(node, mine.asking, (CLAIM, found.claim.hex()), **what)
+            goal = _SHOW_AND_ANSWERS if answers else _SHOW
+            return _ask(asked, mine, request, goal, found.claim.hex())
+        disclosing.disclose(node, mine.asking, found.claim, but=but, answers=answers)
     except (Conflict, Invalid) as error:
         return _form(asked, mine, found, error)
     return Moved(address(mine, done="disclosed"))
 
 
-def withdraw(asked: Asked) -> Moved:
+def withdraw(asked: Asked) -> Shown | Moved:
     """Take back what was disclosed of a claim."""
     mine = own(asked)
     found = chosen(asked, mine, asked.field("claim", most=64))
+    if asked.visit.session.wallet:
+        return _go_on(asked, mine, _TAKE_BACK, found.claim.hex())
     disclosing.withdraw(asked.node, mine.asking, found.claim)
     return Moved(address(mine, done="undisclosed"))
 
@@ -91,6 +105,13 @@ def prefer(asked: Asked) -> Shown | Moved:
         if not named:
             raise Invalid("Choose an insurer.", advice="Pick one from the list.")
         insurer = None if named == "none" else id_of(named.removeprefix("0x"))
+        if asked.visit.session.wallet:
+            if insurer is None:
+                return _go_on(asked, mine, _PREFER_NONE)
+            what = disclosing.to_prefer(asked.node, mine.asking, mine.vault, insurer)
+            before = bool(disclosing.all_preferred(asked.node, mine.asking, mine.vault))
+            request = wallets.grant(asked.node, **what)
+            return _ask(asked, mine, request, _PREFER, first=before)
         disclosing.prefer(asked.node, mine.asking, mine.vault, insurer)
     except (Invalid, NotFound) as error:
         return _choice(asked, mine, error)
@@ -98,8 +119,100 @@ def prefer(asked: Asked) -> Shown | Moved:
     return Moved(address(mine, done=done))
 
 
+# By wallet ------------------------------------------------------------------------------------
+
+
+def sign(asked: Asked) -> Shown | Moved:
+    """Relay what the wallet signed, and go on to what is left to be signed."""
+    mine = own(asked)
+    goal, named = asked.field("goal", most=16), asked.field("claim", most=64)
+    if goal not in _GOALS:
+        raise NotFound("There is nothing like that.")
+    request = signing.read(asked, mine)
+    kept = {"goal": goal, "claim": named}
+    return signing.relay(asked, mine, request, kept, at=_AT) or _go_on(asked, mine, goal, named)
+
+
+def _ask(
+    asked: Asked,
+    mine: Own,
+    request: wallets.Request,
+    goal: str,
+    named: str = "",
+    *,
+    first: bool = False,
+) -> Shown:
+    kept = {"goal": goal, "claim": named, "first": "yes" if first else ""}
+    return signing.ask(asked, mine, request, kept, at=_AT)
+
+
+def _go_on(asked: Asked, mine: Own, goal: str, named: str = "") -> Shown | Moved:
+    """Ask for the next signature, or say that it is done. What is left is read anew."""
+    request = _GOALS[goal].left(asked, mine, named)
+    if request is None:
+        return Moved(address(mine, done=_GOALS[goal].done))
+    return _ask(asked, mine, request, goal, named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """What is left to be signed on the way, one by one, and what the page says at its end."""
+
+    left: Callable[[Asked, Own, str], wallets.Request | None]
+    done: str
+
+
+def _nothing(asked: Asked, mine: Own, named: str) -> None:
+    return None
+
+
+def _to_answers(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    found = chosen(asked, mine, named)
+    what = disclosing.to_let_answer(asked.node, mine.asking, found.claim)
+    return None if what is None else wallets.grant(asked.node, **what)
+
+
+def _to_take_back(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    found = chosen(asked, mine, named)
+    return _end(asked, mine, disclosing.to_withdraw(asked.node, mine.asking, found.claim)[1])
+
+
+def _to_preferred(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    what = disclosing.to_answer_preferred(asked.node, mine.asking, mine.vault)
+    if what is not None:
+        return wallets.grant(asked.node, **what)
+    return _end(asked, mine, _preferred(asked, mine)[:-1])
+
+
+def _to_none(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    return _end(asked, mine, _preferred(asked, mine))
+
+
+def _preferred(asked: Asked, mine: Own) -> list[bytes]:
+    found = disclosing.all_preferred(asked.node, mine.asking, mine.vault)
+    return [one.handle for one in found]
+
+
+def _end(asked: Asked, mine: Own, handles: list[bytes]) -> wallets.Request | None:
+    if not handles:
+        return None
+    return wallets.revoke(asked.node, vault=mine.vault, handle=handles[0])
+
+
+_GOALS: Final[Mapping[str, _Goal]] = {
+    _SHOW: _Goal(_nothing, "disclosed"),
+    _SHOW_AND_ANSWERS: _Goal(_to_answers, "disclosed"),
+    _TAKE_BACK: _Goal(_to_take_back, "undisclosed"),
+    _PREFER: _Goal(_to_preferred, "insurer-preferred"),
+    _PREFER_NONE: _Goal(_to_none, "insurer-not-preferred"),
+}
+
+
+# Steps ----------------------------------------------------------------------------------------
+
+
 def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) -> Shown:
-    titles = _titles(asked, mine)
+    known = titles(asked, mine)
     ticked = asked.chosen("line") if asked.method == "POST" else None
     return Shown(
         "claim_disclose.html",
@@ -110,7 +223,7 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             "insurer_id": f"0x{found.insurer.hex()}",
             "provider": members.name_of(asked.node, found.provider),
             "lines": [
-                (each, titles.get(each.reference), ticked is None or each.reference in ticked)
+                (each, known.get(each.reference), ticked is None or each.reference in ticked)
                 for each in found.lines
             ],
             "problem": problem,
@@ -137,15 +250,6 @@ def _choice(asked: Asked, mine: Own, problem: SimdesError | None) -> Shown:
         here=address(mine, PREFER),
         status=STATUS[type(problem)] if problem else 200,
     )
-
-
-def _titles(asked: Asked, mine: Own) -> dict[str, Line]:
-    """The lines of the patient's record by the reference of their resource."""
-    found = load(asked.node, mine.asking, mine.record.patient)
-    return {
-        f"{one.resource['resourceType']}/{one.resource.get('id')}": line(one, asked.reader, {})
-        for one in found.sources
-    }
 
 
 def _requests(asked: Asked, mine: Own) -> list[Request]:

@@ -9,11 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from simdes.exchange.meanings import AREA, PRESCRIPTION, STUDY, Meaning
+from simdes.exchange import members
+from simdes.exchange.claims.disclosing import Line as ClaimLine
+from simdes.exchange.claims.disclosing import Request
+from simdes.exchange.meanings import AREA, CLAIM, PRESCRIPTION, STUDY, Meaning
 from simdes.exchange.prescriptions.holding import Held
 from simdes.exchange.research.studies import Document
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.record.timeline import Source, line
+from simdes.gateway.pages.patient.own import Own, own
+from simdes.gateway.pages.record.loading import load
+from simdes.gateway.pages.record.timeline import Line, Source, line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,31 @@ def _prescription(asked: Asked, held: Held) -> Words:
     return Words(kind=PRESCRIPTION, title=title, more=(dosage,) if dosage else ())
 
 
+def titles(asked: Asked, mine: Own) -> dict[str, Line]:
+    """The lines of the patient's record by the reference of their resource."""
+    found = load(asked.node, mine.asking, mine.record.patient)
+    return {
+        f"{one.resource['resourceType']}/{one.resource.get('id')}": line(one, asked.reader, {})
+        for one in found.sources
+    }
+
+
+def _claim(asked: Asked, found: Request) -> Words:
+    known, node = titles(asked, own(asked)), asked.node
+    insurer = f"0x{found.insurer.hex()}"
+
+    def said(one: ClaimLine) -> str:
+        its = known.get(one.reference)
+        if its is None:
+            return f"{one.reference}: {one.why}"
+        title = members.name_of(node, found.insurer) if its.title == insurer else its.title
+        when = f", {asked.reader.date(its.when)}" if its.when else ""
+        return f"{title} ({its.kind}{when}): {one.why}"
+
+    more = tuple(said(one) for one in found.lines)
+    return Words(kind=CLAIM, title=members.name_of(node, found.provider), more=more)
+
+
 def _study(_: Asked, document: Document) -> Words:
     return Words(kind=STUDY, title=document.title, more=(document.purpose,))
 
@@ -50,6 +80,7 @@ def _area(_: Asked, area: str) -> Words:
 
 
 _WORDS: Final[Mapping[str, Callable[[Asked, Any], Words]]] = {
+    CLAIM: _claim,
     PRESCRIPTION: _prescription,
     STUDY: _study,
     AREA: _area,

@@ -40,9 +40,6 @@ _SIGNED: Final = frozenset(
         links.NEW,
         links.RENEW,
         claim.APPEAL,
-        claims.DISCLOSE,
-        claims.WITHDRAW,
-        claims.PREFER,
         moving.PATH,
         moving.OFF,
     }
@@ -111,6 +108,7 @@ PATIENT_PLACES: Final = (
     _place(claims.WITHDRAW, "POST", claims.withdraw, _ANY),
     _place(claims.PREFER, "GET", claims.show_prefer, _FRESH),
     _place(claims.PREFER, "POST", claims.prefer, _FRESH),
+    _place(claims.SIGN, "POST", claims.sign, _ANY),
     _place(links.PATH, "GET", links.show, _ANY),
     _place(links.NEW, "GET", links.show_new, _FRESH),
     _place(links.NEW, "POST", links.new, _FRESH),
