@@ -109,15 +109,21 @@ def own(node: Node, billed: Billed) -> Own:
     )
 
 
-def accept(node: Node, asking: Asking, claim: bytes) -> None:
-    """Take a decision as final. Raises Conflict where there is none, NotFound for no own claim."""
+def accept(node: Node, asking: Asking, claim: bytes, *, appeals: int | None = None) -> None:
+    """Take a decision as final: the one after so many ``appeals``, where that is said.
+
+    Raises Conflict where there is none, or another one by now, NotFound for no own claim.
+    """
     step = step_of(node, asking, claim)
+    _require_seen(node, claim, appeals)
     _send(node, asking, step, node.contracts.claims.accept(number(claim)))
 
 
-def appeal(node: Node, asking: Asking, claim: bytes) -> None:
-    """Have the insurer decide again. Raises Conflict where it is too late or final."""
+def appeal(node: Node, asking: Asking, claim: bytes, *, appeals: int | None = None) -> None:
+    """Have the insurer decide again. Raises Conflict where it is too late or final, and as
+    `accept`."""
     step = step_of(node, asking, claim)
+    _require_seen(node, claim, appeals)
     _send(node, asking, step, node.contracts.claims.appeal(number(claim)))
 
 
@@ -204,6 +210,12 @@ def step_of(node: Node, asking: Asking, claim: bytes) -> Step:
     if not rows:
         raise NotFound("No such claim was opened here.")
     return rows[-1]
+
+
+def _require_seen(node: Node, claim: bytes, appeals: int | None) -> None:
+    """Somebody else may have appealed, and the insurer decided, since who acts here looked."""
+    if appeals is not None and node.contracts.claims.claim(number(claim)).appeals != appeals:
+        raise Conflict("The claim was decided anew meanwhile.", advice="Read the new decision.")
 
 
 def _send(node: Node, asking: Asking, step: Step, call: Call) -> None:

@@ -53,6 +53,7 @@ RAISING = (
     "gateway/pages/places.py",
     "gateway/pages/patient/own.py",
     "gateway/pages/staff/patients.py",
+    "gateway/pages/staff/billing.py",
     "gateway/pages/staff/counter.py",
     "gateway/pages/staff/elsewhere.py",
     "gateway/pages/staff/emergency.py",

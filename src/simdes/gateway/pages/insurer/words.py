@@ -119,6 +119,8 @@ CLAIM_SAID: Final = (
     _("The claim is paid or has ended."),
     _("It was claimed again already."),
     _("Look at the newer claim."),
+    _("The claim was decided anew meanwhile."),
+    _("Read the new decision."),
     _("Only who treats patients has claims of its own."),
     _("This is not in the patient's record here."),
     _("Name it as Type/id."),

@@ -8,6 +8,7 @@ made again; everything else software does by itself. Who may is who may write Cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -78,12 +79,12 @@ def show_claim(asked: Asked) -> Shown:
 
 def accept(asked: Asked) -> Shown | Moved:
     """Take the decision as final."""
-    return _done(asked, billing_desk.accept, "decision-accepted")
+    return _done(asked, partial(billing_desk.accept, appeals=_seen(asked)), "decision-accepted")
 
 
 def appeal(asked: Asked) -> Shown | Moved:
     """Have it decided again."""
-    return _done(asked, billing_desk.appeal, "decision-appealed")
+    return _done(asked, partial(billing_desk.appeal, appeals=_seen(asked)), "decision-appealed")
 
 
 def answer(asked: Asked) -> Shown | Moved:
@@ -108,6 +109,12 @@ def end(asked: Asked) -> Shown | Moved:
 def again(asked: Asked) -> Shown | Moved:
     """Claim once more for what an ended claim was for."""
     return _done(asked, billing_desk.again, "claimed-again")
+
+
+def _seen(asked: Asked) -> int:
+    """After how many appeals the decision was that the form is about; -1 where it does not say."""
+    said = asked.field("appeals", most=4)
+    return int(said) if said.isascii() and said.isdecimal() else -1
 
 
 def _done(asked: Asked, act: Callable[[Any, Asking, bytes], None], done: str) -> Shown | Moved:

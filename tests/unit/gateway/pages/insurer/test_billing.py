@@ -94,7 +94,7 @@ def test_a_decision_is_shown_with_its_reasons_and_accepted_once(desk: Desk, visi
     assert "Okafor" in text and "The insurer pays" in text and "€153.00" in text
     assert "Deductible of the period" in text and "borne by the patient" in text
     assert "the insurer pays €" in text, "line by line"
-    done = page.post("/billing/accept", {"claim": claim})
+    done = page.post("/billing/accept", {"claim": claim, "appeals": "0"})
     assert done.headers["location"].endswith("done=decision-accepted"), done.text
     assert "Accepted: the decision is final." in page.get(done.headers["location"]).text
     for path in ("accept", "appeal"):
@@ -110,7 +110,11 @@ def test_a_denial_is_appealed(desk: Desk) -> None:
     page = biller(desk)
     shown = page.get(f"/billing/claim?claim={claim}").text
     assert "Not found necessary" in shown and "Not this time." in shown
-    done = page.post("/billing/appeal", {"claim": claim})
+    for path in ("accept", "appeal"):
+        for seen in ("1", "", "x"):
+            stale = page.post(f"/billing/{path}", {"claim": claim, "appeals": seen})
+            assert stale.status_code == 409 and "decided anew" in stale.text, (path, seen)
+    done = page.post("/billing/appeal", {"claim": claim, "appeals": "0"})
     assert done.headers["location"].endswith("done=decision-appealed"), done.text
     assert visit.state(bytes.fromhex(claim)) is ClaimState.APPEALED
     french = page.get("/billing?only=waiting", **{"Accept-Language": "fr"}).text
