@@ -13,7 +13,8 @@ from __future__ import annotations
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,14 @@ class Constraint:
     a: Sum
     b: Sum
     c: Sum
+    _wires: set[int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_wires", self.a.keys() | self.b.keys() | self.c.keys())
 
     def wires(self) -> set[int]:
-        return self.a.keys() | self.b.keys() | self.c.keys()
+        """All that stand in it."""
+        return self._wires
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,11 @@ class System:
         return {(values[wire] + change) % FIELD for change in roots - {0}}
 
 
+@cache
+def _inverse(number: int) -> int:
+    return pow(number, -1, FIELD)
+
+
 def _value(terms: Sum, values: list[int]) -> int:
     return sum(factor * values[wire] for wire, factor in terms.items()) % FIELD
 
@@ -96,9 +107,11 @@ def _changes(one: Constraint, wire: int, values: list[int]) -> set[int] | None:
     """By how much a wire could change here, None for anything."""
     a, b, c = (part.get(wire, 0) for part in (one.a, one.b, one.c))
     square = a * b % FIELD
-    linear = (a * _value(one.b, values) + b * _value(one.a, values) - c) % FIELD
+    with_a = a * _value(one.b, values) if a else 0
+    with_b = b * _value(one.a, values) if b else 0
+    linear = (with_a + with_b - c) % FIELD
     if square:
-        return {0, -linear * pow(square, -1, FIELD) % FIELD}
+        return {0, -linear * _inverse(square) % FIELD}
     return {0} if linear else None
 
 
