@@ -7,11 +7,11 @@ patient's tag takes part (docs/formats/studies.md). Nobody signs for a patient; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simdes.access.categories import Category, Role, members
+from simdes.access.categories import Category, Role, category_mask, members
 from simdes.access.consent import Consent, Grantee
 from simdes.crypto.digest import sha256
 from simdes.errors import Conflict, Forbidden, NotFound
@@ -68,7 +68,8 @@ def opt_in(node: Node, session: Session, document: Document, *, vault: bytes) ->
     session's account does not control the vault, NotFound for a study that the ledger doesn't have.
     """
     what, group = to_opt_in(node, session, document, vault=vault), id_of(node, document)
-    granted = unentered(node, vault, group) or consents.grant(node, session, **what)
+    before = unentered(node, vault, group, document.categories)
+    granted = before or consents.grant(node, session, **what)
     enter(node, granted, group)
     return _told(node, granted, group=group)
 
@@ -85,11 +86,13 @@ def to_opt_in(node: Node, session: Session, document: Document, *, vault: bytes)
     return _what(node, vault, found.sponsor, found.id, document.categories, left)
 
 
-def unentered(node: Node, vault: bytes, group: bytes) -> Consent | None:
-    """A consent for a study or a preference whose tag was not yet put among those who take part:
-    somebody stopped, or was stopped, after it was signed."""
+def unentered(node: Node, vault: bytes, group: bytes, categories: Sequence[str]) -> Consent | None:
+    """A consent in these categories for a study or a preference, whose tag was not yet put among
+    those who take part: somebody stopped, or was stopped, after it was signed."""
+    now, bits = node.now_seconds(), category_mask(categories)
     for one in _of(node, vault):
-        if one.terms.condition_id == tag_in(node, one, group):
+        same = one.terms.categories == bits and one.terms.expiry > now
+        if same and one.terms.condition_id == tag_in(node, one, group):
             entered, withdrawn = node.contracts.studies.tag(one.terms.condition_id)
             if entered != group and not withdrawn:
                 return one
@@ -126,9 +129,10 @@ def prefer(
         categories=categories,
         valid_seconds=valid_seconds,
     )
-    granted = consents.grant(node, session, **what)
+    group = group_of(node, sponsor, area)
+    granted = unentered(node, vault, group, categories) or consents.grant(node, session, **what)
     stand_by(node, granted, sponsor, area)
-    return _told(node, granted, group=group_of(node, sponsor, area))
+    return _told(node, granted, group=group)
 
 
 def to_prefer(

@@ -112,7 +112,8 @@ def _join_by_wallet(asked: Asked, mine: Own, stands: Stands) -> Shown | Moved:
     """What the wallet signs to take part; nothing more where it signed that before."""
     node = asked.node
     what = taking_part.to_opt_in(node, asked.visit.session, stands.document, vault=mine.vault)
-    signed = taking_part.unentered(node, mine.vault, stands.id)
+    wanted = stands.document.categories
+    signed = taking_part.unentered(node, mine.vault, stands.id, wanted)
     if signed is not None:
         taking_part.enter(node, signed, stands.id)
         return Moved(signing.address_of(mine, path=PATH, done="takes-part"))
@@ -156,13 +157,26 @@ def prefer(asked: Asked) -> Shown | Moved:
             "categories": wanted.categories,
         }
         if asked.visit.session.wallet:
-            granted = taking_part.to_prefer(asked.node, asked.visit.session, **what)
-            request = wallets.grant(asked.node, mine.asking, (AREA, wanted.area), **granted)
-            return signing.ask(asked, mine, request, {}, at=_AT)
+            return _prefer_by_wallet(asked, mine, sponsor.id, wanted, what)
         taking_part.prefer(asked.node, asked.visit.session, **what)
     except (Invalid, NotFound) as error:
         return _prefer(asked, wanted, error)
     return Moved(signing.address_of(mine, path=PATH, done="stands-by"))
+
+
+def _prefer_by_wallet(
+    asked: Asked, mine: Own, sponsor: bytes, wanted: Preference, what: dict[str, Any]
+) -> Shown | Moved:
+    """What the wallet signs to stand by; nothing more where it signed that before."""
+    node = asked.node
+    granted = taking_part.to_prefer(node, asked.visit.session, **what)
+    group = taking_part.group_of(node, sponsor, wanted.area)
+    signed = taking_part.unentered(node, mine.vault, group, wanted.categories)
+    if signed is not None:
+        taking_part.stand_by(node, signed, sponsor, wanted.area)
+        return Moved(signing.address_of(mine, path=PATH, done="stands-by"))
+    request = wallets.grant(node, mine.asking, (AREA, wanted.area), **granted)
+    return signing.ask(asked, mine, request, {}, at=_AT)
 
 
 def leave(asked: Asked) -> Shown | Moved:

@@ -140,7 +140,13 @@ def test_an_area_is_stood_by_for_and_one_of_its_studies_left(school: School) -> 
     asked = school.browser.post(f"{PATH}/prefer", wanted)
     assert "Only for approved studies of this organisation in the area" in asked.text
     assert f"<strong>{AREA}</strong>" in asked.text
-    assert school.sign(asked) == "stands-by"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(taking_part, "stand_by", _dies)
+        assert school.owner.agree(school.browser, asked).status_code == 500
+    other = school.browser.post(f"{PATH}/prefer", wanted | {"category": "conditions"})
+    assert other.status_code == 200, "other categories take another signature"
+    again = school.browser.post(f"{PATH}/prefer", wanted)
+    assert again.headers["location"] == f"{PATH}?done=stands-by"
     made = researching.running(school.network, title="By preference")
     assert school.reads() == 1
     study = studies.id_of(school.node, made).hex()
