@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from simdes.access.custody_corrections import MOST_TEXT
 from simdes.access.custody_requests import seal_words
-from simdes.errors import Invalid, NotFound
+from simdes.errors import Invalid, NotFound, TooLarge
 from simdes.exchange.interactions import finding, writing
 from simdes.exchange.interactions.changes import Change, Changed, Method
 from simdes.exchange.interactions.everything import everything
@@ -35,6 +35,9 @@ SYSTEM: Final = (
 CODE: Final = "medRecCxReq"
 DECIDED: Final = "urn:simdes:correction"
 """The system of what an answer's category says."""
+MOST_UNTOLD: Final = 20
+"""Requests about one vault that are on their way at once: each is tried for thirty days, and who
+turns one away for now writes that down."""
 _NAME: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -98,7 +101,8 @@ def about(node: Node, asking: Asking, patient: str, name: str) -> Found:
 def ask(node: Node, asking: Asking, patient: str, name: str, text: str) -> str:
     """Ask for a correction of a resource of the patient's own record; the Communication's id.
 
-    Raises Invalid without words, NotFound for a resource that the record does not have.
+    Raises Invalid without words, NotFound for a resource that the record does not have, TooLarge
+    where `MOST_UNTOLD` are on their way.
     """
     text = text.strip()
     if not text or len(text) > MOST_TEXT:
@@ -120,12 +124,21 @@ def ask(node: Node, asking: Asking, patient: str, name: str, text: str) -> str:
 
     def then(tx: Transaction, made: Sequence[Changed]) -> None:
         if author != node.organisation:
+            _require_room(tx, found.vault)
             rows.send(tx, _to_tell(node, tx, made[0], found, author, text))
 
     base = f"{node.issuer.name}/fhir"
     asked = writing.apply(node, asking, [change], base=base, then=then)[0].found
     assert asked is not None  # noqa: S101 (a create has what it made)
     return asked.id
+
+
+def _require_room(tx: Transaction, vault: bytes) -> None:
+    if rows.count_untold(tx, vault) >= MOST_UNTOLD:
+        raise TooLarge(
+            "Too many of your requests are on their way already.",
+            advice="Ask again once some have arrived.",
+        )
 
 
 def _author(node: Node, asking: Asking, found: Found) -> bytes:

@@ -108,6 +108,16 @@ def sent(tx: Transaction, ids: Sequence[str]) -> dict[str, Sent]:
     return {one.id: one for one in (read(Sent, row) for row in rows)}
 
 
+def count_untold(tx: Transaction, vault: bytes) -> int:
+    """How many requests about a vault nobody took yet."""
+    row = tx.one(
+        "SELECT count(*) FROM correction_sent WHERE vault = :vault AND state = 'waiting'",
+        vault=vault,
+    )
+    assert row is not None  # noqa: S101 (counts have a row)
+    return int(row[0])
+
+
 # At who wrote the entry -------------------------------------------------------------------------
 
 

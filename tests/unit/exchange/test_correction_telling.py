@@ -378,6 +378,21 @@ def test_a_vault_and_a_teller_have_so_many_waiting_and_no_more(
     assert one.sent(asked).state == rows.WAITING, "it is told once there is room"
 
 
+def test_so_many_are_on_their_way_at_once_and_no_more(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is tried again and again, and the author writes down each that it turns away."""
+    monkeypatch.setattr(corrections, "MOST_UNTOLD", 2)
+    one = town.treated()
+    for _ in range(2):
+        one.ask()
+    with pytest.raises(TooLarge):
+        one.ask()
+    assert len(corrections.listed(town.node("north"), one.asking, one.who.patient["id"])) == 2
+    assert town.tell() == 2
+    one.ask()
+
+
 def test_who_may_not_read_the_entry_hears_nothing_of_it(town: Town, treated: Treated) -> None:
     asked = treated.ask()
     town.tell()

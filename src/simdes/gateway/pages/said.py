@@ -110,6 +110,8 @@ SAID: Final = (
     _("This was sent before, or too late."),
     _("The sealed terms of the grant are nowhere."),
     _("There were too many requests."),
+    _("Too many of your requests are on their way already."),
+    _("Ask again once some have arrived."),
     _("The vault's key is kept here, under its patient's passphrase."),
     _("Sign in as the patient."),
     _("The network knows no such vault of a patient."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-from simdes.errors import Invalid, SimdesError
+from simdes.errors import Invalid, SimdesError, TooLarge
 from simdes.exchange import corrections, members
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked
@@ -52,7 +52,7 @@ def new(asked: Asked) -> Shown | Moved:
     text = asked.field("text")
     try:
         corrections.ask(asked.node, mine.asking, mine.record.patient, name, text)
-    except Invalid as error:
+    except (Invalid, TooLarge) as error:
         return _form(asked, mine, name, text, error)
     return Moved(f"{PATH}?{urlencode({**mine.kept, 'done': 'correction'})}")
 
