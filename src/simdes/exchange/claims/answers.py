@@ -99,7 +99,7 @@ def _read(answer: Json, step: Step, commitment: int) -> Answered | None:
             blind=-1 if blind is None else blind,
         )
         lines = {one.sequence: one.benefit for one in read_lines(answer.get("item") or ())}
-    except (SimdesError, StopIteration, KeyError, TypeError, ValueError):
+    except (SimdesError, StopIteration, LookupError, TypeError, ValueError, AttributeError):
         return None
     if amount.commitment != commitment or sum(lines.values()) != money.minor:
         return None

@@ -128,14 +128,14 @@ def _lines(answer: Json) -> list[Decided] | None:
     """What an answer says line by line; None where that can't be read."""
     try:
         return read_lines(answer.get("item") or ())
-    except (SimdesError, LookupError, TypeError, ValueError):
+    except (SimdesError, LookupError, TypeError, ValueError, AttributeError):
         return None
 
 
 def _pays(answer: Json | None) -> Money | None:
     try:
         return answers.benefit_of(answer) if answer else None
-    except (SimdesError, StopIteration, KeyError, TypeError, ValueError):
+    except (SimdesError, StopIteration, LookupError, TypeError, ValueError, AttributeError):
         return None
 
 
