@@ -51,7 +51,10 @@ class Own:
 def require_biller(node: Node, asking: Asking) -> None:
     """Raise Forbidden unless the caller bills for this organisation."""
     if not node.claims.opens:
-        raise Forbidden("Only who treats patients has claims of its own.")
+        raise Forbidden(
+            "Only who treats patients has claims of its own.",
+            advice="Sign in at the organisation that treated the patient.",
+        )
     asking.rights.require(Interaction.CREATE, "Claim")
 
 

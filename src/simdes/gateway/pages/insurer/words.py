@@ -122,6 +122,7 @@ CLAIM_SAID: Final = (
     _("The claim was decided anew meanwhile."),
     _("Read the new decision."),
     _("Only who treats patients has claims of its own."),
+    _("Sign in at the organisation that treated the patient."),
     _("This is not in the patient's record here."),
     _("Name it as Type/id."),
     _("There is no such reason."),

@@ -11,6 +11,8 @@ from unittest import mock
 
 import pytest
 
+from simdes.errors import Forbidden
+from simdes.exchange import rights
 from simdes.exchange.claims import billed
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.reached import FRESH_SECONDS
@@ -260,6 +262,11 @@ def test_nobody_else_sees_or_moves_what_is_billed_here(desk: Desk, visit: Visit)
     assert nurse.get("/billing").status_code == 403
     assert "/billing" not in nurse.get("/home").text
     assert desk.patient(visit).get("/billing").status_code == 403
+    east = desk.network["east"].node
+    clerk = rights.ask(east, desk.network.session("east", "clerk.poe"))
+    with pytest.raises(Forbidden) as refused:
+        billing.billing_desk.billed(east, clerk)
+    assert "consent" not in refused.value.advice, "a patient's word would not help"
     assert biller(desk).get("/billing/claim?claim=zz").status_code == 404
     desk.clock.ahead_seconds += 901
     asked = stranger.get(f"/billing/claim{about}")
