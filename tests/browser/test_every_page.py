@@ -20,6 +20,12 @@ ROLES = tuple(role for role in Role if any(role.name.lower() in place.roles for 
 JUDGED_IN_THE_DARK = {Role.PATIENT, Role.DOCTOR, Role.NURSE}
 """In test_patient.py and test_staff_pages.py."""
 
+TWICE_AS_LARGE = """() => {
+  document.documentElement.style.setProperty("font-size", "200%", "important");
+  return document.documentElement.scrollWidth;
+}"""
+"""The text of somebody who sees badly (WCAG 2.2, 1.4.4), and how wide the page is then."""
+
 
 def pages_of(role: Role, *, alone: bool = False) -> list[str]:
     """Where somebody of a role may go; ``alone``: only their role's own pages."""
@@ -56,6 +62,8 @@ def test_every_page_fits_a_phone_in_the_dark_without_javascript(
         expect(page.locator("h1")).to_have_count(1)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= PHONE["width"], path
+        width = page.evaluate(TWICE_AS_LARGE)
+        assert width <= PHONE["width"], f"{path} with large text"
     context.close()
 
 
