@@ -177,6 +177,15 @@ def answer(tx: Transaction, id_: str, *, now_ms: int) -> None:
     )
 
 
+def drop_about(tx: Transaction, *, vault: bytes, about: str) -> None:
+    """Forget what was told of an entry (Type/id) of ours that is deleted: nobody can answer."""
+    tx.run(
+        "DELETE FROM correction_heard WHERE vault = :vault AND about = :about",
+        vault=vault,
+        about=about,
+    )
+
+
 # Both -------------------------------------------------------------------------------------------
 
 

@@ -258,6 +258,15 @@ def test_what_its_author_erased_is_turned_away_at_once(town: Town) -> None:
     assert one.sent(asked).state == rows.REFUSED
 
 
+def test_words_about_an_entry_go_with_it_at_its_author(town: Town) -> None:
+    one = town.treated()
+    asked = one.ask()
+    assert town.tell() == 1
+    assert town.lee.send("DELETE", one.about).status_code == 204
+    with town.node("south").database.read() as tx:
+        assert rows.heard(tx, asked) is None, "nobody could answer, and they took up room"
+
+
 def test_an_entry_of_ones_own_organisation_is_told_to_nobody(town: Town, treated: Treated) -> None:
     own = town.doctor.create(measured(treated.who.patient["id"], "2024-02-03", 4.6))
     asked = treated.ask(about=f"Observation/{own['id']}")

@@ -39,7 +39,7 @@ from simdes.fhir.prescribing import TYPE as ORDER
 from simdes.fhir.search.conditions import ALWAYS
 from simdes.fhir.search.extract import extract
 from simdes.fhir.search.match import matches
-from simdes.index import moments, outbox, resources, search, subscriptions
+from simdes.index import corrections, moments, outbox, resources, search, subscriptions
 from simdes.index.resources import NewResource, Stored
 from simdes.index.transaction import Transaction
 from simdes.tracing import step
@@ -231,6 +231,7 @@ class _Writing:
         moments.put(self._tx, {one.id: (None, self._now_ms) for _, one in made})
         self._subscribe(plans, stored)
         self._state(plans, stored)
+        self._forget(plans)
         self._node.desk.trail.append(
             self._tx, [attempt(self._asking, Verb.WRITE, tag) for tag in homes]
         )
@@ -255,6 +256,13 @@ class _Writing:
             and plan.home.tag != self._asking.facts.home
         ]
         stating.state(self._node, self._tx, self._asking.session, orders)
+
+    def _forget(self, plans: Sequence[Plan]) -> None:
+        """Drop what others told us that is wrong with what is deleted."""
+        for plan in plans:
+            if plan.row is not None and plan.draft is None and plan.home is not None:
+                name = f"{plan.change.type}/{plan.id}"
+                corrections.drop_about(self._tx, vault=plan.home.tag, about=name)
 
     def _subscribe(self, plans: Sequence[Plan], stored: Sequence[Stored]) -> None:
         """Keep what subscriptions ask for, with whose they are."""
