@@ -18,7 +18,7 @@ from simdes.exchange.claims.opening import OPENING_TYPE
 from simdes.exchange.interactions import finding
 from simdes.gateway.pages.answering import Moved, Sent, Shown
 from simdes.gateway.pages.asking import Asked
-from simdes.gateway.pages.patient.claims import ENDED, address, chosen, state_of, waits
+from simdes.gateway.pages.patient.claims import ENDED, chosen, state_of, waits
 from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.pages.record.loading import load
 from simdes.gateway.problems import STATUS
@@ -62,9 +62,9 @@ def show(asked: Asked) -> Shown:
             "decided": state in _DECIDED,
             "final": appealing.why_final(asked.node, found.claim) if state in _DECIDED else None,
             "kept": mine.kept,
-            "address": lambda path, **more: address(mine, path, **more),
+            "address": mine.address,
         },
-        here=address(mine, PATH, claim=found.claim.hex()),
+        here=mine.address(PATH, claim=found.claim.hex()),
     )
 
 
@@ -83,7 +83,7 @@ def appeal(asked: Asked) -> Shown | Moved:
         appealing.appeal(asked.node, mine.asking, found.claim, asked.field("why"))
     except (Conflict, Invalid) as error:
         return _form(asked, mine, found, error)
-    return Moved(address(mine, PATH, claim=found.claim.hex(), done="appealed"))
+    return Moved(mine.address(PATH, claim=found.claim.hex(), done="appealed"))
 
 
 def copy(asked: Asked) -> Sent:
@@ -104,9 +104,9 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             "typed": asked.field("why"),
             "problem": problem,
             "kept": mine.kept,
-            "back": address(mine, PATH, claim=found.claim.hex()),
+            "back": mine.address(PATH, claim=found.claim.hex()),
         },
-        here=address(mine, APPEAL, claim=found.claim.hex()),
+        here=mine.address(APPEAL, claim=found.claim.hex()),
         status=STATUS[type(problem)] if problem else 200,
     )
 

@@ -6,10 +6,8 @@ is left to be signed follows from what stands on the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container
 from typing import Final
-from urllib.parse import urlencode
 
 from simdes.errors import Conflict, Invalid, NotFound, SimdesError
 from simdes.exchange import members, wallets
@@ -29,7 +27,6 @@ WITHDRAW: Final = "/claims/withdraw"
 PREFER: Final = "/claims/insurer"
 SIGN: Final = "/claims/sign"
 ENDED: Final = ("paid", "reversed")
-_AT: Final = signing.At(SIGN, PATH)
 _SHOW, _SHOW_AND_ANSWERS, _TAKE_BACK = "show", "show-and-answers", "take-back"
 _PREFER, _PREFER_NONE = "prefer", "none"
 """What a wallet is on the way to, signature by signature."""
@@ -53,7 +50,7 @@ def show(asked: Asked) -> Shown:
             "names": {one: members.name_of(asked.node, one) for one in named},
             "preferred": members.name_of(asked.node, preferred) if preferred else "",
             "kept": mine.kept,
-            "address": lambda path=PATH, **more: address(mine, path, **more),
+            "address": lambda path=PATH, **more: mine.address(path, **more),
         },
     )
 
@@ -76,11 +73,11 @@ def disclose(asked: Asked) -> Shown | Moved:
             what = disclosing.to_disclose(node, mine.asking, found.claim, but=but)
             request = wallets.grant(node, mine.asking, (CLAIM, found.claim.hex()), **what)
             goal = _SHOW_AND_ANSWERS if answers else _SHOW
-            return _ask(asked, mine, request, goal, found.claim.hex())
+            return _WAY.ask(asked, mine, request, goal, found.claim.hex())
         disclosing.disclose(node, mine.asking, found.claim, but=but, answers=answers)
     except (Conflict, Invalid) as error:
         return _form(asked, mine, found, error)
-    return Moved(address(mine, done="disclosed"))
+    return Moved(mine.address(PATH, done="disclosed"))
 
 
 def withdraw(asked: Asked) -> Shown | Moved:
@@ -88,9 +85,9 @@ def withdraw(asked: Asked) -> Shown | Moved:
     mine = own(asked)
     found = chosen(asked, mine, asked.field("claim", most=64))
     if asked.visit.session.wallet:
-        return _go_on(asked, mine, _TAKE_BACK, found.claim.hex())
+        return _WAY.go_on(asked, mine, _TAKE_BACK, found.claim.hex())
     disclosing.withdraw(asked.node, mine.asking, found.claim)
-    return Moved(address(mine, done="undisclosed"))
+    return Moved(mine.address(PATH, done="undisclosed"))
 
 
 def show_prefer(asked: Asked) -> Shown:
@@ -107,59 +104,19 @@ def prefer(asked: Asked) -> Shown | Moved:
         insurer = None if named == "none" else id_of(named.removeprefix("0x"))
         if asked.visit.session.wallet:
             if insurer is None:
-                return _go_on(asked, mine, _PREFER_NONE)
+                return _WAY.go_on(asked, mine, _PREFER_NONE)
             what = disclosing.to_prefer(asked.node, mine.asking, mine.vault, insurer)
             before = bool(disclosing.all_preferred(asked.node, mine.asking, mine.vault))
             request = wallets.grant(asked.node, **what)
-            return _ask(asked, mine, request, _PREFER, first=before)
+            return _WAY.ask(asked, mine, request, _PREFER, first=before)
         disclosing.prefer(asked.node, mine.asking, mine.vault, insurer)
     except (Invalid, NotFound) as error:
         return _choice(asked, mine, error)
     done = "insurer-preferred" if insurer else "insurer-not-preferred"
-    return Moved(address(mine, done=done))
+    return Moved(mine.address(PATH, done=done))
 
 
 # By wallet ------------------------------------------------------------------------------------
-
-
-def sign(asked: Asked) -> Shown | Moved:
-    """Relay what the wallet signed, and go on to what is left to be signed."""
-    mine = own(asked)
-    goal, named = asked.field("goal", most=16), asked.field("claim", most=64)
-    if goal not in _GOALS:
-        raise NotFound("There is nothing like that.")
-    request = signing.read(asked, mine)
-    kept = {"goal": goal, "claim": named}
-    return signing.relay(asked, mine, request, kept, at=_AT) or _go_on(asked, mine, goal, named)
-
-
-def _ask(
-    asked: Asked,
-    mine: Own,
-    request: wallets.Request,
-    goal: str,
-    named: str = "",
-    *,
-    first: bool = False,
-) -> Shown:
-    kept = {"goal": goal, "claim": named, "first": "yes" if first else ""}
-    return signing.ask(asked, mine, request, kept, at=_AT)
-
-
-def _go_on(asked: Asked, mine: Own, goal: str, named: str = "") -> Shown | Moved:
-    """Ask for the next signature, or say that it is done. What is left is read anew."""
-    request = _GOALS[goal].left(asked, mine, named)
-    if request is None:
-        return Moved(address(mine, done=_GOALS[goal].done))
-    return _ask(asked, mine, request, goal, named)
-
-
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    """What is left to be signed on the way, one by one, and what the page says at its end."""
-
-    left: Callable[[Asked, Own, str], wallets.Request | None]
-    done: str
 
 
 def _nothing(asked: Asked, mine: Own, named: str) -> None:
@@ -174,18 +131,20 @@ def _to_answers(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
 
 def _to_take_back(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
     found = chosen(asked, mine, named)
-    return _end(asked, mine, disclosing.to_withdraw(asked.node, mine.asking, found.claim)[1])
+    return signing.ending(
+        asked, mine, disclosing.to_withdraw(asked.node, mine.asking, found.claim)[1]
+    )
 
 
 def _to_preferred(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
     what = disclosing.to_answer_preferred(asked.node, mine.asking, mine.vault)
     if what is not None:
         return wallets.grant(asked.node, **what)
-    return _end(asked, mine, _preferred(asked, mine)[:-1])
+    return signing.ending(asked, mine, _preferred(asked, mine)[:-1])
 
 
 def _to_none(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
-    return _end(asked, mine, _preferred(asked, mine))
+    return signing.ending(asked, mine, _preferred(asked, mine))
 
 
 def _preferred(asked: Asked, mine: Own) -> list[bytes]:
@@ -193,19 +152,19 @@ def _preferred(asked: Asked, mine: Own) -> list[bytes]:
     return [one.handle for one in found]
 
 
-def _end(asked: Asked, mine: Own, handles: list[bytes]) -> wallets.Request | None:
-    if not handles:
-        return None
-    return wallets.revoke(asked.node, vault=mine.vault, handle=handles[0])
+def _done(word: str) -> Callable[[Own, str], str]:
+    return lambda mine, _: mine.address(PATH, done=word)
 
 
-_GOALS: Final[Mapping[str, _Goal]] = {
-    _SHOW: _Goal(_nothing, "disclosed"),
-    _SHOW_AND_ANSWERS: _Goal(_to_answers, "disclosed"),
-    _TAKE_BACK: _Goal(_to_take_back, "undisclosed"),
-    _PREFER: _Goal(_to_preferred, "insurer-preferred"),
-    _PREFER_NONE: _Goal(_to_none, "insurer-not-preferred"),
+_GOALS: Final = {
+    _SHOW: signing.Goal(_nothing, _done("disclosed")),
+    _SHOW_AND_ANSWERS: signing.Goal(_to_answers, _done("disclosed")),
+    _TAKE_BACK: signing.Goal(_to_take_back, _done("undisclosed")),
+    _PREFER: signing.Goal(_to_preferred, _done("insurer-preferred")),
+    _PREFER_NONE: signing.Goal(_to_none, _done("insurer-not-preferred")),
 }
+_WAY: Final = signing.Way(signing.At(SIGN, PATH), "claim", _GOALS)
+sign: Final = _WAY.sign
 
 
 # Steps ----------------------------------------------------------------------------------------
@@ -228,9 +187,9 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             ],
             "problem": problem,
             "kept": mine.kept,
-            "back": address(mine),
+            "back": mine.address(PATH),
         },
-        here=address(mine, DISCLOSE, claim=found.claim.hex()),
+        here=mine.address(DISCLOSE, claim=found.claim.hex()),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -245,9 +204,9 @@ def _choice(asked: Asked, mine: Own, problem: SimdesError | None) -> Shown:
             "chosen": f"0x{preferred.hex()}" if preferred else "none",
             "problem": problem,
             "kept": mine.kept,
-            "back": address(mine),
+            "back": mine.address(PATH),
         },
-        here=address(mine, PREFER),
+        here=mine.address(PREFER),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -275,9 +234,3 @@ def waits(one: Request, disclosed: Container[bytes], preferred: bytes | None) ->
 def state_of(one: Request) -> str:
     """How a claim stands, as `wording` names it."""
     return one.state.name.lower()
-
-
-def address(mine: Own, path: str = PATH, **more: str) -> str:
-    """A page about this record."""
-    said = mine.kept | more
-    return f"{path}?{urlencode(said)}" if said else path

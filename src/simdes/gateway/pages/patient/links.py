@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 import segno
 
@@ -44,7 +43,7 @@ def show(asked: Asked) -> Shown:
         {
             "codes": found,
             "kept": mine.kept,
-            "address": lambda path, **more: _address(mine, path, **more),
+            "address": mine.address,
         },
     )
 
@@ -76,7 +75,7 @@ def new(asked: Asked) -> Shown | Moved:
         )
     except (Invalid, TooLarge) as error:
         return _form(mine, choice, error)
-    return Moved(_address(mine, CODE, link=made.id.hex()))
+    return Moved(mine.address(CODE, link=made.id.hex()))
 
 
 def show_code(asked: Asked) -> Shown:
@@ -84,7 +83,7 @@ def show_code(asked: Asked) -> Shown:
     mine = own(asked)
     one = health_links.get(asked.node, mine.vault, id_of(asked.asked("link", most=64)))
     picture = segno.make(one.uri, error="m").svg_data_uri(scale=4, border=4)
-    return Shown("link_code.html", {"link": one, "picture": picture, "back": _address(mine, PATH)})
+    return Shown("link_code.html", {"link": one, "picture": picture, "back": mine.address(PATH)})
 
 
 def renew(asked: Asked) -> Moved:
@@ -97,7 +96,7 @@ def renew(asked: Asked) -> Moved:
         patient=mine.record.patient,
         id_=id_of(asked.field("link", most=64)),
     )
-    return Moved(_address(mine, PATH, done="link-renewed"))
+    return Moved(mine.address(PATH, done="link-renewed"))
 
 
 def end(asked: Asked) -> Moved:
@@ -105,18 +104,13 @@ def end(asked: Asked) -> Moved:
     mine = own(asked)
     named = id_of(asked.field("link", most=64))
     health_links.end(asked.node, asked.visit.session, vault=mine.vault, id_=named)
-    return Moved(_address(mine, PATH, done="link-ended"))
+    return Moved(mine.address(PATH, done="link-ended"))
 
 
 def _form(mine: Own, choice: Choice, problem: SimdesError | None) -> Shown:
     return Shown(
         "link_new.html",
         {"problem": problem, "choice": choice, "days": DAYS, "kept": mine.kept},
-        here=_address(mine, NEW),
+        here=mine.address(NEW),
         status=STATUS[type(problem)] if problem else 200,
     )
-
-
-def _address(mine: Own, path: str, **more: str) -> str:
-    said = mine.kept | more
-    return f"{path}?{urlencode(said)}" if said else path

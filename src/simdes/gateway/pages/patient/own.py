@@ -7,6 +7,7 @@ it, no page takes one for the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from simdes.errors import Invalid, NotFound, SimdesError
 from simdes.exchange import fhir_users, rights
@@ -35,6 +36,11 @@ class Own:
     def kept(self) -> dict[str, str]:
         """What addresses of this record's pages have to say: nothing where there is only one."""
         return {"patient": self.record.patient} if self.several else {}
+
+    def address(self, path: str, **more: str) -> str:
+        """An address of this record's pages."""
+        said = self.kept | more
+        return f"{path}?{urlencode(said)}" if said else path
 
 
 class WhoseNeeded(Invalid):

@@ -6,10 +6,9 @@ left to be signed follows from what stands on the ledger, so nothing is lost bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 import segno
 
@@ -36,7 +35,6 @@ WITHDRAW: Final = "/prescriptions/withdraw"
 PHARMACY: Final = "/prescriptions/pharmacy"
 CODE: Final = "/prescriptions/code"
 SIGN: Final = "/prescriptions/sign"
-_AT: Final = signing.At(SIGN, PATH)
 _SEND, _MOVE, _TAKE_BACK, _PREFER, _PREFER_NONE = "send", "move", "take-back", "prefer", "none"
 """What a wallet is on the way to, signature by signature."""
 _DISPENSERS: Final = ("pharmacy", "hospital")
@@ -80,7 +78,7 @@ def show(asked: Asked) -> Shown:
             "names": {one: members.name_of(node, one) for one in named},
             "preferred": preferred,
             "kept": mine.kept,
-            "address": lambda path, **more: _address(mine, path, **more),
+            "address": mine.address,
         },
     )
 
@@ -102,12 +100,12 @@ def submit(asked: Asked) -> Shown | Moved:
             what = submitting.to_submit(node, mine.asking, _id(held), pharmacy.id)
             request = wallets.grant(node, mine.asking, (PRESCRIPTION, _id(held)), **what)
             before = away and bool(submitting.submitted(node, mine.asking, _id(held)))
-            return _ask(asked, mine, request, _MOVE if away else _SEND, _id(held), first=before)
+            return _WAY.ask(asked, mine, request, _MOVE if away else _SEND, _id(held), first=before)
         verb = submitting.transfer if away else submitting.submit
         verb(node, mine.asking, _id(held), pharmacy.id)
     except (Conflict, Invalid) as error:
         return _form(asked, mine, held, error)
-    return Moved(_address(mine, CODE, prescription=_id(held)))
+    return Moved(mine.address(CODE, prescription=_id(held)))
 
 
 def show_code(asked: Asked) -> Shown:
@@ -133,7 +131,7 @@ def _code(asked: Asked, mine: Own, held: Held, made: Submitted) -> Shown:
             "code": made.code,
             "picture": picture,
             "until_ms": made.until_seconds * 1000,
-            "address": lambda path, **more: _address(mine, path, **more),
+            "address": mine.address,
         },
     )
 
@@ -142,9 +140,9 @@ def withdraw(asked: Asked) -> Shown | Moved:
     """Take a prescription back from every pharmacy that it was submitted to."""
     mine, named = own(asked), asked.field("prescription", most=64)
     if asked.visit.session.wallet:
-        return _go_on(asked, mine, _TAKE_BACK, named)
+        return _WAY.go_on(asked, mine, _TAKE_BACK, named)
     submitting.withdraw(asked.node, mine.asking, named)
-    return Moved(_address(mine, PATH, done="withdrawn"))
+    return Moved(mine.address(PATH, done="withdrawn"))
 
 
 def show_pharmacy(asked: Asked) -> Shown:
@@ -159,58 +157,37 @@ def prefer(asked: Asked) -> Shown | Moved:
         chosen = None if asked.field("pharmacy", most=66) == "none" else _pharmacy(asked).id
         if asked.visit.session.wallet:
             if chosen is None:
-                return _go_on(asked, mine, _PREFER_NONE)
+                return _WAY.go_on(asked, mine, _PREFER_NONE)
             what = submitting.to_prefer(node, mine.asking, mine.vault, chosen)
             before = bool(submitting.all_preferred(node, mine.asking, mine.vault))
-            return _ask(asked, mine, wallets.grant(node, **what), _PREFER, first=before)
+            return _WAY.ask(asked, mine, wallets.grant(node, **what), _PREFER, first=before)
         submitting.prefer(node, mine.asking, mine.vault, chosen)
     except Invalid as error:
         return _preference(asked, mine, error)
-    return Moved(_address(mine, PATH, done="preferred" if chosen else "not-preferred"))
+    return Moved(mine.address(PATH, done="preferred" if chosen else "not-preferred"))
 
 
 # By wallet ------------------------------------------------------------------------------------
 
 
-def sign(asked: Asked) -> Shown | Moved:
-    """Relay what the wallet signed, and go on to what is left to be signed."""
-    mine = own(asked)
-    goal, named = asked.field("goal", most=16), asked.field("prescription", most=64)
-    if goal not in _GOALS:
-        raise NotFound("There is nothing like that.")
-    request = signing.read(asked, mine)
-    kept = {"goal": goal, "prescription": named}
-    return signing.relay(asked, mine, request, kept, at=_AT) or _go_on(asked, mine, goal, named)
+def _nothing(asked: Asked, mine: Own, named: str) -> None:
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    """Which consents still have to be ended on the way, and where it ends."""
-
-    left: Callable[[Asked, Own, str], list[bytes]]
-    end: Callable[[Own, str], str]
+def _to_take_back(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    return signing.ending(asked, mine, _sent(asked, mine, named))
 
 
-def _go_on(asked: Asked, mine: Own, goal: str, named: str = "") -> Shown | Moved:
-    """Ask for the next signature, or say that it is done. What is left is read anew."""
-    left = _GOALS[goal].left(asked, mine, named)
-    if not left:
-        return Moved(_GOALS[goal].end(mine, named))
-    request = wallets.revoke(asked.node, vault=mine.vault, handle=left[0])
-    return _ask(asked, mine, request, goal, named)
+def _to_move(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    return signing.ending(asked, mine, _sent(asked, mine, named)[:-1])
 
 
-def _ask(
-    asked: Asked,
-    mine: Own,
-    request: wallets.Request,
-    goal: str,
-    named: str = "",
-    *,
-    first: bool = False,
-) -> Shown:
-    kept = {"goal": goal, "prescription": named, "first": "yes" if first else ""}
-    return signing.ask(asked, mine, request, kept, at=_AT)
+def _to_none(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    return signing.ending(asked, mine, _preferred(asked, mine))
+
+
+def _to_preferred(asked: Asked, mine: Own, named: str) -> wallets.Request | None:
+    return signing.ending(asked, mine, _preferred(asked, mine)[:-1])
 
 
 def _sent(asked: Asked, mine: Own, named: str) -> list[bytes]:
@@ -218,25 +195,28 @@ def _sent(asked: Asked, mine: Own, named: str) -> list[bytes]:
     return [one.handle for one in submitting.submitted(asked.node, mine.asking, _id(held))]
 
 
-def _by_preference(asked: Asked, mine: Own, _: str) -> list[bytes]:
-    return [one.handle for one in submitting.all_preferred(asked.node, mine.asking, mine.vault)]
+def _preferred(asked: Asked, mine: Own) -> list[bytes]:
+    found = submitting.all_preferred(asked.node, mine.asking, mine.vault)
+    return [one.handle for one in found]
 
 
 def _done(word: str) -> Callable[[Own, str], str]:
-    return lambda mine, _: _address(mine, PATH, done=word)
+    return lambda mine, _: mine.address(PATH, done=word)
 
 
 def _to_code(mine: Own, named: str) -> str:
-    return _address(mine, CODE, prescription=named)
+    return mine.address(CODE, prescription=named)
 
 
-_GOALS: Final[Mapping[str, _Goal]] = {
-    _SEND: _Goal(lambda *_: [], _to_code),
-    _MOVE: _Goal(lambda asked, mine, named: _sent(asked, mine, named)[:-1], _to_code),
-    _TAKE_BACK: _Goal(_sent, _done("withdrawn")),
-    _PREFER: _Goal(lambda *given: _by_preference(*given)[:-1], _done("preferred")),
-    _PREFER_NONE: _Goal(_by_preference, _done("not-preferred")),
+_GOALS: Final = {
+    _SEND: signing.Goal(_nothing, _to_code),
+    _MOVE: signing.Goal(_to_move, _to_code),
+    _TAKE_BACK: signing.Goal(_to_take_back, _done("withdrawn")),
+    _PREFER: signing.Goal(_to_preferred, _done("preferred")),
+    _PREFER_NONE: signing.Goal(_to_none, _done("not-preferred")),
 }
+_WAY: Final = signing.Way(signing.At(SIGN, PATH), "prescription", _GOALS)
+sign: Final = _WAY.sign
 
 
 # Steps ----------------------------------------------------------------------------------------
@@ -252,7 +232,7 @@ def _preference(asked: Asked, mine: Own, problem: SimdesError | None) -> Shown:
             "preferred": f"0x{preferred.hex()}" if preferred else "none",
             "kept": mine.kept,
         },
-        here=_address(mine, PHARMACY),
+        here=mine.address(PHARMACY),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -266,7 +246,7 @@ def _form(asked: Asked, mine: Own, held: Held, problem: SimdesError | None) -> S
             "pharmacies": _dispensers(asked.node),
             "kept": mine.kept,
         },
-        here=_address(mine, SUBMIT, prescription=_id(held)),
+        here=mine.address(SUBMIT, prescription=_id(held)),
         status=STATUS[type(problem)] if problem else 200,
     )
 
@@ -322,8 +302,3 @@ def _left(left: Json, prescribed: Json, reader: Reader) -> str:
 
 def _id(held: Held) -> str:
     return held.opening.request.rpartition("/")[2]
-
-
-def _address(mine: Own, path: str, **more: str) -> str:
-    said = mine.kept | more
-    return f"{path}?{urlencode(said)}" if said else path

@@ -102,7 +102,7 @@ def join(asked: Asked) -> Shown | Moved:
             if asked.visit.session.wallet:
                 return _join_by_wallet(asked, mine, stands)
             taking_part.opt_in(asked.node, asked.visit.session, document, vault=mine.vault)
-            return Moved(signing.address_of(mine, path=PATH, done="takes-part"))
+            return Moved(mine.address(PATH, done="takes-part"))
     except (Invalid, NotFound, Conflict) as error:
         return _join(asked, text, error)
     return _described(asked, text, stands)
@@ -116,7 +116,7 @@ def _join_by_wallet(asked: Asked, mine: Own, stands: Stands) -> Shown | Moved:
     signed = taking_part.unentered(node, mine.vault, stands.id, wanted)
     if signed is not None:
         taking_part.enter(node, signed, stands.id)
-        return Moved(signing.address_of(mine, path=PATH, done="takes-part"))
+        return Moved(mine.address(PATH, done="takes-part"))
     request = wallets.grant(node, mine.asking, (STUDY, stands.id.hex()), **what)
     return signing.ask(asked, mine, request, {}, at=_AT)
 
@@ -161,7 +161,7 @@ def prefer(asked: Asked) -> Shown | Moved:
         taking_part.prefer(asked.node, asked.visit.session, **what)
     except (Invalid, NotFound) as error:
         return _prefer(asked, wanted, error)
-    return Moved(signing.address_of(mine, path=PATH, done="stands-by"))
+    return Moved(mine.address(PATH, done="stands-by"))
 
 
 def _prefer_by_wallet(
@@ -174,7 +174,7 @@ def _prefer_by_wallet(
     signed = taking_part.unentered(node, mine.vault, group, wanted.categories)
     if signed is not None:
         taking_part.stand_by(node, signed, sponsor, wanted.area)
-        return Moved(signing.address_of(mine, path=PATH, done="stands-by"))
+        return Moved(mine.address(PATH, done="stands-by"))
     request = wallets.grant(node, mine.asking, (AREA, wanted.area), **granted)
     return signing.ask(asked, mine, request, {}, at=_AT)
 
@@ -186,7 +186,7 @@ def leave(asked: Asked) -> Shown | Moved:
     if session.wallet:
         return _leave_by_wallet(asked, mine, named)
     taking_part.withdraw(asked.node, session, vault=mine.vault, study=named)
-    return Moved(signing.address_of(mine, path=PATH, done="left-study"))
+    return Moved(mine.address(PATH, done="left-study"))
 
 
 def _leave_by_wallet(asked: Asked, mine: Own, study: bytes) -> Shown | Moved:
@@ -198,7 +198,7 @@ def _leave_by_wallet(asked: Asked, mine: Own, study: bytes) -> Shown | Moved:
         return signing.ask(asked, mine, request, {}, at=_AT)
     if not taking_part.leave(node, session, vault=mine.vault, study=study):
         raise NotFound("You take no part in this study.")
-    return Moved(signing.address_of(mine, path=PATH, done="left-study"))
+    return Moved(mine.address(PATH, done="left-study"))
 
 
 def sign(asked: Asked) -> Shown | Moved:
@@ -212,7 +212,7 @@ def sign(asked: Asked) -> Shown | Moved:
         return failed
     if study is not None:
         return _leave_by_wallet(asked, mine, study)
-    return Moved(signing.address_of(mine, path=PATH, done=_entered(node, request)))
+    return Moved(mine.address(PATH, done=_entered(node, request)))
 
 
 def _entered(node: Node, request: wallets.Request) -> str:

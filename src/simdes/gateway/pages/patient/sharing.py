@@ -30,7 +30,6 @@ from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.languages import mark as _
 from simdes.gateway.pages.patient import signing
 from simdes.gateway.pages.patient.own import Own, own
-from simdes.gateway.pages.patient.signing import address_of
 from simdes.gateway.pages.record.kinds import PARTS
 from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.timeline import lines, parts
@@ -89,7 +88,7 @@ def show(asked: Asked) -> Shown:
             "ended": [one for one in given if one.state != "active"],
             "names": _names(asked.node, given),
             "kept": mine.kept,
-            "address": lambda **more: address_of(mine, **more),
+            "address": lambda path=PATH, **more: mine.address(path, **more),
         },
     )
 
@@ -128,7 +127,7 @@ def decline(asked: Asked) -> Moved:
     mine = own(asked)
     named = id_of(asked.field("request", most=64))
     access_requests.decline(asked.node, asked.visit.session, mine.vault, named)
-    return Moved(address_of(mine, done="declined"))
+    return Moved(mine.address(PATH, done="declined"))
 
 
 def close(asked: Asked) -> Shown | Moved:
@@ -153,7 +152,7 @@ def show_end(asked: Asked) -> Shown:
             "names": _names(asked.node, [given] if given else ()),
             "kept": mine.kept,
             "narrowed": asked.asked("narrowed", most=3) == "yes",
-            "address": lambda **more: address_of(mine, **more),
+            "address": lambda path=PATH, **more: mine.address(path, **more),
         },
     )
 
@@ -167,7 +166,7 @@ def end(asked: Asked) -> Shown | Moved:
             request = wallets.revoke_all(asked.node, vault=mine.vault)
             return signing.ask(asked, mine, request, {"done": "all-ended"})
         consents.revoke_all(asked.node, session, vault=mine.vault)
-        return Moved(address_of(mine, done="all-ended"))
+        return Moved(mine.address(PATH, done="all-ended"))
     given = _given(asked, mine, named)
     narrowed = asked.field("narrowed", most=3) == "yes"
     return _revoke(asked, mine, given.handle, done="narrowed" if narrowed else "ended")
@@ -178,7 +177,7 @@ def _revoke(asked: Asked, mine: Own, handle: bytes, *, done: str) -> Shown | Mov
         request = wallets.revoke(asked.node, vault=mine.vault, handle=handle)
         return signing.ask(asked, mine, request, {"done": done})
     consents.revoke(asked.node, asked.visit.session, vault=mine.vault, handle=handle)
-    return Moved(address_of(mine, done=done))
+    return Moved(mine.address(PATH, done=done))
 
 
 def _grant(asked: Asked, mine: Own, choice: Choice) -> Shown | Moved:
@@ -203,9 +202,9 @@ def _grant(asked: Asked, mine: Own, choice: Choice) -> Shown | Moved:
     if answers is not None:
         access_requests.accept(asked.node, session, mine.vault, answers, handle=granted.handle)
     if before is None:
-        return Moved(address_of(mine, done="granted"))
+        return Moved(mine.address(PATH, done="granted"))
     consents.revoke(asked.node, asked.visit.session, vault=mine.vault, handle=before.handle)
-    return Moved(address_of(mine, done="narrowed"))
+    return Moved(mine.address(PATH, done="narrowed"))
 
 
 def _preview(asked: Asked, mine: Own, choice: Choice) -> Shown:
@@ -232,7 +231,7 @@ def _preview(asked: Asked, mine: Own, choice: Choice) -> Shown:
             ],
             "preview": found,
         },
-        here=address_of(mine, path=NEW),
+        here=mine.address(NEW),
     )
 
 
@@ -253,7 +252,7 @@ def _form(asked: Asked, mine: Own, choice: Choice, problem: SimdesError | None) 
             "days": DAYS,
             "kept": mine.kept,
         },
-        here=address_of(mine, path=NEW),
+        here=mine.address(NEW),
         status=STATUS[type(problem)] if problem else 200,
     )
 

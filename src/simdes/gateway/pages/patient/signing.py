@@ -7,15 +7,15 @@ ledger takes what the wallet signed, and nothing else.
 
 A page of another kind has a place of its own for signatures: there `read` tells the request and
 `relay` sends it, and what follows is made of the request that was signed and of what stands on the
-ledger by then, so that whoever stops between two signatures goes on later.
+ledger by then, so that whoever stops between two signatures goes on later. Where several follow one
+another, a `Way` asks for one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 from simdes.errors import NotFound, SimdesError
 from simdes.exchange import access_requests, consents, wallets
@@ -58,7 +58,7 @@ def ask(
         asked,
         request,
         problem,
-        back=address_of(mine, path=at.back),
+        back=mine.address(at.back),
         action=at.path,
         kept=kept,
         about=meanings.in_words(asked, request.meaning),
@@ -112,14 +112,64 @@ def send(asked: Asked) -> Shown | Moved:
         access_requests.accept(asked.node, session, mine.vault, answers, handle=handle)
     if kept["replaces"] and request.verb == wallets.GRANT:
         before = id_of(kept["replaces"]).hex()
-        return Moved(address_of(mine, path=f"{BACK}/end", consent=before, narrowed="yes"))
-    return Moved(address_of(mine, done=kept["done"]))
+        return Moved(mine.address(f"{BACK}/end", consent=before, narrowed="yes"))
+    return Moved(mine.address(BACK, done=kept["done"]))
 
 
-def address_of(mine: Own, *, path: str = BACK, **more: str) -> str:
-    """An address of these pages, for the record that they are about."""
-    said = mine.kept | more
-    return f"{path}?{urlencode(said)}" if said else path
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is left to be signed on the way there, one by one, None at its end, and the address of
+    the page that says so. Both take what the way is about."""
+
+    left: Callable[[Asked, Own, str], wallets.Request | None]
+    end: Callable[[Own, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Pages of which a wallet signs several steps: ``about`` is the field that says of what, among
+    ``goals`` by name."""
+
+    at: At
+    about: str
+    goals: Mapping[str, Goal]
+
+    def sign(self, asked: Asked) -> Shown | Moved:
+        """Relay what the wallet signed, and go on to what is left to be signed."""
+        mine = own(asked)
+        goal, named = asked.field("goal", most=16), asked.field(self.about, most=64)
+        if goal not in self.goals:
+            raise NotFound("There is nothing like that.")
+        request, kept = read(asked, mine), {"goal": goal, self.about: named}
+        return relay(asked, mine, request, kept, at=self.at) or self.go_on(asked, mine, goal, named)
+
+    def go_on(self, asked: Asked, mine: Own, goal: str, named: str = "") -> Shown | Moved:
+        """Ask for the next signature, or say that it is done. What is left is read anew."""
+        request = self.goals[goal].left(asked, mine, named)
+        if request is None:
+            return Moved(self.goals[goal].end(mine, named))
+        return self.ask(asked, mine, request, goal, named)
+
+    def ask(
+        self,
+        asked: Asked,
+        mine: Own,
+        request: wallets.Request,
+        goal: str,
+        named: str = "",
+        *,
+        first: bool = False,
+    ) -> Shown:
+        """Ask for a signature on the way. ``first``: it is known that another one follows."""
+        kept = {"goal": goal, self.about: named, "first": "yes" if first else ""}
+        return ask(asked, mine, request, kept, at=self.at)
+
+
+def ending(asked: Asked, mine: Own, handles: Sequence[bytes]) -> wallets.Request | None:
+    """The end of the first of these consents; None where there is none."""
+    if not handles:
+        return None
+    return wallets.revoke(asked.node, vault=mine.vault, handle=handles[0])
 
 
 def _ended(asked: Asked, request: wallets.Request) -> Given | None:
