@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from browser.beyond_axe import BEYOND_AXE
 from simdes.access.categories import Role
@@ -28,7 +29,8 @@ from support.served import a_browser, serving
 
 # Read now: an open network keeps the settings in the environment away.
 SCREENSHOTS = os.environ.get("SIMDES_SCREENSHOTS", "")
-WIDTH = {"width": 1000, "height": 900}
+WIDTH: Final[ViewportSize] = {"width": 1000, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 AXE = """async () => {
   const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
   const found = await axe.run(document, { runOnly: { type: "tag", values: rules } });
@@ -131,6 +133,20 @@ def context(browser: Browser, place: Place) -> Iterator[BrowserContext]:
     opened.set_default_timeout(10_000)
     yield opened
     opened.close()
+
+
+def tab(browser: Browser, place: Place, watched: Watched, language: str, scheme: str) -> Page:
+    """A tab in a context of its own, which its test closes: on a phone where it is dark."""
+    colours: Any = scheme
+    context = browser.new_context(
+        base_url=place.url,
+        locale=language,
+        viewport=WIDTH if scheme == "light" else PHONE,
+        color_scheme=colours,
+    )
+    page = context.new_page()
+    watched.listen(page)
+    return page
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Watched
+from browser.conftest import PHONE, WIDTH, Looking, Watched
 from browser.providers import Wallet
 from browser.steps import enter, press, reach
 from simdes.crypto.keys import SigningKey
@@ -33,7 +33,6 @@ from support.insured import make_key
 from support.researching import document
 from support.served import serving
 
-PHONE = {"width": 360, "height": 740}
 T = TypeVar("T")
 
 

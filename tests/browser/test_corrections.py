@@ -10,14 +10,13 @@ from typing import TypeVar
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched
 from browser.steps import enter
 from simdes.exchange import correction_telling
 from support.fhir_api import Api, Json
 from support.portal import Enrolled, enrolled, written_elsewhere
 from support.served import serving
 
-PHONE = {"width": 360, "height": 740}
 LOCALES = {"en": ("en-GB", "It was corrected."), "fr": ("fr-FR", "Cela a été corrigé.")}
 T = TypeVar("T")
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.conftest import Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched
 from browser.steps import enter
 from simdes.access.categories import Role
 from simdes.gateway.pages.places import PLACES
 
-PHONE = {"width": 360, "height": 740}
 FILES = {"/log/proof", "/download/everything", "/download/summary", "/erasure/receipt"}
 ROLES = tuple(role for role in Role if any(role.name.lower() in place.roles for place in PLACES))
 JUDGED_IN_THE_DARK = {Role.PATIENT, Role.DOCTOR, Role.NURSE}

@@ -9,15 +9,13 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import Looking, Place, Watched, tab
 from browser.providers import Wallet
 from simdes import typed_numbers
 from simdes.access.categories import Role
 from simdes.access.keystore import Person
 from simdes.exchange import guardians, recovering
 from support.wallet_owner import Owner
-
-PHONE = {"width": 360, "height": 740}
 
 
 def enter(page: Page) -> None:
@@ -67,14 +65,7 @@ def test_a_wallets_owner_appoints_guardians_and_stops_their_recovery(
     held.take_over(node, place.network.session("north", owner.user), place.clock)
     place.network.sessions.clear()
     wallet = Wallet(held.key, accounts.ledger.chain_id())
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     wallet.into(page)
 
     def seen(name: str) -> None:
@@ -111,4 +102,4 @@ def test_a_wallets_owner_appoints_guardians_and_stops_their_recovery(
     assert (asked["primaryType"], asked["message"]["key"]) == ("VetoRecovery", f"0x{key.hex()}")
     assert accounts.pending_recovery(owner.account) is None
     seen("vetoed")
-    context.close()
+    page.context.close()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched
 from browser.steps import enter
 from simdes.app import ADMINISTRATOR
 from simdes.exchange import consents
@@ -17,7 +17,6 @@ from simdes.index.vaults import Identifier, find
 from support.bundles import SYSTEM, bundle
 from unit.exchange.test_merging import merge
 
-PHONE = {"width": 360, "height": 740}
 NUMBERS = ("browser-merge-00417", "browser-merge-00932")
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched, tab
 from browser.providers import Wallet
 from browser.steps import enter, give_passphrase
 from simdes.access.categories import Role
@@ -19,7 +19,6 @@ from simdes.exchange import consents, recovering, retrieve
 from support.fhir_api import Api
 from support.portal import Enrolled, enrolled, history
 
-PHONE = {"width": 360, "height": 740}
 MOVE = "/account/wallet"
 
 
@@ -45,14 +44,7 @@ def test_the_wallet_in_the_browser_is_taken_signs_and_takes_over_after_the_delay
 ) -> None:
     person = place.person(Role.PATIENT, display="Rosa Okafor")
     wallet, node = wallet_of(place), place.north.node
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     wallet.into(page)
     enter(page, person.user)
     page.goto("/account")
@@ -77,7 +69,7 @@ def test_the_wallet_in_the_browser_is_taken_signs_and_takes_over_after_the_delay
     page.locator("form[action='/account/wallet/off'] button").click()
     expect(page.get_by_role("status")).to_be_visible()
     assert recovering.waiting_wallet(node, person.account) is None
-    context.close()
+    page.context.close()
 
 
 def test_without_javascript_address_and_signature_are_typed(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched
 from browser.steps import enter
 from simdes import typed_numbers
 from simdes.access.categories import Role
@@ -20,7 +20,6 @@ from simdes.exchange import attesting, emergencies, enrolment, findings, recover
 from support.fhir_api import Api
 from support.portal import SYSTEM, enrolled
 
-PHONE = {"width": 360, "height": 740}
 PAGES = (
     *("/home", "/people", "/organisations", "/quarantine", "/emergencies", "/health", "/trails"),
     "/upgrades",

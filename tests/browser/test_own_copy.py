@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched, tab
 from browser.steps import enter
 from simdes.exchange import own_copies
 from simdes.gateway.pages.static_files import files
@@ -18,7 +18,6 @@ from support.fhir_api import Api
 from support.portal import Enrolled, enrolled, history
 from unit.crypto.test_vectors import read
 
-PHONE = {"width": 360, "height": 740}
 WORDS = "words of my own key"
 HPKE = Path(__file__).parents[1] / "vectors/hpke-mlkem768-x25519.json"
 PUBLISHED = """async (vector) => {
@@ -229,14 +228,7 @@ def test_the_pages_are_accessible(
     scheme: str,
     tmp_path: Path,
 ) -> None:
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     enter(page, rosa.user)
     mark = f"own-copy-{language}-{scheme}"
     page.goto("/own-copy")
@@ -254,7 +246,7 @@ def test_the_pages_are_accessible(
     look(page, f"{mark}-opened")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"] and vector  # type: ignore[index]
-    context.close()
+    page.context.close()
 
 
 def _sealed(place: Place, who: Enrolled, key: bytes) -> bytes:

@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched, tab
 from browser.steps import enter, give_mail_code
 from simdes.exchange import consents
 from simdes.gateway.pages.patient.places import PATIENT_PLACES
 from support.fhir_api import Api
 from support.portal import Enrolled, enrolled, history
 
-PHONE = {"width": 360, "height": 740}
 LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 FILES = {
     "/claims/copy",
@@ -196,14 +195,7 @@ def test_every_page_is_accessible(
     language: str,
     scheme: str,
 ) -> None:
-    context = browser.new_context(
-        base_url=place.url,
-        locale=LOCALES[language],
-        viewport=WIDTH if scheme == "light" else PHONE,
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, LOCALES[language], scheme)
     enter(page, rosa.user)
     mark = f"patient-{language}-{scheme}"
     look(page, f"{mark}-home")
@@ -249,4 +241,4 @@ def test_every_page_is_accessible(
     consents.revoke_all(
         place.north.node, place.network.session("north", rosa.user), vault=rosa.vault
     )
-    context.close()
+    page.context.close()

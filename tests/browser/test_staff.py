@@ -8,13 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched
 from browser.steps import enter
 from simdes.access.categories import Role
 from support.fhir_api import Api
 from support.portal import Enrolled, enrolled, history
-
-PHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")

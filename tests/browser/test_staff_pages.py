@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched, tab
 from browser.steps import enter
 from simdes.access.categories import Role
 from simdes.app import ADMINISTRATOR
@@ -23,7 +23,6 @@ from simdes.gateway.pages.staff.places import STAFF_PLACES
 from support.fhir_api import Api
 from support.portal import SYSTEM, Enrolled, enrolled, history
 
-PHONE = {"width": 360, "height": 740}
 LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 
 
@@ -153,14 +152,7 @@ def test_every_page_of_staff_is_accessible(
     language: str,
     scheme: str,
 ) -> None:
-    context = browser.new_context(
-        base_url=place.url,
-        locale=LOCALES[language],
-        viewport=WIDTH if scheme == "light" else PHONE,
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page, patient = context.new_page(), nils.patient["id"]
-    watched.listen(page)
+    page, patient = tab(browser, place, watched, LOCALES[language], scheme), nils.patient["id"]
     enter(page, place.person(Role.DOCTOR, display="Dr Ann Smith").user)
 
     def judge(name: str) -> None:
@@ -206,7 +198,7 @@ def test_every_page_of_staff_is_accessible(
     page.locator("#gender").select_option("female")
     page.locator("main form > .choices button").click()
     judge("new-known")
-    context.close()
+    page.context.close()
 
 
 STUBS = """() => {

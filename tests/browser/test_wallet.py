@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import PHONE, Looking, Place, Watched, tab
 from browser.providers import Wallet
 from simdes.access import consent
 from simdes.access.consent import Grantee
@@ -21,8 +21,6 @@ from simdes.crypto.keys import OpeningKey, SigningKey
 from simdes.exchange import consents, wallets
 from simdes.storage.cid import digest_of_cid
 from support import consortium, wallet_owner
-
-PHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -166,14 +164,7 @@ def test_the_pages_are_accessible(
     language: str,
     scheme: str,
 ) -> None:
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     Wallet(owned[1], 1).into(page)
     mark = f"wallet-{language}-{scheme}"
     page.goto("/wallet")
@@ -187,4 +178,4 @@ def test_the_pages_are_accessible(
     page.locator("#signature").fill("0x12")
     page.locator("form:has(#signature) button").click()
     look(page, f"{mark}-refused")
-    context.close()
+    page.context.close()

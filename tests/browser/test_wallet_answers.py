@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import Looking, Place, Watched, tab
 from browser.providers import Wallet
 from simdes.exchange import erasure
 from simdes.index.vaults import Identifier, find
@@ -17,7 +17,6 @@ from support import wallet_owner
 from support.bundles import SYSTEM, bundle
 from unit.exchange.test_merging import merge
 
-PHONE = {"width": 360, "height": 740}
 BOTH = pytest.mark.parametrize(
     ("language", "scheme"), [("en-GB", "light"), ("fr-FR", "dark")], ids=["light", "dark"]
 )
@@ -28,21 +27,14 @@ def entered(
     browser: Browser, place: Place, watched: Watched, wallet: Wallet, language: str, scheme: str
 ) -> Iterator[Page]:
     """A tab whose browser has this wallet, signed in by it; on a phone where it is dark."""
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     wallet.into(page)
     page.goto("/sign-in/wallet")
     page.locator("[data-connect] button").click()
     page.locator("[data-wallet] button").click()
     page.wait_for_url("**/home")
     yield page
-    context.close()
+    page.context.close()
 
 
 def owner_of(place: Place, user: str) -> Wallet:

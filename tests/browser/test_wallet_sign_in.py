@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import WIDTH, Looking, Place, Watched
+from browser.conftest import Looking, Place, Watched, tab
 from browser.providers import Wallet
 from simdes.crypto.keys import SigningKey
 from simdes.exchange import credentials, fhir_users
@@ -17,7 +17,6 @@ from support import consortium, wallet_owner
 from support.elsewhere import write_at
 from support.portal import concept, measured
 
-PHONE = {"width": 360, "height": 740}
 SIGN_IN = "/sign-in/wallet"
 
 
@@ -69,14 +68,7 @@ def test_a_wallet_signs_its_owner_in_to_read_and_the_log_says_so(
     language: str,
     scheme: str,
 ) -> None:
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=WIDTH if scheme == "light" else PHONE,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     owner.wallet.into(page)
 
     def seen(name: str) -> None:
@@ -114,7 +106,7 @@ def test_a_wallet_signs_its_owner_in_to_read_and_the_log_says_so(
     expect(page).to_have_url(re.compile("/sign-in"))
     page.goto("/record")
     expect(page).to_have_url(re.compile("/sign-in\\?next="))
-    context.close()
+    page.context.close()
 
 
 def test_a_fresh_proof_is_another_signature(
