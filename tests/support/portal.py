@@ -50,7 +50,9 @@ def enrolled(
     return Enrolled(user, patient, vault, session)
 
 
-def written_elsewhere(network: Consortium, who: Enrolled, lee: Api, day: str) -> Json:
+def written_elsewhere(
+    network: Consortium, who: Enrolled, lee: Api, day: str, **others: Any
+) -> Json:
     """A value that a doctor of clinic south wrote under a consent that then ended."""
     north, south = network["north"].node, network["south"].node
     granted = consents.grant(
@@ -64,7 +66,7 @@ def written_elsewhere(network: Consortium, who: Enrolled, lee: Api, day: str) ->
     )
     south.following.catch_up()
     assert lee.get(f"Patient/{who.patient['id']}").status_code == 200
-    entry = lee.create(measured(who.patient["id"], day, 4.1))
+    entry = lee.create(measured(who.patient["id"], day, 4.1, **others))
     network.settle()
     consents.revoke(north, who.session, vault=who.vault, handle=granted.handle)
     south.following.catch_up()

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from simdes.access.categories import labels_of
 from simdes.access.custody_corrections import MOST_TEXT
 from simdes.access.custody_requests import open_words
 from simdes.access.rights import Interaction
@@ -27,7 +28,7 @@ from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.read import read
 from simdes.exchange.interactions.search import every, find
 from simdes.exchange.node import Node
-from simdes.exchange.provenance import instant
+from simdes.exchange.provenance import instant, security_of
 from simdes.exchange.rights import Asking
 from simdes.fhir.negotiation import Versions
 from simdes.fhir.resource import subject_reference
@@ -45,7 +46,8 @@ _ANSWERED: Final = "This request was answered already."
 class Request:
     """What a patient asked for. ``about`` names the entry, ``patient`` is the Patient's id.
 
-    ``teller`` is the organisation that told us of it, b"" where it is in a record read here.
+    ``teller`` is the organisation that told us of it, b"" where it is in a record read here;
+    ``labels`` are those that an answer has to bear, as a mask.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Request:
     text: str
     sent: str
     teller: bytes = b""
+    labels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +156,8 @@ def _visible(node: Node, asking: Asking, told: Sequence[rows.Heard]) -> Iterator
             words = {"text": ""}
             if row.words_wrapped is not None:
                 words = open_words(node.desk.keystore, tx, row.vault, row.words_wrapped)
-            subject = subject_reference(finding.parsed(entry.content, waits=False)) or {}
+            resource = finding.parsed(entry.content, waits=False)
+            subject = subject_reference(resource) or {}
             yield Request(
                 id=row.id,
                 vault=row.vault,
@@ -162,6 +166,7 @@ def _visible(node: Node, asking: Asking, told: Sequence[rows.Heard]) -> Iterator
                 text=words["text"],
                 sent=instant(row.heard_ms),
                 teller=row.teller,
+                labels=labels_of(resource),
             )
 
 
@@ -252,6 +257,7 @@ def _answer(
     number = {"system": _ANSWER, "value": request.id}
     resource = {
         "resourceType": "Communication",
+        **security_of(request.labels),
         "identifier": [number],
         "status": "completed",
         "category": [{"coding": [{"system": DECIDED, "code": decision.value}]}],
@@ -317,4 +323,5 @@ def _request(found: Found) -> Request:
         about=str((resource.get("about") or [{}])[0].get("reference", "")),
         text=corrections.text_of(resource),
         sent=str(resource.get("sent", "")),
+        labels=labels_of(resource),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from simdes.access.categories import labels_of
 from simdes.access.custody_corrections import MOST_TEXT
 from simdes.access.custody_requests import seal_words
 from simdes.errors import Invalid, NotFound, TooLarge
@@ -24,7 +25,7 @@ from simdes.exchange.interactions.everything import everything
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.interactions.search import MOST
 from simdes.exchange.node import Node
-from simdes.exchange.provenance import instant
+from simdes.exchange.provenance import instant, security_of
 from simdes.exchange.rights import Asking
 from simdes.index import corrections as rows
 from simdes.index.transaction import Transaction
@@ -111,6 +112,7 @@ def ask(node: Node, asking: Asking, patient: str, name: str, text: str) -> str:
     of = {"reference": f"Patient/{patient}"}
     resource = {
         "resourceType": "Communication",
+        **security_of(labels_of(finding.parsed(found.content))),  # words tell what it tells
         "status": "completed",
         "category": [{"coding": [{"system": SYSTEM, "code": CODE}], "text": "Correction request"}],
         "subject": of,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from simdes.access import custody_corrections
 from simdes.access.asking import ask
 from simdes.access.audit_event import Verb
+from simdes.access.categories import ACT_CODE, Label, labels_of, mask
 from simdes.access.custody_corrections import MOST_OF_A_VAULT, CorrectBody, correct_body
 from simdes.access.requests import b64
 from simdes.access.rights import EVERYTHING, Scopes
@@ -26,6 +28,8 @@ from simdes.exchange import (
 )
 from simdes.exchange.correcting import Request
 from simdes.exchange.corrections import MOST_TEXT, Correction, Decision
+from simdes.exchange.interactions import finding
+from simdes.exchange.interactions.everything import everything
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
 from simdes.index import corrections as rows
@@ -51,12 +55,12 @@ class Town:
     def node(self, name: str) -> Node:
         return self.network[name].node
 
-    def treated(self) -> Treated:
+    def treated(self, **others: Any) -> Treated:
         """A patient of north for whom south writes a value, under a consent that then ends."""
         self.count += 1
         number = f"told-{self.count}"
         who = enrolled(self.network, self.doctor, number, user=f"p.{number}")
-        entry = written_elsewhere(self.network, who, self.lee, "2024-08-19")
+        entry = written_elsewhere(self.network, who, self.lee, "2024-08-19", **others)
         return Treated(self, who, entry)
 
     def of(self, name: str, user: str) -> Asking:
@@ -189,6 +193,19 @@ def test_the_author_strikes_an_entry_whose_patient_they_may_not_see(town: Town) 
     assert one.read().answers[0].decision is Decision.ACCEPTED
     found = corrections.about(town.node("north"), one.asking, one.who.patient["id"], one.about)
     assert b"entered-in-error" in found.content
+
+
+def test_what_is_said_of_a_sensitive_entry_is_as_sensitive(town: Town) -> None:
+    labelled = {"meta": {"security": [{"system": ACT_CODE, "code": "HIV"}]}}
+    one = town.treated(**labelled)
+    asked = one.ask()
+    town.tell()
+    correcting.refuse(town.node("south"), town.staff, asked, text="The paper says 4.1.")
+    assert one.read().answers, "the patient reads both all the same"
+    node, patient = town.node("north"), one.who.patient["id"]
+    page = everything(node, one.asking, patient, types=("Communication",), count=100)
+    said = [finding.parsed(found.content) for found in page.matches]
+    assert [labels_of(each) for each in said] == [mask([Label.HIV])] * 2
 
 
 def test_what_is_told_waits_in_one_queue_alone(town: Town, treated: Treated) -> None:
