@@ -65,7 +65,7 @@ LINKS: Final = (
     Link(
         "/guardians",
         _("Guardians"),
-        _("People who let you in again when you lost your passphrase."),
+        _("People who let you in again when you can't get in any more."),
         PATIENT,
     ),
     Link(

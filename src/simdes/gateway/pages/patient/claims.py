@@ -179,7 +179,6 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             "one": found,
             "state": state_of(found),
             "insurer": members.name_of(asked.node, found.insurer),
-            "insurer_id": f"0x{found.insurer.hex()}",
             "provider": members.name_of(asked.node, found.provider),
             "lines": [
                 (each, known.get(each.reference), ticked is None or each.reference in ticked)

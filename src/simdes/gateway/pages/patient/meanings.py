@@ -56,19 +56,17 @@ def titles(asked: Asked, mine: Own) -> dict[str, Line]:
 
 
 def _claim(asked: Asked, found: Request) -> Words:
-    known, node = titles(asked, own(asked)), asked.node
-    insurer = f"0x{found.insurer.hex()}"
+    known = titles(asked, own(asked))
 
     def said(one: ClaimLine) -> str:
         its = known.get(one.reference)
         if its is None:
             return f"{one.reference}: {one.why}"
-        title = members.name_of(node, found.insurer) if its.title == insurer else its.title
         when = f", {asked.reader.date(its.when)}" if its.when else ""
-        return f"{title} ({its.kind}{when}): {one.why}"
+        return f"{its.title} ({its.kind}{when}): {one.why}"
 
     more = tuple(said(one) for one in found.lines)
-    return Words(kind=CLAIM, title=members.name_of(node, found.provider), more=more)
+    return Words(kind=CLAIM, title=members.name_of(asked.node, found.provider), more=more)
 
 
 def _study(_: Asked, document: Document) -> Words:

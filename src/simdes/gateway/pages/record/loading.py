@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from simdes.exchange import members
 from simdes.exchange.interactions import finding
@@ -12,10 +12,15 @@ from simdes.exchange.interactions.everything import everything
 from simdes.exchange.interactions.found import Found
 from simdes.exchange.node import Node
 from simdes.exchange.rights import Asking
+from simdes.fhir.prescribing import ORGANISATION
+from simdes.gateway.pages.record.saying import Json
 from simdes.gateway.pages.record.timeline import Source
+from simdes.typed_numbers import octets
 
 MOST: Final = 1_000
 """Resources of which one page is made; older ones are reached from there."""
+_PARTIES: Final = ("payor", "insurer", "provider")
+"""Where insurance and bills name an organisation of the network by its id alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ def sources(node: Node, found: Sequence[Found]) -> tuple[Source, ...]:
     names = _names(node) if any(one.source != node.issuer.name for one in found) else {}
     return tuple(
         Source(
-            resource=finding.parsed(one.content),
+            resource=_named(node, finding.parsed(one.content)),
             organisation=names.get(one.source, one.source) if _is_far(node, one) else node.name,
             own=not _is_far(node, one),
         )
@@ -73,3 +78,19 @@ def _is_far(node: Node, one: Found) -> bool:
 
 def _names(node: Node) -> dict[str, str]:
     return {one.url: one.name for one in members.listed(node)}
+
+
+def _named(node: Node, resource: Json) -> Json:
+    """A resource with the names of the organisations that it names by their id."""
+    told = {one: _party(node, resource[one]) for one in _PARTIES if one in resource}
+    return {**resource, **told} if told else resource
+
+
+def _party(node: Node, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_party(node, one) for one in value]
+    known = value.get("identifier") if isinstance(value, Mapping) else None
+    if not isinstance(known, Mapping) or known.get("system") != ORGANISATION:
+        return value
+    organisation = octets(str(known.get("value", "")), 32)
+    return {"display": members.name_of(node, organisation), **value} if organisation else value

@@ -17,11 +17,11 @@ from simdes.exchange import members, rights
 from simdes.exchange.claims import billed, billing_desk
 from simdes.exchange.claims.billed import Looked
 from simdes.exchange.claims.billing_desk import Billed
-from simdes.exchange.interactions import finding
 from simdes.exchange.rights import Asking
 from simdes.gateway.pages.answering import Moved, Shown
 from simdes.gateway.pages.asking import Asked, id_of
 from simdes.gateway.pages.listing import narrowed
+from simdes.gateway.pages.record.loading import sources
 from simdes.gateway.pages.record.naming import named
 from simdes.gateway.pages.record.saying import say
 from simdes.gateway.pages.record.showing import person
@@ -191,6 +191,4 @@ def _services(asked: Asked, looked: Looked) -> dict[int, tuple[str, str]]:
 
 
 def _offers(asked: Asked, looked: Looked) -> list[Line]:
-    found = [finding.parsed(one.content) for one in looked.offerable]
-    own = [Source(resource=one, organisation=asked.node.name, own=True) for one in found]
-    return lines(own, asked.reader)
+    return lines(sources(asked.node, looked.offerable), asked.reader)

@@ -355,3 +355,11 @@ def test_the_copy_of_a_claim_is_its_patients_alone_and_appeals_anywhere(desk: De
     for path in ("appeal", "copy"):
         asked = patient.get(f"/claims/{path}{about}")
         assert asked.headers["location"].startswith("/sign-in/confirm?next="), path
+
+
+def test_a_record_names_insurers_and_never_by_a_number_of_the_network(desk: Desk) -> None:
+    visit = desk.visit()
+    insurer = desk.network["east"].node.organisation.hex()
+    page = desk.patient(visit).get("/record?part=insurance").text
+    assert "Insurer East" in page
+    assert insurer not in page
