@@ -33,6 +33,7 @@ from babel.numbers import format_currency, format_decimal, get_decimal_symbol
 from babel.units import format_unit
 
 from simdes.claims.money import Money
+from simdes.fhir.checks.finding import Text
 
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
 DEFAULT: Final = "en"
@@ -64,6 +65,15 @@ class Reader:
     def text(self, message: str) -> str:
         """A marked text in the reader's language."""
         return catalogue(self.language).gettext(message) if message else ""
+
+    def both(self, message: Text) -> str:
+        """Words that come in both languages, as the reader's are printed."""
+        return _typeset(message.fr) if self.language == "fr" else message.en
+
+    @property
+    def apart(self) -> str:
+        """What stands between several things on one line."""
+        return "\N{NO-BREAK SPACE}; " if self.language == "fr" else "; "
 
     def moment(self, unix_ms: int) -> str:
         """A date and time as the reader writes them."""

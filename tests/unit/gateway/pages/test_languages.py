@@ -27,6 +27,7 @@ from simdes.exchange.prescriptions.states import _WHY, State
 from simdes.exchange.prescriptions.supplying import REASONS as REFUSALS
 from simdes.exchange.quarantine import STATES, STEPS
 from simdes.exchange.signin import needs_wallet
+from simdes.fhir.checks.finding import Text
 from simdes.gateway.pages.insurer.words import CLAIM_WORDS
 from simdes.gateway.pages.languages import LANGUAGES, catalogue, reader
 from simdes.gateway.pages.office.words import OFFICE_WORDS
@@ -237,6 +238,15 @@ def test_french_signs_stay_with_their_word_and_no_apostrophe_is_a_typewriters() 
     assert len(said) > 1_000
     assert [one for one in said if re.search(r" [:;?!»]|« |'", one)] == []
     assert catalogue("fr").gettext("Is this your wallet?") == "Est-ce votre portefeuille\xa0?"
+
+
+def test_what_comes_in_both_languages_and_lists_are_printed_as_their_reader_writes() -> None:
+    english, french = (reader(chosen=one, accepted="", zone="UTC") for one in ("en", "fr"))
+    found = Text("Already in use: A", "Déjà pris, s'il s'y ajoute : A")
+    assert english.both(found) == "Already in use: A"
+    assert french.both(found) == "Déjà pris, s’il s’y ajoute\xa0: A"
+    assert english.apart.join("AB") == "A; B"
+    assert french.apart.join("AB") == "A\xa0; B"
 
 
 def test_english_stands_in_the_code() -> None:

@@ -194,7 +194,7 @@ def person(patient: Source | None, reader: Reader) -> Person | None:
         born=reader.date(text(resource, "birthDate")),
         gender=reader.text(_GENDERS.get(text(resource, "gender"), "")),
         facts=tuple(
-            (reader.text(name), "; ".join(one for one in dict.fromkeys(said) if one))
+            (reader.text(name), reader.apart.join(one for one in dict.fromkeys(said) if one))
             for name, said in facts
             if any(said)
         ),

@@ -154,7 +154,7 @@ def _facts(resource: Json, kind: Kind, reader: Reader) -> Iterator[tuple[str, st
     for name, path in kind.facts:
         found = [say(one, reader) for one in dig(resource, path)][:_MOST_VALUES]
         if any(found):
-            yield reader.text(name), "; ".join(dict.fromkeys(one for one in found if one))
+            yield reader.text(name), reader.apart.join(dict.fromkeys(one for one in found if one))
     for name, path in kind.dates:
         if said := reader.date(text(resource, path)):
             yield reader.text(name), said

@@ -173,11 +173,7 @@ def _opened(asked: Asked, asking: Asking, where: At, problem: SimdesError | None
             "one": in_words(asked, seen.held),
             "person": person(patient, reader),
             "findings": [
-                (
-                    one.severity.value,
-                    one.summary.of(reader.language),
-                    one.detail.of(reader.language),
-                )
+                (one.severity.value, reader.both(one.summary), reader.both(one.detail))
                 for one in seen.review.findings
             ],
             "grave": any(one.needs_reason for one in seen.review.findings),

@@ -80,7 +80,6 @@ def _seen(found: Checked) -> str:
 
 def _page(asked: Asked, whom: About, problem: SimdesError | None, found: Checked | None) -> Shown:
     status = next((STATUS[one] for one in type(problem).__mro__ if one in STATUS), 500)
-    language = asked.reader.language
     return Shown(
         "prescribe.html",
         {
@@ -94,7 +93,7 @@ def _page(asked: Asked, whom: About, problem: SimdesError | None, found: Checked
             "again": asked.method == "POST",
             "found": found,
             "findings": [
-                (one.severity.value, one.summary.of(language), one.detail.of(language))
+                (one.severity.value, asked.reader.both(one.summary), asked.reader.both(one.detail))
                 for one in (found.findings if found else ())
             ],
             "seen": _seen(found) if found else "",
