@@ -5,8 +5,8 @@
 Opens the network of `simdes demo --serve`, signs in as its people in a real Chromium
 (`SIMDES_CHROMIUM`, else on the PATH), and goes to each page of their role: by its address, or by
 the first link or button on another page that leads there. What only an answered form shows stands
-in `screenshot_steps`. A page is pictured for the first role that has it. Says at the end which it
-did not reach.
+in `screenshot_steps`, what a wallet signs in `screenshot_wallet`. A page is pictured for the first
+role that has it. Says at the end which it did not reach.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from tools.screenshot_steps import STEPS, patient_of
+from tools.screenshot_wallet import SIGNED
 
 from simdes.demo import living
 from simdes.gateway.pages.places import PLACES
@@ -185,7 +186,7 @@ def visit(facts: dict[str, Any], folder: Path, data: Path, *, steps: bool) -> No
         for role in () if steps else ROLES:
             for path in tour(browser, people[role], folder):
                 print(f"not reached: {path} ({role})", flush=True)
-        for role, name, look, way in STEPS:
+        for role, name, look, way in (*STEPS, *SIGNED):
             page = signed_in(browser, people[role], look)
             try:
                 way(page, data)
