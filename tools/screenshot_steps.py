@@ -117,6 +117,40 @@ def _appeal(page: Page, _: Path) -> None:
     link.click()
 
 
+def _judged(page: Page, _: Path) -> None:
+    page.goto("/billing")
+    page.locator("main h2 a").first.click()
+    page.locator("form[action='/billing/accept']").wait_for()
+
+
+def _accepted(page: Page, data: Path) -> None:
+    _judged(page, data)
+    page.locator("form[action='/billing/accept'] button").click()
+    page.wait_for_url(re.compile("done="))
+
+
+def _paid(page: Page, _: Path) -> None:
+    page.goto("/inbox?only=decided")
+    page.locator("main h2 a").first.click()
+    page.locator("form[action='/inbox/settle'] button").click()
+    page.wait_for_url(re.compile("done="))
+    page.locator("details:has(form[action='/inbox/reverse']) summary").click()
+
+
+def _reversed(page: Page, _: Path) -> None:
+    page.goto("/inbox?only=all")
+    page.locator("main h2 a").first.click()
+    page.locator("details:has(form[action='/inbox/reverse']) summary").click()
+    page.locator("form[action='/inbox/reverse'] button").click()
+    page.wait_for_url(re.compile("done="))
+
+
+def _again(page: Page, _: Path) -> None:
+    page.goto("/billing?only=ended")
+    page.locator("main h2 a").first.click()
+    page.locator("form[action='/billing/again']").wait_for()
+
+
 def _codes(page: Page, _: Path) -> None:
     page.goto("/account")
     page.locator("form[action='/account/codes/begin'] button").click()
@@ -242,6 +276,11 @@ STEPS: Final[tuple[tuple[str, str, str, Callable[[Page, Path], None]], ...]] = (
     ("insurer", "insurer-decided", "wide", _decided),
     ("doctor", "doctor-billing-claim", "wide", _billed),
     ("patient", "patient-claims-appeal", "wide", _appeal),
+    ("doctor", "doctor-billing-decided", "wide", _judged),
+    ("doctor", "doctor-billing-accepted", "wide", _accepted),
+    ("insurer", "insurer-paid", "wide", _paid),
+    ("insurer", "insurer-reversed", "wide", _reversed),
+    ("doctor", "doctor-billing-again", "wide", _again),
     ("pharmacist", "pharmacist-counter-dispensed", "wide", _dispensed),
     ("nurse", "nurse-account-codes", "wide", _codes),
     ("nurse", "nurse-sign-in-second", "wide", _second),
