@@ -7,7 +7,7 @@ ordered must be what it commits to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -47,6 +47,8 @@ NEEDED: Final = (
 _NEEDED: Final = mask((*NEEDED, Category.OBSERVATIONS))
 _AT_ONCE: Final = 100
 """Orders that are asked for together."""
+_Named = tuple[bytes, str]
+"""An order by its vault and its name: who writes into another vault can use the name there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +127,26 @@ def _of(
 def all_held(node: Node, asking: Asking, *, vaults: tuple[bytes, ...] | None = None) -> list[Held]:
     """Every prescription that the caller sees, of some vaults or of all; unsound ones left out."""
     asking, _ = reached(node, asking, vaults)
-    openings: dict[str, list[tuple[Opening, bytes]]] = {}
-    for one in _openings(node, asking, vaults):
-        openings.setdefault(one[0].request, []).append(one)
-    requests = _requests(node, asking, openings)
-    found = []
-    for name, its in openings.items():
-        request = requests.get((its[0][1], name))
+    openings: dict[_Named, list[tuple[Opening, bytes]]] = {}
+    for opening, vault in _openings(node, asking, vaults):
+        openings.setdefault((vault, opening.request), []).append((opening, vault))
+    requests = _requests(node, asking, list(openings))
+    found: dict[int, Held] = {}
+    for named, its in openings.items():
         with suppress(SimdesError):
-            if request is not None:
-                found.append(_of(node, request, its))
-    return found
+            if named in requests:
+                held = _of(node, requests[named], its)
+                found.setdefault(held.tag, held)
+    return list(found.values())
 
 
-def _requests(
-    node: Node, asking: Asking, openings: Mapping[str, Sequence[tuple[Opening, bytes]]]
-) -> dict[tuple[bytes, str], Json]:
-    """The orders of openings, by vault and name, asked for together."""
-    found: dict[tuple[bytes, str], Json] = {}
-    names = list(openings)
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
-        ids = ",".join(one.rpartition("/")[2] for one in some)
-        of = tuple(dict.fromkeys(openings[one][0][1] for one in some))
+def _requests(node: Node, asking: Asking, named: Sequence[_Named]) -> dict[_Named, Json]:
+    """Those of these orders that there are, asked for together."""
+    found: dict[_Named, Json] = {}
+    for start in range(0, len(named), _AT_ONCE):
+        some = named[start : start + _AT_ONCE]
+        ids = ",".join(name.rpartition("/")[2] for _, name in some)
+        of = tuple(dict.fromkeys(vault for vault, _ in some))
         for one in _matches(node, asking, TYPE, (("_id", ids), ("_count", "1000")), of):
             request = loads(one.content)
             found.setdefault((one.vault, f"{TYPE}/{request['id']}"), request)

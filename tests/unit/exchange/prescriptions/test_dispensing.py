@@ -285,6 +285,23 @@ def test_by_preference_a_pharmacy_has_every_prescription(counter: Counter) -> No
     assert submitting.preferred(north, counter.vault) is None
 
 
+def test_an_opening_that_somebody_copied_into_another_vault_hides_no_prescription(
+    counter: Counter,
+) -> None:
+    ward, west = counter.ward, counter.node("west")
+    other = Ward.of(ward.network, ward.clock, ward.doctor, f"{ward.number}-other")
+    [opening] = ward.openings(counter.request)
+    kept = {name: one for name, one in opening.items() if name not in ("id", "meta", "context")}
+    ward.doctor.create(kept | {"subject": {"reference": f"Patient/{other.patient['id']}"}})
+    ward.network.settle()
+    ward.network.enrol(other.vault, f"p.{other.number}")
+    for one in (counter, Counter(other, counter.request)):
+        submitting.prefer(counter.node("north"), one.patient(), one.vault, west.organisation)
+    vaults = (counter.vault, other.vault)
+    found = holding.all_held(west, counter.pharmacist("west"), vaults=vaults)
+    assert [(one.vault, one.request["id"]) for one in found] == [(counter.vault, counter.id)]
+
+
 def test_the_payload_shows_what_was_stated_and_nothing_else(counter: Counter) -> None:
     made = counter.submit("west")
     payload = codes.read_payload(made.payload)
