@@ -209,15 +209,6 @@ def leave(node: Node, session: Session, *, vault: bytes, study: bytes) -> tuple[
     return tuple(told)
 
 
-def of_handle(node: Node, vault: bytes, handle: bytes) -> bytes | None:
-    """The study or preference that a consent of a vault has put a tag in, None for any other."""
-    for one in _all(node, vault):
-        if one.consent.handle == handle:
-            group = node.contracts.studies.tag(one.consent.terms.condition_id)[0]
-            return group if any(group) else None
-    return None
-
-
 def listed(node: Node, vault: bytes) -> list[Participation]:
     """Every consent to research of a vault, oldest first, with what was released meanwhile."""
     studies = node.contracts.studies

@@ -195,24 +195,34 @@ def _leave_by_wallet(asked: Asked, mine: Own, study: bytes) -> Shown | Moved:
     left = taking_part.to_revoke(node, session, vault=mine.vault, study=study)
     if left:
         request = wallets.revoke(node, vault=mine.vault, handle=left[0])
-        return signing.ask(asked, mine, request, {}, at=_AT)
+        return signing.ask(asked, mine, request, {"study": study.hex()}, at=_AT)
     if not taking_part.leave(node, session, vault=mine.vault, study=study):
         raise NotFound("You take no part in this study.")
     return Moved(mine.address(PATH, done="left-study"))
 
 
 def sign(asked: Asked) -> Shown | Moved:
-    """Relay what the wallet signed; what follows from it is said by what it signed alone."""
-    mine, node = own(asked), asked.node
+    """Relay what the wallet signed to take part, or stand by; or to leave what the form names."""
+    mine, node, named = own(asked), asked.node, asked.field("study", most=64)
     request = signing.read(asked, mine)
-    study = taking_part.of_handle(node, mine.vault, request.message.get("handle", b""))
-    if request.meaning is None and study is None:
+    if named:
+        return _leave_on(asked, mine, request, id_of(named))
+    if request.meaning is None or request.meaning.kind not in (STUDY, AREA):
         raise NotFound("There is nothing like that.")
     if failed := signing.relay(asked, mine, request, {}, at=_AT):
         return failed
-    if study is not None:
-        return _leave_by_wallet(asked, mine, study)
     return Moved(mine.address(PATH, done=_entered(node, request)))
+
+
+def _leave_on(asked: Asked, mine: Own, request: wallets.Request, study: bytes) -> Shown | Moved:
+    """Relay the end of a consent that stands in the way, and go on leaving. One that never came
+    among those who take part is found by its study alone."""
+    session, handle = asked.visit.session, request.message.get("handle")
+    left = taking_part.to_revoke(asked.node, session, vault=mine.vault, study=study)
+    if handle not in left:
+        raise NotFound("There is nothing like that.")
+    kept = {"study": study.hex()}
+    return signing.relay(asked, mine, request, kept, at=_AT) or _leave_by_wallet(asked, mine, study)
 
 
 def _entered(node: Node, request: wallets.Request) -> str:

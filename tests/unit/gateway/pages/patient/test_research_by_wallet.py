@@ -158,6 +158,24 @@ def test_an_area_is_stood_by_for_and_one_of_its_studies_left(school: School) -> 
     assert school.reads() == 0
 
 
+def test_who_leaves_ends_what_never_came_among_those_who_stand_by_as_well(school: School) -> None:
+    south = school.network["south"].node.organisation
+    wanted = {"sponsor": f"0x{south.hex()}", "area": "Asthma"}
+    asked = school.browser.post(f"{PATH}/prefer", wanted | {"category": "observations"})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(taking_part, "stand_by", _dies)
+        assert school.owner.agree(school.browser, asked).status_code == 500
+    asked = school.browser.post(f"{PATH}/prefer", wanted | {"category": "conditions"})
+    assert school.sign(asked) == "stands-by"
+    group = taking_part.group_of(school.node, south, "Asthma")
+    asked = school.browser.post(f"{PATH}/leave", {"study": group.hex()})
+    asked = school.owner.agree(school.browser, asked)
+    assert asked.status_code == 200 and "Stop sharing this?" in asked.text
+    assert school.sign(asked) == "left-study"
+    asked = school.browser.post(f"{PATH}/leave", {"study": group.hex()})
+    assert asked.status_code == 404, "nothing is left to be ended"
+
+
 def written_in(page: httpx.Response) -> str:
     """The request that a page asks the wallet to sign."""
     return unescape(page.text.split('name="request" value="')[1].split('"')[0])
