@@ -15,7 +15,7 @@ from simdes.access.categories import Category, Role
 from simdes.errors import Unauthenticated
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import corrections, readings, whereabouts
+from simdes.index import claims, corrections, readings, whereabouts
 from simdes.index.transaction import Transaction
 
 __all__ = [
@@ -96,4 +96,5 @@ def _remember(tx: Transaction, account: bytes, vaults: Collection[bytes], now_ms
     for waiting in (whereabouts.PRESCRIPTIONS, whereabouts.CLAIMS):
         treated |= waiting.among(tx, vaults)  # who waits at the counter or for a decision
     treated |= corrections.among(tx, vaults)  # who waits for an answer
+    treated |= claims.among(tx, vaults)  # whose claim somebody at the billing desk follows
     readings.add_readings(tx, account, {one: one in treated for one in vaults}, now_ms=now_ms)

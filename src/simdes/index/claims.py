@@ -7,7 +7,7 @@ A cost is stated, built into a batch, issued once that stands in the forest. A s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from simdes.errors import Conflict
@@ -291,6 +291,16 @@ def opened_here(tx: Transaction) -> list[Step]:
 def running(tx: Transaction) -> list[Step]:
     """The same of claims that may still need something of their provider."""
     return [read(Step, row) for row in tx.all(_STEP + _OPENED + " AND ended = 0 ORDER BY id")]
+
+
+def among(tx: Transaction, vaults: Collection[bytes]) -> set[bytes]:
+    """Those of the vaults with a claim that may still need something of their provider."""
+    rows = tx.all(
+        "SELECT DISTINCT vault FROM claim_step WHERE vault IN :vaults"
+        " AND verb = 'open' AND state = 'done' AND ended = 0",
+        vaults=sorted(vaults),
+    )
+    return {bytes(vault) for (vault,) in rows}
 
 
 def end(tx: Transaction, id_: int) -> None:

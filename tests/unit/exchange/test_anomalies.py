@@ -18,7 +18,8 @@ from simdes.exchange.anomalies import (
 )
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
-from simdes.index import corrections, whereabouts
+from simdes.index import claims, corrections, whereabouts
+from simdes.index.transaction import Transaction
 from simdes.index.whereabouts import Told
 from support.consortium import Clock, Consortium
 from support.smart import a_patient
@@ -111,6 +112,39 @@ def test_who_waits_for_an_answer_about_an_entry_is_no_stranger(node: Node, reade
     node.database.write(lambda tx: [corrections.hear(tx, one) for one in heard])
     found = [demands_second_factor(node, reader, vault) for vault in vaults]
     assert found == [False] * 5 + [True], "a queue is no leafing, but it counts"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_whose_claim_goes_on_is_no_stranger_to_who_bills(
+    node: Node, reader: Session, ended: bool
+) -> None:
+    vaults = [os.urandom(32) for _ in range(6)]
+
+    def claim(tx: Transaction, vault: bytes) -> None:
+        step = claims.begin(
+            tx,
+            claims.NewStep(
+                claim=os.urandom(32),
+                tag=os.urandom(32),
+                vault=vault,
+                resource="c",
+                encounter="Encounter/e",
+                other=bytes(32),
+                verb="open",
+                expects=bytes(32),
+                content_wrapped=b"",
+                account=bytes(32),
+                until_ms=1,
+                created_ms=1,
+            ),
+        )
+        assert step is not None and claims.confirm(tx, step.id)
+        if ended:
+            claims.end(tx, step.id)
+
+    node.database.write(lambda tx: [claim(tx, one) for one in vaults])
+    found = [demands_second_factor(node, reader, vault) for vault in vaults]
+    assert found == ([False] * 3 + [True] * 3 if ended else [False] * 5 + [True])
 
 
 def test_an_hour_later_it_is_over_but_the_day_counts(
