@@ -4,9 +4,10 @@
 ``int``, more memory than there is; NaN and Infinity compare and round with errors; what passes may
 be more than a record can be read with again (`simdes.fhir.json`). So this stands before it.
 
-An account's number has 64 digits. On paper it stands in four numbered lines, each with two check
-digits by ISO 7064, MOD 97-10, over line number and digits: whoever copies it is told which line is
-wrong (static/numbers.js says so before it is sent).
+An account's number has 64 digits. On paper it stands in four numbered lines, each with two decimal
+digits to check it by: 97 less what line number and digits leave when divided by 97. One wrong digit
+shows, or two beside each other that were swapped. Whoever copies it is told which line is wrong
+(static/numbers.js says so before it is sent).
 """
 
 from __future__ import annotations
