@@ -28,6 +28,7 @@ from simdes.proofs.openings import number
 
 PURPOSE: Final = Purpose.HPAYMT.name
 """What people at the desk read for."""
+_DECIDED: Final = frozenset((ClaimState.APPROVED, ClaimState.PARTLY, ClaimState.DENIED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +148,18 @@ def answer(node: Node, asking: Asking, claim: bytes, references: Sequence[str] =
         _send(node, asking, step, node.contracts.claims.disclose(number(claim)))
 
 
-def reverse(node: Node, asking: Asking, claim: bytes) -> None:
-    """End a claim that is not paid. Raises Conflict for one that is or has ended."""
+def reverse(node: Node, asking: Asking, claim: bytes, *, seen: str | None = None) -> None:
+    """End a claim that is not paid; where it is decided, in the state that was ``seen``, if said.
+
+    Raises Conflict for one that is paid or has ended, or was decided meanwhile.
+    """
     step = step_of(node, asking, claim)
     contract = node.contracts.claims
-    if contract.claim(number(claim)).state in (ClaimState.PAID, ClaimState.REVERSED):
+    state = contract.claim(number(claim)).state
+    if state in (ClaimState.PAID, ClaimState.REVERSED):
         raise Conflict("The claim is paid or has ended.")
+    if seen is not None and state in _DECIDED and state.name.lower() != seen:
+        raise _anew()
     steps.carry_out(
         node,
         Planned(
@@ -218,7 +225,11 @@ def step_of(node: Node, asking: Asking, claim: bytes) -> Step:
 def _require_seen(node: Node, claim: bytes, appeals: int | None) -> None:
     """Somebody else may have appealed, and the insurer decided, since who acts here looked."""
     if appeals is not None and node.contracts.claims.claim(number(claim)).appeals != appeals:
-        raise Conflict("The claim was decided anew meanwhile.", advice="Read the new decision.")
+        raise _anew()
+
+
+def _anew() -> Conflict:
+    return Conflict("The claim was decided anew meanwhile.", advice="Read the new decision.")
 
 
 def _send(node: Node, asking: Asking, step: Step, call: Call) -> None:

@@ -102,8 +102,9 @@ def answer(asked: Asked) -> Shown | Moved:
 
 
 def end(asked: Asked) -> Shown | Moved:
-    """End a claim that is not paid."""
-    return _done(asked, billing_desk.reverse, "claim-ended")
+    """End a claim that is not paid, nor decided since it was shown."""
+    seen = asked.field("state", most=16)
+    return _done(asked, partial(billing_desk.reverse, seen=seen), "claim-ended")
 
 
 def again(asked: Asked) -> Shown | Moved:

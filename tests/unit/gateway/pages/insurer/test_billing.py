@@ -225,6 +225,22 @@ def test_a_list_says_whose_each_claim_is_and_how_many_there_are(desk: Desk, visi
     assert re.search(r"\d+ in all", shown)
 
 
+def test_a_claim_that_was_decided_since_it_was_shown_is_not_ended(desk: Desk) -> None:
+    visit = desk.visit()
+    disclosed(desk, visit)
+    claim = visit.mine()[0].claim.hex()
+    page = biller(desk)
+    assert 'name="state" value="disclosed"' in page.get(f"/billing/claim?claim={claim}").text
+    decided(desk, visit)
+    state = visit.state(bytes.fromhex(claim))
+    for seen in ("disclosed", ""):
+        stale = page.post("/billing/end", {"claim": claim, "state": seen})
+        assert stale.status_code == 409 and "decided anew" in stale.text
+    assert visit.state(bytes.fromhex(claim)) is state
+    seen = state.name.lower()
+    assert page.post("/billing/end", {"claim": claim, "state": seen}).status_code == 303
+
+
 def test_a_list_asks_as_little_for_many_as_for_few(desk: Desk, visit: Visit) -> None:
     page = biller(desk)
     with statements(desk.network["north"].node) as count:
