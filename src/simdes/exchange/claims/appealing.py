@@ -16,13 +16,16 @@ import msgspec
 
 from simdes.access.categories import Category, Label, Purpose, members
 from simdes.access.consent import Grantee
-from simdes.errors import Conflict, Invalid
+from simdes.errors import Conflict, Gone, Invalid, NotFound, TooLarge
 from simdes.exchange import consents
 from simdes.exchange.claims import disclosing, lines, steps
 from simdes.exchange.claims.cases import APPEAL_CODE, APPEAL_SYSTEM
-from simdes.exchange.claims.disclosing import DISCLOSED_SECONDS, INSURER, Request
+from simdes.exchange.claims.disclosing import DISCLOSED_SECONDS, INSURER, Line, Request
+from simdes.exchange.consents import What
+from simdes.exchange.following import known_consents
 from simdes.exchange.interactions import writing
 from simdes.exchange.interactions.changes import Change, Method
+from simdes.exchange.interactions.read import read
 from simdes.exchange.node import Node
 from simdes.exchange.prescriptions import records
 from simdes.exchange.provenance import instant, security_of
@@ -36,6 +39,8 @@ from simdes.proofs.claim_openings import ClaimOpening, decode, encode
 from simdes.proofs.openings import number
 
 MOST_TEXT: Final = 2_000
+MOST_WAITING: Final = 5
+"""Words about one claim that wait for a wallet's signature."""
 _SECRET: Final = b"simdes/claim-voice/v1"
 _WHY: Final = "Your appeal, in your words"
 _DECIDED: Final = (ClaimState.PARTLY, ClaimState.DENIED)
@@ -95,13 +100,76 @@ def appeal(node: Node, asking: Asking, claim: bytes, why: str) -> None:
     Raises Forbidden for who is not the patient, NotFound for no claim of theirs, Invalid without
     words, Conflict where the decision can't be appealed (any more) or was opened elsewhere.
     """
+    found, step = _appealable(node, asking, claim)
+    reference = _say(node, asking, found, step, why)
+    consents.grant(node, asking.session, **_to_read(node, asking, found, reference))
+    send(node, claim)
+
+
+def to_appeal(node: Node, asking: Asking, claim: bytes, why: str) -> What:
+    """What lets the insurer read why, for the caller's wallet to sign before `send`.
+
+    Words that wait for a signature already are not written once more. Raises as `appeal`, TooLarge
+    where `MOST_WAITING` others wait.
+    """
+    found, step = _appealable(node, asking, claim)
+    known = _waiting(node, asking, found)
+    reference = known.get(why.strip())
+    if reference is None:
+        if len(known) >= MOST_WAITING:
+            raise TooLarge(
+                "Other words of yours wait for your wallet already.", advice="Send the last ones."
+            )
+        reference = _say(node, asking, found, step, why)
+    return _to_read(node, asking, found, reference)
+
+
+def waiting(node: Node, asking: Asking, claim: bytes) -> str:
+    """The caller's last words about a claim that their wallet did not sign for yet, "" for none."""
     found = disclosing.own_request(node, asking, claim)
-    step = _step(node, claim)
+    return next(iter(_waiting(node, asking, found)), "")
+
+
+def is_words(line: Line) -> bool:
+    """Whether a line of a claim is what its patient wrote to have it decided again."""
+    return line.why == _WHY and line.reference.startswith("Communication/")
+
+
+def send(node: Node, claim: bytes) -> None:
+    """Tell the ledger of the appeal of a claim that was opened here, once the insurer may read why.
+
+    Who asks for it was asked before. Raises Conflict as `require_appealable`.
+    """
+    _step(node, claim)
     known = node.contracts.claims.claim(number(claim))
     require_appealable(known, node.now_seconds())
     shown = next_shown(secret_of(node, number(claim)), known.voice)
-    _let_read(node, asking, found, _say(node, asking, found, step, why))
     node.agent.transact(node.contracts.claims.appeal_for(number(claim), shown))
+
+
+def _appealable(node: Node, asking: Asking, claim: bytes) -> tuple[Request, Step]:
+    found = disclosing.own_request(node, asking, claim)
+    step = _step(node, claim)
+    require_appealable(node.contracts.claims.claim(number(claim)), node.now_seconds())
+    return found, step
+
+
+def _waiting(node: Node, asking: Asking, found: Request) -> dict[str, str]:
+    """The references of words that no consent opens, by the words, the newest first."""
+    node.following.catch_up()
+    consented = [one for one in known_consents(node.desk, found.vault) if one.active]
+    opened = {record for one in consented for record in one.consent.listed}
+    words: list[tuple[str, str, str]] = []
+    for line in found.lines:
+        if is_words(line) and line.record not in opened:
+            type_, _, name = line.reference.partition("/")
+            try:
+                said = loads(read(node, asking, type_, name, vaults=(found.vault,)).content)
+            except (NotFound, Gone):
+                continue
+            text = "".join(one.get("contentString", "") for one in said.get("payload") or ())
+            words.append((said.get("sent", ""), text, line.reference))
+    return {text: reference for _, text, reference in sorted(words, reverse=True)}
 
 
 def _say(node: Node, asking: Asking, found: Request, step: Step, why: str) -> str:
@@ -131,12 +199,10 @@ def _say(node: Node, asking: Asking, found: Request, step: Step, why: str) -> st
     return made.name
 
 
-def _let_read(node: Node, asking: Asking, found: Request, reference: str) -> None:
-    """Let the insurer read the words as long as the claim goes on."""
+def _to_read(node: Node, asking: Asking, found: Request, reference: str) -> What:
+    """What lets the insurer read the words as long as the claim goes on."""
     offered = disclosing.own_request(node, asking, found.claim).lines
-    consents.grant(
-        node,
-        asking.session,
+    return What(
         vault=found.vault,
         grantee=Grantee.role_in(found.insurer, INSURER),
         categories=[Category.DISCLOSURES.label],

@@ -147,6 +147,8 @@ CLAIM_SAID: Final = (
     _("This claim was opened without a secret of yours."),
     _("Ask the provider to appeal."),
     _("Say why it should be decided again."),
+    _("Other words of yours wait for your wallet already."),
+    _("Send the last ones."),
     _("In 2,000 letters at most."),
     _("This is no patient's copy of a claim of this network."),
     _("This claim was opened by another organisation."),

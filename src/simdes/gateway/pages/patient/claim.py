@@ -1,4 +1,8 @@
-"""One claim of mine: how it stands, what the insurer answered, having it decided again."""
+"""One claim of mine: how it stands, what the insurer answered, having it decided again.
+
+An appeal takes no key but the claim's secret; that the insurer reads why is a consent. Where a
+wallet keeps the patient's key, it signs that, and the appeal follows from what was signed.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,17 @@ from typing import Any, Final
 from simdes.claims.money import Money
 from simdes.claims.reading import reference_of
 from simdes.claims.remittance import amount_of
-from simdes.errors import Conflict, Invalid, SimdesError
-from simdes.exchange import members
+from simdes.errors import Conflict, Invalid, NotFound, SimdesError, TooLarge
+from simdes.exchange import members, wallets
 from simdes.exchange.claims import appealing, disclosing
 from simdes.exchange.claims.billed import items_of, texts_of
 from simdes.exchange.claims.disclosing import Request
 from simdes.exchange.claims.opening import OPENING_TYPE
 from simdes.exchange.interactions import finding
+from simdes.exchange.meanings import CLAIM
 from simdes.gateway.pages.answering import Moved, Sent, Shown
 from simdes.gateway.pages.asking import Asked
+from simdes.gateway.pages.patient import claims, signing
 from simdes.gateway.pages.patient.claims import ENDED, chosen, state_of, waits
 from simdes.gateway.pages.patient.own import Own, own
 from simdes.gateway.pages.record.loading import load
@@ -26,6 +32,7 @@ from simdes.gateway.problems import STATUS
 PATH: Final = "/claims/claim"
 APPEAL: Final = "/claims/appeal"
 COPY: Final = "/claims/copy"
+_AT: Final = signing.At(APPEAL, claims.PATH)
 _DECIDED: Final = ("partly", "denied")
 _ANSWERS: Final = ("ClaimResponse", "ExplanationOfBenefit")
 
@@ -76,14 +83,45 @@ def show_appeal(asked: Asked) -> Shown:
 
 
 def appeal(asked: Asked) -> Shown | Moved:
-    """Have the insurer decide again."""
+    """Have the insurer decide again; what a wallet has to sign first."""
     mine = own(asked)
     found = chosen(asked, mine, asked.field("claim", most=64))
+    why, node = asked.field("why"), asked.node
     try:
-        appealing.appeal(asked.node, mine.asking, found.claim, asked.field("why"))
-    except (Conflict, Invalid) as error:
+        if asked.field("step", most=8) == "send":
+            if failed := _signed(asked, mine, found):
+                return failed
+        elif asked.visit.session.wallet:
+            what = appealing.to_appeal(node, mine.asking, found.claim, why)
+            request = wallets.grant(node, mine.asking, (CLAIM, found.claim.hex()), **what)
+            return signing.ask(asked, mine, request, _kept(found), at=_AT)
+        else:
+            appealing.appeal(node, mine.asking, found.claim, why)
+    except (Conflict, Invalid, TooLarge) as error:
         return _form(asked, mine, found, error)
     return Moved(mine.address(PATH, claim=found.claim.hex(), done="appealed"))
+
+
+def _signed(asked: Asked, mine: Own, found: Request) -> Shown | None:
+    """Relay what lets the insurer read why, then send the appeal; a page where that failed."""
+    request = signing.read(asked, mine)
+    about = None if request.meaning is None else request.meaning.found
+    if (
+        not isinstance(about, Request)
+        or about.claim != found.claim
+        or not all(map(appealing.is_words, about.lines))
+    ):
+        raise NotFound("There is nothing like that.")
+    if final := appealing.why_final(asked.node, found.claim):
+        raise final
+    if failed := signing.relay(asked, mine, request, _kept(found), at=_AT):
+        return failed
+    appealing.send(asked.node, found.claim)
+    return None
+
+
+def _kept(found: Request) -> Mapping[str, str]:
+    return {"claim": found.claim.hex(), "goal": "appeal"}
 
 
 def copy(asked: Asked) -> Sent:
@@ -101,7 +139,7 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
             "one": found,
             "insurer": members.name_of(asked.node, found.insurer),
             "most": appealing.MOST_TEXT,
-            "typed": asked.field("why"),
+            "typed": asked.field("why") or _waiting(asked, mine, found),
             "problem": problem,
             "kept": mine.kept,
             "back": mine.address(PATH, claim=found.claim.hex()),
@@ -109,6 +147,13 @@ def _form(asked: Asked, mine: Own, found: Request, problem: SimdesError | None) 
         here=mine.address(APPEAL, claim=found.claim.hex()),
         status=STATUS[type(problem)] if problem else 200,
     )
+
+
+def _waiting(asked: Asked, mine: Own, found: Request) -> str:
+    """What was written before and not signed for."""
+    if not asked.visit.session.wallet:
+        return ""
+    return appealing.waiting(asked.node, mine.asking, found.claim)
 
 
 def _answer(asked: Asked, mine: Own, found: Request) -> Answer | None:

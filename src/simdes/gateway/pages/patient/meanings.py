@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from simdes.exchange import members
+from simdes.exchange.claims.appealing import is_words
 from simdes.exchange.claims.disclosing import Line as ClaimLine
 from simdes.exchange.claims.disclosing import Request
 from simdes.exchange.meanings import AREA, CLAIM, PRESCRIPTION, STUDY, Meaning
@@ -56,13 +57,16 @@ def titles(asked: Asked, mine: Own) -> dict[str, Line]:
 
 
 def _claim(asked: Asked, found: Request) -> Words:
-    known = titles(asked, own(asked))
+    known, reader = titles(asked, own(asked)), asked.reader
 
     def said(one: ClaimLine) -> str:
         its = known.get(one.reference)
         if its is None:
             return f"{one.reference}: {one.why}"
-        when = f", {asked.reader.date(its.when)}" if its.when else ""
+        when = f", {reader.date(its.when)}" if its.when else ""
+        words = dict(its.facts).get(reader.text("Text"))
+        if words and is_words(one):
+            return f"{its.kind}{when}: {words}"
         return f"{its.title} ({its.kind}{when}): {one.why}"
 
     more = tuple(said(one) for one in found.lines)

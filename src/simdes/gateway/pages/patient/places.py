@@ -39,7 +39,6 @@ _SIGNED: Final = frozenset(
         guardians.RENEW,
         links.NEW,
         links.RENEW,
-        claim.APPEAL,
         moving.PATH,
         moving.OFF,
     }

@@ -10,11 +10,14 @@ from html import unescape
 import httpx
 import pytest
 
-from simdes.exchange import consents, rights
+from simdes.claims.reasons import Group
+from simdes.exchange import consents, rights, wallets
 from simdes.exchange.claims import disclosing
 from simdes.exchange.claims.disclosing import Request
 from simdes.exchange.consents import Given
+from simdes.exchange.meanings import CLAIM
 from simdes.exchange.node import Node
+from simdes.ledger.contracts import ClaimState
 from support import wallet_owner
 from support.claim_scene import Visit
 from support.pages import Visitor
@@ -165,3 +168,79 @@ def test_no_request_about_another_claim_or_without_its_entries_is_relayed(
     stranger = Visitor(insured.browser.app)
     assert stranger.post("/claims/sign", right).headers["location"].startswith("/sign-in")
     assert insured.standing() == before
+
+
+def test_the_wallet_lets_the_insurer_read_why_and_so_a_claim_is_appealed(insured: Insured) -> None:
+    visit, node, browser = insured.visit, insured.node, insured.browser
+    claim = insured.request().claim
+    about = {"claim": claim.hex()}
+    what = disclosing.to_disclose(node, insured.asking, claim)
+    named = (CLAIM, claim.hex())
+    insured.owner.agree_to(node, wallets.grant(node, insured.asking, named, **what))
+    insured.desk.network.settle()
+    visit.work()
+    early = browser.post("/claims/appeal", about | {"why": "Now"})
+    assert early.status_code == 409 and "not decided yet" in early.text
+    visit.decide(claim, deny=(Group.CONTRACT, "50"))
+
+    silent = browser.post("/claims/appeal", about | {"why": "  "})
+    assert silent.status_code == 400 and "Say why" in silent.text
+    before, lines = insured.standing(), len(insured.request().lines)
+    why = "My doctor ordered it. <b>Look</b>"
+    asked = browser.post("/claims/appeal", about | {"why": why})
+    page = unescape(asked.text)
+    assert "Insurer East" in page and why in page and "<b>Look" not in asked.text
+    assert "your appeal is sent" in page and "Of your words alone" in page
+    assert (visit.state(claim), insured.standing()) == (ClaimState.DENIED, before)
+
+    form = unescape(browser.get(f"/claims/appeal?claim={claim.hex()}").text)
+    assert why in form, "what was not signed for waits on the form"
+    again = browser.post("/claims/appeal", about | {"why": why})
+    assert len(insured.request().lines) == lines + 1, "the same words are written once"
+
+    stranger = Owner().agree(browser, again)
+    assert (stranger.status_code, visit.state(claim)) == (403, ClaimState.DENIED)
+    done = insured.owner.agree(browser, again)
+    assert done.headers["location"].endswith("done=appealed"), done.text
+    assert "You appealed." in browser.get(done.headers["location"]).text
+    assert visit.state(claim) is ClaimState.APPEALED
+    late = insured.owner.agree(browser, asked)
+    assert late.status_code == 409 and "appealed already" in late.text
+    assert len(insured.standing()) == len(before) + 1
+    insured.desk.network.settle()
+    [message] = visit.shown(claim).appeals
+    assert message["payload"] == [{"contentString": why}]
+
+
+def test_nothing_but_the_signed_words_of_that_claim_appeals_it(insured: Insured) -> None:
+    visit, browser = insured.visit, insured.browser
+    claim = insured.request().claim
+    about = {"claim": claim.hex()}
+    visit.decide(claim, deny=(Group.CONTRACT, "50"))
+    before, lines = insured.standing(), len(insured.request().lines)
+    for name in "abcde":
+        assert browser.post("/claims/appeal", about | {"why": name}).status_code == 200
+    full = browser.post("/claims/appeal", about | {"why": "f"})
+    assert full.status_code == 429 and "Other words of yours wait" in full.text
+    assert len(insured.request().lines) == lines + 5
+
+    entries = browser.send("POST", "/claims/disclose", data=form_of(insured))
+    words = browser.post("/claims/appeal", about | {"why": "e"})
+    brought = {
+        name: {
+            "request": unescape(page.text.split('name="request" value="')[1].split('"')[0]),
+            "signature": insured.owner.sign(insured.owner.asked(page.text)),
+            "step": "send",
+        }
+        for name, page in (("entries", entries), ("words", words))
+    }
+    stranger = Visitor(browser.app)
+    for who, form, status in (
+        (browser, about | brought["entries"], 404),
+        (browser, {"claim": "00" * 32} | brought["words"], 404),
+        (browser, about | brought["words"] | {"request": "{}"}, 400),
+        (browser, about | brought["words"] | {"signature": "0x" + "00" * 65}, 403),
+        (stranger, about | brought["words"], 303),
+    ):
+        assert who.post("/claims/appeal", form).status_code == status
+    assert (visit.state(claim), insured.standing()) == (ClaimState.DENIED, before)
