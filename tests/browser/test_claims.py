@@ -18,12 +18,14 @@ from playwright.sync_api import Browser, Page, expect
 from browser.conftest import PHONE, WIDTH, Looking, Watched
 from browser.providers import Wallet
 from browser.steps import enter, press, reach
+from simdes.claims.reasons import Group
 from simdes.crypto.keys import SigningKey
 from simdes.exchange.claims import fingerprint_keys, noticing, remitting
 from simdes.exchange.claims.x12 import Interchange
 from simdes.exchange.research import answering
 from simdes.gateway.pages.study import releases
 from simdes.index import fingerprints
+from simdes.ledger.contracts import ClaimState
 from support import consortium, researching, wallet_owner
 from support.claim_scene import SYSTEM, Visit, declare
 from support.claiming import unbalanced_835
@@ -337,21 +339,28 @@ def test_a_small_release_is_made_on_a_phone_and_taken_part_in_by_its_title(
 @pytest.mark.parametrize(
     ("language", "scheme"), [("en-GB", "light"), ("fr-FR", "dark")], ids=["light", "dark"]
 )
-def test_a_wallet_signs_what_an_insurer_sees_line_by_line(
+def test_a_wallet_signs_what_an_insurer_sees_line_by_line_and_why_it_should_decide_again(
     town: Town, at: Callable[..., object], look: Looking, language: str, scheme: str
 ) -> None:
     key, network = SigningKey.generate(secrets.token_bytes), town.network
     wallet = Wallet(key, network["north"].node.contracts.accounts.ledger.chain_id())
 
-    def begin() -> None:
+    def begin() -> Visit:
         doctor = Api.of(network["north"], "dr.north")
         made = Visit.of(network, town.visit.clock, doctor, f"by-wallet-{scheme}")
         wallet_owner.enrol(network, made.vault, key, user=f"walter.{scheme}")
         network.settle()
         made.work()
         made.work()
+        return made
 
-    aside(begin)
+    visit = aside(begin)
+
+    def denied(claim: bytes) -> None:
+        network.settle()
+        visit.work()
+        visit.decide(claim, deny=(Group.CONTRACT, "50"))
+
     viewport = WIDTH if scheme == "light" else PHONE
     with at(town.north, locale=language, viewport=viewport, color_scheme=scheme) as page:  # type: ignore[attr-defined]
         wallet.into(page)
@@ -361,6 +370,7 @@ def test_a_wallet_signs_what_an_insurer_sees_line_by_line(
         page.wait_for_url("**/home")
         page.goto("/claims")
         page.locator("main a[href*='/claims/disclose']").first.click()
+        claim = page.locator("input[name=claim]").first.input_value()
         page.locator("input[name=line]").first.uncheck()
         page.locator("form[action='/claims/disclose'] button").click()
         for name in ("disclose", "answers"):
@@ -375,4 +385,17 @@ def test_a_wallet_signs_what_an_insurer_sees_line_by_line(
                 arg=number,
             )
         page.wait_for_url("**done=disclosed")
-        assert [one["primaryType"] for one in wallet.asked] == ["ReadPass", "Grant", "Grant"]
+        aside(lambda: denied(bytes.fromhex(claim)))
+        page.goto(f"/claims/appeal?claim={claim}")
+        page.locator("#why").fill("My doctor ordered it.")
+        page.locator("form[action='/claims/appeal'] button").click()
+        expect(page.locator("[data-wallet] button")).to_be_visible()
+        expect(page.locator("main")).to_contain_text("My doctor ordered it.")
+        look(page, f"wallet-claim-appeal-{language}")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"]
+        page.locator("[data-wallet] button").click()
+        page.wait_for_url("**done=appealed")
+    kinds = [one["primaryType"] for one in wallet.asked]
+    assert kinds == ["ReadPass", "Grant", "Grant", "Grant"]
+    assert visit.state(bytes.fromhex(claim)) is ClaimState.APPEALED
