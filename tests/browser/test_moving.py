@@ -15,7 +15,7 @@ from browser.steps import enter, give_passphrase
 from simdes.access.categories import Role
 from simdes.crypto.keys import SigningKey
 from simdes.errors import Forbidden
-from simdes.exchange import consents, recovering, retrieve
+from simdes.exchange import consents, moving, recovering, retrieve
 from support.fhir_api import Api
 from support.portal import Enrolled, enrolled, history
 
@@ -100,6 +100,66 @@ def test_without_javascript_address_and_signature_are_typed(
     give_passphrase(page, person.user)
     expect(page.get_by_role("alert")).to_be_visible()
     assert node.desk.keystore.person(person.user).wallet
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme"), [("en-GB", "light"), ("fr-FR", "dark")], ids=["light", "dark"]
+)
+def test_another_wallet_signs_that_it_is_there_and_the_one_of_today_that_it_takes_over(
+    browser: Browser, place: Place, look: Looking, watched: Watched, language: str, scheme: str
+) -> None:
+    person = place.person(Role.PATIENT, display="Rosa Okafor")
+    wallet, node = wallet_of(place), place.north.node
+    first, other = wallet.key, wallet_of(place).key
+    session = place.network.session("north", person.user)
+    data = moving.prepare(node, session, first.address)
+    until, signature = int(data.values[3]), first.sign(data.digest)
+    moving.move(node, session, first.address, deadline=until, signature=signature)
+    pass_delay(place, person.account)
+    viewport = WIDTH if scheme == "light" else PHONE
+    context = browser.new_context(
+        base_url=place.url,
+        locale=language,
+        viewport=viewport,  # type: ignore[arg-type]
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    watched.listen(page)
+    wallet.into(page)
+
+    def fits(name: str) -> None:
+        look(page, f"moving-on-{name}-{language}")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"]
+
+    page.goto("/sign-in/wallet")
+    page.locator("[data-connect] button").click()
+    page.locator("[data-wallet] button").click()
+    page.wait_for_url("**/home")
+    page.goto("/account")
+    page.locator(f"a[href='{MOVE}']").click()
+    expect(page.locator("main")).to_contain_text(f"0x{first.address.hex()}")
+    fits("begin")
+    wallet.key = other
+    page.locator("[data-connect] button").click()
+    expect(page.locator("#sure")).to_be_visible()
+    fits("there")
+    page.locator("#sure").check()
+    page.locator("[data-wallet] button").click()
+    expect(page.locator("input[name=proof]")).to_be_attached()
+    fits("takes-over")
+    wallet.key = first
+    page.locator("[data-wallet] button").click()
+    expect(page.locator("form[action='/account/wallet/off']")).to_be_visible()
+    fits("waits")
+    page.locator("form[action='/account/wallet/off'] button").click()
+    expect(page.locator("[data-wallet] button")).to_be_visible()
+    page.locator("[data-wallet] button").click()
+    page.wait_for_url("**done=key-back")
+    assert recovering.waiting_wallet(node, person.account) is None
+    kinds = [one["primaryType"] for one in wallet.asked]
+    assert kinds == ["ReadPass", "MoveAccount", "RotateKey", "CancelRotation"]
     context.close()
 
 

@@ -1,10 +1,13 @@
-"""A patient's account moves from a key that is kept here to a wallet of their own.
+"""A patient's account moves from a key that is kept here to a wallet of their own, or from there
+on to another one.
 
 The wallet shows that it is there by signing typed data that binds account, organisation, chain and
 a deadline, so that no mistyped address locks anybody out. Then the key that is kept here asks the
 ledger for the rotation, which waits for the network's delay, can be called off meanwhile, and is
 completed like any other (`recovering.tend`): from then on the key is nowhere here. What guards the
-account stays; the vault's control is the account, so consents stay, too.
+account stays; the vault's control is the account, so consents stay, too. Where a wallet keeps the
+account already, that one signs the rotation in the place of a key that is kept here, and calls it
+off (`owners`).
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from typing import Final
 from simdes import typed_numbers
 from simdes.access.categories import Role
 from simdes.errors import Conflict, Forbidden, Invalid, NotFound
-from simdes.exchange import guardians, recovering
+from simdes.exchange import guardians, owners, recovering
 from simdes.exchange.node import Node
 from simdes.exchange.signin import Session
 from simdes.exchange.wallet_signatures import SIGN_SECONDS, signer, with_usual_v
+from simdes.exchange.wallets import count
 from simdes.ledger.accounts import PendingKey
 from simdes.ledger.typed_data import TypedData
 
@@ -36,6 +40,14 @@ class Standing:
     guarded: bool
     wards: int
     waiting: PendingKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A wallet's signature, and until when what it signed is worth something."""
+
+    deadline: int
+    signature: bytes
 
 
 def standing(node: Node, session: Session) -> Standing:
@@ -55,9 +67,12 @@ def prepare(node: Node, session: Session, wallet: bytes) -> TypedData:
     """What a wallet signs to take over the account.
 
     Raises Forbidden for somebody who is no patient or may not act, Conflict for a wallet that has
-    an account, an account that a wallet keeps already, or where another key waits for it.
+    an account, an account that a wallet keeps already where the session is not the wallet's, or
+    where another key waits for it, Unsupported on a network that takes no such word of a wallet.
     """
     _require_free(node, session, wallet)
+    if session.wallet is not None:
+        node.contracts.accounts.owner_nonce(session.actor.account)  # before anybody signs anything
     return _data(node, session, wallet, node.now_seconds() + SIGN_SECONDS)
 
 
@@ -69,17 +84,60 @@ def move(
     Raises as `prepare`, Forbidden where the signature is not the wallet's, Invalid where its time
     is over.
     """
+    prove(node, session, wallet, Signed(deadline, signature))
+    recovering.rotate_to(node, session, wallet, b"")
+    return _asked_for(node, session)
+
+
+def prove(node: Node, session: Session, wallet: bytes, said: Signed) -> None:
+    """Hold a signature against the address that takes over. Raises as `move`."""
     _require_free(node, session, wallet)
-    now = node.now_seconds()
-    if not now <= deadline <= now + SIGN_SECONDS:
-        raise Invalid("The time to sign is over.", advice="Begin again.")
-    digest = _data(node, session, wallet, deadline).digest
-    if signer(digest, with_usual_v(signature)) != wallet:
+    owners.require_in_time(node, said.deadline)
+    digest = _data(node, session, wallet, said.deadline).digest
+    if signer(digest, with_usual_v(said.signature)) != wallet:
         raise Forbidden(
             "This is not a signature of that wallet, or not of this.",
             advice="Sign with the wallet of the address; a wallet that is a contract can't be one.",
         )
-    recovering.rotate_to(node, session, wallet, b"")
+
+
+def to_move_on(
+    node: Node, session: Session, wallet: bytes, proof: Signed, *, deadline: int | None = None
+) -> TypedData:
+    """What the wallet that keeps the account signs so that another one, which showed that it is
+    there, takes over. Raises as `move`."""
+    prove(node, session, wallet, proof)
+    account, accounts = session.actor.account, node.contracts.accounts
+    return accounts.owner_data(
+        owners.MOVE_ON,
+        account=account,
+        key=wallet,
+        nonce=accounts.owner_nonce(account),
+        deadline=node.now_seconds() + SIGN_SECONDS if deadline is None else deadline,
+    )
+
+
+def move_on(
+    node: Node, session: Session, wallet: bytes, *, proof: Signed, own: Signed
+) -> PendingKey:
+    """Ask the ledger for another wallet in the place of the one that keeps the account.
+
+    Raises as `move` for either signature, TooLarge where there were too many of this wallet's.
+    """
+    owners.require_in_time(node, own.deadline)
+    account = session.actor.account
+    data = to_move_on(node, session, wallet, proof, deadline=own.deadline)
+    call = owners.signed_call(node, account, data, own.signature)
+    count(node, account)
+
+    def relay() -> None:
+        node.agent.transact(call)
+
+    recovering.rotate_by(node, account, wallet, b"", relay)
+    return _asked_for(node, session)
+
+
+def _asked_for(node: Node, session: Session) -> PendingKey:
     waiting = recovering.waiting_wallet(node, session.actor.account)
     if waiting is None:
         raise Conflict("Another key was asked for meanwhile.", advice="Look what waits now.")
@@ -136,7 +194,7 @@ def _require_free(node: Node, session: Session, wallet: bytes) -> None:
     person = node.desk.keystore.person_of(account)
     if person is None:
         raise NotFound("The account is not hosted here any more.")
-    if person.wallet:
+    if person.wallet and session.wallet is None:
         raise Conflict("A wallet keeps your account already.")
     known = accounts.standing(person.address)
     if known is None or not known.active:

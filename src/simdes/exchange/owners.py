@@ -19,12 +19,14 @@ from simdes.exchange.guardians import Plan
 from simdes.exchange.node import Node
 from simdes.exchange.wallet_signatures import NOT_THEIRS, signer, with_usual_v
 from simdes.exchange.wallets import SIGN_SECONDS, count
+from simdes.ledger.lane import Call
 from simdes.ledger.typed_data import TypedData
 
 APPOINT: Final = "SetGuardians"
 TAKE_BACK: Final = "CancelGuardians"
 VETO: Final = "VetoRecovery"
 KEEP_KEY: Final = "CancelRotation"
+MOVE_ON: Final = "RotateKey"
 
 _Said = Mapping[str, bytes | int]
 
@@ -64,16 +66,9 @@ def send(
     """Relay what the wallet signed. Raises as `to_sign`, Invalid where its time is over, Forbidden
     where the signature is another wallet's, or of what stood before, TooLarge where there were too
     many of this wallet's; nothing holds up what withdraws."""
-    now = node.now_seconds()
-    if not now <= deadline <= now + SIGN_SECONDS:
-        raise Invalid("The time to sign is over.", advice="Begin again.")
+    require_in_time(node, deadline)
     data = to_sign(node, account, verb, plan=plan, deadline=deadline)
-    known, signed = node.contracts.accounts.account(account), with_usual_v(signature)
-    if known is None or signer(data.digest, signed) != known.key:
-        raise Forbidden(
-            NOT_THEIRS, advice="Sign just this, with the wallet that keeps the account."
-        )
-    call = node.contracts.accounts.owner_signed(data, signed)
+    call = signed_call(node, account, data, signature)
 
     def relay() -> None:
         node.agent.transact(call)
@@ -83,6 +78,23 @@ def send(
         guardians.set_out(node, account, plan, relay)
     else:
         _WITHDRAWS[verb](node, account, relay)
+
+
+def require_in_time(node: Node, deadline: int) -> None:
+    """Raise Invalid for what can't be signed until then any more, or could be for too long."""
+    now = node.now_seconds()
+    if not now <= deadline <= now + SIGN_SECONDS:
+        raise Invalid("The time to sign is over.", advice="Begin again.")
+
+
+def signed_call(node: Node, account: bytes, data: TypedData, signature: bytes) -> Call:
+    """What relays a word of the account's wallet; Forbidden for a signature that is another's."""
+    known, signed = node.contracts.accounts.account(account), with_usual_v(signature)
+    if known is None or signer(data.digest, signed) != known.key:
+        raise Forbidden(
+            NOT_THEIRS, advice="Sign just this, with the wallet that keeps the account."
+        )
+    return node.contracts.accounts.owner_signed(data, signed)
 
 
 def _appointed(node: Node, account: bytes, plan: Plan | None) -> _Said:

@@ -297,12 +297,21 @@ def rotate(node: Node, session: Session, passphrase: str) -> int:
 
 def rotate_to(node: Node, session: Session, address: bytes, locked: bytes) -> int:
     """As `rotate`, to a key that is locked already; nothing locked: to a wallet (`moving`)."""
-    account, accounts = session.actor.account, node.contracts.accounts
+    call = node.contracts.accounts.rotate_key(address)
+    account = session.actor.account
+    return rotate_by(node, account, address, locked, lambda: _sent(node, session, call))
+
+
+def rotate_by(
+    node: Node, account: bytes, address: bytes, locked: bytes, send: Callable[[], None]
+) -> int:
+    """As `rotate_to`, by ``send``, which asks the ledger for it."""
+    accounts = node.contracts.accounts
     person, known = node.desk.keystore.person_of(account), accounts.account(account)
     if person is None or known is None:
         raise NotFound("The account is not hosted here any more.")
     _wait(node, person, known, address, locked, node.now_seconds() + LASTING_SECONDS)
-    node.lane(session.key).transact(accounts.rotate_key(address))
+    send()
     node.database.write(lambda tx: rows.set_sent(tx, account, address))
     waiting = accounts.pending_rotation(account)
     return waiting.ready_at if waiting is not None else 0

@@ -112,9 +112,9 @@ def address_of(asked: Asked) -> bytes:
     return _typed(asked.field("address", most=64), 20, "That is no address of a wallet.")
 
 
-def signature_of(asked: Asked) -> bytes:
+def signature_of(asked: Asked, name: str = "signature") -> bytes:
     """The signature that a form brings; Invalid for what is none."""
-    return _typed(asked.field("signature", most=140), 65, "That is no signature.")
+    return _typed(asked.field(name, most=140), 65, "That is no signature.")
 
 
 def _typed(text: str, size: int, wrong: str) -> bytes:

@@ -39,8 +39,6 @@ _SIGNED: Final = frozenset(
         guardians.RENEW,
         links.NEW,
         links.RENEW,
-        moving.PATH,
-        moving.OFF,
     }
 )
 """What takes the account's key, which these pages have not where a wallet keeps it, and links: who

@@ -9,18 +9,22 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 
+import httpx
 import pytest
 
 from adapters.ethereum import Account
 from simdes.crypto.keys import SigningKey
+from simdes.errors import NotFound
 from simdes.exchange import recovering
 from simdes.gateway.app import create_gateway
 from simdes.gateway.pages.patient import moving
+from simdes.index import guardians as rows
 from support import consortium
 from support.consortium import Clock, Consortium
 from support.fhir_api import Api
 from support.pages import Visitor
 from support.portal import enrolled
+from support.wallet_owner import Owner
 
 
 class Town:
@@ -124,3 +128,125 @@ def test_it_is_shown_while_it_waits_called_off_and_in_force_after_the_delay(town
 
 def rosa_account(town: Town) -> bytes:
     return town.node.desk.keystore.person("rosa").account
+
+
+# From one wallet to another -----------------------------------------------------------------------
+
+
+def moved(town: Town) -> Owner:
+    """Rosa with the wallet that keeps her account; the tests before left her one."""
+    account = town.node.contracts.accounts.account(rosa_account(town))
+    assert account is not None and account.key == town.wallet.address
+    return Owner(town.wallet)
+
+
+def proven(other: Owner, rosa: Visitor) -> httpx.Response:
+    """The page that asks the present wallet, after the other one signed that it is there."""
+    page = rosa.post(moving.PATH, {"step": "look", "address": other.address})
+    document = other.asked(page.text)
+    assert document["primaryType"] == "MoveAccount"
+    return rosa.post(
+        moving.PATH,
+        {
+            "step": "move",
+            "address": other.address,
+            "deadline": document["message"]["deadline"],
+            "signature": other.sign(document),
+            "sure": "yes",
+        },
+    )
+
+
+def hidden(page: httpx.Response) -> dict[str, str]:
+    """What the form of a page brings back, but for token and signature."""
+    [form] = [one for one in page.text.split("<form ") if 'name="signature"' in one]
+    found = dict(re.findall('<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+    del found["token"]
+    return found
+
+
+def test_another_wallet_takes_over_once_both_signed_and_the_first_one_calls_it_off(
+    town: Town,
+) -> None:
+    owner, other, account = moved(town), Owner(), rosa_account(town)
+    rosa = owner.sign_in(town.node, town.app)
+    assert moving.PATH in rosa.get("/account").text
+    page = rosa.get(moving.PATH).text
+    assert "Move on to another wallet" in page and owner.address in page
+    asked = proven(other, rosa)
+    assert "Let the other wallet take over?" in asked.text
+    assert owner.address in asked.text and other.address in asked.text
+    assert recovering.waiting_wallet(town.node, account) is None, "nothing is sent by one of them"
+    done = owner.agree(rosa, asked)
+    assert done.headers["location"] == f"{moving.PATH}?done=wallet-asked", done.text
+    for path in ("/home", "/account", moving.PATH):
+        assert f'action="{moving.OFF}"' in rosa.get(path).text, path
+    again = rosa.post(moving.PATH, {"step": "look", "address": Owner().address})
+    assert again.status_code == 409 and "Call it off" in again.text
+
+    off = rosa.post(moving.OFF, {})
+    assert "Withdraw the new key?" in off.text and other.address in off.text
+    assert other.agree(rosa, off).status_code == 403
+    assert recovering.waiting_wallet(town.node, account) is not None
+    assert owner.agree(rosa, off).headers["location"] == "/guardians?done=key-back"
+    assert recovering.waiting_wallet(town.node, account) is None
+    assert owner.agree(rosa, asked).status_code == 403, "what was taken once is worth nothing more"
+
+    owner.agree(rosa, proven(other, rosa))
+    town.clock.ahead_seconds += town.node.contracts.accounts.delay_seconds() + 1
+    assert recovering.tend(town.node) == 1
+    known = town.node.contracts.accounts.account(account)
+    assert known is not None and known.key == other.key.address
+    assert rosa.get("/home").headers["location"].startswith("/sign-in")
+    with pytest.raises(NotFound):
+        owner.sign_in(town.node, town.app)
+    newly = other.sign_in(town.node, town.app)
+    assert "Hello" in newly.get("/home").text
+    back = newly.post(moving.PATH, {"step": "look", "address": owner.address})
+    assert back.status_code == 409 and "has or had" in back.text
+    town.wallet = other.key
+
+
+def test_no_one_signature_and_none_of_something_else_moves_a_wallets_account(town: Town) -> None:
+    owner, other, thief = moved(town), Owner(), Owner()
+    account = rosa_account(town)
+    rosa = owner.sign_in(town.node, town.app)
+    look = rosa.post(moving.PATH, {"step": "look", "address": other.address})
+    document = other.asked(look.text)
+    first = {
+        "step": "move",
+        "address": other.address,
+        "deadline": document["message"]["deadline"],
+        "signature": other.sign(document),
+        "sure": "yes",
+    }
+    for wrong, status in (
+        ({"sure": ""}, 400),
+        ({"signature": owner.sign(document)}, 403),
+        ({"address": thief.address}, 403),
+        ({"deadline": "1"}, 400),
+        ({"deadline": "9" * 16}, 400),
+    ):
+        assert rosa.post(moving.PATH, first | wrong).status_code == status, wrong
+    page = proven(other, rosa)
+    right = hidden(page) | {"signature": owner.sign(owner.asked(page.text))}
+    for wrong, status in (
+        ({"signature": other.sign(owner.asked(page.text))}, 403),
+        ({"signature": thief.sign(owner.asked(page.text))}, 403),
+        ({"signature": right["proof"]}, 403),
+        ({"signature": "0x12"}, 400),
+        ({"proof": right["signature"]}, 403),
+        ({"proof": ""}, 400),
+        ({"proven": "1"}, 400),
+        ({"address": thief.address}, 403),
+        ({"deadline": str(int(right["deadline"]) - 1)}, 403),
+        ({"deadline": "\u0664"}, 400),
+        ({"sure": ""}, 400),
+    ):
+        assert rosa.post(moving.PATH, right | wrong).status_code == status, wrong
+    stranger = Visitor(town.app)
+    assert stranger.post(moving.PATH, right).headers["location"].startswith("/sign-in")
+    assert recovering.waiting_wallet(town.node, account) is None
+    with town.node.database.read() as tx:
+        assert not rows.recoveries(tx, account), "nothing is stored before both signed"
+    assert rosa.post(moving.OFF, {}).status_code == 409
