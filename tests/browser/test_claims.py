@@ -371,7 +371,7 @@ def test_a_wallet_signs_what_an_insurer_sees_line_by_line_and_why_it_should_deci
         page.goto("/claims")
         page.locator("main a[href*='/claims/disclose']").first.click()
         claim = page.locator("input[name=claim]").first.input_value()
-        page.locator("input[name=line]").first.uncheck()
+        page.locator("input[name=line]").last.uncheck()
         page.locator("form[action='/claims/disclose'] button").click()
         for name in ("disclose", "answers"):
             expect(page.locator("[data-wallet] button")).to_be_visible()
