@@ -117,21 +117,13 @@ def test_another_wallet_signs_that_it_is_there_and_the_one_of_today_that_it_take
     until, signature = int(data.values[3]), first.sign(data.digest)
     moving.move(node, session, first.address, deadline=until, signature=signature)
     pass_delay(place, person.account)
-    viewport = WIDTH if scheme == "light" else PHONE
-    context = browser.new_context(
-        base_url=place.url,
-        locale=language,
-        viewport=viewport,  # type: ignore[arg-type]
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    watched.listen(page)
+    page = tab(browser, place, watched, language, scheme)
     wallet.into(page)
 
     def fits(name: str) -> None:
         look(page, f"moving-on-{name}-{language}")
         width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= viewport["width"]
+        assert width <= page.viewport_size["width"]  # type: ignore[index]
 
     page.goto("/sign-in/wallet")
     page.locator("[data-connect] button").click()
@@ -160,7 +152,6 @@ def test_another_wallet_signs_that_it_is_there_and_the_one_of_today_that_it_take
     assert recovering.waiting_wallet(node, person.account) is None
     kinds = [one["primaryType"] for one in wallet.asked]
     assert kinds == ["ReadPass", "MoveAccount", "RotateKey", "CancelRotation"]
-    context.close()
 
 
 @pytest.fixture(scope="module")
