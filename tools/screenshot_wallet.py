@@ -33,6 +33,7 @@ from simdes.mapper import map_bytes
 SYSTEM: Final = people.NUMBER[0]
 NUMBERS: Final = ("DEMO-3001", "DEMO-3002")
 USER: Final = "wanda"
+_FRIENDS: Final = {"rosa": "Rosa, my sister", "dr.adams": "Ann", "nurse.kim": "Kim next door"}
 _KEY: Final = SigningKey.generate(secrets.token_bytes)
 _WAIT_SECONDS: Final = 90
 
@@ -97,6 +98,7 @@ def _enter(page: Page, data: Path) -> bytes:
     page.context.clear_cookies()
     cookie = {"name": "simdes-session", "value": admitted.cookie, "url": page.url}
     page.context.add_cookies([cookie])  # type: ignore[list-item]
+    page.add_init_script("window.ethereum = { request: async () => [] }")
     return vault
 
 
@@ -141,11 +143,12 @@ def _account(page: Page, data: Path) -> None:
 def _guardians(page: Page, data: Path) -> None:
     _enter(page, data)
     with app.opened(data / "north") as north:
-        friend = _as(north, "rosa").actor.account
+        friends = {one: _as(north, one).actor.account for one in ("rosa", "dr.adams", "nurse.kim")}
     page.goto("/guardians/new")
-    page.locator("#label-1").fill("Rosa, my sister")
-    page.locator("#number-1").fill(" ".join(typed_numbers.printed(friend)))
-    page.locator("#needed").select_option("1")
+    for at, (user, account) in enumerate(friends.items(), start=1):
+        page.locator(f"#label-{at}").fill(_FRIENDS[user])
+        page.locator(f"#number-{at}").fill(" ".join(typed_numbers.printed(account)))
+    page.locator("#needed").select_option("2")
     page.locator("form[action='/guardians/new'] button[type=submit]").click()
     _asked(page)
 

@@ -219,6 +219,19 @@ def test_a_claim_is_ended_and_made_once_more(desk: Desk) -> None:
     assert page.post("/billing/again", named).status_code == 409
 
 
+def test_of_a_decision_that_was_taken_back_nothing_is_paid(desk: Desk) -> None:
+    visit = desk.visit()
+    disclosed(desk, visit)
+    claim = decided(desk, visit)
+    doctor, address = biller(desk), f"/billing/claim?claim={claim}"
+    assert "The insurer pays" in doctor.get(address).text
+    desk.clerk().post("/inbox/reverse", {"claim": claim})
+    passes(desk)
+    page = doctor.get(address).text
+    assert "Claim once more" in page and "Claimed: €" in page
+    assert "the insurer pays" not in page.lower()
+
+
 def test_a_list_says_whose_each_claim_is_and_how_many_there_are(desk: Desk, visit: Visit) -> None:
     shown = biller(desk).get("/billing?only=all").text
     assert f"Okafor-{visit.number}" in shown

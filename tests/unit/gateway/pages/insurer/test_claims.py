@@ -90,12 +90,18 @@ def test_a_clerk_looks_previews_decides_and_pays_once(desk: Desk) -> None:
     paid = clerk.post("/inbox/settle", {"claim": claim.hex()})
     assert paid.headers["location"].endswith("done=paid")
     assert visit.state(claim) is ClaimState.PAID
-    assert "move the money now, once" in clerk.get(paid.headers["location"]).text
+    told = clerk.get(paid.headers["location"]).text
+    assert "move the money now, once" in told
+    assert "<dt>Decision</dt>" in told and "<dt>Due</dt>" not in told
     twice = clerk.post("/inbox/settle", {"claim": claim.hex()})
     assert twice.status_code == 409
     undone = clerk.post("/inbox/reverse", {"claim": claim.hex()})
     assert undone.headers["location"].endswith("done=reversed")
     assert visit.state(claim) is ClaimState.REVERSED
+    for path in (address, "/inbox?only=all"):
+        void = clerk.get(path).text
+        assert claim.hex()[:12] in void and "taken back" in void
+        assert "<dt>Decision</dt>" not in void and "<dt>Due</dt>" not in void
 
 
 def test_a_line_is_paid_otherwise_with_a_reason_and_a_claim_denied_whole(desk: Desk) -> None:
