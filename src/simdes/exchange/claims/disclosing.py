@@ -37,7 +37,7 @@ from simdes.fhir.json import loads
 from simdes.fhir.search.parse import parse
 from simdes.index import chain
 from simdes.ledger.contracts import ClaimState
-from simdes.ledger.terms import ZERO20, GranteeKind
+from simdes.ledger.terms import ZERO20, ZERO32, GranteeKind
 from simdes.proofs.openings import number
 
 INSURER: Final = "insurer"
@@ -199,7 +199,8 @@ def _labels(found: Request) -> list[str]:
 def _answers(
     node: Node, vault: bytes, provider: bytes, labels: Sequence[str], valid_seconds: int
 ) -> What | None:
-    """Unless it may about as long already: what was granted today is not granted once more."""
+    """Unless it may read all of them about as long already: what was granted today is not granted
+    once more."""
     node.following.catch_up()
     until = node.now_seconds() + valid_seconds - _ABOUT_SECONDS
     for one in known_consents(node.desk, vault):
@@ -212,6 +213,7 @@ def _answers(
             and terms.purposes >> Purpose.HPAYMT & 1
             and not label_mask(labels) & ~terms.labels
             and terms.expiry >= until
+            and (terms.records, terms.condition) == (ZERO32, ZERO20)
         ):
             return None
     return What(

@@ -5,9 +5,28 @@ from __future__ import annotations
 import pytest
 
 from simdes.errors import NotFound
+from simdes.exchange import consents
 from simdes.exchange.claims import appealing, disclosing
 from simdes.exchange.interactions import search
 from support.claim_scene import Visit
+
+
+def test_a_consent_with_a_condition_is_not_taken_for_one_to_read_every_answer(visit: Visit) -> None:
+    visit.enrol()
+    north = visit.node("north")
+    while not visit.requests():
+        visit.work()
+    claim = visit.request().claim
+    what = disclosing.to_let_answer(north, visit.patient, claim)
+    assert what is not None
+    for limit in (
+        {"while_open": (north.contracts.addresses.claims, claim)},
+        {"records": [bytes(31) + b"1"]},
+    ):
+        consents.grant(north, visit.patient.session, **(what | limit))  # type: ignore[typeddict-item]
+        assert disclosing.to_let_answer(north, visit.patient, claim) is not None, limit
+    consents.grant(north, visit.patient.session, **what)
+    assert disclosing.to_let_answer(north, visit.patient, claim) is None
 
 
 def test_an_old_claim_is_reached_behind_newer_lists_and_claims(
