@@ -152,6 +152,7 @@ def test_another_wallet_signs_that_it_is_there_and_the_one_of_today_that_it_take
     assert recovering.waiting_wallet(node, person.account) is None
     kinds = [one["primaryType"] for one in wallet.asked]
     assert kinds == ["ReadPass", "MoveAccount", "RotateKey", "CancelRotation"]
+    page.context.close()
 
 
 @pytest.fixture(scope="module")
